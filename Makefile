@@ -1,0 +1,95 @@
+# Slipway: every target does its own set-up. `make` alone lists them.
+STACK  ?= dev
+OUT    ?= out/$(STACK)
+PYTHON ?= python3
+ARGS   ?=
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+RUN    := $(VENV)/.run-$(shell cat requirements.txt local/requirements.txt plugins/requirements.txt | cksum | cut -d' ' -f1)
+DEV    := $(VENV)/.dev-$(shell cat requirements*.txt local/requirements.txt plugins/requirements.txt | cksum | cut -d' ' -f1)
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.PHONY: help up preview render status canary promote rollback down env test test-unit test-manifests \
+        test-cluster lint format schema binaries bench local-up local-down local-status local-reset
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ A stack (STACK=dev)
+
+up: $(RUN) ## Deploy a stack: everything that is missing is built or started first
+	@$(PY) -m commands up --stack $(STACK) $(ARGS)
+
+preview: $(RUN) ## Show what `make up` would change
+	@$(PY) -m commands preview --stack $(STACK) $(ARGS)
+
+render: $(RUN) ## Write a stack's manifests to OUT, one file per object; needs no cluster
+	@$(PY) render.py --stack $(STACK) --out $(OUT)
+
+status: $(RUN) ## Show what runs: tracks, versions, traffic, pods, URL
+	@$(PY) -m commands status --stack $(STACK)
+
+canary: $(RUN) ## Send WEIGHT percent of the requests to VERSION
+	@$(PY) -m commands canary --stack $(STACK) --version '$(VERSION)' --weight '$(WEIGHT)'
+
+promote: $(RUN) ## Send every request to the canary's version
+	@$(PY) -m commands promote --stack $(STACK)
+
+rollback: $(RUN) ## End the canary; without one, go back to the stable version before (or VERSION)
+	@$(PY) -m commands rollback --stack $(STACK) --version '$(VERSION)'
+
+down: $(RUN) ## Delete everything a stack deployed
+	@$(PY) -m commands down --stack $(STACK) $(ARGS)
+
+env: $(RUN) ## Print the variables of a shell for plain pulumi, kubectl, buildx: eval "$$(make -s env)"
+	@$(PY) -m commands env
+
+##@ The ground under it, on a machine that lacks it
+
+local-up: $(RUN) ## Build and start what `pulumi up` needs: CLI, builder, registry, Kubernetes node
+	@$(PY) -m local up
+
+local-down: $(RUN) ## Stop it; nothing is lost
+	@$(PY) -m local down
+
+local-status: $(RUN) ## Show its parts
+	@$(PY) -m local status
+
+local-reset: $(RUN) ## Stop it and forget all that ran on it; what was built stays
+	@$(PY) -m local reset
+
+##@ The code
+
+test: $(DEV) lint ## Run every test: Go, unit, manifests, cluster
+	@$(PY) -m pytest tests/unit tests/manifests tests/cluster $(ARGS)
+
+test-unit: $(DEV) ## Run the tests that need nothing but Python
+	@$(PY) -m pytest tests/unit $(ARGS)
+
+test-manifests: $(DEV) ## Render the stacks and let outside checkers read them
+	@$(PY) -m pytest tests/manifests $(ARGS)
+
+test-cluster: $(DEV) ## Run the tests on a running node
+	@$(PY) -m pytest tests/cluster $(ARGS)
+
+lint: $(DEV) ## Check style and types
+	@$(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/pyright
+
+format: $(DEV) ## Put the code in the project's style
+	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+bench: $(DEV) ## Measure, beside peers where there are any; prints a table and writes bench.json
+	@$(PY) -m tests.bench
+
+$(RUN):
+	@echo "installing what the program needs into $(VENV)"
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r local/requirements.txt -r plugins/requirements.txt
+	@rm -f $(VENV)/.run-* && touch $@
+
+$(DEV): $(RUN)
+	@echo "installing what the tests need into $(VENV)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@rm -f $(VENV)/.dev-* && touch $@

@@ -1,0 +1,1 @@
+"""The everyday tasks around ``pulumi up``: what ``make`` runs."""

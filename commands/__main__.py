@@ -1,0 +1,127 @@
+"""``python -m commands``: what the Makefile's targets run."""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from commands import status
+from commands.errors import BAD_INPUT, CommandError
+from commands.pulumi import Stack
+from commands.release import Release
+from local.environment import environment
+from local.ground import Ground
+from settings import Settings, SettingsError, load
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command on one stack: its settings are known to be good."""
+
+    stack: Stack
+    settings: Settings
+    environment: Mapping[str, str]
+
+    def release(self) -> Release:
+        self.stack.select()
+        return Release(self.stack, self.settings, self.environment)
+
+    def update(self, *arguments: str) -> None:
+        """``pulumi up``, then what runs.
+
+        A stack on the cluster at hand is updated at once. One that names its cluster shows its
+        preview first and, on a terminal, asks.
+        """
+        self.stack.select()
+        at_hand = self.settings.cluster.context is None
+        ask = not at_hand and sys.stdin.isatty()
+        self.stack.up(
+            *([] if ask else ["--yes"]), *(["--skip-preview"] if at_hand else []), *arguments
+        )
+        self.status()
+
+    def preview(self, *arguments: str) -> None:
+        self.stack.select()
+        self.stack.preview(*arguments)
+
+    def down(self, *arguments: str) -> None:
+        self.stack.select()
+        self.stack.destroy("--yes", *arguments)
+
+    def status(self) -> None:
+        status.show(self.stack.outputs(), self.environment, self.settings.cluster.context)
+
+
+def _weight(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise CommandError(
+            f"WEIGHT={text} is not a whole number: use a percentage from 0 to 100"
+        ) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="commands", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("up", "preview", "down", "status", "canary", "promote", "rollback", "env"):
+        command = commands.add_parser(name)
+        command.add_argument("--stack", default="dev")
+        if name in ("canary", "rollback"):
+            command.add_argument("--version", default="")
+        if name == "canary":
+            command.add_argument("--weight", default="")
+        if name in ("up", "preview", "down"):
+            command.add_argument("arguments", nargs=argparse.REMAINDER)
+    return parser
+
+
+def _execute(arguments: argparse.Namespace) -> None:
+    variables = environment()
+    if arguments.command == "env":
+        for name, value in sorted(variables.items()):
+            print(f"export {name}={shlex.quote(value)}")
+        return
+    settings = load(arguments.stack)
+    if arguments.command == "canary":
+        for name in ("version", "weight"):
+            if not getattr(arguments, name):
+                raise CommandError(f"name it: make canary VERSION=1.2.3 WEIGHT=10 ({name} missing)")
+        weight = _weight(arguments.weight)
+    Ground(variables).ready()
+    run = Run(Stack(arguments.stack, variables), settings, {**os.environ, **variables})
+    match arguments.command:
+        case "up":
+            run.update(*arguments.arguments)
+        case "preview":
+            run.preview(*arguments.arguments)
+        case "down":
+            run.down(*arguments.arguments)
+        case "status":
+            run.status()
+        case "canary":
+            print(run.release().canary(arguments.version, weight))
+            run.update()
+        case "promote":
+            print(run.release().promote())
+            run.update()
+        case "rollback":
+            print(run.release().rollback(arguments.version or None))
+            run.update()
+
+
+def main() -> int:
+    """Run one command; return its exit code."""
+    arguments = _parser().parse_args()
+    try:
+        _execute(arguments)
+    except (CommandError, SettingsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code if isinstance(error, CommandError) else BAD_INPUT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

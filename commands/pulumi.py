@@ -1,0 +1,182 @@
+"""The Pulumi CLI, run for one stack."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from commands.errors import FAILED, CommandError
+from commands.stack_file import PROJECT
+
+OTHER_RUN_SECONDS = 900
+"""How long to wait for another update of the same stack to end: longer than a cold first one."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Who holds a stack, as the file backend's lock says it."""
+
+    pid: int
+    host: str
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the process that took the lock on this machine is gone."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            command = Path(f"/proc/{self.pid}/comm").read_text()
+        except FileNotFoundError:
+            return Path("/proc/self").exists() or not _is_running(self.pid)
+        return "pulumi" not in command
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+class Stack:
+    """One stack of the project.
+
+    ``environment`` is what :func:`local.environment.environment` gives: where the CLI, its backend
+    and its passphrase are.
+    """
+
+    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.environment = {**os.environ, **environment}
+
+    def select(self) -> None:
+        """Make the stack if it is new, and ready for an update if an earlier one was cut off."""
+        self._run("stack", "select", "--create", self.name, capture=True)
+        self._end_interrupted_update()
+
+    def up(self, *arguments: str) -> None:
+        """``pulumi up``."""
+        self._run("up", "--stack", self.name, *arguments)
+
+    def preview(self, *arguments: str) -> None:
+        """``pulumi preview``."""
+        self._run("preview", "--stack", self.name, *arguments)
+
+    def destroy(self, *arguments: str) -> None:
+        """``pulumi destroy``."""
+        self._run("destroy", "--stack", self.name, *arguments)
+
+    def outputs(self) -> dict[str, Any]:
+        """What the last update left: empty when there was none."""
+        text = self._run("stack", "output", "--json", "--stack", self.name, capture=True)
+        return json.loads(text or "{}")
+
+    def releases(self) -> Iterator[dict[str, Any]]:
+        """The ``slipway:release`` of each update that succeeded, newest first."""
+        history = json.loads(
+            self._run("stack", "history", "--json", "--stack", self.name, capture=True) or "[]"
+        )
+        for update in history:
+            if update.get("kind") == "update" and update.get("result") == "succeeded":
+                value = update.get("config", {}).get("slipway:release", {}).get("value")
+                if value:
+                    yield json.loads(value)
+
+    def _end_interrupted_update(self) -> None:
+        """Clear what an update leaves that was killed: its lock, and creations without an end.
+
+        Creating again is safe: every object has a fixed name and server-side apply adopts it.
+        """
+        if self._wait_for_other_update():
+            self._run("cancel", "--yes", "--stack", self.name, capture=True)
+        state = json.loads(self._run("stack", "export", "--stack", self.name, capture=True))
+        if (state.get("deployment") or {}).get("pending_operations"):
+            self._run(
+                "refresh",
+                *("--yes", "--skip-preview", "--clear-pending-creates"),
+                *("--stack", self.name),
+            )
+
+    def _wait_for_other_update(self) -> bool:
+        """Wait until no running process holds the stack; return whether a stale lock is left."""
+        deadline = time.monotonic() + OTHER_RUN_SECONDS
+        told = False
+        while locks := list(self._locks()):
+            held = [lock for lock in locks if not lock.is_stale]
+            if not held:
+                return True
+            if time.monotonic() > deadline:
+                raise CommandError(
+                    f"another update of {self.name} (pid {held[0].pid} on {held[0].host}) did not "
+                    f"end within {OTHER_RUN_SECONDS} s; end it, then run this again",
+                    FAILED,
+                )
+            if not told:
+                print(f"waiting for another update of {self.name} (pid {held[0].pid}) to end")
+                told = True
+            time.sleep(0.5)
+        return False
+
+    def _locks(self) -> Iterator[Lock]:
+        backend = urlparse(self.environment.get("PULUMI_BACKEND_URL", ""))
+        if backend.scheme != "file":
+            return
+        folder = Path(backend.path) / ".pulumi" / "locks"
+        for file in folder.glob(f"organization/*/{self.name}/*.json"):
+            try:
+                content = json.loads(file.read_text())
+            except (FileNotFoundError, json.JSONDecodeError):
+                continue
+            yield Lock(content["pid"], content["hostname"])
+
+    def _run(self, *arguments: str, capture: bool = False) -> str:
+        command = [*_tie_to_this_process(), "pulumi", *arguments, "--non-interactive"]
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE if capture else None,
+            stderr=subprocess.PIPE if capture else None,
+        )
+        with _signals_go_to(process):
+            out, err = process.communicate()
+        if process.returncode != 0:
+            detail = f":\n{err.strip()}" if capture and err else ""
+            raise CommandError(f"pulumi {arguments[0]} of {self.name} failed{detail}", FAILED)
+        return out or ""
+
+
+def _tie_to_this_process() -> Sequence[str]:
+    """Let Pulumi end in good order when this process is killed and cannot tell it."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "INT", "--"] if setpriv else []
+
+
+class _signals_go_to:  # noqa: N801
+    """While Pulumi runs, Ctrl-C and termination are Pulumi's to handle: it saves what is done."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def __enter__(self) -> None:
+        # A terminal sends Ctrl-C to Pulumi too; a second copy would make it give up at once.
+        self._interrupt = signal.signal(signal.SIGINT, lambda *_: None)
+        self._terminate = signal.signal(
+            signal.SIGTERM, lambda *_: self._process.send_signal(signal.SIGINT)
+        )
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._interrupt)
+        signal.signal(signal.SIGTERM, self._terminate)

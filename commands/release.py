@@ -1,0 +1,143 @@
+"""Canary, promote and roll back: changes of ``slipway:release``, then ``pulumi up``.
+
+A version is built only while ``app/VERSION`` names it and nothing is published under it that
+traffic reaches. From the moment a release command moves traffic, the digest stands beside the
+version in the stack file, so that newer source can never appear under an older version.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from semver import Version
+
+from commands.errors import CommandError
+from commands.pulumi import Stack
+from commands.registry import published_digest
+from commands.stack_file import PROJECT, StackFile
+from settings import Settings
+
+VERSION_FILE = PROJECT / "app" / "VERSION"
+
+
+def _parse(version: str) -> Version:
+    try:
+        return Version.parse(version)
+    except ValueError:
+        raise CommandError(
+            f"VERSION={version} is not a version: use MAJOR.MINOR.PATCH[-PRERELEASE]"
+        ) from None
+
+
+class Release:
+    """The release of one stack, changed by the commands.
+
+    ``settings`` are the stack's settings as they stand, ``environment`` is where tools are found.
+    Each method writes the stack file, and says what it wrote; nothing is written when it raises
+    :class:`CommandError`.
+    """
+
+    def __init__(self, stack: Stack, settings: Settings, environment: Mapping[str, str]) -> None:
+        self._stack = stack
+        self._settings = settings
+        self._environment = environment
+        self._file = StackFile(stack.name)
+        self._image = f"{settings.image.registry}/{settings.image.repository}"
+
+    def canary(self, version: str, weight: int) -> str:
+        """Send ``weight`` percent of requests to ``version`` and leave the rest where they are.
+
+        ``version`` is published already, or it is what ``app/VERSION`` names, or it is newer than
+        that: then ``app/VERSION`` is moved on to it and it is built from the working tree.
+        """
+        wanted = _parse(version)
+        if not 0 <= weight <= 100:  # noqa: PLR2004
+            raise CommandError(f"WEIGHT={weight} is out of bounds: use a percentage from 0 to 100")
+        release = self._settings.release
+        if release.strategy != "canary":
+            raise CommandError(
+                f"slipway:release.strategy is {release.strategy!r} in {self._file.path.name}: "
+                "a weighted canary needs 'canary'"
+            )
+        stable = release.stable.version
+        if version == stable:
+            raise CommandError(f"VERSION={version} is what stable runs already: name another one")
+        stable_digest = release.stable.digest or self._digest_of("stable", stable)
+        if stable_digest is None:
+            raise CommandError(
+                f"stable {stable} is not deployed yet, so there is nothing to compare a canary "
+                "with: run `make up` first"
+            )
+        built = VERSION_FILE.read_text().strip()
+        digest = None
+        moved = ""
+        if version != built:
+            digest = published_digest(self._image, version, self._environment)
+            if digest is None:
+                if wanted <= _parse(built):
+                    raise CommandError(
+                        f"VERSION={version} is not published in {self._image} and app/VERSION is "
+                        f"{built} already: name a published version, or one after {built}"
+                    )
+                moved = f"app/VERSION: {built} -> {version} (built from the working tree)\n"
+                VERSION_FILE.write_text(f"{version}\n")
+        self._file.pin_stable(stable, stable_digest).start_canary(version, weight, digest).save()
+        return f"{moved}{self._file.path.name}: stable {stable}, canary {version} at {weight} %"
+
+    def promote(self) -> str:
+        """Send every request to the canary's version, exactly the image that the canary runs."""
+        canary = self._settings.release.canary
+        if canary is None:
+            raise CommandError(
+                f"there is no canary in {self._file.path.name} to promote: "
+                "start one with `make canary VERSION=… WEIGHT=…`"
+            )
+        digest = canary.digest or self._digest_of("canary", canary.version)
+        if digest is None:
+            raise CommandError(
+                f"canary {canary.version} is not deployed yet: "
+                f"run `make up STACK={self._stack.name}`"
+            )
+        self._file.pin_stable(canary.version, digest).end_canary().save()
+        return f"{self._file.path.name}: stable {canary.version}, no canary"
+
+    def rollback(self, version: str | None = None) -> str:
+        """End the canary; when there is none, go back to ``version``.
+
+        ``version`` is by default the stable version that the stack ran before this one.
+        """
+        release = self._settings.release
+        if release.canary is not None and version is None:
+            self._file.end_canary().save()
+            return (
+                f"{self._file.path.name}: stable {release.stable.version}, "
+                f"canary {release.canary.version} ended"
+            )
+        version, digest = self._published(version) if version else self._previous_stable()
+        self._file.pin_stable(version, digest).end_canary().save()
+        return f"{self._file.path.name}: stable {release.stable.version} -> {version}"
+
+    def _published(self, version: str) -> tuple[str, str]:
+        _parse(version)
+        digest = published_digest(self._image, version, self._environment)
+        if digest is None:
+            raise CommandError(f"VERSION={version} is not published in {self._image}")
+        return version, digest
+
+    def _previous_stable(self) -> tuple[str, str]:
+        now = self._settings.release.stable
+        for release in self._stack.releases():
+            stable = release.get("stable", {})
+            if stable.get("version") != now.version:
+                version = stable["version"]
+                return version, stable.get("digest") or self._published(version)[1]
+        raise CommandError(
+            f"{self._stack.name} has never run another stable version than {now.version}: "
+            "name one with VERSION=…"
+        )
+
+    def _digest_of(self, track: str, version: str) -> str | None:
+        """The digest that ``track`` runs, if it runs ``version``; else what is published."""
+        running: dict[str, Any] = self._stack.outputs().get(track) or {}
+        if running.get("version") == version and "@" in running.get("image", ""):
+            return running["image"].rpartition("@")[2]
+        return published_digest(self._image, version, self._environment)

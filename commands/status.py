@@ -1,0 +1,97 @@
+"""What a stack runs, as a table."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from commands.errors import FAILED, CommandError
+
+READ_SECONDS = 20
+
+
+def show(outputs: Mapping[str, Any], environment: Mapping[str, str], context: str | None) -> None:
+    """Print the tracks of a stack with what the cluster says of them, and the URL."""
+    console = Console()
+    if not outputs:
+        console.print("nothing is deployed: run `make up`")
+        return
+    namespace = outputs["namespace"]
+    objects = _read(namespace, environment, context)
+    table = Table(title=f"{namespace}", title_justify="left")
+    for column in ("track", "version", "traffic", "ready", "autoscaling", "image"):
+        table.add_column(column, no_wrap=column != "image", overflow="fold")
+    canary = outputs.get("canary")
+    canary_weight = canary["weight"] if canary else 0
+    for track, running, weight in (
+        ("stable", outputs["stable"], 100 - canary_weight),
+        ("canary", canary, canary_weight),
+    ):
+        if running is None:
+            continue
+        deployment = _of_track(objects, "Deployment", track)
+        autoscaler = _of_track(objects, "HorizontalPodAutoscaler", track)
+        table.add_row(
+            track,
+            running["version"],
+            f"{weight} %",
+            _readiness(deployment),
+            _autoscaling(autoscaler),
+            running["image"],
+        )
+    console.print(table)
+    console.print(f"URL  {outputs['url']}", soft_wrap=True)
+
+
+def _read(
+    namespace: str, environment: Mapping[str, str], context: str | None
+) -> list[dict[str, Any]]:
+    command = [
+        "kubectl",
+        *(["--context", context] if context else []),
+        *("get", "deployments,horizontalpodautoscalers", "--namespace", namespace),
+        *("--output", "json", f"--request-timeout={READ_SECONDS}s"),
+    ]
+    result = subprocess.run(
+        command, env=dict(environment), capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        raise CommandError(f"cannot read what runs: {result.stderr.strip()}", FAILED)
+    return json.loads(result.stdout)["items"]
+
+
+def _of_track(objects: list[dict[str, Any]], kind: str, track: str) -> dict[str, Any]:
+    for item in objects:
+        if item["kind"] == kind and item["metadata"].get("labels", {}).get("track") == track:
+            return item
+    return {}
+
+
+def _readiness(deployment: dict[str, Any]) -> str:
+    status = deployment.get("status", {})
+    return f"{status.get('readyReplicas', 0)}/{status.get('replicas', 0)}"
+
+
+def _autoscaling(autoscaler: dict[str, Any]) -> str:
+    spec = autoscaler.get("spec")
+    if not spec:
+        return "-"
+    current = {
+        metric["resource"]["name"]: metric["resource"]["current"].get("averageUtilization")
+        for metric in autoscaler.get("status", {}).get("currentMetrics") or []
+        if metric.get("type") == "Resource"
+    }
+    targets = ", ".join(
+        f"{metric['resource']['name']} {_percent(current.get(metric['resource']['name']))}"
+        f" of {metric['resource']['target'].get('averageUtilization')} %"
+        for metric in spec.get("metrics", [])
+        if metric.get("type") == "Resource"
+    )
+    return f"{spec.get('minReplicas', 1)}-{spec['maxReplicas']} pods, {targets}"
+
+
+def _percent(value: int | None) -> str:
+    return "?" if value is None else str(value)

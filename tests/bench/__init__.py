@@ -1,0 +1,1 @@
+"""How fast the everyday tasks are, beside peers that do the same."""
