@@ -1,0 +1,266 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// EnvPrefix starts the name of every variable that overrides a key.
+const EnvPrefix = "BEACON_"
+
+// A key is one value that can be set, by its dotted name in the file or by its variable.
+type key struct {
+	name    string
+	allowed string
+	// restart marks a key whose new value waits for the next start.
+	restart bool
+	set     func(*Config, any) bool
+	get     func(*Config) any
+	// copy takes the key's value from another configuration.
+	copy func(to, from *Config)
+}
+
+// text is a value from the environment, where everything is a string.
+type text string
+
+type keySet []key
+
+func (s keySet) find(matches func(key) bool) (key, bool) {
+	if i := slices.IndexFunc(s, matches); i >= 0 {
+		return s[i], true
+	}
+	return key{}, false
+}
+
+// names lists the keys and sections directly below a prefix.
+func (s keySet) names(prefix string) string {
+	var found []string
+	for _, k := range s {
+		if rest, ok := strings.CutPrefix(k.name, prefix); ok {
+			name, _, _ := strings.Cut(rest, ".")
+			if !slices.Contains(found, name) {
+				found = append(found, name)
+			}
+		}
+	}
+	return strings.Join(found, ", ")
+}
+
+// keys are all that can be set in the file and the environment.
+var keys = slices.Concat(generalKeys, switchKeys, faultKeys)
+
+var generalKeys = keySet{
+	newKey("debug", boolean, "true or false", func(c *Config) *bool { return &c.Debug }),
+	newKey("logLevel", level, "debug, info, warn or error",
+		func(c *Config) *slog.Level { return &c.LogLevel }),
+	newKey("message", upTo(256), "text of at most 256 characters",
+		func(c *Config) *string { return &c.Message }),
+	newKey("listen", address, addressAllowed, func(c *Config) *string { return &c.Listen }).
+		needsRestart(),
+	newKey("adminListen", address, addressAllowed,
+		func(c *Config) *string { return &c.AdminListen }).needsRestart(),
+	durationKey("drain", 0, 5*time.Minute, func(c *Config) *time.Duration { return &c.Drain }),
+	newKey("startupCheck", oneOf("warn", "strict"), "warn or strict",
+		func(c *Config) *string { return &c.StartupCheck }).needsRestart(),
+
+	durationKey("timeouts.readHeader", time.Second, 5*time.Minute,
+		func(c *Config) *time.Duration { return &c.Timeouts.ReadHeader }).needsRestart(),
+	durationKey("timeouts.read", time.Second, 10*time.Minute,
+		func(c *Config) *time.Duration { return &c.Timeouts.Read }).needsRestart(),
+	durationKey("timeouts.write", time.Second, 10*time.Minute,
+		func(c *Config) *time.Duration { return &c.Timeouts.Write }).needsRestart(),
+	durationKey("timeouts.idle", time.Second, time.Hour,
+		func(c *Config) *time.Duration { return &c.Timeouts.Idle }).needsRestart(),
+	durationKey("timeouts.shutdown", time.Second, 5*time.Minute,
+		func(c *Config) *time.Duration { return &c.Timeouts.Shutdown }),
+
+	intKey("limits.bodyBytes", 1, 16<<20, func(c *Config) *int { return &c.Limits.BodyBytes }),
+	intKey("limits.notes", 0, 100_000, func(c *Config) *int { return &c.Limits.Notes }),
+	intKey("limits.workIterations", 1, 100_000_000,
+		func(c *Config) *int { return &c.Limits.WorkIterations }),
+}
+
+// switchKeys say whether faults may be injected, and by whom.
+var switchKeys = keySet{
+	newKey("faults.enabled", boolean, "true or false",
+		func(c *Config) *bool { return &c.Faults.Enabled }),
+	newKey("faults.tokenFile", upTo(4096), "the path of a file, or nothing",
+		func(c *Config) *string { return &c.Faults.TokenFile }),
+}
+
+// faultKeys are the faults themselves, which can be set while the service runs, too.
+var faultKeys = keySet{
+	newKey("faults.errorRate", fraction, "a number from 0 to 1",
+		func(c *Config) *float64 { return &c.Faults.Set.ErrorRate }),
+	intKey("faults.errorStatus", 500, 599,
+		func(c *Config) *int { return &c.Faults.Set.ErrorStatus }),
+	durationKey("faults.latency", 0, time.Minute,
+		func(c *Config) *time.Duration { return &c.Faults.Set.Latency }),
+	durationKey("faults.latencyJitter", 0, time.Minute,
+		func(c *Config) *time.Duration { return &c.Faults.Set.LatencyJitter }),
+	newKey("faults.cpuBurn", fraction, "a number from 0 to 1",
+		func(c *Config) *float64 { return &c.Faults.Set.CPUBurn }),
+	durationKey("faults.crashAfter", 0, 24*time.Hour,
+		func(c *Config) *time.Duration { return &c.Faults.Set.CrashAfter }),
+	newKey("faults.notReady", boolean, "true or false",
+		func(c *Config) *bool { return &c.Faults.Set.NotReady }),
+}
+
+func newKey[T comparable](
+	name string, parse func(any) (T, bool), allowed string, field func(*Config) *T,
+) key {
+	return key{
+		name:    name,
+		allowed: allowed,
+		set: func(c *Config, raw any) bool {
+			value, ok := parse(raw)
+			if ok {
+				*field(c) = value
+			}
+			return ok
+		},
+		get:  func(c *Config) any { return *field(c) },
+		copy: func(to, from *Config) { *field(to) = *field(from) },
+	}
+}
+
+func durationKey(name string, low, high time.Duration, field func(*Config) *time.Duration) key {
+	parse := func(raw any) (time.Duration, bool) {
+		s, ok := str(raw)
+		if !ok {
+			return 0, false
+		}
+		d, err := time.ParseDuration(s)
+		return d, err == nil && low <= d && d <= high
+	}
+	return newKey(name, parse, fmt.Sprintf("a duration from %v to %v, like 1.5s", low, high), field)
+}
+
+func intKey(name string, low, high int, field func(*Config) *int) key {
+	parse := func(raw any) (int, bool) {
+		n, ok := raw.(int)
+		if s, isText := raw.(text); isText {
+			var err error
+			n, err = strconv.Atoi(string(s))
+			ok = err == nil
+		}
+		return n, ok && low <= n && n <= high
+	}
+	return newKey(name, parse, fmt.Sprintf("a whole number from %d to %d", low, high), field)
+}
+
+func (k key) needsRestart() key {
+	k.restart = true
+	return k
+}
+
+// env is the variable that overrides the key: faults.errorRate is BEACON_FAULTS_ERROR_RATE.
+func (k key) env() string {
+	var b strings.Builder
+	b.WriteString(EnvPrefix)
+	for _, r := range k.name {
+		switch {
+		case r == '.':
+			b.WriteByte('_')
+		case unicode.IsUpper(r):
+			b.WriteByte('_')
+			b.WriteRune(r)
+		default:
+			b.WriteRune(unicode.ToUpper(r))
+		}
+	}
+	return b.String()
+}
+
+func boolean(raw any) (bool, bool) {
+	switch v := raw.(type) {
+	case bool:
+		return v, true
+	case text:
+		return v == "true", v == "true" || v == "false"
+	}
+	return false, false
+}
+
+func fraction(raw any) (float64, bool) {
+	var f float64
+	switch v := raw.(type) {
+	case float64:
+		f = v
+	case int:
+		f = float64(v)
+	case text:
+		var err error
+		if f, err = strconv.ParseFloat(string(v), 64); err != nil {
+			return 0, false
+		}
+	default:
+		return 0, false
+	}
+	return f, !math.IsNaN(f) && 0 <= f && f <= 1
+}
+
+func level(raw any) (slog.Level, bool) {
+	levels := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo,
+		"warn": slog.LevelWarn, "error": slog.LevelError,
+	}
+	s, ok := str(raw)
+	if !ok {
+		return 0, false
+	}
+	l, ok := levels[s]
+	return l, ok
+}
+
+func oneOf(values ...string) func(any) (string, bool) {
+	return func(raw any) (string, bool) {
+		s, ok := str(raw)
+		return s, ok && slices.Contains(values, s)
+	}
+}
+
+func upTo(length int) func(any) (string, bool) {
+	return func(raw any) (string, bool) {
+		s, ok := str(raw)
+		return s, ok && len([]rune(s)) <= length
+	}
+}
+
+const addressAllowed = "host:port or :port, the port from 0 to 65535"
+
+func address(raw any) (string, bool) {
+	s, ok := str(raw)
+	if !ok {
+		return "", false
+	}
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return "", false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return s, err == nil
+}
+
+// anyPort reports whether the system chooses the port of an address.
+func anyPort(address string) bool {
+	_, port, _ := net.SplitHostPort(address)
+	return port == "0"
+}
+
+func str(raw any) (string, bool) {
+	switch v := raw.(type) {
+	case string:
+		return v, true
+	case text:
+		return string(v), true
+	}
+	return "", false
+}

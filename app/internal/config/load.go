@@ -1,0 +1,192 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A Problem is one value that cannot be used.
+type Problem struct {
+	Key     string
+	Value   string
+	Allowed string
+}
+
+func (p Problem) String() string {
+	return fmt.Sprintf("%s: %s is not allowed (allowed: %s)", p.Key, p.Value, p.Allowed)
+}
+
+// Error lists every problem of one source, so that all can be mended at once.
+type Error struct {
+	Source   string
+	Problems []Problem
+}
+
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = e.Source + ": " + p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Parse returns the defaults changed by a YAML (or JSON) document. The source names it in errors.
+func Parse(source string, data []byte) (Config, error) {
+	c := Default()
+	if err := c.applyFile(source, keys, "", data); err != nil {
+		return Config{}, err
+	}
+	return c, c.result(source)
+}
+
+// ParseFaults returns the fault set that a document describes, its keys being those of the file's
+// section faults without enabled and tokenFile. What it leaves out is off.
+func ParseFaults(source string, data []byte, timeouts Timeouts) (FaultSet, error) {
+	c := Default()
+	c.Timeouts = timeouts
+	if err := c.applyFile(source, faultKeys, "faults.", data); err != nil {
+		return FaultSet{}, err
+	}
+	return c.Faults.Set, c.result(source)
+}
+
+// FaultValues returns the values of a fault set by their names, as they would be written in the
+// file.
+func FaultValues(set FaultSet) map[string]any {
+	return (&Config{Faults: Faults{Set: set}}).values(faultKeys, "faults.")
+}
+
+// load returns the defaults changed by the document, then by the environment.
+func load(path string, data []byte, environ []string) (Config, error) {
+	c := Default()
+	err := errors.Join(c.applyFile(path, keys, "", data), c.applyEnv(environ))
+	if err != nil {
+		return Config{}, err
+	}
+	return c, c.result(path)
+}
+
+func (c *Config) result(source string) error {
+	if problems := c.check(); len(problems) > 0 {
+		return &Error{source, problems}
+	}
+	return nil
+}
+
+func (c *Config) applyFile(source string, in keySet, prefix string, data []byte) error {
+	document := map[string]any{}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: not a YAML mapping: %w", source, err)
+	}
+	if decoder.Decode(&yaml.Node{}) != io.EOF {
+		return fmt.Errorf("%s: more than one YAML document", source)
+	}
+	if problems := c.applySection(in, prefix, document); len(problems) > 0 {
+		return &Error{source, problems}
+	}
+	return nil
+}
+
+func (c *Config) applySection(in keySet, prefix string, section map[string]any) []Problem {
+	var problems []Problem
+	for _, name := range slices.Sorted(maps.Keys(section)) {
+		value, path := section[name], prefix+name
+		k, isKey := in.find(func(k key) bool { return k.name == path })
+		inner, isSection := value.(map[string]any)
+		switch {
+		case isKey && !k.set(c, value):
+			problems = append(problems, Problem{path, show(value), k.allowed})
+		case isKey:
+		case in.names(path+".") == "":
+			problems = append(problems, Problem{path, "this key", in.names(prefix)})
+		case isSection:
+			problems = append(problems, c.applySection(in, path+".", inner)...)
+		case value != nil:
+			problems = append(problems, Problem{path, show(value),
+				"a section of " + in.names(path+".")})
+		}
+	}
+	return problems
+}
+
+// serviceLink matches the variables that Kubernetes sets in every pod for each Service of its
+// namespace; those of a Service named beacon start like ours.
+var serviceLink = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|` +
+	`_PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$`)
+
+func (c *Config) applyEnv(environ []string) error {
+	var problems []Problem
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		if !strings.HasPrefix(name, EnvPrefix) || name == EnvPrefix+"CONFIG" {
+			continue
+		}
+		k, isKey := keys.find(func(k key) bool { return k.env() == name })
+		switch {
+		case isKey && !k.set(c, text(value)):
+			problems = append(problems, Problem{name, show(value), k.allowed})
+		case !isKey && !serviceLink.MatchString(name):
+			problems = append(problems, Problem{name, "this variable",
+				"BEACON_CONFIG and BEACON_<KEY>, for example BEACON_LOG_LEVEL"})
+		}
+	}
+	if len(problems) > 0 {
+		return &Error{"environment", problems}
+	}
+	return nil
+}
+
+// Values returns every value by its dotted name, as it would be written in the file.
+func (c *Config) Values() map[string]any { return c.values(keys, "") }
+
+func (c *Config) values(in keySet, prefix string) map[string]any {
+	values := map[string]any{}
+	for _, k := range in {
+		name := strings.TrimPrefix(k.name, prefix)
+		switch value := k.get(c).(type) {
+		case time.Duration:
+			values[name] = value.String()
+		case slog.Level:
+			values[name] = strings.ToLower(value.String())
+		default:
+			values[name] = value
+		}
+	}
+	return values
+}
+
+func show(value any) string {
+	if value == nil {
+		return "an empty value"
+	}
+	shown := fmt.Sprintf("%v", value)
+	if _, ok := value.(string); ok {
+		shown = fmt.Sprintf("%q", value)
+	}
+	if len(shown) > 100 {
+		shown = shown[:100] + "…"
+	}
+	return shown
+}
+
+// CheckFile reports whether a file would be accepted, whatever the environment says.
+func CheckFile(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	_, err = Parse(path, data)
+	return err
+}

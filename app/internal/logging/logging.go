@@ -1,0 +1,82 @@
+// Package logging writes one JSON object per line, with the field names the log store expects.
+package logging
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Identity is what every line says of the process that wrote it.
+type Identity struct {
+	Service string
+	Version string
+	Track   string
+}
+
+// New returns a logger whose lines start with timestamp (ISO 8601, UTC), level, message, service,
+// version, track and trace_id. The level may change while the logger is in use.
+func New(w io.Writer, id Identity, level slog.Leveler) *slog.Logger {
+	json := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: rename})
+	return slog.New(handler{json}).With(
+		slog.String("service", id.Service),
+		slog.String("version", id.Version),
+		slog.String("track", id.Track),
+	)
+}
+
+type traceKey struct{}
+
+// WithTrace returns a context whose log lines carry the trace id.
+func WithTrace(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, traceKey{}, id)
+}
+
+// Trace returns the trace id of a context, or nothing outside a request.
+func Trace(ctx context.Context) string {
+	id, _ := ctx.Value(traceKey{}).(string)
+	return id
+}
+
+// handler adds the trace id of the context. Lines outside a request have an empty one, so that
+// every line has the same fields.
+type handler struct{ slog.Handler }
+
+func (h handler) Handle(ctx context.Context, record slog.Record) error {
+	line := slog.NewRecord(record.Time, record.Level, record.Message, record.PC)
+	line.AddAttrs(slog.String("trace_id", Trace(ctx)))
+	record.Attrs(func(a slog.Attr) bool {
+		line.AddAttrs(a)
+		return true
+	})
+	return h.Handler.Handle(ctx, line)
+}
+
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return handler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h handler) WithGroup(name string) slog.Handler {
+	return handler{h.Handler.WithGroup(name)}
+}
+
+func rename(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) > 0 {
+		return a
+	}
+	switch a.Key {
+	case slog.TimeKey:
+		if t, ok := a.Value.Any().(time.Time); ok {
+			return slog.String("timestamp", t.UTC().Format("2006-01-02T15:04:05.000Z07:00"))
+		}
+	case slog.LevelKey:
+		if l, ok := a.Value.Any().(slog.Level); ok {
+			return slog.String("level", strings.ToLower(l.String()))
+		}
+	case slog.MessageKey:
+		return slog.Attr{Key: "message", Value: a.Value}
+	}
+	return a
+}

@@ -1,0 +1,167 @@
+// Package server answers HTTP on two ports: the API for clients, and what operators need.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"beacon/internal/config"
+	"beacon/internal/faults"
+	"beacon/internal/metrics"
+	"beacon/internal/notes"
+)
+
+// Identity is what the service says of itself.
+type Identity struct {
+	Service   string `json:"service"`
+	Version   string `json:"version"`
+	Track     string `json:"track"`
+	Pod       string `json:"pod"`
+	Namespace string `json:"namespace"`
+}
+
+// A Server answers on the addresses of its configuration.
+type Server struct {
+	identity Identity
+	config   *config.Store
+	log      *slog.Logger
+	metrics  *metrics.Metrics
+	faults   *faults.Injector
+	notes    notes.Store
+	draining atomic.Bool
+}
+
+// New returns a server; Run starts it.
+func New(
+	id Identity, c *config.Store, log *slog.Logger, m *metrics.Metrics, f *faults.Injector,
+) *Server {
+	return &Server{identity: id, config: c, log: log, metrics: m, faults: f}
+}
+
+// ErrInterrupted says that a second signal ended the process before it had drained.
+var ErrInterrupted = errors.New("interrupted by a second signal")
+
+// Run serves until a signal arrives, then says that it is not ready, goes on serving for the
+// drain time, finishes the requests under way and returns nil. A second signal ends it at once.
+func (s *Server) Run(signals <-chan os.Signal) error {
+	c := s.config.Get()
+	api, err := s.listen("api", c.Listen, s.API())
+	if err != nil {
+		return err
+	}
+	defer api.close()
+	admin, err := s.listen("admin", c.AdminListen, s.Admin())
+	if err != nil {
+		return err
+	}
+	defer admin.close()
+	s.updateReady()
+
+	select {
+	case err := <-api.failed:
+		return err
+	case err := <-admin.failed:
+		return err
+	case sig := <-signals:
+		s.log.Info("draining", "signal", sig.String(), "drain", s.config.Get().Drain.String())
+	}
+	s.draining.Store(true)
+	s.updateReady()
+
+	select {
+	case <-signals:
+		return ErrInterrupted
+	case <-time.After(s.config.Get().Drain):
+	}
+
+	limit := s.config.Get().Timeouts.Shutdown
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- api.http.Shutdown(ctx) }()
+	select {
+	case <-signals:
+		return ErrInterrupted
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("requests still under way after timeouts.shutdown (%s)", limit)
+		}
+	}
+	s.log.Info("stopped")
+	return nil
+}
+
+// Reloaded takes what changed in the configuration.
+func (s *Server) Reloaded(change config.Change) {
+	s.metrics.Reloaded(change.Err)
+	if change.Err != nil {
+		s.log.Error("configuration refused, the old one stays", "error", change.Err.Error())
+		return
+	}
+	s.faults.Configure(change.New.Faults)
+	s.updateReady()
+	s.log.Info("configuration reloaded", "changed", change.Applied)
+	if len(change.Restart) > 0 {
+		s.log.Warn("configuration waits for a restart", "keys", change.Restart)
+	}
+}
+
+type port struct {
+	http   *http.Server
+	failed chan error
+}
+
+func (s *Server) listen(name, address string, handler http.Handler) (*port, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s port: %w", name, err)
+	}
+	c := s.config.Get()
+	p := &port{
+		http: &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: c.Timeouts.ReadHeader,
+			ReadTimeout:       c.Timeouts.Read,
+			WriteTimeout:      c.Timeouts.Write,
+			IdleTimeout:       c.Timeouts.Idle,
+			MaxHeaderBytes:    32 << 10,
+			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		},
+		failed: make(chan error, 1),
+	}
+	go func() {
+		if err := p.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			p.failed <- fmt.Errorf("%s port: %w", name, err)
+		}
+	}()
+	s.log.Info("listening", "port", name, "address", listener.Addr().String())
+	return p, nil
+}
+
+func (p *port) close() { _ = p.http.Close() }
+
+// notReady returns why no new request should be sent here, or nothing.
+func (s *Server) notReady() string {
+	switch {
+	case s.draining.Load():
+		return "draining"
+	case s.faults.NotReady():
+		return "a fault says so"
+	}
+	return ""
+}
+
+func (s *Server) updateReady() {
+	if s.notReady() == "" {
+		s.metrics.Ready.Set(1)
+	} else {
+		s.metrics.Ready.Set(0)
+	}
+}

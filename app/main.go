@@ -1,0 +1,129 @@
+// Beacon is a small HTTP service that ships as Slipway's example.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"beacon/internal/config"
+	"beacon/internal/faults"
+	"beacon/internal/logging"
+	"beacon/internal/metrics"
+	"beacon/internal/server"
+	"beacon/internal/startup"
+	"beacon/internal/version"
+)
+
+const service = "beacon"
+
+// The codes the process ends with. A crash injected on purpose has faults.ExitCode.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet(service, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	showVersion := flags.Bool("version", false, "print the version and exit")
+	checkConfig := flags.String("check-config", "", "check a configuration `file` and exit")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		return exitUsage
+	case flags.NArg() > 0:
+		_, _ = fmt.Fprintf(stderr, "%s: unexpected argument %q\n", service, flags.Arg(0))
+		return exitUsage
+	}
+	switch {
+	case *showVersion:
+		_, _ = fmt.Fprintf(stdout, "%s %s (%s, %s)\n",
+			service, version.Version, version.Revision, version.Go())
+		return exitOK
+	case isSet(flags, "check-config"):
+		if err := config.CheckFile(*checkConfig); err != nil {
+			_, _ = fmt.Fprintln(stderr, err)
+			return exitUsage
+		}
+		_, _ = fmt.Fprintf(stdout, "%s: ok\n", *checkConfig)
+		return exitOK
+	}
+	return serve(stdout)
+}
+
+func isSet(flags *flag.FlagSet, name string) (set bool) {
+	flags.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
+}
+
+func serve(stdout io.Writer) int {
+	// Before anything else, so that no signal is missed.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+
+	id := server.Identity{
+		Service:   service,
+		Version:   version.Version,
+		Track:     cmp.Or(os.Getenv("TRACK"), "stable"),
+		Pod:       cmp.Or(os.Getenv("POD_NAME"), hostname()),
+		Namespace: os.Getenv("POD_NAMESPACE"),
+	}
+	level := new(slog.LevelVar)
+	log := logging.New(stdout, logging.Identity{
+		Service: id.Service, Version: id.Version, Track: id.Track,
+	}, level)
+
+	store, err := config.Open(os.Environ())
+	if err != nil {
+		log.Error("configuration refused", "error", err.Error())
+		return exitUsage
+	}
+	level.Set(store.Get().Level())
+	log.Info("starting", "revision", version.Revision, "goversion", version.Go(),
+		"config_file", store.Path(), "config", store.Get().Values())
+
+	resources := startup.Check()
+	shortfalls := resources.Shortfalls()
+	resources.Log(log, shortfalls)
+	if len(shortfalls) > 0 && store.Get().StartupCheck == "strict" {
+		log.Error("not started: startupCheck is strict")
+		return exitFailed
+	}
+
+	m := metrics.New()
+	injector := faults.New(log, m, os.Exit)
+	injector.Configure(store.Get().Faults)
+	s := server.New(id, store, log, m, injector)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go store.Watch(ctx, time.Second, reload, func(change config.Change) {
+		level.Set(change.New.Level())
+		s.Reloaded(change)
+	})
+	if err := s.Run(signals); err != nil {
+		log.Error("stopped", "error", err.Error())
+		return exitFailed
+	}
+	return exitOK
+}
+
+func hostname() string {
+	name, _ := os.Hostname()
+	return name
+}
