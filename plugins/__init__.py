@@ -1,0 +1,1 @@
+"""Stand-ins for the plugins that the Pulumi CLI would otherwise download."""
