@@ -1,0 +1,51 @@
+"""The autoscaler owns the replicas: load raises them, quiet lowers them, an update leaves them."""
+
+import threading
+
+import httpx
+import pytest
+
+from tests.cluster.project import ENTRY_POINT, Project, wait_until
+from tests.cluster.test_lifecycle import changes
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployed(project: Project) -> None:
+    with project.config() as config:
+        config["slipway:autoscaling"]["scaleDownStabilizationSeconds"] = 15
+    project.make("up")
+
+
+def replicas(project: Project) -> int:
+    text = project.kubectl(
+        "get", "deployment", "beacon-stable", "-o", "jsonpath={.status.readyReplicas}"
+    )
+    return int(text or 0)
+
+
+def burn(host: str, stop: threading.Event) -> None:
+    with httpx.Client(base_url=ENTRY_POINT, headers={"Host": host}, timeout=30) as client:
+        while not stop.is_set():
+            client.get("/api/v1/work", params={"iterations": 2_000_000})
+
+
+def test_replicas_follow_the_load_and_an_update_in_between_does_not_reset_them(
+    project: Project,
+) -> None:
+    before = replicas(project)
+    stop = threading.Event()
+    clients = [threading.Thread(target=burn, args=(project.host, stop)) for _ in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        wait_until("more replicas under load", lambda: replicas(project) > before, seconds=180)
+        risen = replicas(project)
+        assert set(changes(project.make("up").stdout)) == {"unchanged"}
+        assert replicas(project) >= risen
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    wait_until("fewer replicas in the quiet", lambda: replicas(project) == before, seconds=240)

@@ -1,0 +1,197 @@
+"""What goes wrong is said clearly, touches nothing it need not, and the next `up` converges."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.cluster.project import Project
+from tests.cluster.test_lifecycle import changes
+from tests.cluster.traffic import SteadyLoad
+
+pytestmark = pytest.mark.timeout(900)
+
+KILLS = int(os.environ.get("KILLS", "4"))
+"""How many different moments of an update are tried."""
+
+
+@contextmanager
+def stopped(project: Project, part: str) -> Iterator[None]:
+    """Hold one part of the ground down."""
+    assert project.run("python", "-m", "local", "stop", part).returncode == 0
+    try:
+        yield
+    finally:
+        assert project.run("python", "-m", "local", "up").returncode == 0
+
+
+def pulumi_up(project: Project) -> "subprocess.CompletedProcess[str]":
+    """Plain `pulumi up`, which does not mend the ground first as `make up` does."""
+    return project.run(
+        *("pulumi", "up", "--yes", "--skip-preview", "--non-interactive"),
+        *("--stack", project.stack),
+    )
+
+
+def edit_source(project: Project, line: str) -> None:
+    main = project.folder / "app" / "main.go"
+    main.write_text(f"{main.read_text()}\n{line}\n")
+
+
+def kubernetes_objects(project: Project) -> dict[str, object]:
+    """The specs of all that runs, by kind and name."""
+    kinds = "deployments,services,ingresses,configmaps,hpa,pdb,networkpolicies,serviceaccounts"
+    items = json.loads(project.kubectl("get", kinds, "--output", "json"))["items"]
+    return {
+        f"{item['kind']}/{item['metadata']['name']}": item.get("data", item.get("spec"))
+        for item in items
+        if item["metadata"]["name"] not in ("default", "kube-root-ca.crt")
+    }
+
+
+def without_replicas(objects: dict[str, object]) -> dict[str, object]:
+    """The same, less what the autoscaler owns."""
+    return {
+        name: {key: value for key, value in spec.items() if key != "replicas"}
+        if isinstance(spec, dict)
+        else spec
+        for name, spec in objects.items()
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployed(project: Project) -> None:
+    project.make("up")
+
+
+def test_a_bad_value_is_refused_with_exit_code_two_and_nothing_touched(project: Project) -> None:
+    before = project.file.read_text()
+    objects = kubernetes_objects(project)
+    with project.config() as config:
+        config["slipway:autoscaling"]["minReplicas"] = 50
+    result = project.run("make", "--silent", "up", f"STACK={project.stack}")
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "slipway:autoscaling.minReplicas" in result.stderr
+    assert "50" in result.stderr
+    assert "Traceback" not in result.stderr
+
+    plain = pulumi_up(project)
+    text = plain.stdout + plain.stderr
+    assert plain.returncode != 0
+    assert text.count("slipway:autoscaling.minReplicas") == 1, text
+    assert "Traceback" not in text
+    assert kubernetes_objects(project) == objects
+    project.file.write_text(before)
+
+
+def test_source_that_does_not_compile_is_shown_as_the_compiler_shows_it(project: Project) -> None:
+    main = project.folder / "app" / "main.go"
+    good = main.read_text()
+    main.write_text(f"{good}\nfunc broken() {{ undefinedName() }}\n")
+    result = project.fails("up")
+    assert "undefined: undefinedName" in result.stdout + result.stderr
+    main.write_text(good)
+    assert set(changes(project.make("up").stdout)) == {"unchanged"}
+
+
+def test_a_full_disk_during_a_build_is_named_and_the_next_up_builds(project: Project) -> None:
+    dockerfile = project.folder / "app" / "Dockerfile"
+    good = dockerfile.read_text()
+    fill = "RUN --mount=type=tmpfs,target=/full,size=1m cp /usr/local/go/bin/go /full/\n"
+    dockerfile.write_text(re.sub(r"(?m)^(FROM scratch)", f"{fill}\\1", good, count=1))
+    result = project.fails("up")
+    assert "no space left on device" in (result.stdout + result.stderr).lower()
+    dockerfile.write_text(good)
+    assert project.make("up")
+
+
+def test_a_registry_that_is_down_fails_the_push_and_the_next_up_publishes(
+    project: Project,
+) -> None:
+    edit_source(project, "// Not published yet.")
+    with stopped(project, "registry"):
+        result = pulumi_up(project)
+        text = result.stdout + result.stderr
+        assert result.returncode != 0
+        assert "connection refused" in text
+        assert "localhost:5000" in text
+        assert "Traceback" not in text
+    assert "updated" in changes(project.make("up").stdout)
+
+
+def test_a_cluster_that_is_down_is_one_clear_error(project: Project) -> None:
+    with project.config() as config:
+        config["slipway:autoscaling"]["maxReplicas"] = 6
+    with stopped(project, "kube-apiserver"):
+        result = pulumi_up(project)
+        text = result.stdout + result.stderr
+        assert result.returncode != 0
+        assert "unreachable" in text
+        assert "Traceback" not in text
+    assert "updated" in changes(project.make("up").stdout)
+
+
+def test_an_image_that_crashes_is_reported_while_the_old_one_serves_on(project: Project) -> None:
+    with project.config() as config:
+        config["slipway:workload"].setdefault("rollout", {})["progressDeadlineSeconds"] = 20
+    project.make("up")
+    main = project.folder / "app" / "main.go"
+    good = main.read_text()
+    main.write_text(f'{good}\nfunc init() {{ panic("crashes at start") }}\n')
+    with SteadyLoad(project.host) as load:
+        result = project.fails("up")
+    text = result.stdout + result.stderr
+    assert "CrashLoopBackOff" in text or "crashes at start" in text, text
+    assert load.failures == []
+    main.write_text(good)
+    project.make("up")
+    assert set(changes(project.make("up").stdout)) == {"unchanged"}
+
+
+def test_ctrl_c_in_the_middle_of_an_update_loses_nothing(project: Project) -> None:
+    edit_source(project, "// Interrupted by hand.")
+    process = subprocess.Popen(
+        ["make", "--silent", "up", f"STACK={project.stack}"],
+        cwd=project.folder,
+        env=dict(project.environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(4)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "Traceback" not in output, output
+    project.make("up")
+    assert set(changes(project.make("up").stdout)) == {"unchanged"}
+
+
+def test_an_update_killed_at_any_moment_converges_when_run_again(project: Project) -> None:
+    project.make("down")
+    started = time.monotonic()
+    project.make("up")
+    whole = time.monotonic() - started
+    expected = without_replicas(kubernetes_objects(project))
+    for moment in range(1, KILLS + 1):
+        project.make("down")
+        process = subprocess.Popen(
+            ["make", "--silent", "up", f"STACK={project.stack}"],
+            cwd=project.folder,
+            env=dict(project.environment),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(whole * moment / (KILLS + 1))
+        process.kill()
+        process.wait()
+        project.make("up")
+        assert without_replicas(kubernetes_objects(project)) == expected
+        assert set(changes(project.make("up").stdout)) == {"unchanged"}
