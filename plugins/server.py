@@ -6,8 +6,9 @@ import stat
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -143,31 +144,43 @@ def _on_parent_exit(callback: Callable[[], None]) -> None:
 
 
 class _Errors(grpc.ServerInterceptor):
-    """Turns what a request raises into the status that the engine expects."""
+    """Turns what a call raises into the status that the engine expects."""
 
     def intercept_service(self, continuation: Callable[..., Any], handler_call_details: Any) -> Any:
         handler = continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
-            return handler
+        if handler is None:
+            return None
 
-        def call(request: Any, context: grpc.ServicerContext) -> Any:
-            try:
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            with _reported(context):
                 return handler.unary_unary(request, context)
-            except NotImplementedError:
-                code, message = grpc.StatusCode.UNIMPLEMENTED, "not implemented"
-            except PluginError as problem:
-                if isinstance(problem, InitializationError):
-                    context.set_trailing_metadata(_details(problem))
-                code, message = problem.code, str(problem)
-            except Exception as problem:
-                # A bug of ours: the user sees one line, and all of it with `pulumi --debug`.
-                traceback.print_exc()
-                code, message = grpc.StatusCode.UNKNOWN, f"{type(problem).__name__}: {problem}"
-            return context.abort(code, message)
 
-        return grpc.unary_unary_rpc_method_handler(
-            call, handler.request_deserializer, handler.response_serializer
-        )
+        def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            with _reported(context):
+                yield from handler.unary_stream(request, context)
+
+        serialization = handler.request_deserializer, handler.response_serializer
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(stream, *serialization)
+        return grpc.unary_unary_rpc_method_handler(answer, *serialization)
+
+
+@contextmanager
+def _reported(context: grpc.ServicerContext) -> Iterator[None]:
+    try:
+        yield
+        return
+    except NotImplementedError:
+        code, message = grpc.StatusCode.UNIMPLEMENTED, "not implemented"
+    except PluginError as problem:
+        if isinstance(problem, InitializationError):
+            context.set_trailing_metadata(_details(problem))
+        code, message = problem.code, str(problem)
+    except Exception as problem:
+        # A bug of ours: the user sees one line, and all of it with `pulumi --debug`.
+        traceback.print_exc()
+        code, message = grpc.StatusCode.UNKNOWN, f"{type(problem).__name__}: {problem}"
+    context.abort(code, message)
 
 
 def _details(problem: InitializationError) -> tuple[tuple[str, bytes], ...]:
