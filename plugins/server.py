@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import grpc
@@ -63,7 +64,11 @@ class Engine:
     """The engine that started this plugin; used to show messages to the user."""
 
     def __init__(self, address: str) -> None:
-        self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address, options=_OPTIONS))
+        self._address = address
+
+    @cached_property
+    def _stub(self) -> engine_pb2_grpc.EngineStub:
+        return engine_pb2_grpc.EngineStub(grpc.insecure_channel(self._address, options=_OPTIONS))
 
     def debug(self, message: str, urn: str = "") -> None:
         self._log(engine_pb2.DEBUG, message, urn, ephemeral=False)
