@@ -41,9 +41,9 @@ type Injector struct {
 
 // New returns an injector that injects nothing yet. Exit ends the process.
 func New(log *slog.Logger, m *metrics.Metrics, exit func(code int)) *Injector {
-	i := &Injector{log: log, metrics: m, exit: exit, stop: func() {}}
-	i.configured = config.DefaultFaultSet()
-	i.active.Store(&i.configured)
+	none := config.DefaultFaultSet()
+	i := &Injector{log: log, metrics: m, exit: exit, configured: none, stop: func() {}}
+	i.active.Store(&none)
 	return i
 }
 

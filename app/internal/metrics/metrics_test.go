@@ -1,0 +1,84 @@
+package metrics
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if answer.Code != http.StatusOK {
+		t.Fatalf("status %d", answer.Code)
+	}
+	return answer.Body.String()
+}
+
+func expect(t *testing.T, got string, want ...string) {
+	t.Helper()
+	for _, line := range want {
+		if !strings.Contains(got, line+"\n") && !strings.Contains(got, line+" ") {
+			t.Errorf("no %s in\n%s", line, got)
+		}
+	}
+}
+
+func TestARequestIsCountedAndTimed(t *testing.T) {
+	m := New()
+	m.Observe("GET", "/api/v1/notes/{id}", 404, 90*time.Millisecond)
+	labels := `{method="GET",path="/api/v1/notes/{id}",status="404"`
+	expect(t, scrape(t, m),
+		`http_requests_total`+labels+`} 1`,
+		`http_request_duration_seconds_bucket`+labels+`,le="0.08"} 0`,
+		`http_request_duration_seconds_bucket`+labels+`,le="0.1"} 1`,
+		`http_request_duration_seconds_sum`+labels+`} 0.09`,
+		`http_request_duration_seconds_count`+labels+`} 1`)
+}
+
+func TestMethodsOfTheClientsInventionShareOneLabel(t *testing.T) {
+	m := New()
+	for _, method := range []string{"BREW", "GETGET", "get", ""} {
+		m.Observe(method, "unmatched", 405, 0)
+	}
+	expect(t, scrape(t, m), `http_requests_total{method="other",path="unmatched",status="405"} 4`)
+}
+
+func TestAFailedReloadShowsUntilTheNextGoodOne(t *testing.T) {
+	m := New()
+	expect(t, scrape(t, m), `beacon_config_last_reload_successful 1`,
+		`beacon_config_reloads_total{result="failure"} 0`)
+	m.Reloaded(errors.New("bad"))
+	expect(t, scrape(t, m), `beacon_config_last_reload_successful 0`,
+		`beacon_config_reloads_total{result="failure"} 1`)
+	m.Reloaded(nil)
+	expect(t, scrape(t, m), `beacon_config_last_reload_successful 1`,
+		`beacon_config_reloads_total{result="success"} 1`)
+}
+
+func TestTheBuildIsNamed(t *testing.T) {
+	got := scrape(t, New())
+	expect(t, got, `go_goroutines`, `process_start_time_seconds`)
+	if !strings.Contains(got, `beacon_build_info{goversion="go1.`) ||
+		!strings.Contains(got, `revision="unknown",version="dev"} 1`) {
+		t.Errorf("no build info in\n%s", got)
+	}
+}
+
+func TestPrometheusFindsNoFaultWithTheMetrics(t *testing.T) {
+	m := New()
+	m.Observe("GET", "/", 200, time.Millisecond)
+	problems, err := testutil.GatherAndLint(m.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}

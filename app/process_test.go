@@ -1,0 +1,364 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// runMain makes the test binary be the service.
+const runMain = "RUN_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runMain) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// deadline bounds every wait for a process, far above what any of them needs.
+const deadline = 60 * time.Second
+
+// A process is the service as a process of its own.
+type process struct {
+	t          *testing.T
+	command    *exec.Cmd
+	configFile string
+	api, admin string
+	lines      chan map[string]any
+	exited     chan struct{}
+}
+
+// start runs the service on free ports of the loopback interface.
+func start(t *testing.T, configuration string, environ ...string) *process {
+	t.Helper()
+	p := &process{
+		t:          t,
+		command:    exec.Command(os.Args[0]),
+		configFile: filepath.Join(t.TempDir(), "config.yaml"),
+		lines:      make(chan map[string]any, 10_000),
+		exited:     make(chan struct{}),
+	}
+	p.write(configuration)
+	p.command.Env = append([]string{
+		runMain + "=1", "PATH=" + os.Getenv("PATH"), "BEACON_CONFIG=" + p.configFile,
+		"BEACON_LISTEN=127.0.0.1:0", "BEACON_ADMIN_LISTEN=127.0.0.1:0",
+	}, environ...)
+	p.command.Stderr = os.Stderr
+	stdout, err := p.command.StdoutPipe()
+	if err == nil {
+		err = p.command.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = p.command.Process.Kill()
+		<-p.exited
+	})
+	go func() {
+		defer close(p.exited)
+		for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
+			var line map[string]any
+			if err := json.Unmarshal(scanner.Bytes(), &line); err != nil {
+				line = map[string]any{"message": "not JSON: " + scanner.Text()}
+			}
+			p.lines <- line
+		}
+		close(p.lines)
+		_ = p.command.Wait()
+	}()
+	return p
+}
+
+// serving waits until both ports are open.
+func (p *process) serving() *process {
+	p.t.Helper()
+	p.api = "http://" + p.logged("listening")["address"].(string)
+	p.admin = "http://" + p.logged("listening")["address"].(string)
+	return p
+}
+
+// write swaps in a new configuration file in one step.
+func (p *process) write(configuration string) {
+	p.t.Helper()
+	temporary := p.configFile + ".new"
+	if err := errors.Join(os.WriteFile(temporary, []byte(configuration), 0o600),
+		os.Rename(temporary, p.configFile)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// logged waits for the next line with the message.
+func (p *process) logged(message string) map[string]any {
+	p.t.Helper()
+	timeout := time.After(deadline)
+	var seen []string
+	for {
+		select {
+		case line, open := <-p.lines:
+			if !open {
+				p.t.Fatalf("the process ended without logging %q, but %q", message, seen)
+			}
+			if line["message"] == message {
+				return line
+			}
+			seen = append(seen, fmt.Sprint(line))
+		case <-timeout:
+			p.t.Fatalf("%q was not logged within %s, but %q", message, deadline, seen)
+		}
+	}
+}
+
+func (p *process) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.command.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// code waits for the end of the process and returns its exit code.
+func (p *process) code() int {
+	p.t.Helper()
+	select {
+	case <-p.exited:
+		return p.command.ProcessState.ExitCode()
+	case <-time.After(deadline):
+		p.t.Fatalf("the process did not end within %s", deadline)
+		return -1
+	}
+}
+
+func get(client *http.Client, url string) (int, error) {
+	response, err := client.Get(url)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, errors.Join(err, response.Body.Close())
+}
+
+// A balancer does what kube-proxy and an ingress controller do: it sends requests over connections
+// it keeps, and stops some time after /ready has said no.
+type balancer struct {
+	client *http.Client
+	sent   atomic.Int64
+	stop   chan struct{}
+	wait   sync.WaitGroup
+}
+
+func load(t *testing.T, url string, workers int) *balancer {
+	b := &balancer{
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}, Timeout: deadline},
+		stop:   make(chan struct{}),
+	}
+	for range workers {
+		b.wait.Go(func() {
+			for {
+				select {
+				case <-b.stop:
+					return
+				default:
+				}
+				// A POST: a client never sends it a second time by itself.
+				response, err := b.client.Post(url+"/api/v1/echo", "text/plain", strings.NewReader("x"))
+				if err == nil {
+					_, err = io.Copy(io.Discard, response.Body)
+					err = errors.Join(err, response.Body.Close())
+				}
+				b.sent.Add(1)
+				if err != nil || response.StatusCode != http.StatusOK {
+					t.Errorf("a request failed: %v", err)
+					return
+				}
+			}
+		})
+	}
+	return b
+}
+
+func (b *balancer) end() {
+	close(b.stop)
+	b.wait.Wait()
+}
+
+func TestNoRequestFailsWhenTheProcessIsToldToStopUnderLoad(t *testing.T) {
+	p := start(t, "faults: {enabled: true, latency: 20ms, latencyJitter: 20ms}\n").serving()
+	b := load(t, p.api, 16)
+	for b.sent.Load() < 200 {
+		time.Sleep(time.Millisecond)
+	}
+	p.signal(syscall.SIGTERM)
+	p.logged("draining")
+	atSignal := b.sent.Load()
+
+	// As long as it takes for endpoints to follow readiness, requests still come.
+	time.Sleep(time.Second)
+	if status, err := get(b.client, p.api+"/ready"); err != nil || status != http.StatusServiceUnavailable {
+		t.Errorf("while draining /ready answers %d, %v", status, err)
+	}
+	if status, err := get(b.client, p.admin+"/metrics"); err != nil || status != http.StatusOK {
+		t.Errorf("while draining /metrics answers %d, %v", status, err)
+	}
+	b.end()
+	if code := p.code(); code != 0 {
+		t.Errorf("the exit code is %d", code)
+	}
+	if b.sent.Load() <= atSignal {
+		t.Error("no request was sent while draining")
+	}
+}
+
+func TestARequestUnderWayIsFinishedAfterTheDrain(t *testing.T) {
+	p := start(t, "drain: 0s\nfaults: {enabled: true, latency: 1s}\n").serving()
+	answered := make(chan error, 1)
+	go func() {
+		status, err := get(&http.Client{Timeout: deadline}, p.api+"/")
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("status %d", status)
+		}
+		answered <- err
+	}()
+	p.inFlight(1)
+	p.signal(syscall.SIGTERM)
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	if code := p.code(); code != 0 {
+		t.Errorf("the exit code is %d", code)
+	}
+}
+
+func TestARequestThatOutlastsTheShutdownIsCutAndReported(t *testing.T) {
+	p := start(t, "drain: 0s\ntimeouts: {shutdown: 1s}\nfaults: {enabled: true, latency: 50s}\n").serving()
+	go func() { _, _ = get(&http.Client{Timeout: deadline}, p.api+"/") }()
+	p.inFlight(1)
+	p.signal(os.Interrupt)
+	line := p.logged("stopped")
+	if code := p.code(); code != exitFailed || !strings.Contains(fmt.Sprint(line["error"]), "timeouts.shutdown (1s)") {
+		t.Errorf("code %d, %v", code, line)
+	}
+}
+
+// inFlight waits until so many requests are under way.
+func (p *process) inFlight(want int) {
+	p.t.Helper()
+	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		response, err := http.Get(p.admin + "/metrics")
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		text, err := io.ReadAll(response.Body)
+		if err = errors.Join(err, response.Body.Close()); err != nil {
+			p.t.Fatal(err)
+		}
+		if strings.Contains(string(text), fmt.Sprintf("\nhttp_requests_in_flight %d\n", want)) {
+			return
+		}
+	}
+	p.t.Fatalf("there were never %d requests under way within %s", want, deadline)
+}
+
+func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
+	p := start(t, "drain: 5m\n").serving()
+	p.signal(syscall.SIGTERM)
+	p.logged("draining")
+	p.signal(syscall.SIGTERM)
+	if code := p.code(); code != exitFailed {
+		t.Errorf("the exit code is %d", code)
+	}
+}
+
+func TestAProcessFollowsItsConfigurationFile(t *testing.T) {
+	p := start(t, "message: one\n", "TRACK=canary", "POD_NAME=pod-1", "POD_NAMESPACE=ns").serving()
+	p.write("message: two\nfaults: {enabled: true, notReady: true}\n")
+	p.logged("configuration reloaded")
+	response, err := http.Get(p.api + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	want := `{"service":"beacon","version":"dev","track":"canary","pod":"pod-1","namespace":"ns","message":"two"}`
+	if err = errors.Join(err, response.Body.Close()); err != nil || strings.TrimSpace(string(body)) != want {
+		t.Errorf("the answer is %s, %v", body, err)
+	}
+	p.write("message: [\n")
+	p.logged("configuration refused, the old one stays")
+	if status, err := get(http.DefaultClient, p.api+"/ready"); err != nil || status != http.StatusServiceUnavailable {
+		t.Errorf("with the old configuration /ready answers %d, %v", status, err)
+	}
+}
+
+func TestASignalReloadsTheConfiguration(t *testing.T) {
+	p := start(t, "message: one\n").serving()
+	p.write("message: two\n")
+	p.signal(syscall.SIGHUP)
+	p.logged("configuration reloaded")
+}
+
+func TestABadConfigurationIsRefusedAtTheStart(t *testing.T) {
+	p := start(t, "drain: soon\n", "BEACON_DEBUG=maybe")
+	line := p.logged("configuration refused")
+	for _, want := range []string{`drain: "soon" is not allowed`, `BEACON_DEBUG: "maybe" is not allowed`} {
+		if !strings.Contains(fmt.Sprint(line["error"]), want) {
+			t.Errorf("%q is not in %v", want, line["error"])
+		}
+	}
+	if code := p.code(); code != exitUsage {
+		t.Errorf("the exit code is %d", code)
+	}
+}
+
+func TestAPortInUseIsAnErrorOfTheStart(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	for _, variable := range []string{"BEACON_LISTEN", "BEACON_ADMIN_LISTEN"} {
+		p := start(t, "", variable+"="+taken.Addr().String())
+		line := p.logged("stopped")
+		if code := p.code(); code != exitFailed || !strings.Contains(fmt.Sprint(line["error"]), "address already in use") {
+			t.Errorf("code %d, %v", code, line)
+		}
+	}
+}
+
+func TestAShortfallStopsTheStartOnlyWhereTheCheckIsStrict(t *testing.T) {
+	noTemp := "TMPDIR=" + filepath.Join(t.TempDir(), "none")
+	p := start(t, "startupCheck: strict\n", noTemp)
+	if line := p.logged("start-up check"); line["ok"] != false || line["level"] != "warn" {
+		t.Errorf("the check is %v", line)
+	}
+	if code := p.code(); code != exitFailed {
+		t.Errorf("the exit code is %d", code)
+	}
+	p = start(t, "startupCheck: warn\n", noTemp)
+	if line := p.logged("start-up check"); line["ok"] != false {
+		t.Errorf("the check is %v", line)
+	}
+	p.serving()
+}
+
+func TestAnInjectedCrashEndsTheProcessWithItsCode(t *testing.T) {
+	p := start(t, "faults: {enabled: true, crashAfter: 10ms}\n")
+	p.logged("crashing on purpose")
+	if code := p.code(); code != 3 {
+		t.Errorf("the exit code is %d", code)
+	}
+}
