@@ -1,0 +1,211 @@
+"""What runs in the cluster from the start: name service, metrics, the way in from outside."""
+
+import hashlib
+import ipaddress
+import json
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from urllib.parse import urlsplit
+
+from local import files, images, layout
+from local.build import Builder
+from local.errors import LocalError
+from local.images import Image
+from local.layout import Layout
+from local.progress import Say
+from local.recipes import KUBERNETES, TRAEFIK, Recipe
+
+_READY_DEADLINE = 120.0
+_PAUSE = 0.2
+_APPLY_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Addon:
+    """One Deployment from one manifest, whose image is one built program."""
+
+    name: str
+    namespace: str
+    manifest: str
+    recipe: Recipe
+    module: str
+    assets: Sequence[str] = ()
+    """Folders below `share/` whose objects (CRDs) come first."""
+
+    @property
+    def workload(self) -> str:
+        """How `Cluster.unready` names it."""
+        return f"deployment {self.namespace}/{self.name}"
+
+    @property
+    def version(self) -> str:
+        """What is built."""
+        return self.recipe.version_of(self.module)
+
+    def image(self, builder: Builder) -> Image:
+        """From scratch: the program and nothing else."""
+        return Image(
+            repository=f"slipway/{self.name}",
+            key=self.recipe.fingerprint(builder.go.version),
+            content={f"/{self.name}": builder.at.bin / self.name},
+            entrypoint=[f"/{self.name}"],
+        )
+
+
+DNS = Addon("coredns", "kube-system", "dns.yaml", KUBERNETES, "github.com/coredns/coredns")
+METRICS = Addon(
+    "metrics-server", "kube-system", "metrics.yaml", KUBERNETES, "sigs.k8s.io/metrics-server"
+)
+INGRESS = Addon("traefik", "ingress", "traefik.yaml", TRAEFIK, TRAEFIK.module, ["gateway-api"])
+
+ADDONS = (DNS, METRICS, INGRESS)
+
+
+class Cluster:
+    """The node's API server, spoken to through kubectl."""
+
+    def __init__(self, at: Layout) -> None:
+        self.at = at
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Runs kubectl; its error is ours."""
+        done = subprocess.run(
+            [self.at.bin / "kubectl", f"--kubeconfig={self.at.kubeconfig}", *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_APPLY_TIMEOUT,
+            check=False,
+        )
+        if done.returncode:
+            raise LocalError(f"kubectl {arguments[0]} failed: {done.stderr.strip()}")
+        return done.stdout
+
+    def apply(self, text: str) -> None:
+        """Server-side apply of the objects in `text`."""
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+
+    def unready(self) -> list[str]:
+        """What is not as it should be: the node, or Deployments of the addons."""
+        listed = self.kubectl(
+            *("get", "node,deployment", "--all-namespaces", "--output=json"),
+            "--request-timeout=10s",
+        )
+        found = json.loads(listed)["items"]
+        ready = {_identity(item) for item in found if _is_ready(item)}
+        wanted = [f"node {layout.NODE_NAME}"]
+        wanted += [addon.workload for addon in ADDONS]
+        return [name for name in wanted if name not in ready]
+
+    def wait_ready(self, say: Say) -> None:
+        """Waits until node and addons are ready, at most 120 s."""
+        end = time.monotonic() + _READY_DEADLINE
+        while waited_for := self.unready():
+            say(f"waiting for {', '.join(waited_for)}")
+            if time.monotonic() > end:
+                raise LocalError(
+                    f"Waited {_READY_DEADLINE:.0f} s for {', '.join(waited_for)}. What the "
+                    f"cluster says:\n{self._warnings()}"
+                )
+            time.sleep(_PAUSE)
+
+    def _warnings(self) -> str:
+        events = self.kubectl(
+            *("get", "events", "--all-namespaces", "--field-selector=type=Warning"),
+            *("--sort-by=.lastTimestamp", "--no-headers"),
+        )
+        return "\n".join(events.splitlines()[-10:]) or "(no warning)"
+
+
+def install(addon: Addon, cluster: Cluster, builder: Builder) -> None:
+    """Pushes the addon's image and applies its manifest, if either is new."""
+    at = cluster.at
+    image = addon.image(builder)
+    images.push(image)
+    definitions = [_objects_in(at.share / name) for name in addon.assets]
+    manifest = _rendered(addon, image)
+    stamp = at.node / "applied" / addon.name
+    digest = hashlib.sha256("".join([*definitions, manifest]).encode()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == digest:
+        return
+    for text in definitions:
+        cluster.apply(text)
+        cluster.kubectl(
+            *("wait", "--for=condition=Established", "--timeout=30s", "-f", "-"),
+            stdin=_custom_resource_definitions(text),
+        )
+    cluster.apply(manifest)
+    files.write(stamp, digest)
+
+
+def _rendered(addon: Addon, image: Image) -> str:
+    entry = urlsplit(layout.ENTRY_POINT)
+    variable = f"{addon.name.replace('-', '_').upper()}_IMAGE"
+    text = (layout.MANIFESTS / addon.manifest).read_text()
+    return Template(text).substitute(
+        {variable: image.reference},
+        CLUSTER_DOMAIN=layout.CLUSTER_DOMAIN,
+        DNS_SERVICE_IP=layout.DNS_SERVICE_IP,
+        DNS_UPSTREAM=_upstream(),
+        ENTRY_ADDRESS=entry.hostname,
+        ENTRY_PORT=entry.port,
+    )
+
+
+def _upstream() -> str:
+    """CoreDNS's line for names outside the cluster.
+
+    A name server on this machine's loopback, as systemd-resolved is, cannot be reached from a pod;
+    what it asks itself can.
+    """
+    for source in (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf")):
+        if source.exists():
+            servers = [
+                words[1]
+                for line in source.read_text().splitlines()
+                if (words := line.split())[:1] == ["nameserver"] and not _is_loopback(words[1])
+            ]
+            if servers:
+                return f"forward . {' '.join(servers)}"
+    return "template ANY ANY {\n            rcode NXDOMAIN\n        }"
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.split("%", maxsplit=1)[0]).is_loopback
+
+
+def _objects_in(folder: Path) -> str:
+    return "\n---\n".join(path.read_text() for path in sorted(folder.glob("*.yaml")))
+
+
+def _custom_resource_definitions(text: str) -> str:
+    documents = text.split("\n---")
+    return "\n---\n".join(each for each in documents if "kind: CustomResourceDefinition" in each)
+
+
+def _identity(item: dict) -> str:
+    metadata = item["metadata"]
+    name = (
+        f"{metadata['namespace']}/{metadata['name']}"
+        if "namespace" in metadata
+        else metadata["name"]
+    )
+    return f"{item['kind'].lower()} {name}"
+
+
+def _is_ready(item: dict) -> bool:
+    status = item.get("status", {})
+    if item["kind"] == "Node":
+        return any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in status.get("conditions", [])
+        )
+    wanted = item["spec"]["replicas"]
+    return (
+        status.get("observedGeneration") == item["metadata"]["generation"]
+        and status.get("updatedReplicas") == status.get("readyReplicas") == wanted
+    )

@@ -1,0 +1,127 @@
+"""The node's bridge: the network of its pods, and the node's own address."""
+
+import json
+import subprocess
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from local import layout
+from local.errors import LocalError
+
+_SYSCTLS = {
+    "net/ipv4/ip_forward": "1",
+    # Traffic between two pods crosses iptables too, or a Service would not lead back to the
+    # pod's own bridge.
+    "net/bridge/bridge-nf-call-iptables": "1",
+    # Ports published on 127.0.0.1 lead to pods.
+    f"net/ipv4/conf/{layout.BRIDGE}/route_localnet": "1",
+}
+
+_CHAINS = ("KUBE-", "CNI-")
+"""What the iptables chains of kube-proxy, the kubelet and the CNI plugins start with."""
+
+_FORWARD = (("-i", layout.BRIDGE), ("-o", layout.BRIDGE))
+
+
+def create() -> None:
+    """Makes the bridge as it must be, whatever is left of an earlier one."""
+    _refuse_foreign_routes()
+    if not _has_bridge():
+        _ip("link", "add", layout.BRIDGE, "type", "bridge")
+    _ip(
+        "address",
+        "replace",
+        f"{layout.NODE_IP}/{layout.POD_NETWORK.prefixlen}",
+        "dev",
+        layout.BRIDGE,
+    )
+    _ip("link", "set", layout.BRIDGE, "up")
+    # Until kube-proxy knows a Service, packets to its address must not leave by the default
+    # route, where something may answer.
+    _ip("route", "replace", str(layout.SERVICE_NETWORK), "dev", layout.BRIDGE)
+    for name, value in _SYSCTLS.items():
+        path = Path("/proc/sys") / name
+        if path.exists() and path.read_text().strip() != value:
+            path.write_text(value)
+    for direction in _FORWARD:
+        # For machines whose firewall drops what it does not know, as Docker's does.
+        if not _iptables("-C", "FORWARD", *direction, "-j", "ACCEPT", check=False):
+            _iptables("-A", "FORWARD", *direction, "-j", "ACCEPT")
+
+
+def exists() -> bool:
+    """Whether the bridge is there with its address."""
+    if not _has_bridge():
+        return False
+    addresses = _ip_json("address", "show", "dev", layout.BRIDGE)[0]["addr_info"]
+    return any(address["local"] == layout.NODE_IP for address in addresses)
+
+
+def remove() -> None:
+    """Takes away the bridge and every iptables rule and chain that the node made."""
+    if _has_bridge():
+        _ip("link", "delete", layout.BRIDGE)
+    for direction in _FORWARD:
+        _iptables("-D", "FORWARD", *direction, "-j", "ACCEPT", check=False)
+    for table in ("filter", "nat", "mangle"):
+        _remove_chains(table)
+
+
+def _remove_chains(table: str) -> None:
+    listed = subprocess.run(
+        ["iptables-save", "-t", table], capture_output=True, text=True, check=False
+    ).stdout
+    chains = [line[1:].split()[0] for line in listed.splitlines() if line.startswith(":")]
+    ours = [chain for chain in chains if chain.startswith(_CHAINS)]
+    if not ours:
+        return
+    script = [f"*{table}", *(f":{chain} - [0:0]" for chain in ours)]
+    for line in listed.splitlines():
+        words = line.split()
+        jumps = "-j" in words and words[words.index("-j") + 1] in ours
+        if line.startswith("-A") and jumps and words[1] not in ours:
+            script.append(line.replace("-A", "-D", 1))
+    script += [*(f"-X {chain}" for chain in ours), "COMMIT", ""]
+    subprocess.run(
+        ["iptables-restore", "--noflush"], input="\n".join(script), text=True, check=True
+    )
+
+
+def _refuse_foreign_routes() -> None:
+    for route in _ip_json("route", "show"):
+        if route["dst"] == "default" or route.get("dev") == layout.BRIDGE:
+            continue
+        for network in (layout.POD_NETWORK, layout.SERVICE_NETWORK):
+            if IPv4Network(route["dst"]).overlaps(network):
+                raise LocalError(
+                    f"The node needs {network}, but this machine already routes {route['dst']} "
+                    f"through {route.get('dev', 'another interface')}. Use the cluster that is "
+                    "there (set KUBECONFIG), or take that route away."
+                )
+
+
+def _has_bridge() -> bool:
+    return (Path("/sys/class/net") / layout.BRIDGE).exists()
+
+
+def _ip(*arguments: str) -> None:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LocalError(f"`ip {' '.join(arguments)}` failed: {done.stderr.strip()}")
+
+
+def _ip_json(*arguments: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        ["ip", "-4", "-json", *arguments], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout or "[]")
+
+
+def _iptables(*arguments: str, check: bool = True) -> bool:
+    done = subprocess.run(
+        ["iptables", "-w", *arguments], capture_output=True, text=True, check=False
+    )
+    if check and done.returncode:
+        raise LocalError(f"`iptables {' '.join(arguments)}` failed: {done.stderr.strip()}")
+    return done.returncode == 0

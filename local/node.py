@@ -1,0 +1,184 @@
+"""Everything that `pulumi up` needs and this machine lacks: started and stopped."""
+
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from local import addons, buildx, debian, images, network, pki, remains, services, toolchain
+from local.base_image import base_image
+from local.build import Builder
+from local.errors import LocalError
+from local.images import Image
+from local.layout import CHECKOUT, SANDBOX_IMAGE, Layout
+from local.machine import Machine
+from local.plan import Step, run
+from local.progress import Display, Say
+from local.recipes import BUILDKIT, KUBERNETES, PAUSE, PULUMI, TRAEFIK, Recipe
+from local.service import Service
+from local.supervisor import Supervisor
+
+
+class Node:
+    """The parts below one `SLIPWAY_HOME`."""
+
+    def __init__(self, at: Layout, has: Machine) -> None:
+        self.at = at
+        self.has = has
+        self.supervisor = Supervisor(at)
+        self.cluster = addons.Cluster(at)
+
+    def up(self, display: Display) -> None:
+        """Builds what is missing, starts what does not run, waits until all is ready."""
+        if self.has.needs_services and os.geteuid() != 0:
+            raise LocalError(
+                "A node and a builder need root: they run containers and own a bridge. Run this "
+                "as root, or have a cluster (set KUBECONFIG) and a Docker engine."
+            )
+        with self._lock():
+            run(self._steps(), display)
+
+    def build(self, recipes: Sequence[Recipe], display: Display) -> None:
+        """Builds `recipes` unless they are built."""
+        with self._lock():
+            tools = Builder(self.at, toolchain.find(self.at) or toolchain.install(self.at))
+            run([self._build_step(tools, recipe) for recipe in recipes], display)
+
+    def down(self) -> None:
+        """Stops everything; images, volumes, built tools and the cluster's state stay."""
+        with self._lock():
+            self._stop()
+
+    def reset(self) -> None:
+        """Stops everything and forgets all but what was built and what Pulumi knows."""
+        with self._lock():
+            self._stop()
+            for folder in (self.at.node, self.at.registry, self.at.buildkit):
+                shutil.rmtree(folder, ignore_errors=True)
+            self.at.kubeconfig.unlink(missing_ok=True)
+
+    def services(self) -> list[Service]:
+        """What has to run on this machine."""
+        needed = [services.registry(self.at)] if self.has.needs_services else []
+        if self.has.needs_builder:
+            needed.append(services.buildkitd(self.at))
+        return needed + (services.node(self.at) if self.has.needs_node else [])
+
+    def _steps(self) -> list[Step]:
+        """The plan of `up`: each part as early as what it needs allows."""
+        has, steps = self.has, []
+        go = toolchain.find(self.at) or toolchain.install(self.at)
+        tools = Builder(self.at, go)
+        if has.needs_services:
+            steps += [
+                Step("Debian packages", self._install_packages),
+                Step("supervisor", self._start_supervisor, ["Debian packages"]),
+                Step("registry", self._start([services.registry(self.at)]), ["supervisor"]),
+            ]
+        # The longest first. What the node needs comes before what only serves requests.
+        if has.needs_node:
+            steps.append(self._build_step(tools, KUBERNETES))
+        if has.needs_pulumi:
+            steps.append(self._build_step(tools, PULUMI))
+        if has.needs_node:
+            steps += [
+                self._build_step(tools, TRAEFIK),
+                *self._node_steps(tools),
+            ]
+        if has.needs_builder:
+            steps += [
+                self._build_step(tools, BUILDKIT),
+                Step("base image", lambda _: images.push(base_image(go)), ["registry"]),
+                Step(
+                    "builder",
+                    self._start([services.buildkitd(self.at)]),
+                    ["supervisor", BUILDKIT.name],
+                ),
+                Step("buildx", lambda _: buildx.ensure(self.at), [BUILDKIT.name]),
+            ]
+        if has.needs_plugins:
+            steps.append(Step("plugins", self._install_plugins))
+        return steps
+
+    def _node_steps(self, tools: Builder) -> list[Step]:
+        def sandbox_image(say: Say) -> None:
+            tools.build(PAUSE, say)
+            program = self.at.bin / "pause"
+            key = PAUSE.fingerprint(tools.go.version)
+            repository, tag = SANDBOX_IMAGE.split("/", 1)[1].split(":")
+            images.push(Image(repository, key, {"/pause": program}, ["/pause"], tag=tag))
+
+        def addon(each: addons.Addon) -> Step:
+            def install(_: Say) -> None:
+                addons.install(each, self.cluster, tools)
+
+            return Step(each.name, install, ["node", "registry", each.recipe.name])
+
+        return [
+            Step("sandbox image", sandbox_image, ["registry"]),
+            Step(
+                "node",
+                self._start(services.node(self.at)),
+                ["supervisor", "sandbox image", KUBERNETES.name],
+            ),
+            *map(addon, addons.ADDONS),
+            Step("cluster", self.cluster.wait_ready, [each.name for each in addons.ADDONS]),
+        ]
+
+    def _build_step(self, tools: Builder, recipe: Recipe) -> Step:
+        return Step(recipe.name, lambda say: tools.build(recipe, say), heavy=True)
+
+    def _install_packages(self, say: Say) -> None:
+        if missing := debian.missing():
+            debian.install(self.at, missing, say)
+
+    def _start_supervisor(self, _: Say) -> None:
+        if not self.supervisor.running():
+            remains.clear_after_restart(self.at)
+        if self.has.needs_node:
+            network.create()
+            pki.ensure(self.at)
+        self.supervisor.start()
+
+    def _start(self, parts: Sequence[Service]) -> "Start":
+        return Start(self.supervisor, parts)
+
+    def _install_plugins(self, _: Say) -> None:
+        from plugins.install import install  # noqa: PLC0415 - not needed where Pulumi has its own
+
+        install(self.at.plugins, CHECKOUT / ".venv" / "bin" / "python")
+
+    def _stop(self) -> None:
+        self.supervisor.stop()
+        remains.clear(self.at)
+        network.remove()
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One at a time; the lock goes with the process that holds it."""
+        self.at.root.mkdir(parents=True, exist_ok=True)
+        with (self.at.root / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("Another run is at work here: waiting for it to end.", file=sys.stderr)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+class Start:
+    """The work of a step that runs services and waits for their health."""
+
+    def __init__(self, supervisor: Supervisor, parts: Sequence[Service]) -> None:
+        self._supervisor = supervisor
+        self._parts = parts
+
+    def __call__(self, say: Say) -> None:
+        """All are started at once: each retries until what it needs is there."""
+        for part in self._parts:
+            self._supervisor.apply(part)
+        for part in self._parts:
+            say(f"waiting for {part.name}")
+            self._supervisor.wait_healthy(part)
