@@ -17,7 +17,6 @@ import (
 type Metrics struct {
 	InFlight       prometheus.Gauge
 	Panics         prometheus.Counter
-	Ready          prometheus.Gauge
 	FaultsInjected *prometheus.CounterVec
 
 	registry      *prometheus.Registry
@@ -53,10 +52,6 @@ func New() *Metrics {
 			Name: "beacon_panics_total",
 			Help: "Requests whose handler panicked.",
 		}),
-		Ready: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "beacon_ready",
-			Help: "1 while /ready answers 200.",
-		}),
 		FaultsInjected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "beacon_faults_injected_total",
 			Help: "Requests that a fault was injected into, by kind.",
@@ -84,13 +79,26 @@ func New() *Metrics {
 	m.reloads.WithLabelValues("success")
 	m.reloads.WithLabelValues("failure")
 	m.registry.MustRegister(
-		m.requests, m.duration, m.InFlight, m.Panics, m.Ready, m.FaultsInjected,
+		m.requests, m.duration, m.InFlight, m.Panics, m.FaultsInjected,
 		m.reloads, m.reloadSuccess, m.reloadTime, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	m.setReloaded()
 	return m
+}
+
+// ReportReady makes beacon_ready what the function says at every scrape.
+func (m *Metrics) ReportReady(ready func() bool) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "beacon_ready",
+		Help: "1 while /ready answers 200.",
+	}, func() float64 {
+		if ready() {
+			return 1
+		}
+		return 0
+	}))
 }
 
 // Handler serves the metrics in the text format.

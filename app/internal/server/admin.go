@@ -30,8 +30,10 @@ func (s *Server) probes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
-	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if reason := s.notReady(); reason != "" {
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
+		reason := s.notReady()
+		s.log.DebugContext(r.Context(), "probed", "not_ready", reason)
+		if reason != "" {
 			reply(w, http.StatusServiceUnavailable,
 				map[string]string{"status": "not ready", "reason": reason})
 			return
@@ -91,12 +93,10 @@ func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.faults.Override(set)
-	s.updateReady()
 	s.getFaults(w, r)
 }
 
 func (s *Server) deleteFaults(w http.ResponseWriter, r *http.Request) {
 	s.faults.Clear()
-	s.updateReady()
 	s.getFaults(w, r)
 }

@@ -42,7 +42,9 @@ type Server struct {
 func New(
 	id Identity, c *config.Store, log *slog.Logger, m *metrics.Metrics, f *faults.Injector,
 ) *Server {
-	return &Server{identity: id, config: c, log: log, metrics: m, faults: f}
+	s := &Server{identity: id, config: c, log: log, metrics: m, faults: f}
+	m.ReportReady(func() bool { return s.notReady() == "" })
+	return s
 }
 
 // ErrInterrupted says that a second signal ended the process before it had drained.
@@ -62,7 +64,6 @@ func (s *Server) Run(signals <-chan os.Signal) error {
 		return err
 	}
 	defer admin.close()
-	s.updateReady()
 
 	select {
 	case err := <-api.failed:
@@ -70,10 +71,9 @@ func (s *Server) Run(signals <-chan os.Signal) error {
 	case err := <-admin.failed:
 		return err
 	case sig := <-signals:
+		s.draining.Store(true)
 		s.log.Info("draining", "signal", sig.String(), "drain", s.config.Get().Drain.String())
 	}
-	s.draining.Store(true)
-	s.updateReady()
 
 	select {
 	case <-signals:
@@ -106,7 +106,6 @@ func (s *Server) Reloaded(change config.Change) {
 		return
 	}
 	s.faults.Configure(change.New.Faults)
-	s.updateReady()
 	s.log.Info("configuration reloaded", "changed", change.Applied)
 	if len(change.Restart) > 0 {
 		s.log.Warn("configuration waits for a restart", "keys", change.Restart)
@@ -132,7 +131,7 @@ func (s *Server) listen(name, address string, handler http.Handler) (*port, erro
 			WriteTimeout:      c.Timeouts.Write,
 			IdleTimeout:       c.Timeouts.Idle,
 			MaxHeaderBytes:    32 << 10,
-			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		},
 		failed: make(chan error, 1),
 	}
@@ -156,12 +155,4 @@ func (s *Server) notReady() string {
 		return "a fault says so"
 	}
 	return ""
-}
-
-func (s *Server) updateReady() {
-	if s.notReady() == "" {
-		s.metrics.Ready.Set(1)
-	} else {
-		s.metrics.Ready.Set(0)
-	}
 }

@@ -59,9 +59,7 @@ func newFixture(t *testing.T, configuration string) fixture {
 	m := metrics.New()
 	injector := faults.New(log, m, func(int) {})
 	injector.Configure(store.Get().Faults)
-	s := New(id, store, log, m, injector)
-	s.updateReady()
-	return fixture{s, t, out}
+	return fixture{New(id, store, log, m, injector), t, out}
 }
 
 func request(method, target, body string, headers ...string) *http.Request {
