@@ -7,13 +7,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from commands import status
+from commands import ground, status
 from commands.errors import BAD_INPUT, CommandError
 from commands.pulumi import Stack
-from commands.release import Release
+from commands.release import VERSION_FILE, Release
 from local.environment import environment
-from local.ground import Ground
+from local.errors import LocalError
 from settings import Settings, SettingsError, load
+
+MOVE_TRAFFIC = ("canary", "promote", "rollback")
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _execute(arguments: argparse.Namespace) -> None:
-    variables = environment()
     if arguments.command == "env":
-        for name, value in sorted(variables.items()):
+        for name, value in sorted(environment().items()):
             print(f"export {name}={shlex.quote(value)}")
         return
-    settings = load(arguments.stack)
-    if arguments.command == "canary":
-        for name in ("version", "weight"):
-            if not getattr(arguments, name):
-                raise CommandError(f"name it: make canary VERSION=1.2.3 WEIGHT=10 ({name} missing)")
-        weight = _weight(arguments.weight)
-    Ground(variables).ready()
-    run = Run(Stack(arguments.stack, variables), settings, {**os.environ, **variables})
+    # A release command mends what app/VERSION contradicts: it pins the version before.
+    moves_traffic = arguments.command in MOVE_TRAFFIC
+    settings = load(arguments.stack, None if moves_traffic else VERSION_FILE)
+    weight = _weight(arguments.weight) if arguments.command == "canary" else 0
+    ground.prepare(settings, builds=arguments.command == "up" or moves_traffic)
+    variables = {**os.environ, **ground.variables(settings)}
+    run = Run(Stack(arguments.stack, variables), settings, variables)
     match arguments.command:
         case "up":
             run.update(*arguments.arguments)
@@ -117,7 +117,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         _execute(arguments)
-    except (CommandError, SettingsError) as error:
+    except (CommandError, LocalError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code if isinstance(error, CommandError) else BAD_INPUT
     return 0

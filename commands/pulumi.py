@@ -52,13 +52,12 @@ def _is_running(pid: int) -> bool:
 class Stack:
     """One stack of the project.
 
-    ``environment`` is what :func:`local.environment.environment` gives: where the CLI, its backend
-    and its passphrase are.
+    ``environment`` says where the CLI, its backend and its passphrase are.
     """
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         self.name = name
-        self.environment = {**os.environ, **environment}
+        self.environment = dict(environment)
 
     def select(self) -> None:
         """Make the stack if it is new, and ready for an update if an earlier one was cut off."""
@@ -141,7 +140,9 @@ class Stack:
             yield Lock(content["pid"], content["hostname"])
 
     def _run(self, *arguments: str, capture: bool = False) -> str:
-        command = [*_tie_to_this_process(), "pulumi", *arguments, "--non-interactive"]
+        command = [*_tie_to_this_process(), "pulumi", *arguments]
+        if capture:
+            command.append("--non-interactive")
         process = subprocess.Popen(
             command,
             cwd=PROJECT,
