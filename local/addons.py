@@ -92,13 +92,15 @@ class Cluster:
     def unready(self) -> list[str]:
         """What is not as it should be: the node, or Deployments of the addons."""
         listed = self.kubectl(
-            *("get", "node,deployment", "--all-namespaces", "--output=json"),
+            *("get", "node,deployment,apiservice", "--all-namespaces", "--output=json"),
             "--request-timeout=10s",
         )
         found = json.loads(listed)["items"]
         ready = {_identity(item) for item in found if _is_ready(item)}
         wanted = [f"node {layout.NODE_NAME}"]
         wanted += [addon.workload for addon in ADDONS]
+        # Unlike a status, which may be of yesterday, this is the API server's own experience.
+        wanted.append("apiservice v1beta1.metrics.k8s.io")
         return [name for name in wanted if name not in ready]
 
     def wait_ready(self, say: Say) -> None:
@@ -199,9 +201,9 @@ def _identity(item: dict) -> str:
 
 def _is_ready(item: dict) -> bool:
     status = item.get("status", {})
-    if item["kind"] == "Node":
+    if item["kind"] != "Deployment":
         return any(
-            condition["type"] == "Ready" and condition["status"] == "True"
+            condition["type"] in ("Ready", "Available") and condition["status"] == "True"
             for condition in status.get("conditions", [])
         )
     wanted = item["spec"]["replicas"]

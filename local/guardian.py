@@ -3,7 +3,7 @@
 If this process dies, supervisord starts it again; if supervisord dies (`kill -9` too), this process
 becomes a new supervisord. Only both at once bring the node down, and then `up` starts it again.
 
-Usage: guardian.py COMMAND…   (the command that starts supervisord, in the foreground)
+Usage: guardian.py COMMAND…   (the command that starts supervisord as a daemon)
 """
 
 import os
@@ -16,7 +16,10 @@ def main() -> None:
     supervisor = os.pidfd_open(os.getppid())
     select.select([supervisor], [], [])
     os.close(supervisor)
-    os.setsid()
+    # What it wrote to ended with the old supervisor; the new one has a log of its own.
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
 
 

@@ -25,6 +25,7 @@ class Service:
     health: str
     files: dict[Path, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    stop_signal: str = "TERM"
     bound_to_supervisor: bool = True
     """Dies with the supervisor, so that a new supervisor never meets an old copy."""
 

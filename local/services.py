@@ -215,6 +215,8 @@ def api_server(at: Layout) -> Service:
             *_TLS_FLAGS,
         ],
         f"{layout.API_SERVER}/readyz",
+        # By order it would wait for every watch to end; what survives `kill -9` needs no goodbye.
+        stop_signal="KILL",
     )
 
 

@@ -58,6 +58,7 @@ autorestart = true
 startsecs = 1
 # One second longer after every failure, and no giving up: what it needs may come back.
 startretries = 1000000
+stopsignal = {stop_signal}
 stopwaitsecs = 10
 priority = {priority}
 redirect_stderr = true
@@ -86,6 +87,7 @@ class Supervisor:
         """Starts supervisord with the programs that it had, unless it runs."""
         self._write_own_config()
         if self.running():
+            self._refresh(_GUARDIAN)
             return
         done = subprocess.run(
             _supervisord(self.at), capture_output=True, text=True, check=False, cwd="/"
@@ -115,19 +117,19 @@ class Supervisor:
         for path, content in service.files.items():
             files.write(path, content, files.PRIVATE)
         self._write_program(service)
-        [[_, changed, _]] = self._call("reloadConfig")
-        if service.name in changed:
-            self._quietly("stopProcessGroup", service.name)
-            self._quietly("removeProcessGroup", service.name)
-        self._quietly("addProcessGroup", service.name)
-        state = self.states().get(service.name, {})
-        if state.get("statename") in ("BACKOFF", "FATAL", "STOPPED", "EXITED"):
-            self._quietly("stopProcess", service.name)
-            self._quietly("startProcess", service.name, False)
+        self._refresh(service.name)
 
-    def stop_program(self, name: str) -> None:
-        """Stops one program until it is applied again."""
-        self._quietly("stopProcess", name)
+    def _refresh(self, name: str) -> None:
+        """Makes supervisord run the program `name` as its file says now."""
+        [[_, changed, _]] = self._call("reloadConfig")
+        if name in changed:
+            self._quietly("stopProcessGroup", name)
+            self._quietly("removeProcessGroup", name)
+        self._quietly("addProcessGroup", name)
+        state = self.states().get(name, {})
+        if state.get("statename") in ("BACKOFF", "FATAL", "STOPPED", "EXITED"):
+            self._quietly("stopProcess", name)
+            self._quietly("startProcess", name, False)
 
     def states(self) -> dict[str, dict[str, Any]]:
         """What supervisord says of each program, by name."""
@@ -182,7 +184,7 @@ class Supervisor:
         # A copy, so that the node does not depend on the checkout it was started from.
         guardian = at.config / "guardian.py"
         files.write(guardian, (layout.CHECKOUT / "local" / "guardian.py").read_text())
-        command = [sys.executable, str(guardian), *_supervisord(at), "--nodaemon"]
+        command = [sys.executable, str(guardian), *_supervisord(at)]
         self._write_program(
             Service(_GUARDIAN, command, health="", bound_to_supervisor=False), priority=1000
         )
@@ -203,6 +205,7 @@ class Supervisor:
             command=_escaped(shlex.join(command)),
             environment=",".join(f'{key}="{_escaped(text)}"' for key, text in environment.items()),
             directory=self.at.run,
+            stop_signal=service.stop_signal,
             priority=priority,
             log=self.log_of(service.name),
         )
