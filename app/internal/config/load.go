@@ -88,7 +88,11 @@ func (c *Config) applyFile(source string, in keySet, prefix string, data []byte)
 	document := map[string]any{}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: not a YAML mapping: %w", source, err)
+		reason := err.Error()
+		if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
+			reason = strings.Join(wrong.Errors, "; ")
+		}
+		return fmt.Errorf("%s: not a YAML mapping: %s", source, reason)
 	}
 	if decoder.Decode(&yaml.Node{}) != io.EOF {
 		return fmt.Errorf("%s: more than one YAML document", source)
