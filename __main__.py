@@ -1,0 +1,79 @@
+"""The program: settings in, components wired, outputs out."""
+
+from pathlib import Path
+
+import pulumi
+from pulumi_kubernetes import Provider
+
+from components.credentials import Credentials
+from components.image import ContainerImage
+from components.namespace import Namespace
+from components.release import Release
+from components.routing import ROUTERS, TrafficSplit
+from settings import from_pulumi
+
+settings = from_pulumi(built=Path("app/VERSION"))
+service, routing = settings.service, settings.routing
+
+cluster = Provider(
+    "cluster",
+    context=settings.cluster.context,
+    enable_server_side_apply=True,
+    enable_config_map_mutable=True,
+    enable_secret_mutable=True,
+    # An update that was cut off is simply run again: what it made already is adopted.
+    upsert_existing_objects=True,
+)
+
+namespace = Namespace(
+    settings.namespace.name,
+    {"quota": settings.namespace.quota, "limits": settings.namespace.limits},
+    opts=pulumi.ResourceOptions(providers=[cluster]),
+)
+inside = pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace])
+
+credentials = Credentials(
+    service.name,
+    {"namespace": namespace.name, "token": service.admin_token, "image": settings.image},
+    opts=inside,
+)
+
+images = {
+    track: ContainerImage(f"{service.name}-{track}", {"image": settings.image, "release": version})
+    for track, version in settings.release.tracks.items()
+}
+
+release = Release(
+    service.name,
+    {
+        "release": settings.release,
+        "images": {track: image.reference for track, image in images.items()},
+        "workload": {
+            "namespace": namespace.name,
+            "service": service,
+            "pods": settings.workload,
+            "config": settings.config,
+            "autoscaling": settings.autoscaling,
+            "disruption": settings.disruption,
+            "network": settings.network,
+            "credentials": credentials.names,
+        },
+    },
+    opts=inside,
+)
+
+ROUTERS[routing.backend](
+    service.name,
+    {
+        "namespace": namespace.name,
+        "split": TrafficSplit(routing.host, routing.paths, release.backends, routing.testers),
+        "settings": routing,
+    },
+    opts=pulumi.ResourceOptions(providers=[cluster], depends_on=[release]),
+)
+
+pulumi.export("url", routing.url)
+pulumi.export("host", routing.host)
+pulumi.export("namespace", namespace.name)
+pulumi.export("stable", release.stable)
+pulumi.export("canary", release.canary)

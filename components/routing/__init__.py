@@ -1,0 +1,12 @@
+"""How requests from outside reach the service: one intent, one file per back end."""
+
+from components.routing.gateway import GatewayRouter
+from components.routing.ingress import IngressRouter
+from components.routing.router import Router, RouterArgs
+from components.routing.split import Backend, TrafficSplit
+from settings import Backend as BackendName
+
+__all__ = ["ROUTERS", "Backend", "Router", "RouterArgs", "TrafficSplit"]
+
+ROUTERS: dict[BackendName, type[Router]] = {"ingress": IngressRouter, "gateway": GatewayRouter}
+"""The back end of each ``slipway:routing.backend``."""

@@ -1,0 +1,229 @@
+"""One version of the service, running: its pods, their number, their configuration and bounds."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import pulumi
+from pulumi_kubernetes.apps.v1 import Deployment
+from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
+from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
+from pulumi_kubernetes.networking.v1 import NetworkPolicy
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
+
+from components.config_file import CONFIG_FILE, ConfigFile
+from components.credentials import CredentialNames
+from components.labels import Identity
+from components.pod import pod_spec
+from settings import (
+    Autoscaling,
+    Disruption,
+    Network,
+    Service,
+    ServiceConfig,
+    WorkloadSettings,
+)
+
+_ROLLOUT = pulumi.CustomTimeouts(create="15m", update="15m")
+"""For the slowest rollout that makes progress; one that makes none fails after its own deadline."""
+
+
+class WorkloadTemplate(TypedDict):
+    """What every track of a service has in common."""
+
+    namespace: str
+    service: Service
+    """Name and ports."""
+    pods: WorkloadSettings
+    """Resources, probes, rollout, placement."""
+    config: ServiceConfig
+    """The service's own configuration, which it reloads when it changes."""
+
+    # How many
+    autoscaling: Autoscaling
+    disruption: Disruption
+
+    # Who may do what
+    network: Network
+    """Which namespaces reach the pods."""
+    credentials: CredentialNames
+    """Secrets to mount, and to pull with."""
+
+
+class WorkloadArgs(WorkloadTemplate):
+    """What a :class:`Workload` is made from."""
+
+    identity: Identity
+    """Its track and version."""
+    image: pulumi.Input[str]
+    """A reference with a digest."""
+
+
+class Workload(pulumi.ComponentResource):
+    """A Deployment and all it needs. It is ready when the whole rollout is."""
+
+    def __init__(
+        self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("slipway:workload:Workload", name, None, opts)
+        self._name = name
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+        account = ServiceAccount(
+            f"{name}-account",
+            metadata=self._metadata(),
+            automount_service_account_token=False,
+            opts=self._child,
+        )
+        config = ConfigFile(args["config"], args["service"])
+        config_map = ConfigMap(
+            f"{name}-config",
+            metadata=self._metadata(),
+            data={CONFIG_FILE.name: config.text},
+            opts=self._child,
+        )
+        policy = self._network_policy()
+        deployment = self._deployment(config, [account, config_map, policy])
+        after = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
+        if args["autoscaling"].enabled:
+            self._autoscaler(after)
+        self._disruption_budget(after)
+        self.register_outputs({})
+
+    def _metadata(self) -> "dict[str, object]":
+        return {
+            "name": self._args["identity"].object_name,
+            "namespace": self._args["namespace"],
+            "labels": self._args["identity"].labels,
+        }
+
+    def _deployment(self, config: ConfigFile, needs: Sequence[pulumi.Resource]) -> Deployment:
+        args = self._args
+        identity, pods, rollout = args["identity"], args["pods"], args["pods"].rollout
+        return Deployment(
+            f"{self._name}-deployment",
+            metadata=self._metadata(),
+            spec={
+                # With an autoscaler the number is not ours: setting it would reset it.
+                **({} if args["autoscaling"].enabled else {"replicas": pods.replicas}),
+                "selector": {"match_labels": identity.selector},
+                "strategy": {
+                    "type": "RollingUpdate",
+                    "rolling_update": {
+                        "max_surge": rollout.max_surge,
+                        "max_unavailable": rollout.max_unavailable,
+                    },
+                },
+                "min_ready_seconds": rollout.min_ready_seconds,
+                "revision_history_limit": rollout.revision_history_limit,
+                "progress_deadline_seconds": rollout.progress_deadline_seconds,
+                "template": {
+                    "metadata": {
+                        "labels": identity.labels,
+                        "annotations": {"checksum/config": config.restart_checksum},
+                    },
+                    "spec": pod_spec(args, identity.object_name, identity.object_name),
+                },
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=needs, custom_timeouts=_ROLLOUT),
+        )
+
+    def _autoscaler(self, opts: pulumi.ResourceOptions) -> None:
+        scaling = self._args["autoscaling"]
+        utilization = {"cpu": scaling.target_cpu, "memory": scaling.target_memory}
+        HorizontalPodAutoscaler(
+            f"{self._name}-autoscaler",
+            metadata=self._metadata(),
+            spec={
+                "scale_target_ref": {
+                    "api_version": "apps/v1",
+                    "kind": "Deployment",
+                    "name": self._args["identity"].object_name,
+                },
+                "min_replicas": scaling.min_replicas,
+                "max_replicas": scaling.max_replicas,
+                "metrics": [
+                    {
+                        "type": "Resource",
+                        "resource": {
+                            "name": name,
+                            "target": {"type": "Utilization", "average_utilization": percent},
+                        },
+                    }
+                    for name, percent in utilization.items()
+                    if percent is not None
+                ]
+                + [
+                    {
+                        "type": "Pods",
+                        "pods": {
+                            "metric": {"name": metric.name},
+                            "target": {
+                                "type": "AverageValue",
+                                "average_value": str(metric.average),
+                            },
+                        },
+                    }
+                    for metric in scaling.pod_metrics
+                ],
+                "behavior": {
+                    "scale_up": {
+                        "stabilization_window_seconds": scaling.scale_up_stabilization_seconds
+                    },
+                    "scale_down": {
+                        "stabilization_window_seconds": scaling.scale_down_stabilization_seconds
+                    },
+                },
+            },
+            opts=opts,
+        )
+
+    def _disruption_budget(self, opts: pulumi.ResourceOptions) -> None:
+        PodDisruptionBudget(
+            f"{self._name}-disruption",
+            metadata=self._metadata(),
+            spec={
+                "max_unavailable": self._args["disruption"].max_unavailable,
+                "selector": {"match_labels": self._args["identity"].selector},
+                # A pod that is broken anyway must not keep a node from draining.
+                "unhealthy_pod_eviction_policy": "AlwaysAllow",
+            },
+            opts=opts,
+        )
+
+    def _network_policy(self) -> NetworkPolicy:
+        network = self._args["network"]
+
+        def everyone_in(namespace: str) -> dict[str, object]:
+            labels = {"kubernetes.io/metadata.name": namespace}
+            return {"namespace_selector": {"match_labels": labels}}
+
+        return NetworkPolicy(
+            f"{self._name}-network",
+            metadata=self._metadata(),
+            spec={
+                "pod_selector": {"match_labels": self._args["identity"].selector},
+                "policy_types": ["Ingress", "Egress"],
+                "ingress": [
+                    {
+                        "from_": [everyone_in(network.proxy_namespace)],
+                        "ports": [{"port": "http", "protocol": "TCP"}],
+                    },
+                    {
+                        "from_": [everyone_in(network.monitoring_namespace)],
+                        "ports": [{"port": "admin", "protocol": "TCP"}],
+                    },
+                ],
+                "egress": [
+                    {
+                        "to": [
+                            everyone_in("kube-system")
+                            | {"pod_selector": {"match_labels": {"k8s-app": "kube-dns"}}}
+                        ],
+                        "ports": [
+                            {"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")
+                        ],
+                    }
+                ],
+            },
+            opts=self._child,
+        )

@@ -1,0 +1,678 @@
+"""Every key of a stack's configuration: its type, bounds, default and meaning.
+
+Keys stand under ``slipway:`` in ``Pulumi.<stack>.yaml``. The program reads them with
+:func:`from_pulumi`, commands with :func:`load`; both refuse the same things in the same words.
+``python -m settings`` writes the JSON schema by which editors complete and check stack files.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from schemas.problems import Problem, SettingsError, problems_of
+from schemas.values import (
+    DECRYPTED,
+    VERSION,
+    BuildArgument,
+    CountOrShare,
+    Cpu,
+    Digest,
+    DnsLabel,
+    HeaderName,
+    HostName,
+    LabelKey,
+    LabelValue,
+    Memory,
+    MetricName,
+    Registry,
+    Repository,
+    Secret,
+    ServiceName,
+    UrlPath,
+    Version,
+    amount,
+    count,
+    duration,
+    seconds,
+)
+
+__all__ = ["Settings", "SettingsError", "from_pulumi", "load"]
+
+PROJECT = "slipway"
+Track = Literal["stable", "canary"]
+Strategy = Literal["rolling", "canary"]
+Backend = Literal["ingress", "gateway"]
+Port = Annotated[int, Field(ge=1024, le=65535)]
+Replicas = Annotated[int, Field(ge=1, le=1000)]
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+
+class Section(BaseModel):
+    """A group of keys. Unknown keys, wrong types and values out of bounds are errors."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Values that are good alone, but not beside each other."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if problems := tuple(self.contradictions()):
+            text = "; ".join(map(str, problems))
+            raise PydanticCustomError("contradiction", "{text}", {"text": text, "all": problems})
+        return self
+
+
+class Service(Section):
+    """The service and how it is reached inside the cluster."""
+
+    name: ServiceName = "beacon"
+    """What every object is named after."""
+    port: Port = 8080
+    """Where it serves requests."""
+    admin_port: Port = 9090
+    """Where operators and monitoring reach it; never routed to from outside."""
+    admin_token: Secret | None = None
+    """Bearer token for the admin port's fault injection. Generated when left out."""
+
+    def contradictions(self) -> Iterator[Problem]:
+        if self.port == self.admin_port:
+            yield Problem("adminPort", self.admin_port, "another port than service.port")
+
+
+class Cluster(Section):
+    """Which cluster the stack is deployed to."""
+
+    context: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """The kubeconfig's context. Left out: the current one."""
+
+
+class Compute(Section):
+    """An amount of CPU and memory."""
+
+    cpu: Cpu
+    """Cores or millicores."""
+    memory: Memory
+    """Bytes."""
+
+    def exceeding(self, other: "Compute", prefix: str, bound: str) -> Iterator[Problem]:
+        """Where this is more than ``other``."""
+        for name in ("cpu", "memory"):
+            value, most = getattr(self, name), getattr(other, name)
+            if amount(value) > amount(most):
+                yield Problem(f"{prefix}.{name}", value, f"at most {bound}.{name}, which is {most}")
+
+
+class Quota(Section):
+    """What all pods of the namespace may take together."""
+
+    pods: Annotated[int, Field(ge=1, le=10_000)] = 50
+    """Number of pods."""
+    requests: Compute = Compute(cpu="10", memory="13Gi")
+    """Sum of what they request; by default that of 50 pods of the default size."""
+    limits: Compute = Compute(cpu="25", memory="25Gi")
+    """Sum of their limits; likewise."""
+
+    def contradictions(self) -> Iterator[Problem]:
+        yield from self.requests.exceeding(self.limits, "requests", "limits")
+
+
+class ContainerLimits(Section):
+    """What one container gets, and what it may ask for."""
+
+    default_request: Compute = Compute(cpu="100m", memory="64Mi")
+    """For a container that requests nothing."""
+    default: Compute = Compute(cpu="500m", memory="512Mi")
+    """The limit of a container that sets none."""
+    max: Compute = Compute(cpu="2", memory="2Gi")
+    """The highest limit that is admitted."""
+
+    def contradictions(self) -> Iterator[Problem]:
+        yield from self.default_request.exceeding(self.default, "defaultRequest", "default")
+        yield from self.default.exceeding(self.max, "default", "max")
+
+
+class NamespaceSettings(Section):
+    """The namespace that holds everything the stack deploys."""
+
+    name: DnsLabel
+    """Made by the stack, and deleted with it."""
+    quota: Quota = Quota()
+    limits: ContainerLimits = ContainerLimits()
+
+
+class RegistryLogin(Section):
+    """For a registry that asks for credentials; the cluster pulls with the same."""
+
+    username: Annotated[str, Field(min_length=1, max_length=253)]
+    """User name, or what the registry wants in its place."""
+    password: Secret
+    """Password or token."""
+
+
+class ImageSettings(Section):
+    """Where the service's image is published and how it is built."""
+
+    registry: Registry
+    """Any OCI registry: local, Harbor, ECR, GHCR."""
+    repository: Repository
+    """The repository in it."""
+    builder: Literal["buildkit", "docker"] = "buildkit"
+    """`buildkit`: a buildx builder. `docker`: a machine that has just a Docker engine."""
+    platforms: Annotated[
+        tuple[Literal["linux/amd64", "linux/arm64"], ...], Field(strict=False, max_length=2)
+    ] = ()
+    """Empty: the builder's own platform. More than one needs `buildkit`."""
+    cache: Literal["builder", "registry"] = "builder"
+    """Where layers are kept for the next build. `registry` serves builders that start empty."""
+    build_args: dict[BuildArgument, Annotated[str, Field(max_length=1024)]] = {}
+    """Build arguments beside VERSION, such as GOPROXY. Never secrets: an image shows them."""
+    login: RegistryLogin | None = None
+    """Left out: the registry is open, or the machine is logged in."""
+
+    def contradictions(self) -> Iterator[Problem]:
+        if self.builder == "docker" and len(self.platforms) > 1:
+            yield Problem("platforms", self.platforms, "one platform with image.builder docker")
+        if self.builder == "docker" and self.cache == "registry":
+            yield Problem("cache", self.cache, '"builder" with image.builder docker')
+
+    @property
+    def name(self) -> str:
+        """The image without tag or digest."""
+        return f"{self.registry}/{self.repository}"
+
+
+class ReleasedVersion(Section):
+    """One version. With a digest it is published; without, it is built from the working tree."""
+
+    version: Version
+    """Semantic version, the image's tag."""
+    digest: Digest | None = None
+    """Digest of the published image. It wins: nothing is built for this version any more."""
+
+
+class CanaryVersion(ReleasedVersion):
+    """The version that part of the requests reach."""
+
+    weight: Percent
+    """Percent of requests; stable gets the rest."""
+
+
+class ReleaseSettings(Section):
+    """Which versions run, and how requests are shared between them."""
+
+    strategy: Strategy = "rolling"
+    """`rolling`: stable is updated in place. `canary`: a second version can run beside it."""
+    stable: ReleasedVersion
+    canary: CanaryVersion | None = None
+    """Left out: every request reaches stable."""
+
+    def contradictions(self) -> Iterator[Problem]:
+        if self.canary is None:
+            return
+        if self.strategy != "canary":
+            yield Problem("strategy", self.strategy, '"canary", or leave release.canary out')
+        if self.canary.version == self.stable.version:
+            yield Problem("canary.version", self.canary.version, "another version than stable's")
+
+    @property
+    def tracks(self) -> dict[Track, ReleasedVersion]:
+        """The version that each track runs."""
+        return {"stable": self.stable, **({"canary": self.canary} if self.canary else {})}
+
+    @property
+    def canary_weight(self) -> int:
+        """Percent of requests that reach the canary."""
+        return self.canary.weight if self.canary else 0
+
+
+class Resources(Section):
+    """Compute resources of one pod. `GOMAXPROCS` and `GOMEMLIMIT` follow the limits."""
+
+    requests: Compute = Compute(cpu="200m", memory="256Mi")
+    """What is reserved; utilisation is measured against it."""
+    limits: Compute = Compute(cpu="500m", memory="512Mi")
+    """What is never exceeded."""
+
+    def contradictions(self) -> Iterator[Problem]:
+        yield from self.requests.exceeding(self.limits, "requests", "limits")
+
+
+class Probe(Section):
+    """How the kubelet asks a pod for its state. Times in seconds."""
+
+    path: UrlPath
+    initial_delay_seconds: Annotated[int, Field(ge=0, le=600)] = 0
+    period_seconds: Annotated[int, Field(ge=1, le=300)] = 10
+    timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 1
+    failure_threshold: Annotated[int, Field(ge=1, le=100)] = 3
+    """Failures in a row that count."""
+
+
+class StartupProbe(Probe):
+    """Holds the other probes back until the service has started. 60 s by default."""
+
+    path: UrlPath = "/healthz"
+    period_seconds: Annotated[int, Field(ge=1, le=300)] = 1
+    failure_threshold: Annotated[int, Field(ge=1, le=100)] = 60
+
+
+class LivenessProbe(Probe):
+    """Restarts a pod that is stuck."""
+
+    path: UrlPath = "/healthz"
+    initial_delay_seconds: Annotated[int, Field(ge=0, le=600)] = 15
+    timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 5
+
+
+class ReadinessProbe(Probe):
+    """Takes a pod out of the Service that cannot serve now."""
+
+    path: UrlPath = "/ready"
+    period_seconds: Annotated[int, Field(ge=1, le=300)] = 2
+    timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 2
+
+
+class Probes(Section):
+    """The three probes, each on the service's port."""
+
+    startup: StartupProbe = StartupProbe()
+    liveness: LivenessProbe = LivenessProbe()
+    readiness: ReadinessProbe = ReadinessProbe()
+
+
+class Rollout(Section):
+    """How a Deployment goes from one version to the next."""
+
+    max_surge: CountOrShare = 1
+    """Pods above the wanted number."""
+    max_unavailable: CountOrShare = 1
+    """Pods below the wanted number."""
+    min_ready_seconds: Annotated[int, Field(ge=0, le=600)] = 0
+    """How long a new pod has to be ready before it counts."""
+    revision_history_limit: Annotated[int, Field(ge=0, le=100)] = 10
+    """Old ReplicaSets that are kept for `kubectl rollout undo`."""
+    progress_deadline_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
+    """A rollout without progress for so long has failed. Longer than `minReadySeconds`."""
+
+    def contradictions(self) -> Iterator[Problem]:
+        if count(self.max_surge, 1) == count(self.max_unavailable, 1) == 0:
+            yield Problem("maxSurge", self.max_surge, "at least 1, for maxUnavailable is 0")
+        if self.progress_deadline_seconds <= self.min_ready_seconds:
+            yield Problem(
+                "progressDeadlineSeconds",
+                self.progress_deadline_seconds,
+                f"more than minReadySeconds, which is {self.min_ready_seconds}",
+            )
+
+
+class Toleration(Section):
+    """A taint that the pods put up with."""
+
+    key: LabelKey
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: LabelValue = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
+
+    def contradictions(self) -> Iterator[Problem]:
+        if self.operator == "Exists" and self.value:
+            yield Problem("value", self.value, "no value with operator Exists")
+
+
+class Placement(Section):
+    """Which nodes the pods go to."""
+
+    required: dict[LabelKey, LabelValue] = {"kubernetes.io/os": "linux"}
+    """Node labels that a node must have."""
+    preferred: dict[LabelKey, LabelValue] = {"disktype": "ssd"}
+    """Node labels that are preferred, each with weight 1."""
+    spread_over: Annotated[tuple[LabelKey, ...], Field(strict=False, max_length=4)] = (
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    )
+    """Node labels over whose values the pods of a version are spread, one pod apart at most."""
+    when_unsatisfiable: Literal["ScheduleAnyway", "DoNotSchedule"] = "ScheduleAnyway"
+    """What happens to a pod that cannot be spread so."""
+    tolerations: Annotated[tuple[Toleration, ...], Field(strict=False, max_length=20)] = ()
+    """Taints that the pods put up with, such as those of edge nodes."""
+
+
+class WorkloadSettings(Section):
+    """The pods of a track."""
+
+    replicas: Replicas = 3
+    """Number of pods where autoscaling is off."""
+    resources: Resources = Resources()
+    probes: Probes = Probes()
+    rollout: Rollout = Rollout()
+    placement: Placement = Placement()
+    termination_grace_period_seconds: Annotated[int, Field(ge=1, le=900)] = 30
+    """From SIGTERM to SIGKILL. More than `config.drain` and `config.timeouts.shutdown` take."""
+    temporary_storage: Memory = "64Mi"
+    """Size limit of /tmp, the only place that can be written to."""
+
+
+class PodMetric(Section):
+    """A metric of the pods themselves, served by a custom-metrics adapter."""
+
+    name: MetricName
+    average: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    """Wanted average per pod."""
+
+
+class Autoscaling(Section):
+    """How many pods a track has: the autoscaler owns the number."""
+
+    enabled: bool = True
+    """Off: `workload.replicas`."""
+    min_replicas: Replicas = 3
+    max_replicas: Replicas = 10
+    target_cpu: Annotated[int, Field(alias="targetCPU", ge=1, le=100)] = 70
+    """Wanted CPU use in percent of the request, on average."""
+    target_memory: Annotated[int, Field(ge=1, le=100)] | None = None
+    """The same for memory. Left out: memory does not count."""
+    pod_metrics: Annotated[tuple[PodMetric, ...], Field(strict=False, max_length=10)] = ()
+    """Further metrics; the one that asks for most pods wins."""
+    scale_up_stabilization_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    """How long more load has to last. Kubernetes' default."""
+    scale_down_stabilization_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
+    """How long less load has to last. Kubernetes' default."""
+
+    def contradictions(self) -> Iterator[Problem]:
+        if self.min_replicas > self.max_replicas:
+            allowed = f"at most maxReplicas, which is {self.max_replicas}"
+            yield Problem("minReplicas", self.min_replicas, allowed)
+
+
+class Disruption(Section):
+    """How many pods of a track a node drain may take away at once."""
+
+    max_unavailable: CountOrShare = 1
+
+
+class Timeouts(Section):
+    """How long one connection may keep the service busy. Go durations."""
+
+    read_header: Annotated[str, duration("1s", "5m")] = "5s"
+    read: Annotated[str, duration("1s", "10m")] = "15s"
+    write: Annotated[str, duration("1s", "10m")] = "1m"
+    idle: Annotated[str, duration("1s", "1h")] = "2m"
+    """Longer than the proxy's in front, so that the proxy closes first."""
+    shutdown: Annotated[str, duration("1s", "5m")] = "20s"
+    """How long requests under way may take after `drain`."""
+
+    def contradictions(self) -> Iterator[Problem]:
+        if seconds(self.read_header) > seconds(self.read):
+            yield Problem("readHeader", self.read_header, f"at most read, which is {self.read}")
+
+
+class RequestLimits(Section):
+    """What one request, or all of them together, may use."""
+
+    body_bytes: Annotated[int, Field(ge=1, le=16_777_216)] = 1_048_576
+    notes: Annotated[int, Field(ge=0, le=100_000)] = 1000
+    work_iterations: Annotated[int, Field(ge=1, le=100_000_000)] = 5_000_000
+
+
+class Faults(Section):
+    """Faults to inject, for drills."""
+
+    enabled: bool = False
+    """Whether any may be injected at all."""
+    error_rate: Annotated[float, Field(ge=0, le=1)] = 0
+    """Share of API requests that fail."""
+    error_status: Annotated[int, Field(ge=500, le=599)] = 500
+    latency: Annotated[str, duration("0s", "1m")] = "0s"
+    """Added before every API request."""
+    latency_jitter: Annotated[str, duration("0s", "1m")] = "0s"
+    """Spreads `latency` evenly by ± this."""
+    cpu_burn: Annotated[float, Field(alias="cpuBurn", ge=0, le=1)] = 0
+    """Share of all CPUs kept busy."""
+    crash_after: Annotated[str, duration("0s", "24h")] = "0s"
+    """Ends the process so long after it started; 0s is never."""
+    not_ready: bool = False
+
+    def contradictions(self) -> Iterator[Problem]:
+        if seconds(self.latency_jitter) > seconds(self.latency):
+            allowed = f"at most latency, which is {self.latency}"
+            yield Problem("latencyJitter", self.latency_jitter, allowed)
+
+
+class ServiceConfig(Section):
+    """The service's own configuration, reloaded without a restart; its README has every key."""
+
+    debug: bool = False
+    """Log at level debug, whatever `logLevel` says."""
+    log_level: Literal["debug", "info", "warn", "error"] = "info"
+    message: Annotated[str, Field(max_length=256)] = "Hello from beacon"
+    """What `GET /` says."""
+    startup_check: Literal["warn", "strict"] = "warn"
+    """`strict`: do not start where memory, CPU, open files or temporary space are short."""
+    drain: Annotated[str, duration("0s", "5m")] = "5s"
+    """How long to go on serving, not ready, after SIGTERM."""
+    timeouts: Timeouts = Timeouts()
+    limits: RequestLimits = RequestLimits()
+    faults: Faults = Faults()
+
+    def contradictions(self) -> Iterator[Problem]:
+        worst = seconds(self.faults.latency) + seconds(self.faults.latency_jitter)
+        if worst >= seconds(self.timeouts.write):
+            allowed = f"with its jitter less than timeouts.write, which is {self.timeouts.write}"
+            yield Problem("faults.latency", self.faults.latency, allowed)
+
+
+class Network(Section):
+    """Who may reach the pods. Everything else is refused."""
+
+    proxy_namespace: DnsLabel = "ingress"
+    """Where the proxies run that serve Ingresses or Gateways."""
+    monitoring_namespace: DnsLabel = "monitoring"
+    """Where metrics are scraped from."""
+
+
+class IngressSettings(Section):
+    """The Ingress back end: ingress-nginx's canary annotations, which Traefik serves too."""
+
+    class_name: DnsLabel = "nginx"
+    """IngressClass."""
+
+
+class GatewaySettings(Section):
+    """The Gateway API back end: the Gateway that the HTTPRoute attaches to."""
+
+    name: DnsLabel = "public"
+    namespace: DnsLabel = "gateway-system"
+    listener: DnsLabel | None = None
+    """One listener of it. Left out: every one that admits the route."""
+
+
+class Testers(Section):
+    """How a tester reaches the canary whatever its weight: the value `always`, or `never`."""
+
+    header: HeaderName | None = "X-Canary"
+    cookie: HeaderName | None = None
+
+
+class RoutingSettings(Section):
+    """How requests from outside reach the service."""
+
+    backend: Backend = "ingress"
+    host: HostName
+    """The name by which the service is asked for."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 80
+    """The port of the proxy's entry point, as seen from outside."""
+    paths: Annotated[tuple[UrlPath, ...], Field(strict=False, min_length=1, max_length=20)] = ("/",)
+    """Path prefixes."""
+    ingress: IngressSettings = IngressSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    testers: Testers = Testers()
+
+    def contradictions(self) -> Iterator[Problem]:
+        other = "gateway" if self.backend == "ingress" else "ingress"
+        if other in self.model_fields_set:
+            yield Problem("backend", self.backend, f'"{other}", or leave routing.{other} out')
+
+    @property
+    def url(self) -> str:
+        """Where the service answers."""
+        port = "" if self.port == 80 else f":{self.port}"  # noqa: PLR2004
+        return f"http://{self.host}{port}"
+
+
+class Settings(Section):
+    """All settings of one stack."""
+
+    service: Service = Service()
+    cluster: Cluster = Cluster()
+    namespace: NamespaceSettings
+    image: ImageSettings
+    release: ReleaseSettings
+    workload: WorkloadSettings = WorkloadSettings()
+    autoscaling: Autoscaling = Autoscaling()
+    disruption: Disruption = Disruption()
+    config: ServiceConfig = ServiceConfig()
+    network: Network = Network()
+    routing: RoutingSettings
+
+    def contradictions(self) -> Iterator[Problem]:
+        yield from self.workload.resources.limits.exceeding(
+            self.namespace.limits.max, "workload.resources.limits", "namespace.limits.max"
+        )
+        yield from self._disruptions()
+        yield from self._shutdown()
+        yield from self._quota()
+
+    def _disruptions(self) -> Iterator[Problem]:
+        pods = self.fewest_pods
+        value = self.disruption.max_unavailable
+        taken = count(value, pods)
+        if taken == 0:
+            yield Problem("disruption.maxUnavailable", value, "at least 1, or no node can drain")
+        elif taken >= pods > 1:
+            allowed = f"fewer than the {pods} pods that a track has at least"
+            yield Problem("disruption.maxUnavailable", value, allowed)
+
+    def _shutdown(self) -> Iterator[Problem]:
+        needed = seconds(self.config.drain) + seconds(self.config.timeouts.shutdown)
+        grace = self.workload.termination_grace_period_seconds
+        if grace <= needed:
+            yield Problem(
+                "workload.terminationGracePeriodSeconds",
+                grace,
+                f"more than the {needed:g} s of config.drain and config.timeouts.shutdown",
+            )
+
+    def _quota(self) -> Iterator[Problem]:
+        quota, resources = self.namespace.quota, self.workload.resources
+        tracks = 2 if self.release.strategy == "canary" else 1
+        pods = tracks * (self.most_pods + count(self.workload.rollout.max_surge, self.most_pods))
+        for key, has, needs in (
+            ("pods", quota.pods, pods),
+            ("requests.cpu", quota.requests.cpu, pods * amount(resources.requests.cpu)),
+            ("requests.memory", quota.requests.memory, pods * amount(resources.requests.memory)),
+            ("limits.cpu", quota.limits.cpu, pods * amount(resources.limits.cpu)),
+            ("limits.memory", quota.limits.memory, pods * amount(resources.limits.memory)),
+        ):
+            if amount(str(has)) < needs:
+                allowed = f"at least {needs:f}, which the {pods} pods of a full rollout need"
+                yield Problem(f"namespace.quota.{key}", has, allowed)
+
+    @property
+    def fewest_pods(self) -> int:
+        """What a track has at the least."""
+        scaling = self.autoscaling
+        return scaling.min_replicas if scaling.enabled else self.workload.replicas
+
+    @property
+    def most_pods(self) -> int:
+        """What a track has at the most."""
+        scaling = self.autoscaling
+        return scaling.max_replicas if scaling.enabled else self.workload.replicas
+
+
+def load(stack: str, built: Path | None = None) -> Settings:
+    """The settings in ``Pulumi.<stack>.yaml``; ``stack`` may also be the path of such a file.
+
+    ``built`` is the file that names the version which the working tree builds. With it, a release
+    of a version that can neither be built nor is pinned is an error too. Encrypted values are not
+    decrypted. Raises :class:`SettingsError`.
+    """
+    from schemas.stack_file import read  # noqa: PLC0415  # the program needs no YAML
+
+    path = (
+        Path(stack) if stack.endswith(".yaml") else Path(__file__).parent / f"Pulumi.{stack}.yaml"
+    )
+    return _settings(path.name, read(path, PROJECT), built)
+
+
+def from_pulumi(built: Path) -> Settings:
+    """The settings that the engine gives the running program.
+
+    ``built`` as for :func:`load`. Raises :class:`pulumi.RunError` with the message of
+    :class:`SettingsError`: the engine shows it as it is, and nothing is touched.
+    """
+    import pulumi  # noqa: PLC0415  # commands need no engine
+    from pulumi.runtime.config import CONFIG, is_config_secret  # noqa: PLC0415
+
+    prefix = f"{PROJECT}:"
+    values = {key: text for key, text in CONFIG.get().items() if key.startswith(prefix)}
+    decrypted = any(is_config_secret(key) for key in values)
+    sections = {key.removeprefix(prefix): _parsed(text) for key, text in values.items()}
+    try:
+        source = f"Pulumi.{pulumi.get_stack()}.yaml"
+        return _settings(source, sections, built, DECRYPTED if decrypted else None)
+    except SettingsError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _settings(
+    source: str, sections: Mapping[str, Any], built: Path | None, context: object = None
+) -> Settings:
+    try:
+        settings = Settings.model_validate(sections, context=context, by_name=False, by_alias=True)
+    except ValidationError as error:
+        problems = problems_of(error, f"{PROJECT}:", Settings.model_json_schema())
+        raise SettingsError(source, list(problems)) from None
+    if built and (problems := list(_unbuildable(settings.release, built))):
+        raise SettingsError(source, problems)
+    return settings
+
+
+def _unbuildable(release: ReleaseSettings, built: Path) -> Iterator[str]:
+    name = "/".join(built.parts[-2:])
+    version = built.read_text().strip() if built.is_file() else ""
+    if not VERSION.matches(version):
+        yield str(Problem(name, version, VERSION.allowed.removesuffix(", in quotes")))
+        return
+    for track, released in release.tracks.items():
+        if released.digest is None and released.version != version:
+            allowed = (
+                f"{version}, which {name} names, or put the published image's digest beside it"
+            )
+            yield str(Problem(f"{PROJECT}:release.{track}.version", released.version, allowed))
+
+
+if __name__ == "__main__":
+    from schemas.stack_file import write_schema
+
+    write_schema(Settings, PROJECT)
