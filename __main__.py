@@ -10,7 +10,7 @@ from components.image import ContainerImage
 from components.namespace import Namespace
 from components.release import Release
 from components.routing import ROUTERS, TrafficSplit
-from settings import from_pulumi
+from settings import Track, from_pulumi
 
 settings = from_pulumi(built=Path("app/VERSION"))
 service, routing = settings.service, settings.routing
@@ -38,7 +38,7 @@ credentials = Credentials(
     opts=inside,
 )
 
-images = {
+images: dict[Track, ContainerImage] = {
     track: ContainerImage(f"{service.name}-{track}", {"image": settings.image, "release": version})
     for track, version in settings.release.tracks.items()
 }

@@ -67,7 +67,7 @@ class _Recorder(Mocks):
         }
         return args.name, {**args.inputs, **made_up.get(package, {})}
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         raise NotImplementedError(f"{args.token} cannot be answered without a provider")
 
 
@@ -137,7 +137,7 @@ def _text(manifest: Manifest) -> str:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
-    """A property as the engine's protocol has it, with whole numbers whole and secrets unwrapped."""
+    """A property as the protocol carries it, with whole numbers whole and secrets unwrapped."""
     match value:
         case dict() if _SECRET in value.values():
             return _plain(value["value"])

@@ -7,7 +7,6 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Secret
-
 from pydantic import SecretStr
 
 from components.labels import Identity

@@ -40,7 +40,9 @@ class ContainerImage(pulumi.ComponentResource):
         if release.digest:
             self.digest = pulumi.Output.from_input(release.digest)
         else:
-            self.digest = build(f"{name}-image", tag, args, pulumi.ResourceOptions(parent=self))
+            # Published for good: it is pinned, or rolled back to, after its build is forgotten.
+            kept = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
+            self.digest = build(f"{name}-image", tag, args, kept)
         self.reference = pulumi.Output.concat(tag, "@", self.digest)
         self.register_outputs({"digest": self.digest, "reference": self.reference})
 

@@ -1,6 +1,6 @@
 """The namespace: what may run in it, how much of it, and who may talk to whom."""
 
-from typing import NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import LimitRange, ResourceQuota
@@ -10,6 +10,9 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from components.labels import Identity
 from components.versions import KUBERNETES
 from settings import Compute, ContainerLimits, Quota
+
+if TYPE_CHECKING:
+    from pulumi_kubernetes.core.v1 import LimitRangeItemArgsDict
 
 _POD_SECURITY = {
     f"pod-security.kubernetes.io/{mode}{suffix}": value
@@ -82,7 +85,7 @@ def _hard(quota: Quota) -> dict[str, str]:
     }
 
 
-def _container(limits: ContainerLimits) -> dict[str, str | dict[str, str]]:
+def _container(limits: ContainerLimits) -> "LimitRangeItemArgsDict":
     def of(compute: Compute) -> dict[str, str]:
         return {"cpu": compute.cpu, "memory": compute.memory}
 

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import pulumi
-
 from components.config_file import CONFIG_FILE, TOKEN_FILE
 from schemas.values import amount
 from settings import Placement, Probe, Resources
@@ -13,8 +11,10 @@ if TYPE_CHECKING:
         AffinityArgsDict,
         ContainerArgsDict,
         EnvVarArgsDict,
+        NodeSelectorRequirementArgsDict,
         PodSpecArgsDict,
         ProbeArgsDict,
+        TolerationArgsDict,
         TopologySpreadConstraintArgsDict,
     )
 
@@ -46,10 +46,7 @@ def pod_spec(args: "WorkloadArgs", service_account: str, config_map: str) -> "Po
         "termination_grace_period_seconds": pods.termination_grace_period_seconds,
         "affinity": _affinity(placement),
         "topology_spread_constraints": _spread(placement, args["identity"].selector),
-        "tolerations": [
-            toleration.model_dump(exclude_defaults=True) for toleration in placement.tolerations
-        ]
-        or None,
+        "tolerations": _tolerations(placement) or None,
         "containers": [_container(args)],
         "volumes": [
             {"name": "config", "config_map": {"name": config_map}},
@@ -119,21 +116,36 @@ def _probe(probe: Probe) -> "ProbeArgsDict":
 
 
 def _affinity(placement: Placement) -> "AffinityArgsDict":
-    def has(label: str, value: str) -> dict[str, pulumi.Input[object]]:
-        return {"key": label, "operator": "In", "values": [value]}
-
-    node_affinity = {}
-    if placement.required:
-        terms = [has(*label) for label in placement.required.items()]
-        node_affinity["required_during_scheduling_ignored_during_execution"] = {
-            "node_selector_terms": [{"match_expressions": terms}]
+    required, preferred = _has(placement.required), _has(placement.preferred)
+    return {
+        "node_affinity": {
+            "required_during_scheduling_ignored_during_execution": {
+                "node_selector_terms": [{"match_expressions": required}]
+            }
+            if required
+            else None,
+            "preferred_during_scheduling_ignored_during_execution": [
+                {"weight": 1, "preference": {"match_expressions": [one]}} for one in preferred
+            ]
+            or None,
         }
-    if placement.preferred:
-        node_affinity["preferred_during_scheduling_ignored_during_execution"] = [
-            {"weight": 1, "preference": {"match_expressions": [has(*label)]}}
-            for label in placement.preferred.items()
-        ]
-    return {"node_affinity": node_affinity}
+    }
+
+
+def _has(labels: "Labels") -> "list[NodeSelectorRequirementArgsDict]":
+    return [{"key": key, "operator": "In", "values": [value]} for key, value in labels.items()]
+
+
+def _tolerations(placement: Placement) -> "list[TolerationArgsDict]":
+    return [
+        {
+            "key": toleration.key,
+            "operator": toleration.operator,
+            "value": toleration.value or None,
+            "effect": toleration.effect,
+        }
+        for toleration in placement.tolerations
+    ]
 
 
 def _spread(placement: Placement, selector: "Labels") -> "list[TopologySpreadConstraintArgsDict]":

@@ -1,7 +1,7 @@
 """One version of the service, running: its pods, their number, their configuration and bounds."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import pulumi
 from pulumi_kubernetes.apps.v1 import Deployment
@@ -22,6 +22,11 @@ from settings import (
     ServiceConfig,
     WorkloadSettings,
 )
+
+if TYPE_CHECKING:
+    from pulumi_kubernetes.autoscaling.v2 import MetricSpecArgsDict
+    from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
+    from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
 
 _ROLLOUT = pulumi.CustomTimeouts(create="15m", update="15m")
 """For the slowest rollout that makes progress; one that makes none fails after its own deadline."""
@@ -89,7 +94,7 @@ class Workload(pulumi.ComponentResource):
         self._disruption_budget(after)
         self.register_outputs({})
 
-    def _metadata(self) -> "dict[str, object]":
+    def _metadata(self) -> "ObjectMetaArgsDict":
         return {
             "name": self._args["identity"].object_name,
             "namespace": self._args["namespace"],
@@ -104,7 +109,7 @@ class Workload(pulumi.ComponentResource):
             metadata=self._metadata(),
             spec={
                 # With an autoscaler the number is not ours: setting it would reset it.
-                **({} if args["autoscaling"].enabled else {"replicas": pods.replicas}),
+                "replicas": None if args["autoscaling"].enabled else pods.replicas,
                 "selector": {"match_labels": identity.selector},
                 "strategy": {
                     "type": "RollingUpdate",
@@ -129,7 +134,6 @@ class Workload(pulumi.ComponentResource):
 
     def _autoscaler(self, opts: pulumi.ResourceOptions) -> None:
         scaling = self._args["autoscaling"]
-        utilization = {"cpu": scaling.target_cpu, "memory": scaling.target_memory}
         HorizontalPodAutoscaler(
             f"{self._name}-autoscaler",
             metadata=self._metadata(),
@@ -141,30 +145,7 @@ class Workload(pulumi.ComponentResource):
                 },
                 "min_replicas": scaling.min_replicas,
                 "max_replicas": scaling.max_replicas,
-                "metrics": [
-                    {
-                        "type": "Resource",
-                        "resource": {
-                            "name": name,
-                            "target": {"type": "Utilization", "average_utilization": percent},
-                        },
-                    }
-                    for name, percent in utilization.items()
-                    if percent is not None
-                ]
-                + [
-                    {
-                        "type": "Pods",
-                        "pods": {
-                            "metric": {"name": metric.name},
-                            "target": {
-                                "type": "AverageValue",
-                                "average_value": str(metric.average),
-                            },
-                        },
-                    }
-                    for metric in scaling.pod_metrics
-                ],
+                "metrics": _metrics(scaling),
                 "behavior": {
                     "scale_up": {
                         "stabilization_window_seconds": scaling.scale_up_stabilization_seconds
@@ -193,7 +174,7 @@ class Workload(pulumi.ComponentResource):
     def _network_policy(self) -> NetworkPolicy:
         network = self._args["network"]
 
-        def everyone_in(namespace: str) -> dict[str, object]:
+        def everyone_in(namespace: str) -> "NetworkPolicyPeerArgsDict":
             labels = {"kubernetes.io/metadata.name": namespace}
             return {"namespace_selector": {"match_labels": labels}}
 
@@ -216,8 +197,10 @@ class Workload(pulumi.ComponentResource):
                 "egress": [
                     {
                         "to": [
-                            everyone_in("kube-system")
-                            | {"pod_selector": {"match_labels": {"k8s-app": "kube-dns"}}}
+                            {
+                                **everyone_in("kube-system"),
+                                "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
+                            }
                         ],
                         "ports": [
                             {"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")
@@ -227,3 +210,29 @@ class Workload(pulumi.ComponentResource):
             },
             opts=self._child,
         )
+
+
+def _metrics(scaling: Autoscaling) -> "list[MetricSpecArgsDict]":
+    utilization = {"cpu": scaling.target_cpu, "memory": scaling.target_memory}
+    resources: list[MetricSpecArgsDict] = [
+        {
+            "type": "Resource",
+            "resource": {
+                "name": name,
+                "target": {"type": "Utilization", "average_utilization": percent},
+            },
+        }
+        for name, percent in utilization.items()
+        if percent is not None
+    ]
+    pods: list[MetricSpecArgsDict] = [
+        {
+            "type": "Pods",
+            "pods": {
+                "metric": {"name": metric.name},
+                "target": {"type": "AverageValue", "average_value": str(metric.average)},
+            },
+        }
+        for metric in scaling.pod_metrics
+    ]
+    return resources + pods

@@ -57,9 +57,11 @@ def problems_of(error: ValidationError, key: str, schema: JsonSchema) -> Iterato
             known = _known_keys(_node(schema, location[:-1]))
             yield f"{name} is not a key: {suggestion(str(location[-1]), known)}"
             continue
-        node = _node(schema, location)
         if location[-1] == "[key]":
             name = key + dotted(location[:-2])
+            node = _node(schema, location[:-2])["propertyNames"]
+        else:
+            node = _node(schema, location)
         if detail["type"] == "missing":
             yield f"{name} is missing: use {allowed(schema, node)}"
         elif node.get("writeOnly"):
@@ -84,20 +86,18 @@ def allowed(schema: JsonSchema, node: JsonSchema) -> str:
         return str(message).removeprefix("use ")
     if choices := node.get("enum"):
         return " or ".join(show(choice) for choice in choices)
-    match node.get("type"):
-        case "boolean":
-            return "true or false"
-        case "integer" | "number" as kind:
-            noun = "a whole number" if kind == "integer" else "a number"
-            bounds = (node.get("minimum"), node.get("maximum"))
-            return f"{noun} from {bounds[0]} to {bounds[1]}"
-        case "string":
-            return f"text of at most {node['maxLength']} characters"
-        case "array":
-            return f"a list; each item: {allowed(schema, _resolve(schema, node['items']))}"
-    if keys := _known_keys(node):
-        return f"a section of {', '.join(keys)}"
-    return f"a mapping; each value: {allowed(schema, _resolve(schema, _values(node)))}"
+    kind = node["type"]
+    if kind == "array":
+        return f"a list; each item: {allowed(schema, _resolve(schema, node['items']))}"
+    if kind == "object" and "properties" not in node:
+        return f"a mapping; each value: {allowed(schema, _resolve(schema, _values(node)))}"
+    return {
+        "boolean": "true or false",
+        "integer": f"a whole number from {node.get('minimum')} to {node.get('maximum')}",
+        "number": f"a number from {node.get('minimum')} to {node.get('maximum')}",
+        "string": f"text of at most {node.get('maxLength')} characters",
+        "object": f"a section of {', '.join(_known_keys(node))}",
+    }[kind]
 
 
 def _values(node: JsonSchema) -> JsonSchema:
@@ -109,8 +109,6 @@ def _values(node: JsonSchema) -> JsonSchema:
 def _node(schema: JsonSchema, location: Sequence[int | str]) -> JsonSchema:
     node = _resolve(schema, schema)
     for part in location:
-        if part == "[key]":
-            return node["propertyNames"]
         if isinstance(part, int):
             node = node["items"]
         elif part in node.get("properties", {}):

@@ -1,6 +1,7 @@
-"""Text of a certain form: quantities, durations, names, versions. Each says in words what it allows.
+"""Text of a certain form: quantities, durations, names, versions.
 
-The words stand once: in errors, and in the JSON schema, where editors show them too.
+Each form says in words what it allows. The words stand once: in errors, and in the JSON schema,
+where editors show them too.
 """
 
 import re

@@ -26,7 +26,7 @@ class TrafficSplit:
     host: str
     paths: tuple[str, ...]
     backends: tuple[Backend, ...]
-    testers: Testers = Testers()
+    testers: Testers
     """How a tester chooses a track: the value ``always`` is the canary, ``never`` stable."""
 
     def __post_init__(self) -> None:
