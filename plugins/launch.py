@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 _PLUGINS = {
-    "docker-build": "docker_build",
+    "docker-build": "docker_build.provider",
     "kubernetes": "kubernetes",
     "language-python": "language_python",
     "random": "random_provider",

@@ -62,8 +62,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
-        self.cancelled.set()
+        self.cancel()
         return Empty()
+
+    def cancel(self) -> None:
+        """End what is in progress: the user has interrupted the update, or the engine is gone."""
+        self.cancelled.set()
 
     @classmethod
     def main(cls, version: str) -> None:
@@ -73,7 +77,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(
                 provider, server
             ),
-            provider.cancelled.set,
+            provider.cancel,
         )
 
 

@@ -1,0 +1,1 @@
+"""The `docker-build` provider: container images built by buildx and BuildKit."""
