@@ -1,0 +1,171 @@
+"""Creating and updating one object: what is sent to the API server, and when."""
+
+import threading
+from collections.abc import Iterable
+
+from plugins.kubernetes.cluster import ApiError, Cluster, Kind, Object, UnknownKindError
+from plugins.kubernetes.diff import Path
+from plugins.kubernetes.ownership import applied_by, has_predecessor, taken_over
+from plugins.kubernetes.state import annotation, in_namespace, name_of, namespace_of
+from plugins.kubernetes.waiting import Report
+from plugins.server import PluginError
+
+_PAUSES = (0.25, 0.5, 1, 2, 4, 4, 4, 4, 4, 4)
+"""Seconds between attempts to create an object while its namespace or its CRD is being made."""
+_FORBIDDEN, _CONFLICT = 403, 409
+_TAKE_OVERS = 5
+"""Attempts to take over an object that others, such as its controller, change meanwhile."""
+
+
+class ExistsError(PluginError):
+    """There is such an object already, and it is not this resource's."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an object of this name exists already. If it should be part of the stack, import it"
+            " (resource option `import_`); if the resource was renamed in the program, give it an"
+            " alias of its old name; if it belongs to something else, choose another name"
+        )
+
+
+class _BeingDeletedError(PluginError):
+    def __init__(self) -> None:
+        super().__init__("the former object of this name is not yet gone")
+
+
+def preview_create(cluster: Cluster, obj: Object, manager: str) -> Object | None:
+    """The object as it would be created; None if that cannot be told. Nothing is changed."""
+    kind = cluster.kind_of(obj)
+    obj = _placed(obj, kind)
+    try:
+        if cluster.get(kind, namespace_of(obj), name_of(obj)):
+            return None  # it is to be replaced; or if not, creating it will say that it exists
+        made = cluster.apply(kind, obj, manager, force=True, dry_run=True)
+    except ApiError as problem:
+        if problem.namespace_missing:
+            _validate(cluster, kind, obj, manager)
+            return None
+        if problem.http_status == _FORBIDDEN:
+            return None
+        raise
+    return {key: value for key, value in made.items() if key != "status"}
+
+
+def create(
+    cluster: Cluster,
+    obj: Object,
+    manager: str,
+    *,
+    adopt: bool,
+    cancelled: threading.Event,
+    report: Report,
+) -> Object:
+    """Create an object. Raises `ExistsError` if it exists, unless `adopt`.
+
+    An object that this same manager has applied before is what is left of a creation that was cut
+    short; it is made complete.
+    """
+    pauses = iter(_PAUSES)
+    while True:
+        try:
+            kind = cluster.kind_of(obj)
+            obj = _placed(obj, kind)
+            existing = cluster.get(kind, namespace_of(obj), name_of(obj))
+            if existing and "deletionTimestamp" in existing["metadata"]:
+                raise _BeingDeletedError
+            if existing and not (adopt or applied_by(existing, manager)):
+                raise ExistsError
+            return cluster.apply(kind, obj, manager, force=_forced(obj) or adopt)
+        except (UnknownKindError, _BeingDeletedError, ApiError) as problem:
+            if isinstance(problem, ApiError) and not problem.namespace_missing:
+                raise
+            pause = next(pauses, None)
+            if pause is None:
+                raise
+            report(str(problem))
+            if cancelled.wait(pause):
+                raise
+
+
+def preview_update(cluster: Cluster, obj: Object, manager: str, *, force: bool) -> Object:
+    """The object as it would be updated. Nothing is changed."""
+    kind = cluster.kind_of(obj)
+    obj = _placed(obj, kind)
+    live = cluster.get(kind, namespace_of(obj), name_of(obj))
+    force = force or _forced(obj) or (live is not None and has_predecessor(live))
+    return cluster.apply(kind, obj, manager, force=force, dry_run=True)
+
+
+def update(
+    cluster: Cluster, obj: Object, manager: str, *, ignored: Iterable[Path], force: bool
+) -> Object:
+    """Apply the new form of an object, which is created if it was deleted meanwhile.
+
+    `ignored` are the fields of which the program does not care what they are.
+    """
+    kind = cluster.kind_of(obj)
+    obj = _placed(obj, kind)
+    live = cluster.get(kind, namespace_of(obj), name_of(obj))
+    if live:
+        live = _take_over(cluster, kind, live, manager)
+        for path in ignored:
+            # Not left out: the field may be owned by nobody else, and would be removed.
+            _copy(live, obj, path)
+    return cluster.apply(kind, obj, manager, force=force or _forced(obj))
+
+
+def conflict_help(problem: ApiError) -> str:
+    """What to do when other managers own fields that the program sets; empty if it is not that."""
+    fields = [item for item in problem.causes if item.get("reason") == "FieldManagerConflict"]
+    if not fields:
+        return ""
+    return (
+        ". Either leave the field to the other manager, by taking it out of the program or by the"
+        " resource option ignore_changes; or take it over, by the annotation pulumi.com/patchForce:"
+        ' "true"'
+    )
+
+
+def _placed(obj: Object, kind: Kind) -> Object:
+    return obj if kind.namespaced else in_namespace(obj, "")
+
+
+def _forced(obj: Object) -> bool:
+    return annotation(obj, "pulumi.com/patchForce") == "true"
+
+
+def _validate(cluster: Cluster, kind: Kind, obj: Object, manager: str) -> None:
+    # Its own namespace is still to be made, but the schema is the same in every other.
+    try:
+        cluster.apply(kind, in_namespace(obj, "default"), manager, force=True, dry_run=True)
+    except ApiError as problem:
+        if problem.is_about_content:
+            raise
+
+
+def _take_over(cluster: Cluster, kind: Kind, live: Object, manager: str) -> Object:
+    for _ in range(_TAKE_OVERS):
+        if not has_predecessor(live):
+            break
+        metadata = {
+            "managedFields": taken_over(live, manager),
+            "resourceVersion": live["metadata"]["resourceVersion"],
+        }
+        try:
+            return cluster.merge(kind, live, {"metadata": metadata})
+        except ApiError as problem:
+            if problem.http_status != _CONFLICT:
+                raise
+            live = cluster.get(kind, namespace_of(live), name_of(live)) or live
+    return live
+
+
+def _copy(source: Object, target: Object, path: Path) -> None:
+    for step in path[:-1]:
+        try:
+            source, target = source[step], target[step]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return
+    last = path[-1]
+    if isinstance(target, dict) and isinstance(source, dict) and last in source:
+        target[str(last)] = source[str(last)]
