@@ -20,7 +20,8 @@ from local.progress import Say
 from local.recipes import KUBERNETES, TRAEFIK, Recipe
 
 _READY_DEADLINE = 120.0
-_PAUSE = 0.2
+_AUTHORITY_DEADLINE = 30.0
+_PAUSE = 0.5
 _APPLY_TIMEOUT = 60.0
 
 
@@ -115,6 +116,27 @@ class Cluster:
                 )
             time.sleep(_PAUSE)
 
+    def wait_authority(self) -> None:
+        """Waits until pods are given the authority that the API server has now.
+
+        They read it once: one started with an earlier authority would never trust the API server.
+        """
+        wanted = self.at.authority.read_text()
+        end = time.monotonic() + _AUTHORITY_DEADLINE
+        while self._published_authority() != wanted:
+            if time.monotonic() > end:
+                raise LocalError(
+                    f"Waited {_AUTHORITY_DEADLINE:.0f} s for the controller manager to publish "
+                    "the cluster's certificate authority to the pods."
+                )
+            time.sleep(_PAUSE)
+
+    def _published_authority(self) -> str:
+        return self.kubectl(
+            *("get", "configmap", "kube-root-ca.crt", "--namespace=kube-system"),
+            *("--ignore-not-found", r"--output=jsonpath={.data.ca\.crt}"),
+        )
+
     def _warnings(self) -> str:
         events = self.kubectl(
             *("get", "events", "--all-namespaces", "--field-selector=type=Warning"),
@@ -129,11 +151,12 @@ def install(addon: Addon, cluster: Cluster, builder: Builder) -> None:
     image = addon.image(builder)
     images.push(image)
     definitions = [_objects_in(at.share / name) for name in addon.assets]
-    manifest = _rendered(addon, image)
+    manifest = _rendered(addon, image, at.authority)
     stamp = at.node / "applied" / addon.name
     digest = hashlib.sha256("".join([*definitions, manifest]).encode()).hexdigest()
     if stamp.is_file() and stamp.read_text() == digest:
         return
+    cluster.wait_authority()
     for text in definitions:
         cluster.apply(text)
         cluster.kubectl(
@@ -144,12 +167,13 @@ def install(addon: Addon, cluster: Cluster, builder: Builder) -> None:
     files.write(stamp, digest)
 
 
-def _rendered(addon: Addon, image: Image) -> str:
+def _rendered(addon: Addon, image: Image, authority: Path) -> str:
     entry = urlsplit(layout.ENTRY_POINT)
     variable = f"{addon.name.replace('-', '_').upper()}_IMAGE"
     text = (layout.MANIFESTS / addon.manifest).read_text()
     return Template(text).substitute(
         {variable: image.reference},
+        AUTHORITY=hashlib.sha256(authority.read_bytes()).hexdigest()[:16],
         CLUSTER_DOMAIN=layout.CLUSTER_DOMAIN,
         DNS_SERVICE_IP=layout.DNS_SERVICE_IP,
         DNS_UPSTREAM=_upstream(),

@@ -6,18 +6,19 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from local import addons, buildx, debian, images, network, pki, remains, services, toolchain
 from local.base_image import base_image
 from local.build import Builder
 from local.errors import LocalError
 from local.images import Image
-from local.layout import CHECKOUT, SANDBOX_IMAGE, Layout
+from local.layout import CHECKOUT, ENTRY_POINT, SANDBOX_IMAGE, Layout
 from local.machine import Machine
 from local.plan import Step, run
 from local.progress import Display, Say
 from local.recipes import BUILDKIT, KUBERNETES, PAUSE, PULUMI, TRAEFIK, Recipe
-from local.service import Service
+from local.service import Service, refuse_taken_port
 from local.supervisor import Supervisor
 
 
@@ -110,6 +111,11 @@ class Node:
             repository, tag = SANDBOX_IMAGE.split("/", 1)[1].split(":")
             images.push(Image(repository, key, {"/pause": program}, ["/pause"], tag=tag))
 
+        def ports(_: Say) -> None:
+            # kube-proxy's rules would win over a listener, which then gets no requests any more.
+            entry = urlsplit(ENTRY_POINT)
+            refuse_taken_port(entry.hostname or "", entry.port or 0, "Traefik")
+
         def addon(each: addons.Addon) -> Step:
             def install(_: Say) -> None:
                 addons.install(each, self.cluster, tools)
@@ -117,11 +123,12 @@ class Node:
             return Step(each.name, install, ["node", "registry", each.recipe.name])
 
         return [
+            Step("ports", ports),
             Step("sandbox image", sandbox_image, ["registry"]),
             Step(
                 "node",
                 self._start(services.node(self.at)),
-                ["supervisor", "sandbox image", KUBERNETES.name],
+                ["ports", "supervisor", "sandbox image", KUBERNETES.name],
             ),
             *map(addon, addons.ADDONS),
             Step("cluster", self.cluster.wait_ready, [each.name for each in addons.ADDONS]),

@@ -81,6 +81,7 @@ class Authority:
             builder = _builder(subject, subject, key.public_key(), CA_LIFETIME)
             builder = builder.add_extension(x509.BasicConstraints(True, 0), critical=True)
             builder = builder.add_extension(_key_usage(authority=True), critical=True)
+            builder = builder.add_extension(_key_identifier(key), critical=False)
             _write_key(key_path, key)
             files.write(self.path, _pem(builder.sign(key, hashes.SHA256())))
         self.certificate = _certificate(self.path)
@@ -98,6 +99,8 @@ class Authority:
         builder = _builder(_subject(who), issuer, key.public_key(), LIFETIME)
         builder = builder.add_extension(x509.BasicConstraints(False, None), critical=True)
         builder = builder.add_extension(_key_usage(authority=False), critical=True)
+        builder = builder.add_extension(_key_identifier(key), critical=False)
+        builder = builder.add_extension(_issuer_identifier(self._key), critical=False)
         uses = [ExtendedKeyUsageOID.CLIENT_AUTH]
         if who.addresses:
             uses.append(ExtendedKeyUsageOID.SERVER_AUTH)
@@ -214,6 +217,14 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _key_identifier(key: ec.EllipticCurvePrivateKey) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+
+
+def _issuer_identifier(key: ec.EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
 
 
 def _fresh(certificate: x509.Certificate) -> bool:

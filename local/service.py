@@ -8,6 +8,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from local.errors import LocalError
+
 _PROBE_TIMEOUT = 2.0
 """Seconds after which a part that does not answer its health check counts as not healthy."""
 
@@ -17,7 +19,8 @@ class Service:
     """One supervised process.
 
     `health` is an http(s) URL that answers 200 when the part works, or the path of a Unix socket
-    that accepts a connection. `files` are what it reads at start: a change restarts it.
+    that accepts a connection. `files` are written for it; they, and `certificates` that others
+    write, are what it reads at start: a change restarts it.
     """
 
     name: str
@@ -25,9 +28,16 @@ class Service:
     health: str
     files: dict[Path, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    certificates: Sequence[Path] = ()
     stop_signal: str = "TERM"
     bound_to_supervisor: bool = True
     """Dies with the supervisor, so that a new supervisor never meets an old copy."""
+
+    def refuse_taken_port(self) -> None:
+        """Says so if another program listens where this one, which does not run yet, has to."""
+        parts = urlsplit(self.health)
+        if parts.hostname and parts.port:
+            refuse_taken_port(parts.hostname, parts.port, self.name)
 
     def healthy(self) -> bool:
         """One probe, which answers within `_PROBE_TIMEOUT`."""
@@ -37,6 +47,19 @@ class Service:
             return _answers(self.health)
         except (OSError, HTTPException):
             return False
+
+
+def refuse_taken_port(address: str, port: int, name: str) -> None:
+    """An error that names the port and whom it is for, if it cannot be bound."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise LocalError(
+                f"{name} needs port {port} on {address}, and another program has it "
+                f"({error.strerror}); `ss -ltnp 'sport = :{port}'` says which."
+            ) from error
 
 
 def _connects(path: str) -> bool:

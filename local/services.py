@@ -1,6 +1,7 @@
 """The processes of the node, their flags and their configuration files."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -215,6 +216,9 @@ def api_server(at: Layout) -> Service:
             *_TLS_FLAGS,
         ],
         f"{layout.API_SERVER}/readyz",
+        certificates=_certificates(
+            at, "apiserver", "apiserver-kubelet-client", "front-proxy-ca", "front-proxy-client"
+        ),
         # By order it would wait for every watch to end; what survives `kill -9` needs no goodbye.
         stop_signal="KILL",
     )
@@ -242,6 +246,7 @@ def controller_manager(at: Layout) -> Service:
             *_TLS_FLAGS,
         ],
         "https://127.0.0.1:10257/healthz",
+        certificates=_certificates(at, "controller-manager"),
     )
 
 
@@ -260,6 +265,7 @@ def scheduler(at: Layout) -> Service:
             *_TLS_FLAGS,
         ],
         "https://127.0.0.1:10259/healthz",
+        certificates=_certificates(at, "scheduler"),
     )
 
 
@@ -320,6 +326,7 @@ def kubelet(at: Layout) -> Service:
         ],
         "http://127.0.0.1:10248/healthz",
         {config: yaml.safe_dump(content, sort_keys=False)},
+        certificates=_certificates(at, "kubelet", "kubelet-server"),
     )
 
 
@@ -345,4 +352,11 @@ def kube_proxy(at: Layout) -> Service:
         [str(at.bin / "kube-proxy"), f"--config={config}"],
         "http://127.0.0.1:10256/livez",
         {config: yaml.safe_dump(content, sort_keys=False)},
+        certificates=_certificates(at, "kube-proxy"),
     )
+
+
+def _certificates(at: Layout, *names: str) -> list[Path]:
+    """Those files, and what every part trusts: the authority and the service accounts' key."""
+    certificates = [at.pki / f"{name}.crt" for name in ("ca", *names)]
+    return [*certificates, at.pki / "service-accounts.pub"]

@@ -69,6 +69,9 @@ stdout_logfile_backups = 1
 
 _GUARDIAN = "guardian"
 
+_NOT_THERE = {"BACKOFF", "EXITED", "FATAL", "STOPPED"}
+"""The states in which a program has no process."""
+
 
 class Supervisor:
     """The one supervisord of a `SLIPWAY_HOME`."""
@@ -114,6 +117,8 @@ class Supervisor:
 
     def apply(self, service: Service) -> None:
         """Runs `service` as it is described now; restarts it only if that has changed."""
+        if self._state(service.name) in _NOT_THERE:
+            service.refuse_taken_port()
         for path, content in service.files.items():
             files.write(path, content, files.PRIVATE)
         self._write_program(service)
@@ -126,8 +131,7 @@ class Supervisor:
             self._quietly("stopProcessGroup", name)
             self._quietly("removeProcessGroup", name)
         self._quietly("addProcessGroup", name)
-        state = self.states().get(name, {})
-        if state.get("statename") in ("BACKOFF", "FATAL", "STOPPED", "EXITED"):
+        if self._state(name) in _NOT_THERE:
             self._quietly("stopProcess", name)
             self._quietly("startProcess", name, False)
 
@@ -136,10 +140,10 @@ class Supervisor:
         return {info["name"]: info for info in self._call("getAllProcessInfo")}
 
     def wait_healthy(self, service: Service) -> None:
-        """Waits until `service` answers, at most 90 s."""
+        """Waits until `service` runs and answers, at most 90 s."""
         _wait(
             f"{service.name} to be healthy",
-            service.healthy,
+            lambda: self._state(service.name) == "RUNNING" and service.healthy(),
             _HEALTH_DEADLINE,
             self.log_of(service.name),
         )
@@ -147,6 +151,9 @@ class Supervisor:
     def log_of(self, name: str) -> Path:
         """Where the output of a program goes."""
         return self.at.logs / f"{name}.log"
+
+    def _state(self, name: str) -> str:
+        return self.states().get(name, {}).get("statename", "STOPPED")
 
     def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - XML-RPC
         """One call on a connection of its own: a kept one does not survive a restart."""
@@ -221,6 +228,8 @@ def _revision(service: Service) -> str:
         digest.update(f"{status.st_ino} {status.st_mtime_ns}".encode())
     for path, content in service.files.items():
         digest.update(f"{path}\0{content}\0".encode())
+    for path in service.certificates:
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
