@@ -25,6 +25,7 @@ _OPTIONS = [
 # One thread per request in flight, which the engine bounds by `--parallel`; a thread that waits
 # for a rollout costs next to nothing.
 _MAX_REQUESTS = 256
+_GRACE = 3.0  # seconds for requests in flight to end; the engine kills a plugin after 5
 
 
 class PluginError(Exception):
@@ -105,11 +106,8 @@ def serve(register: Callable[[grpc.Server], None], stop: Callable[[], None]) -> 
 
     `register` adds the servicer to the server; `stop` is called once, to end what still runs.
     """
-    server = grpc.server(
-        ThreadPoolExecutor(max_workers=_MAX_REQUESTS),
-        interceptors=[_Errors()],
-        options=_OPTIONS,
-    )
+    workers = ThreadPoolExecutor(_MAX_REQUESTS)
+    server = grpc.server(workers, interceptors=[_Errors()], options=_OPTIONS)
     register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -123,6 +121,10 @@ def serve(register: Callable[[grpc.Server], None], stop: Callable[[], None]) -> 
     ended.wait()
     stop()
     server.stop(grace=None)
+    # The server forgets a request whose client is gone, but its thread may have to tidy up.
+    tidying = threading.Thread(target=workers.shutdown, daemon=True)
+    tidying.start()
+    tidying.join(_GRACE)
     sys.stdout.flush()
     sys.stderr.flush()
     # Not sys.exit: that would wait for requests which nobody waits for any more.

@@ -168,13 +168,15 @@ def entry_text(key: str, entry: Properties) -> str:
 
 
 def failure(lines: list[str]) -> str:
-    """What went wrong, out of buildx's output: the failing step's own lines if there is one."""
+    """What went wrong, out of buildx's output: its error, then the failing step's own lines."""
     rulers = [index for index, line in enumerate(lines) if line.startswith("------")]
-    errors = [line for line in lines if line.startswith("ERROR:")]
-    told = lines[rulers[0] :] if rulers else errors or lines[-20:]
+    step = lines[rulers[0] :] if rulers else []
+    step = [line for line in step if not line.startswith(("------", "ERROR:"))]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    told = [*errors[-1:], *step] or lines[-20:] or ["buildx failed without a word"]
     if any("no space left on device" in line for line in told):
-        told = [*told, "The builder's disk is full: `buildx prune` frees its cache."]
-    return "\n".join(told) or "buildx failed without a word"
+        told.append("The builder's disk is full: `buildx prune` frees its cache.")
+    return "\n".join(told)
 
 
 def credentials(inputs: Properties) -> dict[str, Any]:
