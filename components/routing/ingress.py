@@ -66,7 +66,11 @@ def _canary_annotations(split: TrafficSplit, canary: Backend) -> dict[str, str]:
         "canary-by-header": testers.header,
         "canary-by-cookie": testers.cookie,
     }
-    return {f"{_NGINX}/{key}": value for key, value in annotations.items() if value}
+    return {
+        **{f"{_NGINX}/{key}": value for key, value in annotations.items() if value},
+        # Traefik publishes an address for the stable Ingress only, and it is the same one.
+        "pulumi.com/skipAwait": "true",
+    }
 
 
 def _path(path: str, backend: Backend) -> "HTTPIngressPathArgsDict":
