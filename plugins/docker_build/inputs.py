@@ -146,7 +146,8 @@ def value_problems(inputs: Properties) -> Problems:
     problems: Problems = []
     location = inputs["context"]["location"]
     if isinstance(location, str) and not (_is_remote(location) or Path(location).is_dir()):
-        problems.append(("context.location", f'"{location}" is not a directory or a URL'))
+        # What is said of the files in it would follow from this.
+        return [("context.location", f'"{location}" is not a directory or a URL')]
     file, inline = inputs["dockerfile"]["location"], inputs["dockerfile"]["inline"]
     if file and inline:
         problems.append(("dockerfile", "give dockerfile.location or dockerfile.inline, not both"))
@@ -172,9 +173,11 @@ def complete(given: Mapping[str, Any]) -> Properties:
     for key, default in INPUTS.items():
         value = given.get(key)
         if value in (None, [], {}):
-            value = {} if key in ("context", "dockerfile") else default
-            if value in ([], {}) and key not in ("context", "dockerfile"):
-                continue
+            value = default
+        if key in ("context", "dockerfile"):
+            value = {"location": UNKNOWN} if isinstance(value, Unknown) else value
+        elif value in ([], {}):
+            continue
         if isinstance(value, dict) and key in _NESTED:
             value = _filled(value, _NESTED[key])
         elif isinstance(value, list) and key in _NESTED:
@@ -193,7 +196,8 @@ def with_secrets(inputs: Properties) -> Properties:
         marked["secrets"] = Secret(inputs["secrets"])
     if isinstance(inputs.get("registries"), list):
         marked["registries"] = [
-            item | {"password": Secret(item["password"])} for item in inputs["registries"]
+            item | {"password": Secret(item["password"])} if isinstance(item, dict) else item
+            for item in inputs["registries"]
         ]
     return marked
 
@@ -249,7 +253,9 @@ def _add_default_files(inputs: Properties) -> None:
         dockerfile["location"] = os.path.normpath(f"{location}/Dockerfile")
 
 
-def _filled(value: Mapping[str, Any], fields: Mapping[str, Any]) -> Properties:
+def _filled(value: Any, fields: Mapping[str, Any]) -> Any:
+    if isinstance(value, Unknown):
+        return value
     defaults = {key: item for key, item in fields.items() if item not in (None, REQUIRED)}
     return defaults | {key: item for key, item in value.items() if item is not None}
 

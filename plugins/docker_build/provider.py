@@ -54,13 +54,13 @@ class DockerBuildProvider(Provider):
     ) -> provider_pb2.CheckResponse:
         if request.type != _IMAGE:
             raise PluginError(f"{request.type} is not a resource of this plugin; it has {_IMAGE}")
-        inputs = from_struct(request.news)
-        problems = shape_problems(inputs)
+        given = from_struct(request.news)
+        problems = shape_problems(given) or value_problems(complete(given))
         if not problems:
-            inputs = complete(inputs)
-            problems = value_problems(inputs)
+            checked = to_struct(with_secrets(complete(given)))
+            return provider_pb2.CheckResponse(inputs=checked)
         return provider_pb2.CheckResponse(
-            inputs=to_struct(with_secrets(inputs)),
+            inputs=request.news,
             failures=[
                 provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in problems
             ],
