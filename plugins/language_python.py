@@ -158,7 +158,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def interrupt(self) -> None:
         """End every program that still runs."""
         for child in list(self._children):
-            threading.Thread(target=_end, args=[child], daemon=True).start()
+            _end_soon(child)
 
     @contextmanager
     def _child(
@@ -175,7 +175,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             command, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=output, stderr=output
         ) as child:
             self._children.add(child)
-            context.add_callback(lambda: _end(child))
+            context.add_callback(lambda: _end_soon(child))
             try:
                 yield child
             finally:
@@ -255,6 +255,10 @@ def _output(
             yield name, chunk
         else:
             open_streams -= 1
+
+
+def _end_soon(child: subprocess.Popen[bytes]) -> None:
+    threading.Thread(target=_end, args=[child], daemon=True).start()
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -144,8 +144,8 @@ def test_a_plugin_program_is_run_and_its_output_streamed(host, tmp_path):
 def test_a_plugin_program_ends_when_its_caller_leaves(host, tmp_path):
     ended = tmp_path / "ended"
     (tmp_path / "__main__.py").write_text(
-        "import pathlib, time\nprint('up', flush=True)\n"
-        f"try: time.sleep(60)\nfinally: pathlib.Path({str(ended)!r}).touch()\n"
+        "import pathlib, time\n"
+        f"try: print('up', flush=True); time.sleep(60)\nfinally: pathlib.Path({str(ended)!r}).touch()\n"
     )
     request = language_pb2.RunPluginRequest(info=info(tmp_path), pwd=str(tmp_path))
     call = host.RunPlugin(request, timeout=60)
@@ -162,8 +162,8 @@ def test_a_plugin_program_ends_when_its_caller_leaves(host, tmp_path):
 def test_an_interrupted_host_ends_its_programs(home, tmp_path):
     ended = tmp_path / "ended"
     (tmp_path / "__main__.py").write_text(
-        "import pathlib, time\nprint('up', flush=True)\n"
-        f"try: time.sleep(60)\nfinally: pathlib.Path({str(ended)!r}).touch()\n"
+        "import pathlib, time\n"
+        f"try: print('up', flush=True); time.sleep(60)\nfinally: pathlib.Path({str(ended)!r}).touch()\n"
     )
     with running(home) as (host, process):
         request = language_pb2.RunPluginRequest(info=info(tmp_path), pwd=str(tmp_path))
