@@ -59,7 +59,7 @@ class _Recorder(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         package = args.typ.partition(":")[0]
         if package == "kubernetes" and "kind" in args.inputs:
-            self.manifests.append(_plain(args.inputs))
+            self.manifests.append(plain(args.inputs))
         made_up = {
             "docker-build": {"digest": UNBUILT},
             "docker": {"repoDigest": f"unbuilt@{UNBUILT}"},
@@ -79,7 +79,7 @@ def manifests_of(stack: str) -> dict[str, str]:
     """
     load(stack)
     path = path_of(stack)
-    set_all_config(*_engine_config(read(path, PROJECT)))
+    set_all_config(*engine_config(read(path, PROJECT)))
     recorder = _Recorder()
     set_mocks(recorder, project=PROJECT, stack=path.name.split(".")[1], preview=False)
     _run_program()
@@ -92,7 +92,7 @@ def _run_program() -> None:
     runpy.run_path("__main__.py", run_name="__main__")
 
 
-def _engine_config(sections: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+def engine_config(sections: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
     """What the engine gives a program: sections as JSON, and which of them hold secrets."""
     config = {f"{PROJECT}:{name}": _decrypted(section) for name, section in sections.items()}
     secret = [key for key, section in config.items() if _PLACEHOLDER in json.dumps(section)]
@@ -136,15 +136,15 @@ def _text(manifest: Manifest) -> str:
     return f"# The values are left out, of: {keys}\n{yaml.dump(shown, Dumper=_Dumper)}"
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def plain(value: Any) -> Any:  # noqa: ANN401
     """A property as the protocol carries it, with whole numbers whole and secrets unwrapped."""
     match value:
         case dict() if _SECRET in value.values():
-            return _plain(value["value"])
+            return plain(value["value"])
         case dict():
-            return {key: _plain(inner) for key, inner in value.items()}
+            return {key: plain(inner) for key, inner in value.items()}
         case list():
-            return [_plain(inner) for inner in value]
+            return [plain(inner) for inner in value]
         case float() if value.is_integer():
             return int(value)
     return value

@@ -488,6 +488,8 @@ class IngressSettings(Section):
 
     class_name: DnsLabel = "nginx"
     """IngressClass."""
+    await_address: bool = True
+    """An update waits until the proxy has published an address. Off for one that publishes none."""
 
 
 class GatewaySettings(Section):
@@ -499,7 +501,7 @@ class GatewaySettings(Section):
     """One listener of it. Left out: every one that admits the route."""
 
 
-class Testers(Section):
+class CanaryTesters(Section):
     """How a tester reaches the canary whatever its weight: the value `always`, or `never`."""
 
     header: HeaderName | None = "X-Canary"
@@ -518,7 +520,7 @@ class RoutingSettings(Section):
     """Path prefixes."""
     ingress: IngressSettings = IngressSettings()
     gateway: GatewaySettings = GatewaySettings()
-    testers: Testers = Testers()
+    testers: CanaryTesters = CanaryTesters()
 
     def contradictions(self) -> Iterator[Problem]:
         other = "gateway" if self.backend == "ingress" else "ingress"

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict
 
 _NGINX = "nginx.ingress.kubernetes.io"
+# Proxies publish an address for an Ingress with routes of its own; a canary Ingress has none.
+_SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
 
 class IngressRouter(Router):
@@ -19,7 +21,9 @@ class IngressRouter(Router):
 
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:
         name, split = self.identity.name, args["split"]
-        stable = self._ingress(f"{name}-ingress", args, split.stable, {}, opts)
+        published = args["settings"].ingress.await_address
+        annotations = {} if published else _SKIP_AWAIT
+        stable = self._ingress(f"{name}-ingress", args, split.stable, annotations, opts)
         if split.canary:
             # The proxy ignores a canary Ingress that no other Ingress has the host and paths of.
             after = pulumi.ResourceOptions(parent=self, depends_on=[stable])
@@ -66,11 +70,7 @@ def _canary_annotations(split: TrafficSplit, canary: Backend) -> dict[str, str]:
         "canary-by-header": testers.header,
         "canary-by-cookie": testers.cookie,
     }
-    return {
-        **{f"{_NGINX}/{key}": value for key, value in annotations.items() if value},
-        # Traefik publishes an address for the stable Ingress only, and it is the same one.
-        "pulumi.com/skipAwait": "true",
-    }
+    return {f"{_NGINX}/{key}": value for key, value in annotations.items() if value} | _SKIP_AWAIT
 
 
 def _path(path: str, backend: Backend) -> "HTTPIngressPathArgsDict":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from settings import Testers
+from settings import CanaryTesters
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TrafficSplit:
     host: str
     paths: tuple[str, ...]
     backends: tuple[Backend, ...]
-    testers: Testers
+    testers: CanaryTesters
     """How a tester chooses a track: the value ``always`` is the canary, ``never`` stable."""
 
     def __post_init__(self) -> None:
@@ -48,7 +48,7 @@ class TrafficSplit:
         return self.backends[1] if len(self.backends) > 1 else None
 
     @property
-    def open_to(self) -> Testers:
+    def open_to(self) -> CanaryTesters:
         """How testers choose now: by nothing where no canary runs that they could reach."""
         is_running = self.canary is not None and self.canary.is_running
-        return self.testers if is_running else Testers(header=None, cookie=None)
+        return self.testers if is_running else CanaryTesters(header=None, cookie=None)

@@ -1,0 +1,134 @@
+"""A Deployment and all it needs: its number, its bounds, its neighbours."""
+
+from typing import Any
+
+import pytest
+
+from components.credentials import CredentialNames
+from components.labels import Identity
+from components.workload import Workload
+from tests.unit.harness import Registry, run
+from tests.unit.stacks import settings
+
+IMAGE = "localhost:5000/slipway/beacon:1.0.0@sha256:" + "c" * 64
+
+
+def workload(**changes: Any) -> Registry:
+    stack = settings(**changes)
+    return run(
+        lambda: Workload(
+            "beacon-stable",
+            {
+                "identity": Identity("beacon", "home", "stable", "1.0.0"),
+                "image": IMAGE,
+                "namespace": "home",
+                "service": stack.service,
+                "pods": stack.workload,
+                "config": stack.config,
+                "autoscaling": stack.autoscaling,
+                "disruption": stack.disruption,
+                "network": stack.network,
+                "credentials": CredentialNames("beacon-token"),
+            },
+        )
+    )
+
+
+def test_every_object_has_the_tracks_name_and_is_in_the_namespace() -> None:
+    for resource in workload().resources.values():
+        if resource.type.startswith("kubernetes:"):
+            assert resource.inputs["metadata"]["name"] == "beacon-stable"
+            assert resource.inputs["metadata"]["namespace"] == "home"
+
+
+def test_the_autoscaler_owns_the_number_of_pods() -> None:
+    registry = workload()
+    assert "replicas" not in registry.one("Deployment")["spec"]
+    target = registry.one("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
+    assert target == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "beacon-stable"}
+
+
+def test_without_an_autoscaler_the_number_is_the_settings() -> None:
+    registry = workload(autoscaling={"enabled": False}, workload={"replicas": 4})
+    assert registry.one("Deployment")["spec"]["replicas"] == 4
+    assert registry.of_kind("HorizontalPodAutoscaler") == []
+
+
+def test_a_deployment_rolls_by_one_pod_by_default() -> None:
+    spec = workload().one("Deployment")["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 1}
+    assert spec["revisionHistoryLimit"] == 10
+    assert spec["progressDeadlineSeconds"] == 300
+
+
+def test_a_deployment_selects_its_own_pods_whatever_their_version() -> None:
+    spec = workload().one("Deployment")["spec"]
+    selector, labels = spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]
+    assert selector.items() <= labels.items()
+    assert "1.0.0" not in selector.values()
+    assert labels["app.kubernetes.io/version"] == "1.0.0"
+
+
+def test_scaling_follows_cpu_and_whatever_else_is_set() -> None:
+    metrics = workload(
+        autoscaling={
+            "targetCPU": 55,
+            "targetMemory": 80,
+            "podMetrics": [{"name": "http_requests_in_flight", "average": 20}],
+        }
+    ).one("HorizontalPodAutoscaler")["spec"]["metrics"]
+    assert [metric["type"] for metric in metrics] == ["Resource", "Resource", "Pods"]
+    assert metrics[0]["resource"]["name"] == "cpu"
+    assert metrics[0]["resource"]["target"]["averageUtilization"] == 55
+    assert metrics[2]["pods"]["target"]["averageValue"] == "20"
+
+
+def test_scaling_down_waits_until_less_load_has_lasted() -> None:
+    spec = workload().one("HorizontalPodAutoscaler")["spec"]
+    assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 10)
+
+
+def test_a_drain_takes_one_pod_at_a_time_and_broken_pods_do_not_stop_it() -> None:
+    spec = workload().one("PodDisruptionBudget")["spec"]
+    assert spec["maxUnavailable"] == 1
+    assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+def test_requests_come_from_the_proxy_and_metrics_go_to_monitoring_and_nothing_else() -> None:
+    spec = workload(network={"proxyNamespace": "edge", "monitoringNamespace": "watch"}).one(
+        "NetworkPolicy"
+    )["spec"]
+    assert [
+        (rule["from"][0]["namespaceSelector"]["matchLabels"], rule["ports"][0]["port"])
+        for rule in spec["ingress"]
+    ] == [
+        ({"kubernetes.io/metadata.name": "edge"}, "http"),
+        ({"kubernetes.io/metadata.name": "watch"}, "admin"),
+    ]
+    (egress,) = spec["egress"]
+    assert [port["port"] for port in egress["ports"]] == [53, 53]
+
+
+def test_the_service_account_has_no_token() -> None:
+    assert workload().one("ServiceAccount")["automountServiceAccountToken"] is False
+
+
+def test_pods_start_after_what_they_mount_and_after_their_network_policy() -> None:
+    registry = workload()
+    needed = registry.needed_by(registry.urn_of("Deployment", "beacon-stable"))
+    for kind in ("ServiceAccount", "ConfigMap", "NetworkPolicy"):
+        assert registry.urn_of(kind, "beacon-stable") in needed
+
+
+@pytest.mark.parametrize(
+    ("changes", "restarts"),
+    [({"debug": True}, False), ({"startupCheck": "strict"}, True)],
+)
+def test_pods_are_replaced_only_for_values_that_need_it(
+    changes: dict[str, Any], restarts: bool
+) -> None:
+    before, after = workload(), workload(config=changes)
+    assert before.one("ConfigMap")["data"] != after.one("ConfigMap")["data"]
+    templates = [one.one("Deployment")["spec"]["template"] for one in (before, after)]
+    assert (templates[0] != templates[1]) is restarts
