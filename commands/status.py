@@ -12,6 +12,9 @@ from commands.errors import FAILED, CommandError
 
 READ_SECONDS = 20
 
+DIGEST_LENGTH = len("sha256:") + 12
+"""As much of a digest as tells two images apart; Docker shows as much."""
+
 
 def show(outputs: Mapping[str, Any], environment: Mapping[str, str], context: str | None) -> None:
     """Print the tracks of a stack with what the cluster says of them, and the URL."""
@@ -22,8 +25,8 @@ def show(outputs: Mapping[str, Any], environment: Mapping[str, str], context: st
     namespace = outputs["namespace"]
     objects = _read(namespace, environment, context)
     table = Table(title=f"{namespace}", title_justify="left")
-    for column in ("track", "version", "traffic", "ready", "autoscaling", "image"):
-        table.add_column(column, no_wrap=column != "image", overflow="fold")
+    for column in ("track", "version", "traffic", "ready", "autoscaling", "digest"):
+        table.add_column(column, no_wrap=True)
     canary = outputs.get("canary")
     canary_weight = canary["weight"] if canary else 0
     for track, running, weight in (
@@ -40,7 +43,7 @@ def show(outputs: Mapping[str, Any], environment: Mapping[str, str], context: st
             f"{weight} %",
             _readiness(deployment),
             _autoscaling(autoscaler),
-            running["image"],
+            running["image"].rpartition("@")[2][:DIGEST_LENGTH],
         )
     console.print(table)
     console.print(f"URL  {outputs['url']}", soft_wrap=True)
