@@ -55,7 +55,7 @@ def _run(given: argparse.Namespace) -> int:
             return 0 if show(node, console) else 1
         case "build":
             with Display(console) as display:
-                node.build([RECIPES[name] for name in given.tool], display)
+                node.build(given.program, display)
     return 0
 
 
@@ -69,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="show every part; exit 1 if one is not healthy")
     commands.add_parser("reset", help="stop everything and forget all data; built tools stay")
     commands.add_parser("env", help="print the variables of a shell that uses all this")
-    build = commands.add_parser("build", help="build tools by name")
-    build.add_argument("tool", nargs="+", choices=sorted(RECIPES), help="which")
+    build = commands.add_parser("build", help="build programs by name")
+    build.add_argument("program", nargs="+", choices=sorted(RECIPES), help="which")
     return parser
 
 

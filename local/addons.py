@@ -17,12 +17,15 @@ from local.errors import LocalError
 from local.images import Image
 from local.layout import Layout
 from local.progress import Say
-from local.recipes import KUBERNETES, TRAEFIK, Recipe
+from local.recipes import PLATFORM
 
 _READY_DEADLINE = 120.0
 _AUTHORITY_DEADLINE = 30.0
 _PAUSE = 0.5
 _APPLY_TIMEOUT = 60.0
+
+_RESOLVERS = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
+"""Where this machine's name servers are told; the first file that names a usable one counts."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,6 @@ class Addon:
     name: str
     namespace: str
     manifest: str
-    recipe: Recipe
-    module: str
     assets: Sequence[str] = ()
     """Folders below `share/` whose objects (CRDs) come first."""
 
@@ -45,23 +46,21 @@ class Addon:
     @property
     def version(self) -> str:
         """What is built."""
-        return self.recipe.version_of(self.module)
+        return PLATFORM.version(self.name)
 
     def image(self, builder: Builder) -> Image:
         """From scratch: the program and nothing else."""
         return Image(
             repository=f"slipway/{self.name}",
-            key=self.recipe.fingerprint(builder.go.version),
+            key=PLATFORM.fingerprint(builder.go.version),
             content={f"/{self.name}": builder.at.bin / self.name},
             entrypoint=[f"/{self.name}"],
         )
 
 
-DNS = Addon("coredns", "kube-system", "dns.yaml", KUBERNETES, "github.com/coredns/coredns")
-METRICS = Addon(
-    "metrics-server", "kube-system", "metrics.yaml", KUBERNETES, "sigs.k8s.io/metrics-server"
-)
-INGRESS = Addon("traefik", "ingress", "traefik.yaml", TRAEFIK, TRAEFIK.module, ["gateway-api"])
+DNS = Addon("coredns", "kube-system", "dns.yaml")
+METRICS = Addon("metrics-server", "kube-system", "metrics.yaml")
+INGRESS = Addon("traefik", "ingress", "traefik.yaml", ["gateway-api"])
 
 ADDONS = (DNS, METRICS, INGRESS)
 
@@ -188,7 +187,7 @@ def _upstream() -> str:
     A name server on this machine's loopback, as systemd-resolved is, cannot be reached from a pod;
     what it asks itself can.
     """
-    for source in (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf")):
+    for source in _RESOLVERS:
         if source.exists():
             servers = [
                 words[1]

@@ -1,24 +1,27 @@
-"""Builds one tool from Go modules: once for its content, installed whole or not at all."""
+"""Builds programs from Go modules: once for their content, installed whole or not at all."""
 
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from local import files
 from local.errors import LocalError
 from local.layout import Layout
+from local.logs import tail
 from local.progress import Say
 from local.recipes import Recipe
-from local.supervisor import tail
 from local.toolchain import Toolchain
 
-_ROOM = 6 * 1024**3
+_ROOM = 8 * 1024**3
 """Free bytes without which no build is begun: what all of them together leave in the caches."""
+
+_DOWNLOADS_AT_ONCE = 16
+"""Go loads one module per core; on few cores that waits for the network more than it works."""
 
 _DISK_FULL = "no space left on device"
 
@@ -30,20 +33,15 @@ class Builder:
         self.at = at
         self.go = go
 
-    def is_built(self, recipe: Recipe) -> bool:
-        """Whether everything that `recipe` gives is there, made from what it says now."""
-        stamp = self._stamp(recipe)
-        results = [self.at.bin / name for name in self._names(recipe)]
-        results += [self.at.share / name for name in recipe.assets]
-        return (
-            stamp.is_file()
-            and stamp.read_text() == recipe.fingerprint(self.go.version)
-            and all(path.exists() for path in results)
-        )
+    def missing(self, recipe: Recipe, programs: Collection[str]) -> list[str]:
+        """Those of `programs` that are not there, or were made from something else."""
+        fingerprint = recipe.fingerprint(self.go.version)
+        return [name for name in programs if not self._is_built(recipe, name, fingerprint)]
 
-    def build(self, recipe: Recipe, say: Say = lambda _: None) -> None:
-        """Builds `recipe` unless it is built; the log is kept either way."""
-        if self.is_built(recipe):
+    def build(self, recipe: Recipe, programs: Collection[str], say: Say = lambda _: None) -> None:
+        """Builds those of `programs` that are missing; the log is kept either way."""
+        missing = self.missing(recipe, programs)
+        if not missing:
             return
         self._refuse_full_disk()
         folder = self.at.builds / recipe.name
@@ -51,75 +49,90 @@ class Builder:
         source, output = folder / "source", folder / "bin"
         shutil.copytree(recipe.folder, source)
         output.mkdir()
-        self._stamp(recipe).unlink(missing_ok=True)
         for module, replaced in recipe.patches.items():
             say(f"patching {module}")
-            self._patch(recipe, source, module, replaced)
-        self._compile(recipe, source, output, say)
+            self._patch(source, module, replaced)
+        self._compile(recipe, missing, source, output, say)
         for name, (module, below) in recipe.assets.items():
             _install_folder(self._module(source, module) / below, self.at.share / name)
-        self._install(recipe, output)
-        files.write(self._stamp(recipe), recipe.fingerprint(self.go.version))
+        for name in missing:
+            self._install(recipe, name, output)
         shutil.rmtree(folder, ignore_errors=True)
 
-    def _compile(self, recipe: Recipe, source: Path, output: Path, say: Say) -> None:
-        stamps = [
-            f"-X {variable}={recipe.version_of(module)}"
-            for variable, module in recipe.stamps.items()
-        ]
-        command = [
-            *("go", "build", "-v", "-ldflags", " ".join(["-s", "-w", *stamps])),
-            *("-o", f"{output}/", *recipe.packages),
-        ]
-        log = self.log_of(recipe)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as kept, self._start(command, source) as process:
-            assert process.stdout is not None  # noqa: S101 - it is a pipe
-            compiled = 0
-            try:
-                for line in process.stdout:
-                    kept.write(line)
-                    if line.startswith("go: downloading "):
-                        say(f"downloading {line.split()[2]}")
-                    elif not line.startswith(("go: ", "#")):
-                        compiled += 1
-                        say(f"{compiled} packages compiled")
-            except BaseException:
-                os.killpg(process.pid, signal.SIGTERM)
-                raise
-        if process.returncode:
-            raise LocalError(_explanation(recipe, log))
+    def log_of(self, recipe: Recipe) -> Path:
+        """Where the output of its last build is."""
+        return self.at.logs / f"build-{recipe.name}.log"
 
-    def _start(self, command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
-        # The build ends with whoever asked for it, `kill -9` included.
-        return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "--", self.go.command, *command[1:]],
-            cwd=folder,
-            env=self.go.variables(self.at),
+    def _is_built(self, recipe: Recipe, program: str, fingerprint: str) -> bool:
+        stamp = self._stamp(program)
+        results = [self.at.bin / name for name in (program, *recipe.programs[program].links)]
+        results += [self.at.share / name for name in recipe.assets]
+        return (
+            stamp.is_file()
+            and stamp.read_text() == fingerprint
+            and all(path.exists() for path in results)
+        )
+
+    def _compile(
+        self, recipe: Recipe, programs: Sequence[str], source: Path, output: Path, say: Say
+    ) -> None:
+        packages = [recipe.programs[name].package for name in programs]
+        flags = ["-v", "-ldflags", " ".join(["-s", "-w", *_stamps(recipe)])]
+        self.log_of(recipe).parent.mkdir(parents=True, exist_ok=True)
+        with self.log_of(recipe).open("w") as log:
+            total = self._download(packages, source, log, say)
+            compiled = 0
+            arguments = ["build", *flags, "-o", f"{output}/", *packages]
+            for line in self._follow(arguments, source, log):
+                if not line.startswith(("go: ", "#", "\t")):
+                    compiled += 1
+                    say(f"{compiled} of at most {total} packages compiled")
+
+    def _download(self, packages: Sequence[str], source: Path, log: IO[str], say: Say) -> int:
+        """Fetches every module that is needed; says how many packages that makes."""
+        say("looking for modules")
+        total = 0
+        arguments = ["list", "-deps", *packages]
+        for line in self._follow(arguments, source, log, GOMAXPROCS=str(_DOWNLOADS_AT_ONCE)):
+            if line.startswith("go: downloading "):
+                say(f"downloading {line.split()[2]}")
+            else:
+                total += 1
+        return total
+
+    def _follow(
+        self, arguments: Sequence[str], source: Path, log: IO[str], **variables: str
+    ) -> Iterator[str]:
+        """Runs `go` and gives its output line by line; an error if it fails."""
+        with subprocess.Popen(
+            # It ends with whoever asked for it, `kill -9` included.
+            ["setpriv", "--pdeathsig", "TERM", "--", self.go.command, *arguments],
+            cwd=source,
+            env={**self.go.variables(self.at), **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
-        )
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            for line in process.stdout:
+                log.write(line)
+                yield line
+        if process.returncode:
+            log.flush()
+            raise LocalError(_explanation(Path(log.name)))
 
     def _module(self, source: Path, module: str) -> Path:
         """Where the source of `module` is, downloaded if need be."""
-        done = self._go(source, "mod", "download", "-json", module)
-        return Path(json.loads(done)["Dir"])
+        return Path(json.loads(self._go(source, "mod", "download", "-json", module))["Dir"])
 
-    def _patch(
-        self, recipe: Recipe, source: Path, module: str, replaced: Mapping[str, str]
-    ) -> None:
+    def _patch(self, source: Path, module: str, replaced: Mapping[str, str]) -> None:
         """Points the build at a copy of `module` with some of its files replaced."""
         copy = source / "patched" / re.sub(r"\W", "-", module)
-        shutil.copytree(self._module(source, module), copy, copy_function=_copy_writable)
-        for path in [copy, *copy.rglob("*")]:
-            if path.is_dir():
-                path.chmod(0o755)
+        _install_folder(self._module(source, module), copy)
         for target, replacement in replaced.items():
             if not (copy / target).exists():
-                raise LocalError(f"{recipe.name}: {module} has no file {target} to replace.")
+                raise LocalError(f"{module} has no file {target} to replace.")
             shutil.copyfile(source / replacement, copy / target)
         self._go(source, "mod", "edit", f"-replace={module}=./{copy.relative_to(source)}")
 
@@ -137,26 +150,19 @@ class Builder:
             raise LocalError(f"`go {' '.join(arguments)}` failed: {reason}")
         return done.stdout
 
-    def _install(self, recipe: Recipe, output: Path) -> None:
+    def _install(self, recipe: Recipe, program: str, output: Path) -> None:
         self.at.bin.mkdir(parents=True, exist_ok=True)
-        for program in recipe.programs:
-            (output / program).replace(self.at.bin / program)
-        for program, names in recipe.links.items():
-            for name in names:
-                link = self.at.bin / f".{name}.new"
-                link.unlink(missing_ok=True)
-                link.symlink_to(program)
-                link.replace(self.at.bin / name)
+        self._stamp(program).unlink(missing_ok=True)
+        (output / program).replace(self.at.bin / program)
+        for name in recipe.programs[program].links:
+            link = self.at.bin / f".{name}.new"
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
+            link.replace(self.at.bin / name)
+        files.write(self._stamp(program), recipe.fingerprint(self.go.version))
 
-    def _names(self, recipe: Recipe) -> list[str]:
-        return [*recipe.programs, *(name for names in recipe.links.values() for name in names)]
-
-    def _stamp(self, recipe: Recipe) -> Path:
-        return self.at.builds / f"{recipe.name}.fingerprint"
-
-    def log_of(self, recipe: Recipe) -> Path:
-        """Where the output of its last build is."""
-        return self.at.logs / f"build-{recipe.name}.log"
+    def _stamp(self, program: str) -> Path:
+        return self.at.builds / f"{program}.fingerprint"
 
     def _refuse_full_disk(self) -> None:
         self.at.root.mkdir(parents=True, exist_ok=True)
@@ -168,19 +174,26 @@ class Builder:
             )
 
 
+def _stamps(recipe: Recipe) -> list[str]:
+    return [
+        f"-X {program.stamp}={recipe.version(name)}"
+        for name, program in recipe.programs.items()
+        if program.stamp
+    ]
+
+
 def _install_folder(source: Path, target: Path) -> None:
+    """A copy that can be changed and removed: modules' own folders are read-only."""
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, copy_function=_copy_writable)
-    target.chmod(0o755)
+    for folder, _, names in os.walk(source):
+        copied = target / Path(folder).relative_to(source)
+        copied.mkdir(parents=True)
+        for name in names:
+            shutil.copyfile(Path(folder) / name, copied / name)
 
 
-def _copy_writable(source: str, target: str) -> None:
-    """Modules are read-only; copies must not be, or they could not be replaced."""
-    shutil.copyfile(source, target)
-
-
-def _explanation(recipe: Recipe, log: Path) -> str:
+def _explanation(log: Path) -> str:
     end = tail(log)
     if _DISK_FULL in end.lower():
-        return f"The disk is full: {recipe.name} could not be built. The log is {log}."
-    return f"{recipe.name} could not be built. The end of {log}:\n{end}"
+        return f"The disk is full; the build cannot go on. Its log is {log}."
+    return f"A build failed. The end of {log}:\n{end}"

@@ -9,8 +9,8 @@ from typing import IO
 
 from local.errors import LocalError
 from local.layout import Layout
+from local.logs import tail
 from local.progress import Say
-from local.supervisor import tail
 
 _DEADLINE = 900.0
 

@@ -17,7 +17,7 @@ from local.layout import CHECKOUT, ENTRY_POINT, SANDBOX_IMAGE, Layout
 from local.machine import Machine
 from local.plan import Step, run
 from local.progress import Display, Say
-from local.recipes import BUILDKIT, KUBERNETES, PAUSE, PULUMI, TRAEFIK, Recipe
+from local.recipes import PLATFORM, RECIPES, Recipe
 from local.service import Service, refuse_taken_port
 from local.supervisor import Supervisor
 
@@ -39,13 +39,16 @@ class Node:
                 "as root, or have a cluster (set KUBECONFIG) and a Docker engine."
             )
         with self._lock():
-            run(self._steps(), display)
+            run(self._steps(self._builder(display)), display)
 
-    def build(self, recipes: Sequence[Recipe], display: Display) -> None:
-        """Builds `recipes` unless they are built."""
+    def build(self, programs: Sequence[str], display: Display) -> None:
+        """Builds `programs` unless they are built."""
+        wanted: dict[str, list[str]] = {}
+        for program in programs:
+            wanted.setdefault(RECIPES[program].name, []).append(program)
         with self._lock():
-            tools = Builder(self.at, toolchain.find(self.at) or toolchain.install(self.at))
-            run([self._build_step(tools, recipe) for recipe in recipes], display)
+            tools = self._builder(display)
+            run([_build(tools, RECIPES[names[0]], names) for names in wanted.values()], display)
 
     def down(self) -> None:
         """Stops everything; images, volumes, built tools and the cluster's state stay."""
@@ -67,75 +70,67 @@ class Node:
             needed.append(services.buildkitd(self.at))
         return needed + (services.node(self.at) if self.has.needs_node else [])
 
-    def _steps(self) -> list[Step]:
+    def _steps(self, tools: Builder) -> list[Step]:
         """The plan of `up`: each part as early as what it needs allows."""
-        has, steps = self.has, []
-        go = toolchain.find(self.at) or toolchain.install(self.at)
-        tools = Builder(self.at, go)
+        has = self.has
+        steps = [_build(tools, PLATFORM, self._programs())]
         if has.needs_services:
             steps += [
                 Step("Debian packages", self._install_packages),
                 Step("supervisor", self._start_supervisor, ["Debian packages"]),
                 Step("registry", self._start([services.registry(self.at)]), ["supervisor"]),
             ]
-        # The longest first. What the node needs comes before what only serves requests.
-        if has.needs_node:
-            steps.append(self._build_step(tools, KUBERNETES))
-        if has.needs_pulumi:
-            steps.append(self._build_step(tools, PULUMI))
-        if has.needs_node:
-            steps += [
-                self._build_step(tools, TRAEFIK),
-                *self._node_steps(tools),
-            ]
         if has.needs_builder:
+            buildkitd = self._start([services.buildkitd(self.at)])
             steps += [
-                self._build_step(tools, BUILDKIT),
-                Step("base image", lambda _: images.push(base_image(go)), ["registry"]),
-                Step(
-                    "builder",
-                    self._start([services.buildkitd(self.at)]),
-                    ["supervisor", BUILDKIT.name],
-                ),
-                Step("buildx", lambda _: buildx.ensure(self.at), [BUILDKIT.name]),
+                Step("base image", lambda _: images.push(base_image(tools.go)), ["registry"]),
+                Step("buildkitd", buildkitd, ["supervisor", PLATFORM.name]),
+                Step("buildx", lambda _: buildx.ensure(self.at), [PLATFORM.name]),
             ]
+        if has.needs_node:
+            steps += self._node_steps(tools)
         if has.needs_plugins:
             steps.append(Step("plugins", self._install_plugins))
         return steps
 
-    def _node_steps(self, tools: Builder) -> list[Step]:
-        def sandbox_image(say: Say) -> None:
-            tools.build(PAUSE, say)
-            program = self.at.bin / "pause"
-            key = PAUSE.fingerprint(tools.go.version)
-            repository, tag = SANDBOX_IMAGE.split("/", 1)[1].split(":")
-            images.push(Image(repository, key, {"/pause": program}, ["/pause"], tag=tag))
+    def _programs(self) -> list[str]:
+        """What has to be built for this machine."""
+        needed = ["pulumi"] if self.has.needs_pulumi else []
+        if self.has.needs_builder:
+            needed += ["buildkitd", "buildx"]
+        if self.has.needs_node:
+            needed += ["node", "pause", *(addon.name for addon in addons.ADDONS)]
+        return needed
 
+    def _node_steps(self, tools: Builder) -> list[Step]:
         def ports(_: Say) -> None:
             # kube-proxy's rules would win over a listener, which then gets no requests any more.
             entry = urlsplit(ENTRY_POINT)
             refuse_taken_port(entry.hostname or "", entry.port or 0, "Traefik")
 
+        def sandbox_image(_: Say) -> None:
+            repository, tag = SANDBOX_IMAGE.split("/", 1)[1].split(":")
+            key = PLATFORM.fingerprint(tools.go.version)
+            content = {"/pause": self.at.bin / "pause"}
+            images.push(Image(repository, key, content, ["/pause"], tag=tag))
+
         def addon(each: addons.Addon) -> Step:
             def install(_: Say) -> None:
                 addons.install(each, self.cluster, tools)
 
-            return Step(each.name, install, ["node", "registry", each.recipe.name])
+            return Step(each.name, install, ["node"])
 
         return [
             Step("ports", ports),
-            Step("sandbox image", sandbox_image, ["registry"]),
-            Step(
-                "node",
-                self._start(services.node(self.at)),
-                ["ports", "supervisor", "sandbox image", KUBERNETES.name],
-            ),
+            Step("sandbox image", sandbox_image, ["registry", PLATFORM.name]),
+            Step("node", self._start(services.node(self.at)), ["ports", "sandbox image"]),
             *map(addon, addons.ADDONS),
             Step("cluster", self.cluster.wait_ready, [each.name for each in addons.ADDONS]),
         ]
 
-    def _build_step(self, tools: Builder, recipe: Recipe) -> Step:
-        return Step(recipe.name, lambda say: tools.build(recipe, say), heavy=True)
+    def _builder(self, display: Display) -> Builder:
+        with display.step("Go toolchain"):
+            return Builder(self.at, toolchain.find(self.at) or toolchain.install(self.at))
 
     def _install_packages(self, say: Say) -> None:
         if missing := debian.missing():
@@ -173,6 +168,10 @@ class Node:
                 print("Another run is at work here: waiting for it to end.", file=sys.stderr)
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _build(tools: Builder, recipe: Recipe, programs: Sequence[str]) -> Step:
+    return Step(recipe.name, lambda say: tools.build(recipe, programs, say))
 
 
 class Start:

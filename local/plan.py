@@ -7,18 +7,14 @@ from dataclasses import dataclass, field
 
 from local.progress import Display, Say
 
-HEAVY_AT_ONCE = 2
-"""Builds side by side: while one links, which takes one core, the other compiles."""
-
 
 @dataclass
 class Step:
-    """A piece of work. Of the `heavy` ones only `HEAVY_AT_ONCE` run, in the plan's order."""
+    """A piece of work, which begins when the steps named in `needs` are done."""
 
     name: str
-    work: Callable[[Say], None]
+    work: Callable[[Say], object]
     needs: Sequence[str] = ()
-    heavy: bool = False
     error: BaseException | None = field(default=None, init=False)
 
 
@@ -30,18 +26,18 @@ def run(steps: Sequence[Step], display: Display) -> None:
     """
     waiting, ended = list(steps), queue.SimpleQueue[Step]()
     done: set[str] = set()
-    heavy = running = 0
+    running = 0
     while waiting or running:
         for step in list(waiting):
-            if done.issuperset(step.needs) and not (step.heavy and heavy == HEAVY_AT_ONCE):
+            if done.issuperset(step.needs):
                 waiting.remove(step)
-                running, heavy = running + 1, heavy + step.heavy
+                running += 1
                 # Daemons: neither an error nor Ctrl-C waits for them.
                 threading.Thread(target=_do, args=(step, display, ended), daemon=True).start()
         if not running:
             raise ValueError(f"steps that nothing lets begin: {[step.name for step in waiting]}")
         step = ended.get()
-        running, heavy = running - 1, heavy - step.heavy
+        running -= 1
         if step.error:
             raise step.error
         done.add(step.name)

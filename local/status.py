@@ -11,7 +11,7 @@ from rich.text import Text
 from local.addons import ADDONS
 from local.errors import LocalError
 from local.node import Node
-from local.recipes import BUILDKIT, KUBERNETES, PULUMI
+from local.recipes import PLATFORM
 from local.service import Service
 
 _DEBIAN = {"containerd": "containerd", "registry": "docker-registry"}
@@ -49,7 +49,9 @@ def _pulumi(node: Node) -> Row:
     if not node.has.needs_pulumi:
         return Row("pulumi", "this machine's", True)
     built = (node.at.bin / "pulumi").exists()
-    return Row("pulumi", "built" if built else "not built", built, version=PULUMI.version)
+    return Row(
+        "pulumi", "built" if built else "not built", built, version=PLATFORM.version("pulumi")
+    )
 
 
 def _services(node: Node) -> list[Row]:
@@ -97,8 +99,8 @@ def _version(service: Service) -> str:
         asked = ["dpkg-query", "--show", "--showformat=${Version}", package]
         return subprocess.run(asked, capture_output=True, text=True, check=False).stdout
     if service.name == "etcd":
-        return KUBERNETES.version_of("go.etcd.io/etcd/server/v3")
-    return (BUILDKIT if service.name == "buildkitd" else KUBERNETES).version
+        return PLATFORM.version_of("go.etcd.io/etcd/server/v3")
+    return PLATFORM.version("buildkitd" if service.name == "buildkitd" else "node")
 
 
 def _duration(seconds: float) -> str:

@@ -1,7 +1,6 @@
 """supervisord: its configuration, and the talk with it."""
 
 import hashlib
-import os
 import resource
 import shlex
 import subprocess
@@ -18,6 +17,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from local import files, layout
 from local.errors import LocalError
 from local.layout import Layout
+from local.logs import tail
 from local.service import Service
 
 _START_DEADLINE = 20.0
@@ -247,12 +247,3 @@ def _wait(what: str, reached: Callable[[], bool], deadline: float, log: Path) ->
         if time.monotonic() > end:
             raise LocalError(f"Waited {deadline:.0f} s for {what}. The end of {log}:\n{tail(log)}")
         time.sleep(_PAUSE)
-
-
-def tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log, or that there is none."""
-    if not log.exists():
-        return "(no log)"
-    with log.open("rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - 16_384))
-        return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])

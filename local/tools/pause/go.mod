@@ -1,3 +1,0 @@
-module slipway/local/tools/pause
-
-go 1.25.0

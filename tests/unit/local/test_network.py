@@ -1,0 +1,65 @@
+"""The node's bridge and the rules that go with it."""
+
+import subprocess
+
+import pytest
+
+from local import network
+from local.errors import LocalError
+
+SAVED = """\
+*nat
+:PREROUTING ACCEPT [0:0]
+:DOCKER - [0:0]
+:KUBE-SERVICES - [0:0]
+:CNI-HOSTPORT-DNAT - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
+-A PREROUTING -j DOCKER
+-A KUBE-SERVICES -d 10.96.0.1/32 -j KUBE-SVC
+COMMIT
+"""
+
+
+def test_only_the_nodes_own_chains_are_taken_away(monkeypatch):
+    restored = []
+
+    def run(command, **options):
+        if command[0] == "iptables-restore":
+            restored.append(options["input"])
+        return subprocess.CompletedProcess(command, 0, SAVED, "")
+
+    monkeypatch.setattr(network.subprocess, "run", run)
+    network._remove_chains("nat")
+    (script,) = restored
+    assert "-X KUBE-SERVICES" in script
+    assert "-X CNI-HOSTPORT-DNAT" in script
+    assert "-D PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT" in script
+    assert "DOCKER" not in script
+
+
+def test_a_table_without_such_chains_is_not_written(monkeypatch):
+    def run(command, **_):
+        assert command[0] == "iptables-save"
+        return subprocess.CompletedProcess(command, 0, "*nat\n:PREROUTING ACCEPT [0:0]\n", "")
+
+    monkeypatch.setattr(network.subprocess, "run", run)
+    network._remove_chains("nat")
+
+
+@pytest.mark.parametrize("taken", ["10.244.0.0/16", "10.96.0.0/12", "10.244.0.128/25"])
+def test_a_machine_that_routes_the_nodes_networks_elsewhere_is_refused(taken, monkeypatch):
+    routes = [{"dst": "default", "dev": "eth0"}, {"dst": taken, "dev": "cni0"}]
+    monkeypatch.setattr(network, "_ip_json", lambda *_: routes)
+    with pytest.raises(LocalError, match=f"already routes {taken} through cni0"):
+        network._refuse_foreign_routes()
+
+
+def test_the_nodes_own_routes_and_strangers_are_no_hindrance(monkeypatch):
+    routes = [
+        {"dst": "default", "dev": "eth0"},
+        {"dst": "192.0.2.0/24", "dev": "eth0"},
+        {"dst": "10.244.0.0/24", "dev": network.layout.BRIDGE},
+    ]
+    monkeypatch.setattr(network, "_ip_json", lambda *_: routes)
+    network._refuse_foreign_routes()

@@ -1,0 +1,99 @@
+"""What is built, from which pins."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from local import recipes
+from local.recipes import PLATFORM, RECIPES, Program, Recipe
+
+ALL = {recipe.name: recipe for recipe in RECIPES.values()}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A small tool of its own, to be changed."""
+    monkeypatch.setattr(recipes.layout, "TOOLS", tmp_path)
+    tool = tmp_path / "tool"
+    tool.mkdir()
+    (tool / "go.mod").write_text("module tool\n\nrequire example.com/tool v1.2.3\n")
+    (tool / "main.go").write_text("package main\n")
+    return tool
+
+
+def recipe():
+    return Recipe("tool", {"tool": Program("example.com/tool", "example.com/tool")})
+
+
+def test_the_fingerprint_is_the_same_for_the_same_content(folder):
+    before = recipe().fingerprint("1.26.0")
+    (folder / "main.go").touch()
+    assert recipe().fingerprint("1.26.0") == before
+
+
+@pytest.mark.parametrize("change", ["content", "new file", "name", "toolchain", "recipe"])
+def test_the_fingerprint_changes_with(change, folder):
+    before = recipe().fingerprint("1.26.0")
+    match change:
+        case "content":
+            (folder / "main.go").write_text("package main // changed\n")
+        case "new file":
+            (folder / "patches").mkdir()
+            (folder / "patches" / "one.go").write_text("")
+        case "name":
+            (folder / "main.go").rename(folder / "other.go")
+    changed = Recipe("tool", {"tool": Program("x/tool")}) if change == "recipe" else recipe()
+    assert changed.fingerprint("1.27.0" if change == "toolchain" else "1.26.0") != before
+
+
+def test_the_version_is_the_one_that_go_mod_pins(folder):
+    assert recipe().version("tool") == "v1.2.3"
+
+
+def test_a_module_that_go_mod_does_not_require_has_no_version(folder):
+    with pytest.raises(ValueError, match=r"does not require example\.com/other"):
+        recipe().version_of("example.com/other")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_recipe_has_its_pins_and_versions(name):
+    known = ALL[name]
+    assert (known.folder / "go.sum").is_file()
+    for program, described in known.programs.items():
+        pattern = r"v\d+\.\d+\.\d+" if described.module else "-"
+        assert re.fullmatch(pattern, known.version(program))
+        if described.stamp:
+            assert described.module
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_programs_are_named_as_go_names_them(name):
+    for program, described in ALL[name].programs.items():
+        elements = [each for each in described.package.split("/") if not re.match(r"v\d+$", each)]
+        assert elements[-1] == program
+
+
+def test_every_replacement_of_a_patch_is_in_the_folder():
+    for replaced in PLATFORM.patches.values():
+        for replacement in replaced.values():
+            assert (PLATFORM.folder / replacement).is_file()
+
+
+def test_no_name_belongs_to_two_programs():
+    names = [
+        name
+        for known in ALL.values()
+        for program, described in known.programs.items()
+        for name in (program, *described.links)
+    ]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.skipif(not shutil.which("gofmt"), reason="Go is not installed")
+def test_go_sources_are_formatted():
+
+    sources = list(recipes.layout.TOOLS.rglob("*.go"))
+    listed = subprocess.run(["gofmt", "-l", *sources], capture_output=True, text=True, check=True)
+    assert listed.stdout == ""
