@@ -17,6 +17,14 @@ from plugins.install import install
 from plugins.values import to_struct
 
 PYTHON = Path(sys.executable)
+ENDLESS = """
+import pathlib, time
+try:
+    print("up", flush=True)
+    time.sleep(60)
+finally:
+    pathlib.Path({ended!r}).touch()
+"""
 
 
 @pytest.fixture
@@ -143,10 +151,7 @@ def test_a_plugin_program_is_run_and_its_output_streamed(host, tmp_path):
 
 def test_a_plugin_program_ends_when_its_caller_leaves(host, tmp_path):
     ended = tmp_path / "ended"
-    (tmp_path / "__main__.py").write_text(
-        "import pathlib, time\n"
-        f"try: print('up', flush=True); time.sleep(60)\nfinally: pathlib.Path({str(ended)!r}).touch()\n"
-    )
+    (tmp_path / "__main__.py").write_text(ENDLESS.format(ended=str(ended)))
     request = language_pb2.RunPluginRequest(info=info(tmp_path), pwd=str(tmp_path))
     call = host.RunPlugin(request, timeout=60)
     assert next(call).stdout.startswith(b"up")
@@ -161,10 +166,7 @@ def test_a_plugin_program_ends_when_its_caller_leaves(host, tmp_path):
 
 def test_an_interrupted_host_ends_its_programs(home, tmp_path):
     ended = tmp_path / "ended"
-    (tmp_path / "__main__.py").write_text(
-        "import pathlib, time\n"
-        f"try: print('up', flush=True); time.sleep(60)\nfinally: pathlib.Path({str(ended)!r}).touch()\n"
-    )
+    (tmp_path / "__main__.py").write_text(ENDLESS.format(ended=str(ended)))
     with running(home) as (host, process):
         request = language_pb2.RunPluginRequest(info=info(tmp_path), pwd=str(tmp_path))
         call = host.RunPlugin(request, timeout=60)
