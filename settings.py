@@ -7,6 +7,7 @@ Keys stand under ``slipway:`` in ``Pulumi.<stack>.yaml``. The program reads them
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -38,6 +39,7 @@ from schemas.values import (
     amount,
     count,
     duration,
+    mebibytes,
     seconds,
 )
 
@@ -255,9 +257,13 @@ class Probe(Section):
     """How the kubelet asks a pod for its state. Times in seconds."""
 
     path: UrlPath
+    """What is asked for; any answer from 200 to 399 is a success."""
     initial_delay_seconds: Annotated[int, Field(ge=0, le=600)] = 0
+    """Before the first one."""
     period_seconds: Annotated[int, Field(ge=1, le=300)] = 10
+    """From one to the next."""
     timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 1
+    """An answer that takes longer is a failure."""
     failure_threshold: Annotated[int, Field(ge=1, le=100)] = 3
     """Failures in a row that count."""
 
@@ -266,24 +272,33 @@ class StartupProbe(Probe):
     """Holds the other probes back until the service has started. 60 s by default."""
 
     path: UrlPath = "/healthz"
+    """As for every probe."""
     period_seconds: Annotated[int, Field(ge=1, le=300)] = 1
+    """From one to the next."""
     failure_threshold: Annotated[int, Field(ge=1, le=100)] = 60
+    """Failures in a row after which the pod is restarted."""
 
 
 class LivenessProbe(Probe):
     """Restarts a pod that is stuck."""
 
     path: UrlPath = "/healthz"
+    """As for every probe."""
     initial_delay_seconds: Annotated[int, Field(ge=0, le=600)] = 15
+    """Before the first one."""
     timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 5
+    """An answer that takes longer is a failure."""
 
 
 class ReadinessProbe(Probe):
     """Takes a pod out of the Service that cannot serve now."""
 
     path: UrlPath = "/ready"
+    """As for every probe."""
     period_seconds: Annotated[int, Field(ge=1, le=300)] = 2
+    """From one to the next."""
     timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 2
+    """An answer that takes longer is a failure."""
 
 
 class Probes(Section):
@@ -323,9 +338,13 @@ class Toleration(Section):
     """A taint that the pods put up with."""
 
     key: LabelKey
+    """The taint's key."""
     operator: Literal["Equal", "Exists"] = "Equal"
+    """`Exists`: whatever the taint's value is."""
     value: LabelValue = ""
+    """The taint's value."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
+    """The taint's effect."""
 
     def contradictions(self) -> Iterator[Problem]:
         if self.operator == "Exists" and self.value:
@@ -369,6 +388,7 @@ class PodMetric(Section):
     """A metric of the pods themselves, served by a custom-metrics adapter."""
 
     name: MetricName
+    """The metric's name."""
     average: Annotated[int, Field(ge=1, le=1_000_000_000)]
     """Wanted average per pod."""
 
@@ -379,7 +399,9 @@ class Autoscaling(Section):
     enabled: bool = True
     """Off: `workload.replicas`."""
     min_replicas: Replicas = 3
+    """Pods in the quiet; enough to lose one."""
     max_replicas: Replicas = 10
+    """Pods under the highest load; the quota has to hold them."""
     target_cpu: Annotated[int, Field(alias="targetCPU", ge=1, le=100)] = 70
     """Wanted CPU use in percent of the request, on average."""
     target_memory: Annotated[int, Field(ge=1, le=100)] | None = None
@@ -401,14 +423,18 @@ class Disruption(Section):
     """How many pods of a track a node drain may take away at once."""
 
     max_unavailable: CountOrShare = 1
+    """A number of pods, or a percentage."""
 
 
 class Timeouts(Section):
     """How long one connection may keep the service busy. Go durations."""
 
     read_header: Annotated[str, duration("1s", "5m")] = "5s"
+    """For the request's headers."""
     read: Annotated[str, duration("1s", "10m")] = "15s"
+    """For the whole request."""
     write: Annotated[str, duration("1s", "10m")] = "1m"
+    """For the answer."""
     idle: Annotated[str, duration("1s", "1h")] = "2m"
     """Longer than the proxy's in front, so that the proxy closes first."""
     shutdown: Annotated[str, duration("1s", "5m")] = "20s"
@@ -423,8 +449,11 @@ class RequestLimits(Section):
     """What one request, or all of them together, may use."""
 
     body_bytes: Annotated[int, Field(ge=1, le=16_777_216)] = 1_048_576
+    """Longest request body."""
     notes: Annotated[int, Field(ge=0, le=100_000)] = 1000
+    """Most notes that are kept."""
     work_iterations: Annotated[int, Field(ge=1, le=100_000_000)] = 5_000_000
+    """Most rounds that one request for work may ask for."""
 
 
 class Faults(Section):
@@ -435,6 +464,7 @@ class Faults(Section):
     error_rate: Annotated[float, Field(ge=0, le=1)] = 0
     """Share of API requests that fail."""
     error_status: Annotated[int, Field(ge=500, le=599)] = 500
+    """What they are answered with."""
     latency: Annotated[str, duration("0s", "1m")] = "0s"
     """Added before every API request."""
     latency_jitter: Annotated[str, duration("0s", "1m")] = "0s"
@@ -444,6 +474,7 @@ class Faults(Section):
     crash_after: Annotated[str, duration("0s", "24h")] = "0s"
     """Ends the process so long after it started; 0s is never."""
     not_ready: bool = False
+    """Whether the readiness probe fails."""
 
     def contradictions(self) -> Iterator[Problem]:
         if seconds(self.latency_jitter) > seconds(self.latency):
@@ -457,6 +488,7 @@ class ServiceConfig(Section):
     debug: bool = False
     """Log at level debug, whatever `logLevel` says."""
     log_level: Literal["debug", "info", "warn", "error"] = "info"
+    """The lowest level that is logged."""
     message: Annotated[str, Field(max_length=256)] = "Hello from beacon"
     """What `GET /` says."""
     startup_check: Literal["warn", "strict"] = "warn"
@@ -496,7 +528,9 @@ class GatewaySettings(Section):
     """The Gateway API back end: the Gateway that the HTTPRoute attaches to."""
 
     name: DnsLabel = "public"
+    """The Gateway's name."""
     namespace: DnsLabel = "gateway-system"
+    """The Gateway's namespace; it has to admit routes from the service's."""
     listener: DnsLabel | None = None
     """One listener of it. Left out: every one that admits the route."""
 
@@ -505,13 +539,16 @@ class CanaryTesters(Section):
     """How a tester reaches the canary whatever its weight: the value `always`, or `never`."""
 
     header: HeaderName | None = "X-Canary"
+    """Name of the header. `null`: none."""
     cookie: HeaderName | None = None
+    """Name of the cookie. Left out: none."""
 
 
 class RoutingSettings(Section):
     """How requests from outside reach the service."""
 
     backend: Backend = "ingress"
+    """What serves: Ingresses, or an HTTPRoute of the Gateway API."""
     host: HostName
     """The name by which the service is asked for."""
     port: Annotated[int, Field(ge=1, le=65535)] = 80
@@ -581,16 +618,19 @@ class Settings(Section):
         quota, resources = self.namespace.quota, self.workload.resources
         tracks = 2 if self.release.strategy == "canary" else 1
         pods = tracks * (self.most_pods + count(self.workload.rollout.max_surge, self.most_pods))
-        for key, has, needs in (
-            ("pods", quota.pods, pods),
-            ("requests.cpu", quota.requests.cpu, pods * amount(resources.requests.cpu)),
-            ("requests.memory", quota.requests.memory, pods * amount(resources.requests.memory)),
-            ("limits.cpu", quota.limits.cpu, pods * amount(resources.limits.cpu)),
-            ("limits.memory", quota.limits.memory, pods * amount(resources.limits.memory)),
-        ):
-            if amount(str(has)) < needs:
-                allowed = f"at least {needs:f}, which the {pods} pods of a full rollout need"
-                yield Problem(f"namespace.quota.{key}", has, allowed)
+        why = f"which the {pods} pods of a full rollout need"
+        if quota.pods < pods:
+            yield Problem("namespace.quota.pods", quota.pods, f"at least {pods}, {why}")
+        for part in ("requests", "limits"):
+            has: Compute = getattr(quota, part)
+            each: Compute = getattr(resources, part)
+            cpu, memory = pods * amount(each.cpu), pods * amount(each.memory)
+            if amount(has.cpu) < cpu:
+                key = f"namespace.quota.{part}.cpu"
+                yield Problem(key, has.cpu, f"at least {cpu.normalize():f}, {why}")
+            if amount(has.memory) < memory:
+                key = f"namespace.quota.{part}.memory"
+                yield Problem(key, has.memory, f"at least {mebibytes(memory)}, {why}")
 
     @property
     def fewest_pods(self) -> int:
@@ -653,11 +693,16 @@ def _settings(
     try:
         settings = Settings.model_validate(sections, context=context, by_name=False, by_alias=True)
     except ValidationError as error:
-        problems = problems_of(error, f"{PROJECT}:", Settings.model_json_schema())
+        problems = problems_of(error, f"{PROJECT}:", _schema())
         raise SettingsError(source, list(problems)) from None
     if built and (problems := list(_unbuildable(settings.release, built))):
         raise SettingsError(source, problems)
     return settings
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return Settings.model_json_schema()
 
 
 def _unbuildable(release: ReleaseSettings, built: Path) -> Iterator[str]:

@@ -14,6 +14,7 @@ from components.config_file import CONFIG_FILE, ConfigFile
 from components.credentials import CredentialNames
 from components.labels import Identity
 from components.pod import pod_spec
+from components.unset import without_unset
 from settings import (
     Autoscaling,
     Disruption,
@@ -107,28 +108,30 @@ class Workload(pulumi.ComponentResource):
         return Deployment(
             f"{self._name}-deployment",
             metadata=self._metadata(),
-            spec={
-                # With an autoscaler the number is not ours: setting it would reset it.
-                "replicas": None if args["autoscaling"].enabled else pods.replicas,
-                "selector": {"match_labels": identity.selector},
-                "strategy": {
-                    "type": "RollingUpdate",
-                    "rolling_update": {
-                        "max_surge": rollout.max_surge,
-                        "max_unavailable": rollout.max_unavailable,
+            spec=without_unset(
+                {
+                    # With an autoscaler the number is not ours: setting it would reset it.
+                    "replicas": None if args["autoscaling"].enabled else pods.replicas,
+                    "selector": {"match_labels": identity.selector},
+                    "strategy": {
+                        "type": "RollingUpdate",
+                        "rolling_update": {
+                            "max_surge": rollout.max_surge,
+                            "max_unavailable": rollout.max_unavailable,
+                        },
                     },
-                },
-                "min_ready_seconds": rollout.min_ready_seconds,
-                "revision_history_limit": rollout.revision_history_limit,
-                "progress_deadline_seconds": rollout.progress_deadline_seconds,
-                "template": {
-                    "metadata": {
-                        "labels": identity.labels,
-                        "annotations": {"checksum/config": config.restart_checksum},
+                    "min_ready_seconds": rollout.min_ready_seconds,
+                    "revision_history_limit": rollout.revision_history_limit,
+                    "progress_deadline_seconds": rollout.progress_deadline_seconds,
+                    "template": {
+                        "metadata": {
+                            "labels": identity.labels,
+                            "annotations": {"checksum/config": config.restart_checksum},
+                        },
+                        "spec": pod_spec(args, identity.object_name, identity.object_name),
                     },
-                    "spec": pod_spec(args, identity.object_name, identity.object_name),
-                },
-            },
+                }
+            ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=needs, custom_timeouts=_ROLLOUT),
         )
 

@@ -141,6 +141,11 @@ def amount(quantity: str) -> Decimal:
     return Decimal(number) * _UNITS[unit]
 
 
+def mebibytes(number: Decimal) -> str:
+    """Bytes as a quantity in Mi, rounded up."""
+    return f"{-(-number // 2**20):f}Mi"
+
+
 Cpu = Annotated[
     str,
     Form(
@@ -231,7 +236,7 @@ class _Secret:
     def _validate(self, value: object, info: ValidationInfo) -> SecretStr:
         match value:
             case {"secure": str(), **rest} if not rest:
-                return SecretStr("")
+                return SecretStr("(encrypted)")
             case str() if value and info.context is DECRYPTED:
                 return SecretStr(value)
         raise ValueError(self.allowed)

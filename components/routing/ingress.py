@@ -46,7 +46,7 @@ class IngressRouter(Router):
                 "name": f"{identity.object_name}{suffix}",
                 "namespace": args["namespace"],
                 "labels": identity.labels,
-                "annotations": annotations or None,
+                "annotations": annotations,
             },
             spec={
                 "ingress_class_name": args["settings"].ingress.class_name,

@@ -111,7 +111,7 @@ def test_every_section_of_the_settings_is_declared_to_the_cli() -> None:
     expected = {
         f"slipway:{name}": {
             "type": "object",
-            "description": (field.annotation and field.annotation.__doc__ or "").split("\n")[0],
+            "description": ((field.annotation and field.annotation.__doc__) or "").split("\n")[0],
             **({} if field.is_required() else {"default": {}}),
         }
         for name, field in Settings.model_fields.items()

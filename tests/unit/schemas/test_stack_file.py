@@ -1,0 +1,101 @@
+"""Stack files on disk, and the schema that editors check them with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from schemas.problems import SettingsError
+from schemas.stack_file import SCHEMA, path_of, read, schema_of
+from settings import PROJECT, Settings
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "Pulumi.test.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_the_sections_of_the_project_are_read_and_those_of_providers_are_not(
+    tmp_path: Path,
+) -> None:
+    text = "config:\n  slipway:service: {port: 8080}\n  kubernetes:context: here\n"
+    assert read(written(tmp_path, text), PROJECT) == {"service": {"port": 8080}}
+
+
+def test_what_pulumi_writes_beside_the_config_is_accepted(tmp_path: Path) -> None:
+    text = "encryptionsalt: v1:abc\nsecretsprovider: passphrase\nconfig: {}\n"
+    assert read(written(tmp_path, text), PROJECT) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("config: [", "line 1, column 10 is not YAML: "),
+        ("config:\n  a: 1\n a: 2\n", "line 3, column 2 is not YAML: "),
+        ("config:\n\tslipway:a: 1\n", "line 2, column 1 is not YAML: "),
+        ("config: {slipway:a: 1, slipway:a: 2}", "line 1, column 24 is not YAML: "),
+        ("<<<<<<< HEAD\nconfig: {}\n", "line 1 is a merge conflict: resolve it"),
+        ("config: {}\n=======\n", "line 2 is a merge conflict: resolve it"),
+        ("- a\n", "it is not a mapping: its keys stand under `config:`"),
+        ("", "it is not a mapping: its keys stand under `config:`"),
+        ("config: [a]\n", "config is not a mapping: its keys are like slipway:service"),
+        ("confg: {}\n", "confg is not a key: did you mean config?"),
+        ("config: {routing: {}}\n", "routing is not a key: use slipway:routing, or the namespace"),
+    ],
+)
+def test_a_file_that_is_no_stack_file_is_refused_by_place_and_reason(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        read(written(tmp_path, text), PROJECT)
+    (problem,) = error.value.problems
+    assert problem.startswith(says)
+    assert str(error.value).startswith("Pulumi.test.yaml has a problem:\n  ")
+
+
+def test_a_missing_file_is_answered_with_those_that_are_there(tmp_path: Path) -> None:
+    written(tmp_path, "config: {}")
+    with pytest.raises(SettingsError, match=r"no such file: there are Pulumi\.test\.yaml"):
+        read(tmp_path / "Pulumi.prd.yaml", PROJECT)
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.test.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="it cannot be read: "):
+        read(file, PROJECT)
+
+
+def test_words_that_other_yaml_takes_for_booleans_stay_words(tmp_path: Path) -> None:
+    file = written(tmp_path, "config:\n  slipway:service: {name: yes, port: on}\n")
+    assert read(file, PROJECT) == {"service": {"name": "yes", "port": "on"}}
+
+
+def test_the_schema_for_editors_is_that_of_the_settings() -> None:
+    expected = schema_of(Settings, PROJECT)
+    assert json.loads(SCHEMA.read_text()) == expected, "run `python -m settings`"
+
+
+@pytest.mark.parametrize("file", sorted(CHECKOUT.glob("Pulumi.*.yaml")), ids=lambda one: one.name)
+def test_every_stack_file_names_the_schema_for_editors(file: Path) -> None:
+    first = file.read_text().splitlines()[0]
+    assert first == f"# yaml-language-server: $schema={SCHEMA.relative_to(CHECKOUT)}"
+
+
+def test_every_key_is_described_for_editors() -> None:
+    nodes = [Settings.model_json_schema(), *Settings.model_json_schema()["$defs"].values()]
+    undescribed = [
+        f"{node['title']}.{name}"
+        for node in nodes
+        for name, key in node.get("properties", {}).items()
+        if "description" not in key and "$ref" not in key
+    ]
+    assert undescribed == []
+
+
+def test_a_stack_is_found_by_name_or_by_path() -> None:
+    assert path_of("dev") == CHECKOUT / "Pulumi.dev.yaml"
+    assert path_of("/else/where/Pulumi.dev.yaml") == Path("/else/where/Pulumi.dev.yaml")
