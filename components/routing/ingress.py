@@ -7,6 +7,7 @@ from pulumi_kubernetes.networking.v1 import Ingress
 
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
+from components.unset import without_unset
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict
@@ -42,12 +43,14 @@ class IngressRouter(Router):
         suffix = "" if backend is split.stable else f"-{backend.track}"
         return Ingress(
             name,
-            metadata={
-                "name": f"{identity.object_name}{suffix}",
-                "namespace": args["namespace"],
-                "labels": identity.labels,
-                "annotations": annotations,
-            },
+            metadata=without_unset(
+                {
+                    "name": f"{identity.object_name}{suffix}",
+                    "namespace": args["namespace"],
+                    "labels": identity.labels,
+                    "annotations": annotations or None,
+                }
+            ),
             spec={
                 "ingress_class_name": args["settings"].ingress.class_name,
                 "rules": [
