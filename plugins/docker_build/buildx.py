@@ -26,6 +26,7 @@ from plugins.server import PluginError
 Properties = Mapping[str, Any]
 
 _STATUS_INTERVAL = 0.1  # seconds between two status messages
+_STEP_LINES = 60  # of a failing step, the last are shown
 _INSPECT_TIMEOUT = 60.0  # seconds for one question to a registry
 _DOCKER_HUB = "https://index.docker.io/v1/"  # how Docker's own config file names it
 
@@ -168,15 +169,23 @@ def entry_text(key: str, entry: Properties) -> str:
 
 
 def failure(lines: list[str]) -> str:
-    """What went wrong, out of buildx's output: its error, then the failing step's own lines."""
-    rulers = [index for index, line in enumerate(lines) if line.startswith("------")]
-    step = lines[rulers[0] :] if rulers else []
-    step = [line for line in step if not line.startswith(("------", "ERROR:"))]
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    told = [*errors[-1:], *step] or lines[-20:] or ["buildx failed without a word"]
-    if any("no space left on device" in line for line in told):
+    """What went wrong, out of buildx's output: its error, then the failing step and its lines.
+
+    Not buildx's own excerpt of the step, which mixes up lines that the step wrote in pieces.
+    """
+    told = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")][-1:]
+    numbers = [found[1] for line in lines if (found := re.match(r"#(\d+) ERROR: ", line))]
+    if numbers:
+        prefix = f"#{numbers[-1]} "
+        step = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
+        written = [found[1] for line in step if (found := re.match(r"\d+\.\d+ (.*)", line))]
+        told += [step[0], *written[-_STEP_LINES:]]
+    if "------" in lines:
+        excerpt = lines[len(lines) - lines[::-1].index("------") :]
+        told += [line for line in excerpt if not line.startswith(("---", "ERROR:", "WARNING:"))]
+    if any("no space left on device" in line for line in lines):
         told.append("The builder's disk is full: `buildx prune` frees its cache.")
-    return "\n".join(told)
+    return "\n".join(told or lines[-_STEP_LINES:]) or "buildx failed without a word"
 
 
 def credentials(inputs: Properties) -> dict[str, Any]:

@@ -339,14 +339,24 @@ def test_output_is_shown_as_it_comes_without_secrets(builder, provider):
     assert shown == ["#5 token is [secret]", ""]
 
 
-COMPILE_ERROR = """#8 [build 4/4] RUN go build
+COMPILE_ERROR = """\
+#7 [build 3/4] COPY . .
+#7 DONE 0.1s
+
+#8 [build 4/4] RUN go build
 #8 17.07 ./main.go:3:17: undefined: thing
+#8 17.08 s3cret
 #8 ERROR: process "/bin/sh -c go build" did not complete successfully: exit code: 1
 ------
  > [build 4/4] RUN go build:
-17.07 ./main.go:3:17: undefined: thing s3cret
+17.08 s3cret
 ------
+WARNING: current commit information was not captured by the build
 Dockerfile:5
+--------------------
+   4 |     COPY . .
+   5 | >>> RUN go build
+--------------------
 ERROR: failed to build: failed to solve: process "go build" failed: exit code: 1
 """
 
@@ -357,9 +367,12 @@ def test_a_compiler_error_is_shown_with_the_compilers_lines(builder, provider):
         create(provider, image(secrets={"token": "s3cret"}))
     assert str(raised.value).splitlines() == [
         'failed to build: failed to solve: process "go build" failed: exit code: 1',
-        " > [build 4/4] RUN go build:",
-        "17.07 ./main.go:3:17: undefined: thing [secret]",
+        "[build 4/4] RUN go build",
+        "./main.go:3:17: undefined: thing",
+        "[secret]",
         "Dockerfile:5",
+        "   4 |     COPY . .",
+        "   5 | >>> RUN go build",
     ]
 
 
