@@ -214,23 +214,47 @@ def test_an_interrupted_program_ends_and_the_next_update_works(stack):
     assert "created" in stack.up()
 
 
+# A policy pack by the protocol alone: pulumi-policy needs an older protobuf than the program.
+POLICY_PACK = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from pulumi.runtime.proto import AnalyzerServicer, add_AnalyzerServicer_to_server, analyzer_pb2
+
+class Pack(AnalyzerServicer):
+    def Analyze(self, request, context):
+        if request.type.endswith(":RandomPassword") and request.properties["length"] < 40:
+            return analyzer_pb2.AnalyzeResponse(diagnostics=[analyzer_pb2.AnalyzeDiagnostic(
+                policyName="length", policyPackName="pack", policyPackVersion="1.0.0",
+                message="the password is too short", urn=request.urn,
+                enforcementLevel=analyzer_pb2.MANDATORY)])
+        return analyzer_pb2.AnalyzeResponse()
+    def AnalyzeStack(self, request, context):
+        return analyzer_pb2.AnalyzeResponse()
+    def Remediate(self, request, context):
+        return analyzer_pb2.RemediateResponse()
+    def GetAnalyzerInfo(self, request, context):
+        return analyzer_pb2.AnalyzerInfo(name="pack", version="1.0.0", policies=[
+            analyzer_pb2.PolicyInfo(name="length", enforcementLevel=analyzer_pb2.MANDATORY)])
+
+server = grpc.server(ThreadPoolExecutor(8))
+add_AnalyzerServicer_to_server(Pack(), server)
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+print(port, flush=True)
+threading.Event().wait()
+"""
+
+
 def test_a_policy_pack_stops_a_preview(stack, tmp_path):
-    pytest.importorskip("pulumi_policy")
     stack.program(PASSWORD)
     pack = tmp_path / "pack"
     pack.mkdir()
     (pack / "PulumiPolicy.yaml").write_text(
         f"runtime:\n  name: python\n  options:\n    virtualenv: {sys.prefix}\n"
     )
-    (pack / "__main__.py").write_text(
-        "from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy\n"
-        "def check(args, report):\n"
-        "    if args.props.get('length', 40) < 40:\n"
-        "        report('the password is too short')\n"
-        "policy = ResourceValidationPolicy('length', 'Passwords are long.', check,\n"
-        "    EnforcementLevel.MANDATORY)\n"
-        "PolicyPack('pack', [policy])\n"
-    )
+    (pack / "__main__.py").write_text(POLICY_PACK)
     shown = stack.fails("preview", "--policy-pack", str(pack))
     assert "the password is too short" in shown
     stack.succeeds("config", "set", "length", "40")
