@@ -12,8 +12,8 @@ from commands.errors import FAILED, CommandError
 
 READ_SECONDS = 20
 
-DIGEST_LENGTH = len("sha256:") + 12
-"""As much of a digest as tells two images apart; Docker shows as much."""
+DIGEST_LENGTH = 12
+"""Hexadecimal digits that tell two images apart; Docker shows as many."""
 
 
 def show(outputs: Mapping[str, Any], environment: Mapping[str, str], context: str | None) -> None:
@@ -43,7 +43,7 @@ def show(outputs: Mapping[str, Any], environment: Mapping[str, str], context: st
             f"{weight} %",
             _readiness(deployment),
             _autoscaling(autoscaler),
-            running["image"].rpartition("@")[2][:DIGEST_LENGTH],
+            running["image"].rpartition(":")[2][:DIGEST_LENGTH],
         )
     console.print(table)
     console.print(f"URL  {outputs['url']}", soft_wrap=True)
@@ -89,11 +89,11 @@ def _autoscaling(autoscaler: dict[str, Any]) -> str:
     }
     targets = ", ".join(
         f"{metric['resource']['name']} {_percent(current.get(metric['resource']['name']))}"
-        f" of {metric['resource']['target'].get('averageUtilization')} %"
+        f"/{metric['resource']['target'].get('averageUtilization')} %"
         for metric in spec.get("metrics", [])
         if metric.get("type") == "Resource"
     )
-    return f"{spec.get('minReplicas', 1)}-{spec['maxReplicas']} pods, {targets}"
+    return f"{spec.get('minReplicas', 1)}-{spec['maxReplicas']}, {targets}"
 
 
 def _percent(value: int | None) -> str:
