@@ -220,9 +220,19 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-from pulumi.runtime.proto import AnalyzerServicer, add_AnalyzerServicer_to_server, analyzer_pb2
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import (
+    AnalyzerServicer, add_AnalyzerServicer_to_server, analyzer_pb2, plugin_pb2)
 
 class Pack(AnalyzerServicer):
+    def Handshake(self, request, context):
+        return analyzer_pb2.AnalyzerHandshakeResponse()
+    def ConfigureStack(self, request, context):
+        return analyzer_pb2.AnalyzerStackConfigureResponse()
+    def Configure(self, request, context):
+        return Empty()
+    def GetPluginInfo(self, request, context):
+        return plugin_pb2.PluginInfo(version="1.0.0")
     def Analyze(self, request, context):
         if request.type.endswith(":RandomPassword") and request.properties["length"] < 40:
             return analyzer_pb2.AnalyzeResponse(diagnostics=[analyzer_pb2.AnalyzeDiagnostic(
