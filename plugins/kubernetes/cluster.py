@@ -68,10 +68,10 @@ class ApiError(PluginError):
         # A field that is not in the schema, or has another type, comes as an internal error.
         return self.http_status in (400, 422) or "typed patch object" in str(self)
 
-    def immutable_fields(self) -> list[tuple[str, str]]:
-        """The fields that can only be set on creation, each with what the server says of it."""
+    def immutable_fields(self) -> list[str]:
+        """The fields that can only be set on creation."""
         return [
-            (cause.get("field", ""), cause.get("message", ""))
+            cause.get("field", "")
             for cause in self.causes
             if _IMMUTABLE.search(cause.get("message", ""))
         ]

@@ -20,6 +20,13 @@ _REPLACING: Final = {
     UPDATE: provider_pb2.PropertyDiff.UPDATE_REPLACE,
 }
 
+_HOLDERS: Final = {
+    "CustomResourceDefinition",
+    "Namespace",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "StatefulSet",
+}
 _IDENTITY: Final[tuple[Path, ...]] = (("metadata", "name"), ("metadata", "namespace"))
 # Pulumi's own plugin replaces an object when one of these fields changes. The API server refuses
 # the change of nearly all of them, but it cannot be asked while a value is unknown.
@@ -66,20 +73,15 @@ def force_new(obj: Object, *, data_is_mutable: bool) -> list[Path]:
     return [*_IDENTITY, *(tuple(field.split(".")) for field in listed.split())]
 
 
-def refused(problem: ApiError, changed: Mapping[Path, int]) -> list[Path]:
-    """Which of the changes the API server refuses because their fields are immutable."""
-    found: list[Path] = []
-    for field, message in problem.immutable_fields():
-        base = parse_path(field)
-        # "updates to … for fields other than 'replicas', … are forbidden" names what may change.
-        allowed = set(re.findall(r"[`'\"](?:spec\.)?(\w+)", message.partition("other than")[2]))
-        found += [
-            path
-            for path in changed
-            if _overlap(path, base)
-            and path[len(base) : len(base) + 1] not in {(a,) for a in allowed}
-        ]
-    return found
+def refused(problem: ApiError, obj: Object, changed: Mapping[Path, int]) -> list[Path]:
+    """Which of the changes take a new object, because the API server calls the fields immutable.
+
+    None of an object whose deletion deletes more than itself: there the refusal is an error.
+    """
+    if obj.get("kind") in _HOLDERS:
+        return []
+    fixed = [parse_path(field) for field in problem.immutable_fields()]
+    return [path for path in changed if covered(path, fixed)]
 
 
 def covered(path: Path, fields: list[Path]) -> bool:

@@ -22,7 +22,26 @@ from plugins.values import UNKNOWN, Unknown, contains, from_struct, reveal, to_s
 
 _PATIENCE = 600.0
 """Seconds to wait for an object, as Pulumi's own plugin does; `customTimeouts` says otherwise."""
-_PROPAGATION = {"orphan": "Orphan", "background": "Background"}
+_PROPAGATION = {"orphan": "Orphan", "background": "Background", "foreground": "Foreground"}
+# Kinds that own no pods: with them there is no use in waiting for the garbage collector, as
+# deleting in the foreground does.
+_LEAVES = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "HTTPRoute",
+    "HorizontalPodAutoscaler",
+    "Ingress",
+    "LimitRange",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "ResourceQuota",
+    "Role",
+    "RoleBinding",
+    "Secret",
+    "Service",
+    "ServiceAccount",
+}
 _IF_DELETED = (
     "If the cluster was deleted, you can remove this resource from Pulumi state by rerunning the"
     ' operation with the PULUMI_K8S_DELETE_UNREACHABLE environment variable set to "true"'
@@ -121,12 +140,11 @@ class KubernetesProvider(Provider):
                 changed = diff.changes(old, state.pruned(applied, new), ignored)
             except ApiError as problem:
                 # Any other refusal is for the update to report.
-                replacing = diff.refused(problem, changed)
+                replacing = diff.refused(problem, new, changed)
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME
             if changed
             else provider_pb2.DiffResponse.DIFF_NONE,
-            diffs=sorted({str(path[0]) for path in changed}),
             replaces=[diff.format_path(path) for path in replacing],
             detailedDiff=diff.detailed(changed, replacing),
             hasDetailedDiff=True,
@@ -250,7 +268,8 @@ class KubernetesProvider(Provider):
         except UnknownKindError:
             return Empty()
         policy = state.annotation(inputs, "pulumi.com/deletionPropagationPolicy").lower()
-        propagation = _PROPAGATION.get(policy, "Foreground")
+        default = "Background" if kind.name in _LEAVES else "Foreground"
+        propagation = _PROPAGATION.get(policy, default)
         remaining = cluster.delete(kind, state.namespace_of(live), state.name_of(live), propagation)
         if remaining and state.annotation(inputs, "pulumi.com/skipAwait") != "true":
             seconds = _seconds(request.timeout, inputs)

@@ -15,6 +15,10 @@ _SHOWN = 4
 """Reasons told of one kind; a rollout of 50 pods fails 50 times for the same few reasons."""
 
 
+_TOLD_BY_STATUS = {"BackOff", "Failed", "FailedScheduling"}
+"""Reasons of events that repeat what the pod's status says better."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whether an object is ready; `failed` means that waiting longer is of no use."""
@@ -55,8 +59,7 @@ def problems(obj: Object, find: Find) -> list[str]:
     found = [text for pod in pods for text in _pod_problems(pod)]
     for about in (obj, *pods):
         for event in find("v1", "Event", about["metadata"].get("uid", "")):
-            # The kubelet tells of the back-off itself, and the pod's status says it better.
-            if event.get("type") == "Warning" and event.get("reason") != "BackOff":
+            if event.get("type") == "Warning" and event.get("reason") not in _TOLD_BY_STATUS:
                 found.append(
                     f"[{about['kind']} {name_of(about)}] {event['reason']}: "
                     f"{event.get('message', '')}"
@@ -80,7 +83,9 @@ def _deployment(obj: Object, _: Find) -> Verdict:
     if failure.get("status") == "True" and available < wanted:
         return Verdict("waiting", _reason(failure))
     if total > updated >= wanted:
-        return Verdict("waiting", f"{total - updated} old pods are still to end")
+        return Verdict(
+            "waiting", f"{total - updated} old pods run until the new ones are available"
+        )
     updating = _enough(updated, wanted, "pods have the new template")
     return updating if updating != READY else _enough(available, wanted, "pods are available")
 

@@ -46,8 +46,8 @@ _SHORTEST_SECRET = 4
 
 
 def to_object(properties: Mapping[str, Any]) -> Object:
-    """The object in some inputs: no secret wrappers, the field names of the API."""
-    return _renamed(reveal(properties), _DASHED)
+    """The object in some inputs: no secret wrappers, no nulls, the field names of the API."""
+    return _renamed(_without_nulls(reveal(properties)), _DASHED)
 
 
 def normalized(obj: Object) -> Object:
@@ -197,6 +197,15 @@ def _metadata(obj: Object, key: str = "") -> dict[str, Any]:
     if key and isinstance(found, dict):
         found = found.get(key) or {}
     return found if isinstance(found, dict) else {}
+
+
+def _without_nulls(value: Any) -> Any:
+    # To the API server a null is a field that the program sets, to its default.
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
