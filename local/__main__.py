@@ -14,6 +14,8 @@ from local.machine import machine
 from local.recipes import RECIPES
 
 _USAGE_ERROR = 2
+_WIDTH = 120
+"""Columns where there is no terminal to ask."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +43,8 @@ def _run(given: argparse.Namespace) -> int:
     from local.status import show  # noqa: PLC0415
 
     at = Layout()
-    node, console = Node(at, machine(at)), Console()
+    node = Node(at, machine(at))
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     match given.command:
         case "up":
             with Display(console) as display:

@@ -133,7 +133,9 @@ class Builder:
         for target, replacement in replaced.items():
             if not (copy / target).exists():
                 raise LocalError(f"{module} has no file {target} to replace.")
-            shutil.copyfile(source / replacement, copy / target)
+            (copy / target).unlink()
+            if replacement:
+                shutil.copyfile(source / replacement, copy / target)
         self._go(source, "mod", "edit", f"-replace={module}=./{copy.relative_to(source)}")
 
     def _go(self, folder: Path, *arguments: str) -> str:

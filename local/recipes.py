@@ -27,7 +27,8 @@ class Program:
 class Recipe:
     """A folder below `tools/` whose `go.mod` pins everything, and what is built from it.
 
-    `patches` replaces files of a module before the build: module → its file → file of the folder.
+    `patches` replaces files of a module before the build: module → its file → file of the folder,
+    or nothing, to leave it out.
     `assets` are folders kept from modules' sources: name below `share/` → (module, its folder).
     """
 
@@ -114,6 +115,11 @@ PLATFORM = Recipe(
     patches={
         "github.com/go-acme/lego/v4": {
             "providers/dns/zz_gen_dns_providers.go": "patches/dns_providers.go",
+        },
+        _TRAEFIK: {
+            "pkg/provider/ecs/ecs.go": "patches/ecs.go",
+            "pkg/provider/ecs/config.go": "",
+            "pkg/provider/ecs/label.go": "",
         },
         "sigs.k8s.io/metrics-server": {
             "pkg/api/generated/openapi/zz_generated.openapi.go": "patches/openapi.go",

@@ -847,3 +847,6 @@ exclude github.com/tencentcloud/tencentcloud-sdk-go v3.0.83+incompatible
 
 // Pulumi's own fork.
 replace github.com/atotto/clipboard => github.com/tgummerer/clipboard v0.0.0-20241001131231-d02d263e614e
+
+// Pulumi's Markdown renderer is written for it; only etcd's client asks for a later one.
+replace github.com/olekukonko/tablewriter => github.com/olekukonko/tablewriter v0.0.5
