@@ -1,5 +1,6 @@
 """The calls of the engine. Every change is an update that builds again; nothing is replaced."""
 
+import json
 import os
 import re
 from typing import Any
@@ -37,6 +38,7 @@ class DockerBuildProvider(Provider):
     def __init__(self, version: str, address: str = "") -> None:
         super().__init__(version, address)
         self._buildx = buildx.Buildx()
+        self._registries: list[Properties] = []
 
     def cancel(self) -> None:
         super().cancel()
@@ -48,6 +50,14 @@ class DockerBuildProvider(Provider):
         # Pulumi's own provider keeps `host`, and takes one that lacks it for another provider.
         host = {"host": os.environ.get("DOCKER_HOST", "")}
         return provider_pb2.CheckResponse(inputs=to_struct(host | from_struct(request.news)))
+
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        # As a text if it comes from `pulumi config`, as a list from a `Provider` in the program.
+        given = reveal(from_struct(request.args)).get("registries") or []
+        self._registries = json.loads(given) if isinstance(given, str) else given
+        return super().Configure(request, context)
 
     def Check(
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
@@ -104,7 +114,7 @@ class DockerBuildProvider(Provider):
     ) -> provider_pb2.ReadResponse:
         """Ask the registry for the image. If it is gone, the next update builds it again."""
         state = reveal(from_struct(request.properties))
-        inputs = reveal(from_struct(request.inputs))
+        inputs = self._with_logins(reveal(from_struct(request.inputs)))
         as_it_was = provider_pb2.ReadResponse(
             id=request.id, properties=request.properties, inputs=request.inputs
         )
@@ -127,11 +137,15 @@ class DockerBuildProvider(Provider):
         return as_it_was
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:
-        state = reveal(from_struct(request.properties))
+        state = self._with_logins(reveal(from_struct(request.properties)))
         for tag in state.get("tags", []):
             if reference := with_digest(tag, state["digest"]):
                 delete_manifest(reference, buildx.login(reference.split("/")[0], state))
         return Empty()
+
+    def _with_logins(self, inputs: Properties) -> Properties:
+        """The inputs with the provider's own registries, over which the image's win."""
+        return inputs | {"registries": [*self._registries, *inputs.get("registries", [])]}
 
     def _build(self, given: Properties, urn: str, *, preview: bool) -> Properties:
         inputs = complete(given)
@@ -145,7 +159,9 @@ class DockerBuildProvider(Provider):
             self.engine.warning("neither push nor exports: the image stays in the builder", urn)
         try:
             digest = self._buildx.build(
-                inputs, push=not preview, status=lambda line: self.engine.status(line, urn)
+                self._with_logins(inputs),
+                push=not preview,
+                status=lambda line: self.engine.status(line, urn),
             )
         finally:
             self.engine.status("", urn)

@@ -327,6 +327,21 @@ def test_credentials_are_in_a_private_folder_that_ends_with_the_build(builder, p
     assert builder.seen("environment")["BUILDX_CONFIG"] == str(docker / "buildx")
 
 
+def test_the_providers_registries_are_logged_in_to_as_well(builder, provider):
+    registries = [
+        {"address": "ghcr.io", "username": "a", "password": "b"},
+        {"address": "localhost:5000", "username": "a", "password": "b"},
+    ]
+    for given in (registries, json.dumps(registries)):
+        request = provider_pb2.ConfigureRequest(args=to_struct({"registries": given}))
+        provider.Configure(request, Mock())
+        login = {"address": "localhost:5000", "username": "u", "password": "p"}
+        _, state = create(provider, image(registries=[login]))
+        auths = builder.seen("config")["auths"]
+        assert auths == {"ghcr.io": {"auth": "YTpi"}, "localhost:5000": {"auth": "dTpw"}}
+        assert state["registries"] == [login]
+
+
 def test_without_credentials_dockers_own_config_is_used(builder, provider):
     create(provider, image())
     assert builder.seen("environment")["DOCKER_CONFIG"] == os.environ["DOCKER_CONFIG"]
