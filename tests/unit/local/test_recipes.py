@@ -78,7 +78,7 @@ def test_programs_are_named_as_go_names_them(name):
 def test_every_replacement_of_a_patch_is_in_the_folder():
     for replaced in PLATFORM.patches.values():
         for replacement in replaced.values():
-            assert (PLATFORM.folder / replacement).is_file()
+            assert (PLATFORM.folder / replacement).is_file() or not replacement
 
 
 def test_no_name_belongs_to_two_programs():
