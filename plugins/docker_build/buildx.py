@@ -59,6 +59,8 @@ class Buildx:
                 errors="replace",
             ) as process:
                 self._running.add(process)
+                if self._cancelled:
+                    process.send_signal(signal.SIGINT)
                 assert process.stdout  # noqa: S101 # a pipe was asked for
                 lines, shown = [], 0.0
                 for line in process.stdout:
@@ -87,14 +89,17 @@ def manifest(reference: str, inputs: Properties) -> dict[str, Any] | None:
     Raises `PluginError` if the registry does not say.
     """
     with _workspace(inputs) as (_, environment):
-        answer = subprocess.run(
-            [*_buildx(), "imagetools", "inspect", "--raw", reference],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_INSPECT_TIMEOUT,
-        )
+        try:
+            answer = subprocess.run(
+                [*_buildx(), "imagetools", "inspect", "--raw", reference],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_INSPECT_TIMEOUT,
+            )
+        except subprocess.TimeoutExpired as problem:
+            raise PluginError(f"no answer in {_INSPECT_TIMEOUT:g} s") from problem
     if answer.returncode == 0:
         return json.loads(answer.stdout)
     if "not found" in answer.stderr:

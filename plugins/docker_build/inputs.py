@@ -222,24 +222,26 @@ def with_digest(tag: str, digest: str) -> str:
 
 
 def _comparable(inputs: Properties, other: Properties) -> Properties:
-    ignored = set(inputs.get("ignoreSecretsInDiffCalculation", []))
-    ignored |= set(other.get("ignoreSecretsInDiffCalculation", []))
-    both = inputs.get("secrets", {}).keys() & other.get("secrets", {}).keys()
-    secrets = {
-        name: value
-        for name, value in inputs.get("secrets", {}).items()
-        if name not in ignored & both
-    }
-    registries = [
-        {key: value for key, value in registry.items() if key != "password"}
-        for registry in inputs.get("registries", [])
-    ]
-    return {
-        **{key: value for key, value in inputs.items() if key in INPUTS and key != "exec"},
-        "ignoreSecretsInDiffCalculation": None,
-        "secrets": secrets,
-        "registries": registries,
-    }
+    compared = {key: value for key, value in inputs.items() if key in INPUTS}
+    # These two say how to build and to compare, not what.
+    compared |= {"exec": None, "ignoreSecretsInDiffCalculation": None}
+    secrets, others = inputs.get("secrets"), other.get("secrets")
+    if isinstance(secrets, dict) and isinstance(others, dict):
+        ignored = {
+            name
+            for either in (inputs, other)
+            for name in either.get("ignoreSecretsInDiffCalculation", [])
+        }
+        dropped = ignored & secrets.keys() & others.keys()
+        compared["secrets"] = {key: secrets[key] for key in secrets if key not in dropped}
+    if isinstance(registries := inputs.get("registries"), list):
+        compared["registries"] = [
+            {key: registry[key] for key in registry if key != "password"}
+            if isinstance(registry, dict)
+            else registry
+            for registry in registries
+        ]
+    return compared
 
 
 def _add_default_files(inputs: Properties) -> None:

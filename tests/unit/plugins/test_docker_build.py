@@ -459,6 +459,16 @@ def test_a_changed_input_builds_again(builder, provider, change, key):
     assert key in diff(provider, state, image(**change))
 
 
+@pytest.mark.parametrize("key", ["secrets", "registries", "tags", "buildArgs", "context"])
+def test_an_input_that_is_not_known_yet_may_build_again(builder, provider, key):
+    registry = {"address": "localhost:5000", "username": "u", "password": "p"}
+    _, state = create(provider, image(secrets={"t": "1"}, registries=[registry]))
+    changed = diff(
+        provider, state, image(secrets={"t": "1"}, registries=[registry]) | {key: UNKNOWN}
+    )
+    assert {name.partition(".")[0] for name in changed} >= {key}
+
+
 def test_a_changed_source_builds_again(builder, provider):
     _, state = create(provider, image())
     Path("app/main.go").write_text("package main\n")
