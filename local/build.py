@@ -82,6 +82,7 @@ class Builder:
         with self.log_of(recipe).open("w") as log:
             total = self._download(packages, source, log, say)
             compiled = 0
+            say("compiling")
             arguments = ["build", *flags, "-o", f"{output}/", *packages]
             for line in self._follow(arguments, source, log):
                 if not line.startswith(("go: ", "#", "\t")):

@@ -114,15 +114,15 @@ PLATFORM = Recipe(
     },
     patches={
         "github.com/go-acme/lego/v4": {
-            "providers/dns/zz_gen_dns_providers.go": "patches/dns_providers.go",
+            "providers/dns/zz_gen_dns_providers.go": "_patches/dns_providers.go",
         },
         _TRAEFIK: {
-            "pkg/provider/ecs/ecs.go": "patches/ecs.go",
+            "pkg/provider/ecs/ecs.go": "_patches/ecs.go",
             "pkg/provider/ecs/config.go": "",
             "pkg/provider/ecs/label.go": "",
         },
         "sigs.k8s.io/metrics-server": {
-            "pkg/api/generated/openapi/zz_generated.openapi.go": "patches/openapi.go",
+            "pkg/api/generated/openapi/zz_generated.openapi.go": "_patches/openapi.go",
         },
     },
     assets={"gateway-api": ("sigs.k8s.io/gateway-api", "config/crd/standard")},
