@@ -12,7 +12,7 @@ from plugins.server import PluginError
 
 _PAUSES = (0.25, 0.5, 1, 2, 4, 4, 4, 4, 4, 4)
 """Seconds between attempts to create an object while its namespace or its CRD is being made."""
-_FORBIDDEN, _CONFLICT = 403, 409
+_FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
 _TAKE_OVERS = 5
 """Attempts to take over an object that others, such as its controller, change meanwhile."""
 
@@ -77,7 +77,8 @@ def create(
                 raise ExistsError
             return cluster.apply(kind, obj, manager, force=_forced(obj) or adopt)
         except (UnknownKindError, _BeingDeletedError, ApiError) as problem:
-            if isinstance(problem, ApiError) and not problem.namespace_missing:
+            # Not found is the namespace, or the kind while the API server begins to serve it.
+            if isinstance(problem, ApiError) and problem.http_status != _NOT_FOUND:
                 raise
             pause = next(pauses, None)
             if pause is None:

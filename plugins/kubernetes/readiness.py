@@ -83,9 +83,7 @@ def _deployment(obj: Object, _: Find) -> Verdict:
     if failure.get("status") == "True" and available < wanted:
         return Verdict("waiting", _reason(failure))
     if total > updated >= wanted:
-        return Verdict(
-            "waiting", f"{total - updated} old pods run until the new ones are available"
-        )
+        return Verdict("waiting", f"waiting for the new pods, {total - updated} old still running")
     updating = _enough(updated, wanted, "pods have the new template")
     return updating if updating != READY else _enough(available, wanted, "pods are available")
 

@@ -1,0 +1,141 @@
+"""Requests reach an API server that hesitates, and its refusals become errors."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from plugins.kubernetes.cluster import ApiError, Cluster, UnknownKindError, UnreachableError
+from plugins.kubernetes.kubeconfig import Access
+
+Answer = tuple[int, dict[str, Any]]
+
+
+def discovery(*kinds: str) -> dict[str, Any]:
+    resources = [
+        {"responseKind": {"kind": kind}, "resource": f"{kind.lower()}s", "scope": "Namespaced"}
+        for kind in kinds
+    ]
+    versions = [{"version": "v1", "resources": resources}]
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "items": [{"metadata": {"name": ""}, "versions": versions}],
+    }
+
+
+class Server(ThreadingHTTPServer):
+    """Answers each request with the next of the answers for it; with the last ever after."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: dict[str, list[Answer]] = {}
+        self.requests: list[str] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        assert isinstance(self.server, Server)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        path = self.path.partition("?")[0]
+        self.server.requests.append(f"{self.command} {self.path}")
+        queue = self.server.answers.get(path) or [(404, {"message": f"{path} not found"})]
+        status, body = queue.pop(0) if len(queue) > 1 else queue[0]
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_PATCH = do_DELETE = answer  # noqa: N815 # the standard library's names
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        server.answers["/api"] = [(200, discovery("ConfigMap"))]
+        server.answers["/apis"] = [(200, discovery())]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def cluster(server: Server) -> Cluster:
+    return Cluster(Access(f"http://127.0.0.1:{server.server_port}"), "test")
+
+
+OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}}
+PATH = "/api/v1/namespaces/n/configmaps/a"
+
+
+def test_a_server_that_is_busy_or_restarting_is_asked_again(server: Server, cluster: Cluster):
+    server.answers[PATH] = [(429, {}), (503, {}), (200, OBJECT)]
+    assert cluster.get(cluster.kind("v1", "ConfigMap"), "n", "a") == OBJECT
+
+
+def test_a_refusal_is_not_repeated(server: Server, cluster: Cluster):
+    kind = cluster.kind("v1", "ConfigMap")
+    server.answers[PATH] = [(500, {"message": "failed to create typed patch object"})]
+    with pytest.raises(ApiError) as refused:
+        cluster.apply(kind, OBJECT, "me", force=False)
+    assert refused.value.is_about_content
+    assert len([line for line in server.requests if line.startswith("PATCH")]) == 1
+
+
+def test_applying_names_the_manager_and_refuses_unknown_fields(server: Server, cluster: Cluster):
+    server.answers[PATH] = [(200, OBJECT)]
+    cluster.apply(cluster.kind("v1", "ConfigMap"), OBJECT, "me", force=False, dry_run=True)
+    query = server.requests[-1].partition("?")[2]
+    assert query == "fieldManager=me&force=false&fieldValidation=Strict&dryRun=All"
+
+
+def test_an_object_that_is_not_there_is_none(cluster: Cluster):
+    kind = cluster.kind("v1", "ConfigMap")
+    assert cluster.get(kind, "n", "a") is None
+    assert cluster.delete(kind, "n", "a", "Background") is None
+
+
+def test_what_remains_of_a_deleted_object_is_told(server: Server, cluster: Cluster):
+    kind = cluster.kind("v1", "ConfigMap")
+    server.answers[PATH] = [(200, {"kind": "Status"}), (200, OBJECT)]
+    assert cluster.delete(kind, "n", "a", "Foreground") is None
+    assert cluster.delete(kind, "n", "a", "Foreground") == OBJECT
+
+
+def test_a_kind_that_was_defined_meanwhile_is_found(
+    server: Server, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("plugins.kubernetes.cluster._REDISCOVERY", 0)
+    server.answers["/api"] = [(200, discovery("ConfigMap")), (200, discovery("Late"))]
+    assert cluster.kind("v1", "ConfigMap").path("n", "a") == PATH
+    assert cluster.kind("v1", "Late").plural == "lates"
+    with pytest.raises(UnknownKindError, match=r"no matches for kind 'Never' in version 'x/v1'"):
+        cluster.kind("x/v1", "Never")
+
+
+def test_a_missing_namespace_is_told_from_a_missing_object():
+    missing = {"message": 'namespaces "n" not found', "details": {"kind": "namespaces"}}
+    assert ApiError(missing, 404).namespace_missing
+    assert not ApiError({"details": {"kind": "configmaps"}}, 404).namespace_missing
+
+
+def test_no_answer_is_an_error_that_names_the_server():
+    cluster = Cluster(Access("http://127.0.0.1:9"), "test")
+    with pytest.raises(UnreachableError, match=r"no answer from http://127\.0\.0\.1:9: .*refused"):
+        cluster.kind("v1", "ConfigMap")
+
+
+def test_a_cluster_without_aggregated_discovery_is_too_old(server: Server, cluster: Cluster):
+    server.answers["/api"] = [(200, {"kind": "APIVersions"})]
+    with pytest.raises(Exception, match="too old"):
+        cluster.kind("v1", "ConfigMap")
