@@ -96,6 +96,14 @@ class KubernetesProvider(Provider):
         response.supports_autonaming_configuration = True
         return response
 
+    def GetSchema(
+        self, request: provider_pb2.GetSchemaRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.GetSchemaResponse:
+        raise PluginError(
+            "this plugin knows any kind from the API server, and has no schema to generate code"
+            " from: use `pulumi import --generate-code=false`, or the resource option `import_`"
+        )
+
     # Its resources.
 
     def Check(

@@ -252,6 +252,41 @@ def test_replicas_that_an_autoscaler_owns_are_no_change(stack: SmallStack, names
     assert live["spec"]["replicas"] == 2
 
 
+def test_replicas_that_the_program_ignores_stay_as_they_are(
+    stack: SmallStack, namespace: str
+) -> None:
+    fields = deployment(namespace, "ignored", replicas=0)
+    stack.declare("app", "apps/v1/Deployment", fields, ignore_changes=["spec.replicas"])
+    _ = stack.up().ok
+    stack.kubectl("scale", "deployment", "ignored", "--namespace", namespace, "--replicas", "1")
+    assert stack.up().ok.unchanged()
+    container_of(stack.resources["app"])["env"] = [{"name": "A", "value": "1"}]
+    _ = stack.up().ok
+    live = stack.get("deployment", "ignored", namespace)
+    assert live
+    assert live["spec"]["replicas"] == 1
+    _ = stack.refresh().ok
+    assert stack.up().ok.unchanged()
+
+
+def test_stateful_and_daemon_sets_are_waited_for(stack: SmallStack, namespace: str) -> None:
+    for kind in ("StatefulSet", "DaemonSet"):
+        name = kind.lower()
+        more = {"serviceName": name} if kind == "StatefulSet" else {}
+        stack.declare(name, f"apps/v1/{kind}", deployment(namespace, name, **more))
+    _ = stack.up().ok
+    for change in ("1", "2"):
+        for name in ("statefulset", "daemonset"):
+            container_of(stack.resources[name])["env"] = [{"name": "A", "value": change}]
+        _ = stack.up().ok
+        for kind, ready in (("statefulset", "readyReplicas"), ("daemonset", "numberReady")):
+            live = stack.get(kind, kind, namespace)
+            assert live
+            assert live["status"][ready] == 1
+            assert live["status"]["observedGeneration"] == live["metadata"]["generation"]
+    assert stack.refresh().ok.unchanged()
+
+
 def test_an_existing_object_is_refused_until_it_is_imported(
     stack: SmallStack, namespace: str
 ) -> None:

@@ -31,15 +31,13 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.answers: dict[str, list[Answer]] = {}
         self.requests: list[str] = []
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
     def answer(self) -> None:
         assert isinstance(self.server, Server)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -81,6 +79,22 @@ PATH = "/api/v1/namespaces/n/configmaps/a"
 def test_a_server_that_is_busy_or_restarting_is_asked_again(server: Server, cluster: Cluster):
     server.answers[PATH] = [(429, {}), (503, {}), (200, OBJECT)]
     assert cluster.get(cluster.kind("v1", "ConfigMap"), "n", "a") == OBJECT
+
+
+def test_a_server_that_is_away_for_a_moment_is_waited_for(server: Server, cluster: Cluster):
+    kind = cluster.kind("v1", "ConfigMap")
+    server.shutdown()
+    server.server_close()
+
+    def come_back() -> None:
+        with Server(server.server_port) as restarted:
+            restarted.answers[PATH] = [(200, OBJECT)]
+            restarted.handle_request()
+
+    back = threading.Timer(0.5, come_back)
+    back.start()
+    assert cluster.get(kind, "n", "a") == OBJECT
+    back.join()
 
 
 def test_a_refusal_is_not_repeated(server: Server, cluster: Cluster):
