@@ -16,6 +16,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 ENTRY_POINT = "http://127.0.0.1:8080"
 COMMAND_SECONDS = 420
 
+SHARED = ("local", "plugins", ".venv")
+"""What a copy has by a link: the machine's ground and the CLI's plugins stay the checkout's own."""
+
 
 def wait_until(
     what: str, condition: Callable[[], bool], seconds: float, interval: float = 0.5
@@ -52,14 +55,21 @@ class Project:
     def copy(cls, folder: Path, stack: str, environment: Mapping[str, str]) -> "Project":
         """Copy the checkout as it stands, edits included, to ``folder``."""
         for name in _files_of(CHECKOUT):
+            if name.startswith(tuple(f"{shared}/" for shared in SHARED)):
+                continue
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(CHECKOUT / name, folder / name)
-        (folder / ".venv").symlink_to(CHECKOUT / ".venv")
+        for shared in SHARED:
+            (folder / shared).symlink_to(CHECKOUT / shared)
         shutil.copy2(folder / "Pulumi.dev.yaml", folder / f"Pulumi.{stack}.yaml")
         project = cls(folder, stack, {**os.environ, **environment})
         with project.config() as config:
             config["slipway:namespace"]["name"] = stack
             config["slipway:routing"]["host"] = f"{stack}.localhost"
+            # Small, so that the tests' pods fit on a small node beside everything else.
+            config.setdefault("slipway:workload", {})["resources"] = {
+                "requests": {"cpu": "50m", "memory": "32Mi"}
+            }
         return project
 
     @property

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from local.layout import Layout
 from tests.cluster.project import Project
 from tests.cluster.test_lifecycle import changes
 from tests.cluster.traffic import SteadyLoad
@@ -24,7 +25,9 @@ KILLS = int(os.environ.get("KILLS", "4"))
 @contextmanager
 def stopped(project: Project, part: str) -> Iterator[None]:
     """Hold one part of the ground down."""
-    assert project.run("python", "-m", "local", "stop", part).returncode == 0
+    supervisor = ["supervisorctl", "-s", f"unix://{Layout().supervisor_socket}"]
+    stop = project.run(*supervisor, "stop", part)
+    assert "stopped" in stop.stdout, stop.stdout + stop.stderr
     try:
         yield
     finally:
