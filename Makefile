@@ -11,7 +11,7 @@ DEV    := $(VENV)/.dev-$(shell cat requirements*.txt local/requirements.txt plug
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help up preview render status canary promote rollback down env test test-unit test-manifests \
+.PHONY: help up preview render status canary promote rollback down env test test-app test-unit test-manifests \
         test-cluster lint format schema binaries bench local-up local-down local-status local-reset
 
 help: ## List the targets
@@ -62,8 +62,11 @@ local-reset: $(RUN) ## Stop it and forget all that ran on it; what was built sta
 
 ##@ The code
 
-test: $(DEV) lint ## Run every test: Go, unit, manifests, cluster
+test: lint test-app ## Run every test: style, types, the Go service, unit, manifests, cluster
 	@$(PY) -m pytest tests/unit tests/manifests tests/cluster $(ARGS)
+
+test-app: $(RUN) ## Run the Go service's tests, race detector on
+	@$(PY) -m commands.app test
 
 test-unit: $(DEV) ## Run the tests that need nothing but Python
 	@$(PY) -m pytest tests/unit $(ARGS)
@@ -79,6 +82,12 @@ lint: $(DEV) ## Check style and types
 
 format: $(DEV) ## Put the code in the project's style
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+schema: $(RUN) ## Write the JSON schema of the stack files from settings.py
+	@$(PY) -m settings
+
+binaries: $(RUN) ## Compile the Go service for Linux, macOS and Windows into out/bin
+	@$(PY) -m commands.app binaries
 
 bench: $(DEV) ## Measure, beside peers where there are any; prints a table and writes bench.json
 	@$(PY) -m tests.bench

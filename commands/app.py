@@ -1,0 +1,84 @@
+"""``python -m commands.app``: the Go service outside a container, with the Go that builds all else.
+
+``test`` vets it and runs its tests under the race detector; ``binaries`` compiles it for the
+platforms of developers and servers.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from commands.errors import FAILED, CommandError
+from commands.stack_file import PROJECT
+from local import debian, toolchain
+from local.errors import LocalError
+from local.layout import Layout
+
+APP = PROJECT / "app"
+PLATFORMS = [
+    f"{system}/{cpu}" for system in ("linux", "darwin", "windows") for cpu in ("amd64", "arm64")
+]
+COMPILER = ["gcc", "libc6-dev"]
+"""What the race detector needs on Linux."""
+
+
+class App:
+    """The service's source and the toolchain for it."""
+
+    def __init__(self) -> None:
+        at = Layout()
+        self._at = at
+        self._go = toolchain.find(at) or toolchain.install(at)
+
+    def test(self) -> None:
+        """Run its checks and tests."""
+        if shutil.which("gcc") is None:
+            debian.install(self._at, COMPILER, lambda step: print(step, flush=True))
+        self._run("vet", "./...")
+        self._run("test", "-race", "./...", CGO_ENABLED="1")
+
+    def binaries(self, out: Path) -> None:
+        """Write one program for each platform to ``out``."""
+        version = (APP / "VERSION").read_text().strip()
+        for platform in PLATFORMS:
+            system, cpu = platform.split("/")
+            suffix = ".exe" if system == "windows" else ""
+            program = out.resolve() / f"beacon_{version}_{system}_{cpu}{suffix}"
+            self._run(
+                *("build", "-trimpath", "-tags", "timetzdata,nethttpomithttp2"),
+                *("-ldflags", f"-s -w -X beacon/internal/version.Version={version}"),
+                *("-o", str(program), "."),
+                GOOS=system,
+                GOARCH=cpu,
+            )
+            print(program.relative_to(PROJECT) if program.is_relative_to(PROJECT) else program)
+
+    def _run(self, *arguments: str, **variables: str) -> None:
+        environment: Mapping[str, str] = {**self._go.variables(self._at), **variables}
+        result = subprocess.run(
+            [str(self._go.command), *arguments], cwd=APP, env=environment, check=False
+        )
+        if result.returncode != 0:
+            raise CommandError(f"go {arguments[0]} of app/ failed", FAILED)
+
+
+def main() -> int:
+    """Run one task; return its exit code."""
+    parser = argparse.ArgumentParser(prog="commands.app", description=__doc__)
+    parser.add_argument("task", choices=["test", "binaries"])
+    parser.add_argument("--out", type=Path, default=PROJECT / "out" / "bin")
+    arguments = parser.parse_args()
+    try:
+        app = App()
+        app.test() if arguments.task == "test" else app.binaries(arguments.out)
+    except (CommandError, LocalError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
