@@ -1,10 +1,11 @@
 """The pod of a workload: hardened, placed and sized the same on every track."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from components.config_file import CONFIG_FILE, TOKEN_FILE
-from schemas.values import amount
-from settings import Placement, Probe, Resources
+from schemas.values import amount, mebibytes
+from settings import Compute, Placement, Probe, Resources, WorkloadSettings
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
         NodeSelectorRequirementArgsDict,
         PodSpecArgsDict,
         ProbeArgsDict,
+        ResourceRequirementsArgsDict,
         TolerationArgsDict,
         TopologySpreadConstraintArgsDict,
     )
@@ -25,6 +27,9 @@ _USER = 65532
 """The user that the image runs as; "nonroot" in distroless images."""
 _MEMORY_SHARE = 90
 """Percent of the memory limit at which Go's collector works harder, before the kernel kills."""
+
+_LOG_BYTES = 64 * 2**20
+"""What a container's log may take: the kubelet keeps five files of 10 MiB, and is a little late."""
 
 
 def pod_spec(args: "WorkloadArgs", service_account: str, config_map: str) -> "PodSpecArgsDict":
@@ -70,10 +75,7 @@ def _container(args: "WorkloadArgs") -> "ContainerArgsDict":
             {"name": "admin", "container_port": service.admin_port, "protocol": "TCP"},
         ],
         "env": _environment(args["identity"].track or "stable", pods.resources),
-        "resources": {
-            "requests": pods.resources.requests.model_dump(),
-            "limits": pods.resources.limits.model_dump(),
-        },
+        "resources": _resources(pods),
         "startup_probe": _probe(pods.probes.startup),
         "liveness_probe": _probe(pods.probes.liveness),
         "readiness_probe": _probe(pods.probes.readiness),
@@ -87,6 +89,22 @@ def _container(args: "WorkloadArgs") -> "ContainerArgsDict":
             {"name": "token", "mount_path": str(TOKEN_FILE.parent), "read_only": True},
             {"name": "tmp", "mount_path": "/tmp"},  # noqa: S108
         ],
+    }
+
+
+def _resources(pods: WorkloadSettings) -> "ResourceRequirementsArgsDict":
+    storage = amount(pods.temporary_storage)
+    return {
+        "requests": _compute(pods.resources.requests, storage),
+        "limits": _compute(pods.resources.limits, storage + _LOG_BYTES),
+    }
+
+
+def _compute(compute: Compute, storage: Decimal) -> dict[str, str]:
+    return {
+        "cpu": compute.cpu,
+        "memory": compute.memory,
+        "ephemeral-storage": mebibytes(storage),
     }
 
 

@@ -53,8 +53,8 @@ def test_the_image_is_a_digest() -> None:
 
 def test_the_default_resources() -> None:
     assert container()["resources"] == {
-        "requests": {"cpu": "200m", "memory": "256Mi"},
-        "limits": {"cpu": "500m", "memory": "512Mi"},
+        "requests": {"cpu": "200m", "memory": "256Mi", "ephemeral-storage": "64Mi"},
+        "limits": {"cpu": "500m", "memory": "512Mi", "ephemeral-storage": "128Mi"},
     }
 
 

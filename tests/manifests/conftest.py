@@ -1,0 +1,115 @@
+"""Stacks to render, and the outside checkers that read what comes out."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from local import toolchain
+from local.layout import Layout
+from local.recipes import PLATFORM
+from tests.manifests.openapi import write_schemas
+from tests.unit.stacks import OTHER_DIGEST, changed
+
+PROJECT = Path(__file__).resolve().parents[2]
+VERSION = (PROJECT / "app" / "VERSION").read_text().strip()
+LOGIN = {"username": "robot", "password": {"secure": "v1:nonce:ciphertext"}}
+CANARY = {
+    "strategy": "canary",
+    "stable": {"version": "0.9.0", "digest": OTHER_DIGEST},
+    "canary": {"version": VERSION, "weight": 10},
+}
+
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dev": ("dev", {}),
+    "prod": ("prod", {}),
+    "prod-canary": ("prod", {"release": CANARY}),
+    "prod-gateway": ("prod", {"release": CANARY, "routing": {"backend": "gateway"}}),
+    "prod-login": ("prod", {"image": {"login": LOGIN}}),
+}
+"""Name of a rendering: the stack that it starts from, and what is different."""
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run(*command: str | Path, cwd: Path = PROJECT, **options: Any) -> Any:
+    """Run a checker; its output and exit code are the test's."""
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=900, **options
+    )
+
+
+def render(stack: str | Path, out: Path) -> Any:
+    """Render as a person does, in a process of its own."""
+    return run(sys.executable, "render.py", "--stack", str(stack), "--out", out)
+
+
+def stack_file(folder: Path, stack: str, changes: dict[str, Any]) -> Path:
+    """A copy of a stack's file with changes."""
+    yaml = YAML(typ="safe", pure=True)
+    document = yaml.load((PROJECT / f"Pulumi.{stack}.yaml").read_text())
+    prefixed = {f"slipway:{section}": value for section, value in changes.items()}
+    document["config"] = changed(document["config"], prefixed)
+    file = folder / f"Pulumi.{stack}.yaml"
+    yaml.dump(document, file)
+    return file
+
+
+@pytest.fixture(scope="session", params=VARIANTS)
+def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a variant was rendered to."""
+    stack, changes = VARIANTS[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    result = render(stack_file(folder, stack, changes), folder / "out")
+    assert result.returncode == 0, result.stderr
+    return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def go() -> Run:
+    """Runs Go with the project's caches; installs it where the machine has none."""
+    at = Layout()
+    go = toolchain.find(at) or toolchain.install(at)
+    return lambda *arguments, cwd: run(go.command, *arguments, cwd=cwd, env=go.variables(at))
+
+
+@pytest.fixture(scope="session")
+def checkers() -> Path:
+    """The folder with kubeconform and kube-score, built where they are missing."""
+    built = run(sys.executable, "-m", "local", "build", "kubeconform", "kube-score")
+    assert built.returncode == 0, built.stderr
+    return Layout().bin
+
+
+@pytest.fixture(scope="session")
+def podsecurity(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program in ``podsecurity/``."""
+    program = tmp_path_factory.mktemp("podsecurity") / "podsecurity"
+    built = go("build", "-o", program, ".", cwd=PROJECT / "tests" / "manifests" / "podsecurity")
+    assert built.returncode == 0, built.stderr
+    return program
+
+
+@pytest.fixture(scope="session")
+def schemas(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """JSON schemas of Kubernetes and the Gateway API, as kubeconform wants them."""
+    folder = tmp_path_factory.mktemp("schemas")
+
+    def source(module: str) -> Path:
+        version = PLATFORM.version_of(module)
+        # Outside the checkout: no go.mod there has a say.
+        result = go("mod", "download", "-json", f"{module}@{version}", cwd=folder)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return Path(json.loads(result.stdout)["Dir"])
+
+    write_schemas(
+        source("k8s.io/kubernetes") / "api" / "openapi-spec" / "swagger.json",
+        source("sigs.k8s.io/gateway-api") / "config" / "crd" / "standard",
+        folder,
+    )
+    return folder
