@@ -24,11 +24,21 @@ _CHAINS = ("KUBE-", "CNI-")
 _FORWARD = (("-i", layout.BRIDGE), ("-o", layout.BRIDGE))
 
 
-def create() -> None:
-    """Makes the bridge as it must be, whatever is left of an earlier one."""
+def create(home: Path) -> None:
+    """Makes the bridge as it must be, whatever is left of an earlier one.
+
+    It bears the name of its node's home: two nodes cannot share it, nor the addresses on it.
+    """
+    if (owner := _owner()) and owner != str(home):
+        raise LocalError(
+            f"The node of {owner} runs on this machine, and there can be one: stop it first "
+            f"(SLIPWAY_HOME={owner} python -m local down)."
+        )
     _refuse_foreign_routes()
     if not _has_bridge():
         _ip("link", "add", layout.BRIDGE, "type", "bridge")
+    if _owner() != str(home):
+        _ip("link", "set", layout.BRIDGE, "alias", str(home))
     _ip(
         "address",
         "replace",
@@ -50,18 +60,11 @@ def create() -> None:
             _iptables("-A", "FORWARD", *direction, "-j", "ACCEPT")
 
 
-def exists() -> bool:
-    """Whether the bridge is there with its address."""
-    if not _has_bridge():
-        return False
-    addresses = _ip_json("address", "show", "dev", layout.BRIDGE)[0]["addr_info"]
-    return any(address["local"] == layout.NODE_IP for address in addresses)
-
-
-def remove() -> None:
-    """Takes away the bridge and every iptables rule and chain that the node made."""
-    if _has_bridge():
-        _ip("link", "delete", layout.BRIDGE)
+def remove(home: Path) -> None:
+    """Takes away the bridge and every iptables rule and chain of the node of `home`."""
+    if not _has_bridge() or _owner() != str(home):
+        return
+    _ip("link", "delete", layout.BRIDGE)
     for direction in _FORWARD:
         _iptables("-D", "FORWARD", *direction, "-j", "ACCEPT", check=False)
     for table in ("filter", "nat", "mangle"):
@@ -99,6 +102,12 @@ def _refuse_foreign_routes() -> None:
                     f"through {route.get('dev', 'another interface')}. Use the cluster that is "
                     "there (set KUBECONFIG), or take that route away."
                 )
+
+
+def _owner() -> str:
+    """The home of the node whose bridge it is; empty without a bridge."""
+    alias = Path("/sys/class/net") / layout.BRIDGE / "ifalias"
+    return alias.read_text().strip() if alias.exists() else ""
 
 
 def _has_bridge() -> bool:

@@ -140,7 +140,7 @@ class Node:
         if not self.supervisor.running():
             remains.clear_after_restart(self.at)
         if self.has.needs_node:
-            network.create()
+            network.create(self.at.root)
             pki.ensure(self.at)
         self.supervisor.start()
 
@@ -155,7 +155,7 @@ class Node:
     def _stop(self) -> None:
         self.supervisor.stop()
         remains.clear(self.at)
-        network.remove()
+        network.remove(self.at.root)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

@@ -63,3 +63,26 @@ def test_the_nodes_own_routes_and_strangers_are_no_hindrance(monkeypatch):
     ]
     monkeypatch.setattr(network, "_ip_json", lambda *_: routes)
     network._refuse_foreign_routes()
+
+
+@pytest.fixture
+def bridge_of_another(monkeypatch):
+    monkeypatch.setattr(network, "_owner", lambda: "/home/other")
+    monkeypatch.setattr(network, "_has_bridge", lambda: True)
+
+    def refuse(*arguments, **_):
+        raise AssertionError(f"{arguments} was run")
+
+    monkeypatch.setattr(network, "_ip", refuse)
+    monkeypatch.setattr(network.subprocess, "run", refuse)
+
+
+@pytest.mark.usefixtures("bridge_of_another")
+def test_a_second_node_is_refused_with_the_way_to_stop_the_first(tmp_path):
+    with pytest.raises(LocalError, match="SLIPWAY_HOME=/home/other python -m local down"):
+        network.create(tmp_path)
+
+
+@pytest.mark.usefixtures("bridge_of_another")
+def test_the_bridge_of_another_node_is_not_taken_away(tmp_path):
+    network.remove(tmp_path)
