@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from commands.errors import FAILED, CommandError
-from commands.stack_file import PROJECT
+from commands.stack_file import PROJECT, forget_salt
 
 OTHER_RUN_SECONDS = 900
 """How long to wait for another update of the same stack to end: longer than a cold first one."""
@@ -66,15 +66,15 @@ class Stack:
 
     def up(self, *arguments: str) -> None:
         """``pulumi up``."""
-        self._run("up", "--stack", self.name, *arguments)
+        self._work("up", *arguments)
 
     def preview(self, *arguments: str) -> None:
         """``pulumi preview``."""
-        self._run("preview", "--stack", self.name, *arguments)
+        self._work("preview", *arguments)
 
     def destroy(self, *arguments: str) -> None:
         """``pulumi destroy``."""
-        self._run("destroy", "--stack", self.name, *arguments)
+        self._work("destroy", *arguments)
 
     def outputs(self) -> dict[str, Any]:
         """What the last update left: empty when there was none."""
@@ -91,6 +91,12 @@ class Stack:
                 value = update.get("config", {}).get("slipway:release", {}).get("value")
                 if value:
                     yield json.loads(value)
+
+    def _work(self, command: str, *arguments: str) -> None:
+        try:
+            self._run(command, "--stack", self.name, *arguments)
+        finally:
+            forget_salt(self.name)
 
     def _end_interrupted_update(self) -> None:
         """Clear what an update leaves that was killed: its lock, and creations without an end.

@@ -1,5 +1,6 @@
 """A stack's configuration file, edited in place: comments, order and quotes stay as they are."""
 
+import re
 from collections.abc import MutableMapping
 from io import StringIO
 from pathlib import Path
@@ -14,6 +15,25 @@ PROJECT = Path(__file__).resolve().parent.parent
 def path_of(stack: str) -> Path:
     """Where the configuration of ``stack`` is kept."""
     return PROJECT / f"Pulumi.{stack}.yaml"
+
+
+def forget_salt(stack: str) -> None:
+    """Take back the salt that Pulumi writes into a stack file, unless a secret there needs it.
+
+    The state has it too. In the file it would tie the stack to one person's passphrase.
+    """
+    path = path_of(stack)
+    text = path.read_text()
+    without = re.sub(r"(?m)^encryptionsalt: .*\n?", "", text)
+    if without != text and not re.search(r"(?m)^\s*(?:- )?secure:", text):
+        _replace(path, without)
+
+
+def _replace(path: Path, text: str) -> None:
+    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
+        new.write(text)
+    Path(new.name).chmod(path.stat().st_mode & 0o777)
+    Path(new.name).replace(path)
 
 
 class StackFile:
@@ -58,9 +78,4 @@ class StackFile:
         """Write the file."""
         text = StringIO()
         self._yaml.dump(self._document, text)
-        with NamedTemporaryFile(
-            "w", dir=self.path.parent, prefix=f".{self.path.name}.", delete=False
-        ) as new:
-            new.write(text.getvalue())
-        Path(new.name).chmod(self.path.stat().st_mode & 0o777)
-        Path(new.name).replace(self.path)
+        _replace(self.path, text.getvalue())

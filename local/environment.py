@@ -55,6 +55,8 @@ def _backend(at: Layout, given: Mapping[str, str]) -> dict[str, str]:
     if not given.get("PULUMI_BACKEND_URL"):
         at.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         variables["PULUMI_BACKEND_URL"] = f"file://{at.state}"
+        # A stack file without a salt, as every file in the repository is, uses the state's.
+        variables["PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER"] = "true"
     if not (given.get("PULUMI_CONFIG_PASSPHRASE") or given.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
         if not at.passphrase.exists():
             files.write(at.passphrase, secrets.token_urlsafe(32), files.PRIVATE)
