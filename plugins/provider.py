@@ -52,6 +52,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
     ) -> provider_pb2.DiffResponse:
         changed = changed_keys(from_struct(request.old_inputs), from_struct(request.news))
+        # What begins with two underscores is what a provider notes for itself.
+        changed = [key for key in changed if not key.startswith("__")]
         return diff_response(changed, replaces=[])
 
     def Configure(

@@ -47,16 +47,18 @@ class DockerBuildProvider(Provider):
     def CheckConfig(
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
-        # Pulumi's own provider keeps `host`, and takes one that lacks it for another provider.
-        host = {"host": os.environ.get("DOCKER_HOST", "")}
-        return provider_pb2.CheckResponse(inputs=to_struct(host | from_struct(request.news)))
+        # Pulumi's own provider keeps these, and takes one that lacks them for another provider.
+        inputs = {"host": os.environ.get("DOCKER_HOST", "")} | from_struct(request.news)
+        if given := inputs.get("registries"):
+            # The SDK sends what is nested in a provider's inputs as a text.
+            given = json.loads(given) if isinstance(given, str) else given
+            inputs |= with_secrets({"registries": complete({"registries": given})["registries"]})
+        return provider_pb2.CheckResponse(inputs=to_struct(inputs))
 
     def Configure(
         self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ConfigureResponse:
-        # As a text if it comes from `pulumi config`, as a list from a `Provider` in the program.
-        given = reveal(from_struct(request.args)).get("registries") or []
-        self._registries = json.loads(given) if isinstance(given, str) else given
+        self._registries = reveal(from_struct(request.args)).get("registries") or []
         return super().Configure(request, context)
 
     def Check(

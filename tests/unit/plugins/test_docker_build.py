@@ -333,8 +333,12 @@ def test_the_providers_registries_are_logged_in_to_as_well(builder, provider):
         {"address": "localhost:5000", "username": "a", "password": "b"},
     ]
     for given in (registries, json.dumps(registries)):
-        request = provider_pb2.ConfigureRequest(args=to_struct({"registries": given}))
-        provider.Configure(request, Mock())
+        news = to_struct({"registries": given})
+        checked = provider.CheckConfig(provider_pb2.CheckRequest(news=news), Mock()).inputs
+        assert all(
+            isinstance(item["password"], Secret) for item in from_struct(checked)["registries"]
+        )
+        provider.Configure(provider_pb2.ConfigureRequest(args=checked), Mock())
         login = {"address": "localhost:5000", "username": "u", "password": "p"}
         _, state = create(provider, image(registries=[login]))
         auths = builder.seen("config")["auths"]
