@@ -1,7 +1,7 @@
 """Which versions run, each on a track of its own, and the share of requests each is to get."""
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Service
@@ -16,6 +16,9 @@ _TRACKS: Mapping[Strategy, tuple[Track, ...]] = {
     "canary": ("stable", "canary"),
 }
 """The tracks that a strategy can send requests to, whether or not a version runs on them now."""
+
+
+Running = dict[str, pulumi.Input[str] | pulumi.Input[int]]
 
 
 class ReleaseArgs(TypedDict):
@@ -39,9 +42,9 @@ class Release(pulumi.ComponentResource):
 
     backends: tuple[Backend, ...]
     """Where requests go, by percent."""
-    stable: pulumi.Output[dict[str, Any]]
+    stable: Running
     """``version`` and ``image``."""
-    canary: pulumi.Output[dict[str, Any]] | None
+    canary: Running | None
     """``version``, ``image`` and ``weight``; ``None`` where no canary runs."""
 
     def __init__(
@@ -57,12 +60,12 @@ class Release(pulumi.ComponentResource):
         for track in release.tracks:
             self._workload(track)
         stable, canary = release.stable, release.canary
-        self.stable = pulumi.Output.from_input(
-            {"version": stable.version, "image": images["stable"]}
-        )
-        self.canary = canary and pulumi.Output.from_input(
-            {"version": canary.version, "image": images["canary"], "weight": canary.weight}
-        )
+        self.stable = {"version": stable.version, "image": images["stable"]}
+        self.canary = canary and {
+            "version": canary.version,
+            "image": images["canary"],
+            "weight": canary.weight,
+        }
         self.register_outputs({"stable": self.stable, "canary": self.canary})
 
     def _identity(self, track: Track, version: str | None = None) -> Identity:

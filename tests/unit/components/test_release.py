@@ -6,7 +6,7 @@ import pytest
 
 from components.credentials import CredentialNames
 from components.release import Release
-from tests.unit.harness import Registry, run, value_of
+from tests.unit.harness import Registry, run
 from tests.unit.stacks import CANARY, settings
 
 IMAGES = {"stable": "registry/beacon@sha256:old", "canary": "registry/beacon@sha256:new"}
@@ -88,19 +88,10 @@ def test_an_image_for_a_track_that_does_not_run_is_refused() -> None:
 
 
 def test_the_outputs_name_what_runs() -> None:
-    assert value_of(lambda: release(release=CANARY).stable) == {
-        "version": "1.0.0",
-        "image": IMAGES["stable"],
-    }
-    canaries: list[Any] = []
-
-    def program() -> None:
-        canary = release(release=CANARY).canary
-        assert canary is not None
-        canary.apply(canaries.append)
-
-    run(program)
-    assert canaries == [{"version": "1.1.0", "image": IMAGES["canary"], "weight": 10}]
+    made: list[Release] = []
+    run(lambda: made.append(release(release=CANARY)))
+    assert made[0].stable == {"version": "1.0.0", "image": IMAGES["stable"]}
+    assert made[0].canary == {"version": "1.1.0", "image": IMAGES["canary"], "weight": 10}
 
 
 def test_there_is_no_canary_in_the_outputs_where_none_runs() -> None:
