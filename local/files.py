@@ -27,6 +27,11 @@ def write(path: Path, content: str | bytes, mode: int = PUBLIC) -> bool:
     return True
 
 
+def same(one: Path, other: Path) -> bool:
+    """Whether both are there with the same content."""
+    return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
+
+
 def private_folder(path: Path) -> Path:
     """`path` as a folder that only its owner can enter."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -79,4 +79,5 @@ class Layout:
         self.buildkit_socket = self.run / "buildkitd.sock"
         self.etcd_socket = self.run / "etcd.sock"
         self.supervisor_socket = self.run / "supervisor.sock"
+        self.supervisor_folder = self.node / "supervisor"
         self.supervisor_config = self.config / "supervisord.conf"

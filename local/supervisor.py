@@ -1,8 +1,10 @@
 """supervisord: its configuration, and the talk with it."""
 
 import hashlib
+import os
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -12,9 +14,10 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
+import supervisor
 from supervisor.xmlrpc import SupervisorTransport
 
-from local import files, layout
+from local import files, guardian
 from local.errors import LocalError
 from local.layout import Layout
 from local.logs import tail
@@ -93,7 +96,12 @@ class Supervisor:
             self._refresh(_GUARDIAN)
             return
         done = subprocess.run(
-            _supervisord(self.at), capture_output=True, text=True, check=False, cwd="/"
+            self._command(),
+            env={**os.environ, **self._variables()},
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
         )
         if done.returncode:
             message = (done.stderr or done.stdout).strip()
@@ -188,13 +196,34 @@ class Supervisor:
             ),
             files.PRIVATE,
         )
-        # A copy, so that the node does not depend on the checkout it was started from.
-        guardian = at.config / "guardian.py"
-        files.write(guardian, (layout.CHECKOUT / "local" / "guardian.py").read_text())
-        command = [sys.executable, str(guardian), *_supervisord(at)]
-        self._write_program(
-            Service(_GUARDIAN, command, health="", bound_to_supervisor=False), priority=1000
+        self._copy_programs()
+        command = [_python(), str(at.supervisor_folder / "guardian.py"), *self._command()]
+        program = Service(
+            _GUARDIAN,
+            command,
+            health="",
+            environment=self._variables(),
+            bound_to_supervisor=False,
         )
+        self._write_program(program, priority=1000)
+
+    def _copy_programs(self) -> None:
+        """supervisord and the guardian, so that the node outlives the checkout it came from."""
+        folder = self.at.supervisor_folder
+        files.write(folder / "guardian.py", Path(guardian.__file__).read_text())
+        package = Path(supervisor.__file__).parent
+        copied = folder / "supervisor"
+        if not files.same(package / "version.txt", copied / "version.txt"):
+            shutil.rmtree(copied, ignore_errors=True)
+            leave_out = shutil.ignore_patterns("__pycache__", "tests")
+            shutil.copytree(package, copied, ignore=leave_out)
+
+    def _command(self) -> list[str]:
+        config = str(self.at.supervisor_config)
+        return [_python(), "-m", "supervisor.supervisord", "-c", config]
+
+    def _variables(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(self.at.supervisor_folder)}
 
     def _write_program(self, service: Service, priority: int = 500) -> None:
         command = list(service.command)
@@ -233,8 +262,9 @@ def _revision(service: Service) -> str:
     return digest.hexdigest()[:16]
 
 
-def _supervisord(at: Layout) -> list[str]:
-    return [sys.executable, "-m", "supervisor.supervisord", "-c", str(at.supervisor_config)]
+def _python() -> str:
+    """The Python that virtual environments are made of: theirs go with their checkouts."""
+    return f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _escaped(text: str) -> str:
