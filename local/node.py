@@ -99,7 +99,7 @@ class Node:
         if self.has.needs_builder:
             needed += ["buildkitd", "buildx"]
         if self.has.needs_node:
-            needed += ["node", "pause", *(addon.name for addon in addons.ADDONS)]
+            needed += ["kubernetes", "pause", *(addon.name for addon in addons.ADDONS)]
         return needed
 
     def _node_steps(self, tools: Builder) -> list[Step]:

@@ -75,8 +75,8 @@ _TRAEFIK = "github.com/traefik/traefik/v3"
 PLATFORM = Recipe(
     "platform",
     {
-        "node": Program(
-            "./node",
+        "kubernetes": Program(
+            "./kubernetes",
             _KUBERNETES,
             # Clients cannot parse the version that an unstamped server tells.
             "k8s.io/component-base/version.gitVersion",

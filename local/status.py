@@ -100,7 +100,7 @@ def _version(service: Service) -> str:
         return subprocess.run(asked, capture_output=True, text=True, check=False).stdout
     if service.name == "etcd":
         return PLATFORM.version_of("go.etcd.io/etcd/server/v3")
-    return PLATFORM.version("buildkitd" if service.name == "buildkitd" else "node")
+    return PLATFORM.version("buildkitd" if service.name == "buildkitd" else "kubernetes")
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-// Command node is every Kubernetes program in one binary: the name it is called by says which one
+// Command kubernetes is every Kubernetes program in one binary: the name it is called by says which one
 // it is. They share most of their packages, so one compile and one link serve all of them.
 package main
 
