@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from schemas.problems import SettingsError
 from schemas.stack_file import SCHEMA, path_of, read, schema_of
@@ -83,6 +85,43 @@ def test_the_schema_for_editors_is_that_of_the_settings() -> None:
 def test_every_stack_file_names_the_schema_for_editors(file: Path) -> None:
     first = file.read_text().splitlines()[0]
     assert first == f"# yaml-language-server: $schema={SCHEMA.relative_to(CHECKOUT)}"
+
+
+@pytest.fixture(scope="module")
+def editor() -> Draft202012Validator:
+    """Checks a document as an editor does."""
+    schema = json.loads(SCHEMA.read_text())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("file", sorted(CHECKOUT.glob("Pulumi.*.yaml")), ids=lambda one: one.name)
+def test_editors_find_nothing_wrong_with_the_projects_own_stacks(
+    editor: Draft202012Validator, file: Path
+) -> None:
+    assert list(editor.iter_errors(yaml.safe_load(file.read_text()))) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("autoscaling", {"maxReplcas": 3}),
+        ("autoscaling", {"maxReplicas": 0}),
+        ("autoscaling", {"enabled": "yes"}),
+        ("release", {"stable": {"version": "latest"}}),
+        ("image", {"registry": "localhost:5000", "repository": "a", "builder": "kaniko"}),
+        ("service", {"adminToken": "in clear"}),
+        ("workload", {"rollout": {"maxSurge": "lots"}}),
+        ("rooting", {}),
+    ],
+)
+def test_editors_mark_what_is_wrong(
+    editor: Draft202012Validator, section: str, values: dict[str, object]
+) -> None:
+    document = yaml.safe_load((CHECKOUT / "Pulumi.dev.yaml").read_text())
+    document["config"][f"slipway:{section}"] = values
+    (error,) = editor.iter_errors(document)
+    assert section in error.message or section in "".join(map(str, error.path))
 
 
 def test_every_key_is_described_for_editors() -> None:
