@@ -1,4 +1,4 @@
-"""Creating and updating one object: what is sent to the API server, and when."""
+"""Creating, updating and deleting one object: what is sent to the API server, and when."""
 
 import threading
 from collections.abc import Iterable
@@ -10,6 +10,26 @@ from plugins.kubernetes.state import annotation, in_namespace, name_of, namespac
 from plugins.kubernetes.waiting import Report
 from plugins.server import PluginError
 
+_PROPAGATION = {"orphan": "Orphan", "background": "Background", "foreground": "Foreground"}
+# Kinds that own no pods: with them there is no use in waiting for the garbage collector, as
+# deleting in the foreground does.
+_LEAVES = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "HTTPRoute",
+    "HorizontalPodAutoscaler",
+    "Ingress",
+    "LimitRange",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "ResourceQuota",
+    "Role",
+    "RoleBinding",
+    "Secret",
+    "Service",
+    "ServiceAccount",
+}
 _PAUSES = (0.25, 0.5, 1, 2, 4, 4, 4, 4, 4, 4)
 """Seconds between attempts to create an object while its namespace or its CRD is being made."""
 _FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
@@ -88,13 +108,18 @@ def create(
                 raise
 
 
-def preview_update(cluster: Cluster, obj: Object, manager: str, *, force: bool) -> Object:
-    """The object as it would be updated. Nothing is changed."""
+def preview_update(cluster: Cluster, obj: Object, manager: str, *, force: bool) -> Object | None:
+    """The object as it would be updated; None if that cannot be told. Nothing is changed."""
     kind = cluster.kind_of(obj)
     obj = _placed(obj, kind)
     live = cluster.get(kind, namespace_of(obj), name_of(obj))
     force = force or _forced(obj) or (live is not None and has_predecessor(live))
-    return cluster.apply(kind, obj, manager, force=force, dry_run=True)
+    try:
+        return cluster.apply(kind, obj, manager, force=force, dry_run=True)
+    except ApiError as problem:
+        if problem.http_status == _FORBIDDEN:
+            return None
+        raise
 
 
 def update(
@@ -113,6 +138,18 @@ def update(
             # Not left out: the field may be owned by nobody else, and would be removed.
             _copy(live, obj, path)
     return cluster.apply(kind, obj, manager, force=force or _forced(obj))
+
+
+def delete(cluster: Cluster, live: Object, inputs: Object) -> Object | None:
+    """Ask for the deletion of an object; what remains of it until its finalizers have run."""
+    try:
+        kind = cluster.kind_of(live)
+    except UnknownKindError:
+        return None  # gone with its CustomResourceDefinition
+    policy = annotation(inputs, "pulumi.com/deletionPropagationPolicy").lower()
+    default = "Background" if kind.name in _LEAVES else "Foreground"
+    propagation = _PROPAGATION.get(policy, default)
+    return cluster.delete(kind, namespace_of(live), name_of(live), propagation)
 
 
 def conflict_help(problem: ApiError) -> str:

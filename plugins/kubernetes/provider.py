@@ -22,26 +22,6 @@ from plugins.values import UNKNOWN, Unknown, contains, from_struct, reveal, to_s
 
 _PATIENCE = 600.0
 """Seconds to wait for an object, as Pulumi's own plugin does; `customTimeouts` says otherwise."""
-_PROPAGATION = {"orphan": "Orphan", "background": "Background", "foreground": "Foreground"}
-# Kinds that own no pods: with them there is no use in waiting for the garbage collector, as
-# deleting in the foreground does.
-_LEAVES = {
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "ConfigMap",
-    "HTTPRoute",
-    "HorizontalPodAutoscaler",
-    "Ingress",
-    "LimitRange",
-    "NetworkPolicy",
-    "PodDisruptionBudget",
-    "ResourceQuota",
-    "Role",
-    "RoleBinding",
-    "Secret",
-    "Service",
-    "ServiceAccount",
-}
 _IF_DELETED = (
     "If the cluster was deleted, you can remove this resource from Pulumi state by rerunning the"
     ' operation with the PULUMI_K8S_DELETE_UNREACHABLE environment variable set to "true"'
@@ -111,9 +91,9 @@ class KubernetesProvider(Provider):
     ) -> provider_pb2.CheckResponse:
         """Complete the inputs by what Pulumi decides: the name, and the namespace."""
         self._warn_once_if_unreachable()
-        api_version, kind = _type_of(request.urn)
         news = from_struct(request.news)
         obj = state.normalized(state.to_object(news))
+        api_version, kind = _type_of(request.urn, obj)
         obj.setdefault("metadata", {})
         if obj["metadata"] is not UNKNOWN:
             obj = _named(obj, state.to_object(from_struct(request.olds)), request)
@@ -158,7 +138,8 @@ class KubernetesProvider(Provider):
             hasDetailedDiff=True,
             deleteBeforeReplace=bool(replacing)
             and not state.is_autonamed(new)
-            and state.id_of(new) == state.id_of(live),
+            and state.name_of(new) == state.name_of(live)
+            and state.namespace_of(new) == state.namespace_of(live),
         )
 
     def Create(
@@ -211,11 +192,12 @@ class KubernetesProvider(Provider):
             return state.checkpoint(news, live, api_version, manager)
 
         if request.preview:
-            cluster = self._connection.if_it_can_tell(obj)
-            if cluster is None:
+            live = None
+            if cluster := self._connection.if_it_can_tell(obj):
+                with _explained(f"{_title(obj)} cannot be updated", news):
+                    live = applying.preview_update(cluster, obj, manager, force=force)
+            if live is None:
                 return provider_pb2.UpdateResponse(properties=request.news)
-            with _explained(f"{_title(obj)} cannot be updated", news):
-                live = applying.preview_update(cluster, obj, manager, force=force)
             return provider_pb2.UpdateResponse(properties=to_struct(checkpoint(live)))
 
         ignored = [diff.parse_path(path) for path in request.ignoreChanges]
@@ -236,12 +218,12 @@ class KubernetesProvider(Provider):
         olds, old_inputs = from_struct(request.properties), from_struct(request.inputs)
         inputs = state.normalized(state.to_object(old_inputs))
         is_known = bool(inputs.get("kind"))
-        api_version, kind_name = _type_of(request.urn)
+        known = inputs if is_known else state.live_of(olds)
+        api_version, kind_name = _type_of(request.urn, known)
         namespace, _, name = request.id.rpartition("/")
         try:
             cluster = self._connection.cluster
-            known = inputs if is_known else state.live_of(olds)
-            kind = cluster.kind(known.get("apiVersion", api_version), known.get("kind", kind_name))
+            kind = cluster.kind(known.get("apiVersion", api_version), kind_name)
         except UnreachableError as problem:
             self._accept_as_deleted(problem, request.urn)
             return provider_pb2.ReadResponse()
@@ -267,18 +249,13 @@ class KubernetesProvider(Provider):
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:
         olds = from_struct(request.properties)
         live, inputs = state.live_of(olds), state.inputs_of(olds)
+        _type_of(request.urn, live)
         try:
-            cluster = self._connection.cluster
-            kind = cluster.kind_of(live)
+            with _explained(f"{_title(live)} was not deleted", olds):
+                remaining = applying.delete(self._connection.cluster, live, inputs)
         except UnreachableError as problem:
             self._accept_as_deleted(problem, request.urn)
             return Empty()
-        except UnknownKindError:
-            return Empty()
-        policy = state.annotation(inputs, "pulumi.com/deletionPropagationPolicy").lower()
-        default = "Background" if kind.name in _LEAVES else "Foreground"
-        propagation = _PROPAGATION.get(policy, default)
-        remaining = cluster.delete(kind, state.namespace_of(live), state.name_of(live), propagation)
         if remaining and state.annotation(inputs, "pulumi.com/skipAwait") != "true":
             seconds = _seconds(request.timeout, inputs)
             try:
@@ -298,11 +275,13 @@ class KubernetesProvider(Provider):
     ) -> Object:
         try:
             live = self._connection.observer.until_ready(live, seconds, report)
-        except NotReadyError as problem:
-            reasons = [f"{_title(live)} was {done}, but is not ready: {problem.reasons[0]}"]
-            reasons += problem.reasons[1:]
+        except (NotReadyError, PluginError) as problem:
+            is_seen = isinstance(problem, NotReadyError)
+            first, *reasons = problem.reasons if is_seen else [str(problem)]
             raise InitializationError(
-                state.id_of(live), checkpoint(problem.live), reasons
+                state.id_of(live),
+                checkpoint(problem.live if is_seen else live),
+                [f"{_title(live)} was {done}, but is not ready: {first}", *reasons],
             ) from problem
         report("")
         return live
@@ -360,15 +339,16 @@ def _named(obj: Object, old: Object, request: provider_pb2.CheckRequest) -> Obje
     return state.autoname(obj, f"{_parts(request.urn)[3]}-{suffix}")
 
 
-def _type_of(urn: str) -> tuple[str, str]:
-    """The API version and the kind in a URN. Raises `PluginError` for what is not an object."""
+def _type_of(urn: str, obj: Object) -> tuple[str, str]:
+    """The API version and the kind of a resource, by its URN.
+
+    Raises `PluginError` if the resource is not the object but a patch of it, or a Helm release.
+    """
     token = _parts(urn)[2].rpartition("$")[2]
     _, module, kind = token.split(":")
     group, _, version = module.partition("/")
-    if group in ("helm.sh", "kustomize", "yaml") or (
-        kind.endswith(("List", "Patch")) and len(kind) > len("Patch")
-    ):
-        raise PluginError(f"{token} is not supported by this plugin, only single objects are")
+    if group == "helm.sh" or (obj and obj.get("kind") != kind):
+        raise PluginError(f"{token} is not supported by this plugin, only whole objects are")
     return (version if group == "core" else module), kind
 
 
@@ -393,5 +373,7 @@ def _explained(what: str, inputs: Mapping[str, Any]) -> Iterator[None]:
     except ApiError as problem:
         message = state.redacted(str(problem), inputs)
         raise PluginError(f"{what}: {message}{applying.conflict_help(problem)}") from problem
+    except UnreachableError:
+        raise
     except PluginError as problem:
         raise PluginError(f"{what}: {problem}") from problem

@@ -43,13 +43,19 @@ class Observer:
         if not is_judged(obj) or annotation(obj, "pulumi.com/skipAwait") == "true":
             return obj
         with _Wait(self, obj, self._cancelled, seconds) as wait:
+            was_seen = False
             while True:
-                # What was just applied may be newer than what the watch has brought.
-                seen = wait.current()
-                obj = seen if seen and _generation(seen) >= _generation(obj) else obj
                 found = verdict(obj, wait.find)
                 if found.state == "ready":
                     return obj
+                seen = wait.current()
+                if was_seen and not seen:
+                    raise NotReadyError(obj, ["it was deleted meanwhile"])
+                was_seen = bool(seen)
+                # What was just applied may be newer than what the watch has brought.
+                if seen and _version(seen) > _version(obj):
+                    obj = seen
+                    continue
                 reasons = problems(obj, wait.find) if wait.elapsed() > _PATIENCE else []
                 report("; ".join([found.message, *reasons]))
                 ending = wait.ending()
@@ -149,5 +155,6 @@ class _Wait(ExitStack):
         return collection.find(key)
 
 
-def _generation(obj: Object) -> int:
-    return obj["metadata"].get("generation", 0)
+def _version(obj: Object) -> int:
+    # Comparable by Kubernetes' own word since 1.35 (KEP-5504), and in fact ever since etcd.
+    return int(obj["metadata"]["resourceVersion"])

@@ -65,7 +65,7 @@ class Collection:
                         raise ApiError(change["object"], change["object"].get("code", 0))
                     version = change["object"]["metadata"]["resourceVersion"]
                     self._note(change["type"], change["object"])
-            except PluginError:
+            except (PluginError, ValueError):
                 time.sleep(_PAUSE)
                 version = self._list_again() or version
 
