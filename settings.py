@@ -151,9 +151,13 @@ class NamespaceSettings(Section):
     """The namespace that holds everything the stack deploys."""
 
     name: DnsLabel
-    """Made by the stack, and deleted with it."""
+    """Made by the stack, and deleted with it: one that nothing else lives in."""
     quota: Quota = Quota()
     limits: ContainerLimits = ContainerLimits()
+
+    def contradictions(self) -> Iterator[Problem]:
+        if self.name == "default" or self.name.startswith("kube-"):
+            yield Problem("name", self.name, "a namespace of its own: it is deleted with the stack")
 
 
 class RegistryLogin(Section):
@@ -563,6 +567,8 @@ class RoutingSettings(Section):
         other = "gateway" if self.backend == "ingress" else "ingress"
         if other in self.model_fields_set:
             yield Problem("backend", self.backend, f'"{other}", or leave routing.{other} out')
+        if len(set(self.paths)) < len(self.paths):
+            yield Problem("paths", self.paths, "each path once")
 
     @property
     def url(self) -> str:
@@ -590,9 +596,19 @@ class Settings(Section):
         yield from self.workload.resources.limits.exceeding(
             self.namespace.limits.max, "workload.resources.limits", "namespace.limits.max"
         )
+        yield from self._foreign_namespace()
         yield from self._disruptions()
         yield from self._shutdown()
         yield from self._quota()
+
+    def _foreign_namespace(self) -> Iterator[Problem]:
+        for owner, name in (
+            ("network.proxyNamespace", self.network.proxy_namespace),
+            ("network.monitoringNamespace", self.network.monitoring_namespace),
+            ("routing.gateway.namespace", self.routing.gateway.namespace),
+        ):
+            if self.namespace.name == name:
+                yield Problem("namespace.name", name, f"another namespace than {owner}")
 
     def _disruptions(self) -> Iterator[Problem]:
         pods = self.fewest_pods

@@ -55,6 +55,13 @@ _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _PREFIXED_NAME = r"([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?"
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
 
+
+def _is_host_name(text: str) -> bool:
+    labels = text.split(".")
+    is_address = labels[-1].isdigit()
+    return not is_address and all(len(label) <= 63 for label in labels)  # noqa: PLR2004
+
+
 DnsLabel = Annotated[
     str, Form("a DNS label: at most 63 of a-z, 0-9 and -, like beacon-dev", _LABEL, 63)
 ]
@@ -72,7 +79,7 @@ HostName = Annotated[
     Form(
         "a DNS name in lower case, like beacon.example.com",
         rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*",
-        check=lambda name: all(len(label) <= 63 for label in name.split(".")),  # noqa: PLR2004
+        check=_is_host_name,
     ),
 ]
 UrlPath = Annotated[str, Form("a path that begins with /, like /api", r"/[A-Za-z0-9._~/-]*", 1024)]
@@ -101,6 +108,7 @@ Registry = Annotated[
     Form(
         "a registry's host and port without a scheme, like ghcr.io or localhost:5000",
         rf"{_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?",
+        check=lambda host: int(f"0{host.partition(':')[2]}") <= 65535,  # noqa: PLR2004
     ),
 ]
 Repository = Annotated[

@@ -54,7 +54,13 @@ def stack_file(folder: Path, stack: str, changes: dict[str, Any]) -> Path:
     yaml = YAML(typ="safe", pure=True)
     document = yaml.load((PROJECT / f"Pulumi.{stack}.yaml").read_text())
     prefixed = {f"slipway:{section}": value for section, value in changes.items()}
-    document["config"] = changed(document["config"], prefixed)
+    config = changed(document["config"], prefixed)
+    for track in ("stable", "canary"):
+        released = config["slipway:release"].get(track)
+        # A canary of another stack may have moved the version that the working tree builds.
+        if released and "digest" not in released:
+            released["version"] = VERSION
+    document["config"] = config
     file = folder / f"Pulumi.{stack}.yaml"
     yaml.dump(document, file)
     return file

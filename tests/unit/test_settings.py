@@ -228,6 +228,19 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
             {"namespace": {"quota": {"limits": {"memory": "14Gi", "cpu": "3"}}}},
             'namespace.quota.requests.cpu is "10": use at most limits.cpu, which is 3',
         ),
+        (
+            {"namespace": {"name": "kube-system"}},
+            'namespace.name is "kube-system": use a namespace of its own',
+        ),
+        ({"namespace": {"name": "default"}}, 'namespace.name is "default": use a namespace of its'),
+        (
+            {"namespace": {"name": "ingress"}},
+            'namespace.name is "ingress": use another namespace than network.proxyNamespace',
+        ),
+        (
+            {"routing": {"paths": ["/", "/"]}},
+            'routing.paths is ["/", "/"]: use each path once',
+        ),
         ({"service": {"adminPort": 8080}}, "service.adminPort is 8080: use another port than"),
         (
             {"release": {"strategy": "rolling", "canary": CANARY["canary"]}},
@@ -388,7 +401,7 @@ def test_the_program_gets_secrets_decrypted(version_file: Path, engine: Any) -> 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_projects_own_stacks_are_good(stack: str) -> None:
-    assert load(stack, PROJECT / "app" / "VERSION")
+    assert load(stack)
 
 
 def test_dev_and_prod_scale_as_required() -> None:

@@ -25,13 +25,13 @@ def accepts(kind: Any, value: object) -> bool:
         (
             values.HostName,
             ["a.b", "localhost", "a-b.c"],
-            ["a..b", ".a", "a.", "*.a", f"{'a' * 64}.b"],
+            ["a..b", ".a", "a.", "*.a", "10.0.0.1", f"{'a' * 64}.b"],
         ),
         (values.UrlPath, ["/", "/a/b-c"], ["", "a", "/a b", "/?q"]),
         (
             values.Registry,
             ["ghcr.io", "localhost:5000", "10.0.0.1:5000"],
-            ["http://a", "a/b", "a:"],
+            ["http://a", "a/b", "a:", "a:70000"],
         ),
         (values.Repository, ["a", "a/b", "a-b/c_d"], ["/a", "a/", "A", "a:b", "a@b", ""]),
         (
