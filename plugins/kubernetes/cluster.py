@@ -21,7 +21,7 @@ Object = dict[str, Any]
 # The API server answers within 60 s or cuts the request itself (--request-timeout).
 _TIMEOUT = urllib3.Timeout(connect=5, read=65)
 # Every request here may be sent twice: it reads, applies or deletes. With these factors an API
-# server may be away for 20 s, which a restart is not; before the first answer, for 1 s.
+# server may be away for 20 s, which a restart is not; before the first answer, for 4 s.
 _RETRY = urllib3.Retry(
     total=None,
     connect=8,
@@ -35,7 +35,7 @@ _RETRY = urllib3.Retry(
     backoff_max=4,
     raise_on_status=False,
 )
-_FIRST_RETRY = _RETRY.new(connect=2, read=1, status=2)
+_FIRST_RETRY = _RETRY.new(connect=4, read=1, status=4)
 _CONNECTIONS = 16
 """Requests in flight; the API server's own fairness queues start further up."""
 _REDISCOVERY = 1.0  # seconds between two looks at what the server serves
