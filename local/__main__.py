@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -24,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(given)
     except LocalError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _USAGE_ERROR
+    except (OSError, subprocess.SubprocessError) as error:
+        # A full disk, a command that hangs: the machine's fault, in its own words.
         print(f"error: {error}", file=sys.stderr)
         return _USAGE_ERROR
     except KeyboardInterrupt:

@@ -9,13 +9,17 @@ Usage: guardian.py COMMAND…   (the command that starts supervisord as a daemon
 import os
 import select
 import sys
+from pathlib import Path
 
 
 def main() -> None:
     """Waits for the end of the parent, without polling, then takes its place."""
-    supervisor = os.pidfd_open(os.getppid())
-    select.select([supervisor], [], [])
-    os.close(supervisor)
+    parent = os.getppid()
+    handle = os.pidfd_open(parent)
+    # Whose child this is by now is someone else, if the supervisor ended before this line.
+    if b"supervisor" in Path(f"/proc/{parent}/cmdline").read_bytes():
+        select.select([handle], [], [])
+    os.close(handle)
     # What it wrote to ended with the old supervisor; the new one has a log of its own.
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):

@@ -86,7 +86,7 @@ class Supervisor:
         """Whether it answers."""
         try:
             return self._call("getState")["statecode"] >= 0
-        except (OSError, HTTPException):
+        except LocalError:
             return False
 
     def start(self) -> None:
@@ -167,8 +167,14 @@ class Supervisor:
         """One call on a connection of its own: a kept one does not survive a restart."""
         transport = SupervisorTransport(serverurl=f"unix://{self.at.supervisor_socket}")
         # The address is not used: the transport goes to the socket.
-        with ServerProxy("http://127.0.0.1", transport=transport) as server:
-            return getattr(server.supervisor, name)(*arguments)
+        try:
+            with ServerProxy("http://127.0.0.1", transport=transport) as server:
+                return getattr(server.supervisor, name)(*arguments)
+        except (OSError, HTTPException) as error:
+            raise LocalError(
+                f"supervisord does not answer ({error or type(error).__name__}). Its log is "
+                f"{self.log_of('supervisord')}; `up` starts it again."
+            ) from error
 
     def _quietly(self, call: str, *arguments: object) -> None:
         """Calls supervisord; that a program is already so, or not known, is fine."""
@@ -231,7 +237,7 @@ class Supervisor:
             command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
         environment = {
             "PATH": f"{self.at.bin}:{_SYSTEM_PATH}",
-            "HOME": "/root",
+            "HOME": str(Path.home()),
             # Supervisord restarts what has changed: so it has to see what a program reads.
             "SLIPWAY_REVISION": _revision(service),
             **service.environment,
