@@ -59,8 +59,11 @@ class Kind:
             # `number` is the older name of `numeric`; the state holds both.
             numeric = inputs.get("numeric", inputs.get("number", True))
             full |= {"numeric": numeric, "number": inputs.get("number", numeric)}
-        # An empty value says no more than an absent one, and replaces nothing.
-        return {key: value for key, value in full.items() if value not in (None, "", {})}
+        return {key: value for key, value in full.items() if value is not None}
+
+    def substance(self, inputs: Properties) -> Properties:
+        """What decides the value: an empty input says no more than an absent one."""
+        return {key: value for key, value in self.complete(inputs).items() if value not in ("", {})}
 
     def state(self, outputs: Properties) -> Properties:
         """The outputs as they are kept: secrets marked, the schema version added."""
@@ -253,7 +256,7 @@ class RandomProvider(Provider):
     ) -> provider_pb2.DiffResponse:
         kind = _kind(request.type)
         olds, news = reveal(from_struct(request.olds)), from_struct(request.news)
-        changed = changed_keys(kind.complete(olds), kind.complete(news))
+        changed = changed_keys(kind.substance(olds), kind.substance(news))
         return diff_response(changed, replaces=changed)
 
     def Create(
