@@ -67,6 +67,18 @@ def problems(obj: Object, find: Find) -> list[str]:
     return list(dict.fromkeys(found))[:_SHOWN]
 
 
+def _written(obj: Object) -> str:
+    """When the object was last written by other than its controller; empty if that is not told.
+
+    A condition from before says nothing of what was written: the rollout of a new template may be
+    observed before the verdict on the old one is taken back.
+    """
+    entries = obj["metadata"].get("managedFields") or []
+    return max(
+        (entry.get("time", "") for entry in entries if not entry.get("subresource")), default=""
+    )
+
+
 def _deployment(obj: Object, _: Find) -> Verdict:
     spec, status = obj.get("spec", {}), obj.get("status", {})
     wanted = spec.get("replicas", 1)
@@ -76,7 +88,9 @@ def _deployment(obj: Object, _: Find) -> Verdict:
         return Verdict("waiting", "waiting for the Deployment controller")
     progress = _condition(obj, "Progressing")
     if progress.get("reason") == "ProgressDeadlineExceeded":
-        return Verdict("failed", _reason(progress))
+        is_old = progress.get("lastUpdateTime", "") < _written(obj)
+        waiting = Verdict("waiting", "waiting for the rollout to begin")
+        return waiting if is_old else Verdict("failed", _reason(progress))
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     total = status.get("replicas", 0)
     failure = _condition(obj, "ReplicaFailure")

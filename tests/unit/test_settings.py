@@ -413,9 +413,10 @@ def test_dev_and_prod_scale_as_required() -> None:
     assert scaling == {"dev": (2, 10, 50), "prod": (3, 20, 70)}
 
 
-def test_prod_takes_no_pod_away_before_another_is_ready() -> None:
+def test_the_shipped_stacks_take_no_pod_away_before_another_is_ready() -> None:
     assert load("prod").workload.rollout.max_unavailable == 0
-    assert load("dev").workload.rollout.max_unavailable == 1
+    assert load("dev").workload.rollout.max_unavailable == 0
+    assert settings().workload.rollout.max_unavailable == 1
 
 
 def test_the_address_shows_the_port_unless_it_is_the_usual_one() -> None:

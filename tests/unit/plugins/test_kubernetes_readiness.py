@@ -304,3 +304,22 @@ def test_the_reasons_tell_of_scheduling_and_of_warnings_about_the_pod():
 def test_pods_that_run_are_no_reason():
     fine = pod("a", conditions=[condition("Ready", "True")])
     assert problems(DEPLOYMENT, finder(fine)) == []
+
+
+@pytest.mark.parametrize(
+    ("judged", "state"), [("2026-01-01T00:00:00Z", "waiting"), ("2026-01-01T00:02:00Z", "failed")]
+)
+def test_a_missed_deadline_counts_only_for_what_was_written_before_it(
+    judged: str, state: str
+) -> None:
+    late = condition("Progressing", "False", "ProgressDeadlineExceeded", "too slow")
+    deployment = made(
+        "apps/v1/Deployment",
+        {"replicas": 1},
+        {"observedGeneration": 2, "conditions": [{**late, "lastUpdateTime": judged}]},
+        managedFields=[
+            {"manager": "pulumi-kubernetes", "time": "2026-01-01T00:01:00Z"},
+            {"manager": "controller", "time": "2026-01-01T00:03:00Z", "subresource": "status"},
+        ],
+    )
+    assert verdict(deployment, NOTHING).state == state
