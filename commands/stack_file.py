@@ -24,7 +24,7 @@ def forget_salt(stack: str) -> None:
     """
     path = path_of(stack)
     text = path.read_text()
-    without = re.sub(r"(?m)^encryptionsalt: .*\n?", "", text)
+    without = re.sub(r"(?m)^encryptionsalt:.*(?:\n[ \t]+.*)*\n?", "", text)
     if without != text and not re.search(r"(?m)^\s*(?:- )?secure:", text):
         _replace(path, without)
 

@@ -129,6 +129,7 @@ class _Edit:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._yaml = YAML()
+        self._yaml.width = 4096
 
     def __enter__(self) -> Any:
         self._document = self._yaml.load(self._file.read_text())

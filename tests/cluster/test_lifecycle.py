@@ -54,6 +54,7 @@ def test_a_refresh_finds_no_drift(project: Project) -> None:
 
 
 def test_a_config_value_reaches_the_service_without_a_restart(project: Project) -> None:
+    wait_until("the pods that the autoscaler wants", lambda: len(pods(project)) > 1, seconds=60)
     before = pods(project)
     with project.config() as config:
         config["slipway:config"]["message"] = "changed while running"

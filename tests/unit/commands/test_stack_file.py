@@ -15,8 +15,9 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "Pulumi.dev.yaml"
 
 
-def test_the_salt_that_pulumi_writes_is_taken_back(file: Path) -> None:
-    file.write_text(f"# Mine.\nconfig:\n  slipway:service:\n    name: beacon\n{SALT}")
+@pytest.mark.parametrize("salt", [SALT, SALT.replace(" ", "\n  ")], ids=["line", "folded"])
+def test_the_salt_that_pulumi_writes_is_taken_back(file: Path, salt: str) -> None:
+    file.write_text(f"# Mine.\nconfig:\n  slipway:service:\n    name: beacon\n{salt}")
     stack_file.forget_salt("dev")
     assert file.read_text() == "# Mine.\nconfig:\n  slipway:service:\n    name: beacon\n"
 
