@@ -44,7 +44,7 @@ down: $(RUN) ## Delete everything a stack deployed
 	@$(PY) -m commands down --stack $(STACK) $(ARGS)
 
 env: $(RUN) ## Print the variables of a shell for plain pulumi, kubectl, buildx: eval "$$(make -s env)"
-	@$(PY) -m commands env
+	@$(PY) -m local env
 
 ##@ The ground under it, on a machine that lacks it
 

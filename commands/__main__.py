@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from commands import ground, status
 from commands.errors import BAD_INPUT, CommandError
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE, Release
-from local.environment import environment
 from local.errors import LocalError
 from settings import Settings, SettingsError, load
 
@@ -68,7 +66,7 @@ def _weight(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="commands", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "preview", "down", "status", "canary", "promote", "rollback", "env"):
+    for name in ("up", "preview", "down", "status", "canary", "promote", "rollback"):
         command = commands.add_parser(name)
         command.add_argument("--stack", default="dev")
         if name in ("canary", "rollback"):
@@ -81,10 +79,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _execute(arguments: argparse.Namespace) -> None:
-    if arguments.command == "env":
-        for name, value in sorted(environment().items()):
-            print(f"export {name}={shlex.quote(value)}")
-        return
     # A release command mends what app/VERSION contradicts: it pins the version before.
     moves_traffic = arguments.command in MOVE_TRAFFIC
     settings = load(arguments.stack, None if moves_traffic else VERSION_FILE)

@@ -41,7 +41,7 @@ class Release:
         self._settings = settings
         self._environment = environment
         self._file = StackFile(stack.name)
-        self._image = f"{settings.image.registry}/{settings.image.repository}"
+        self._image = settings.image.name
 
     def canary(self, version: str, weight: int) -> str:
         """Send ``weight`` percent of requests to ``version`` and leave the rest where they are.

@@ -73,7 +73,7 @@ class Bench:
             for track in ("stable", "canary")
         }
         settings = SimpleNamespace(
-            image=SimpleNamespace(registry="localhost:5000", repository="slipway/beacon"),
+            image=SimpleNamespace(name="localhost:5000/slipway/beacon"),
             release=SimpleNamespace(strategy=written["strategy"], **tracks),
         )
         stack = FakeStack(self.running, self.ran)
