@@ -9,19 +9,19 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationError
 
+from schemas.compute import Compute
+from schemas.observability import ObservabilitySettings, SloSettings
 from schemas.problems import Problem, SettingsError, problems_of
+from schemas.section import Section
 from schemas.values import (
     DECRYPTED,
     VERSION,
     BuildArgument,
     CountOrShare,
-    Cpu,
     Digest,
     DnsLabel,
     HeaderName,
@@ -34,6 +34,7 @@ from schemas.values import (
     Repository,
     Secret,
     ServiceName,
+    Url,
     UrlPath,
     Version,
     amount,
@@ -54,30 +55,6 @@ Replicas = Annotated[int, Field(ge=1, le=1000)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 
 
-class Section(BaseModel):
-    """A group of keys. Unknown keys, wrong types and values out of bounds are errors."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        validate_by_name=True,
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        use_attribute_docstrings=True,
-    )
-
-    def contradictions(self) -> Iterator[Problem]:
-        """Values that are good alone, but not beside each other."""
-        yield from ()
-
-    @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        if problems := tuple(self.contradictions()):
-            text = "; ".join(map(str, problems))
-            raise PydanticCustomError("contradiction", "{text}", {"text": text, "all": problems})
-        return self
-
-
 class Service(Section):
     """The service and how it is reached inside the cluster."""
 
@@ -89,6 +66,8 @@ class Service(Section):
     """Where operators and monitoring reach it; never routed to from outside."""
     admin_token: Secret | None = None
     """Bearer token for the admin port's fault injection. Generated when left out."""
+    metrics: bool = True
+    """Whether the admin port serves `/metrics`, as beacon's does."""
 
     def contradictions(self) -> Iterator[Problem]:
         if self.port == self.admin_port:
@@ -100,22 +79,6 @@ class Cluster(Section):
 
     context: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """The kubeconfig's context. Left out: the current one."""
-
-
-class Compute(Section):
-    """An amount of CPU and memory."""
-
-    cpu: Cpu
-    """Cores or millicores."""
-    memory: Memory
-    """Bytes."""
-
-    def exceeding(self, other: "Compute", prefix: str, bound: str) -> Iterator[Problem]:
-        """Where this is more than ``other``."""
-        for name in ("cpu", "memory"):
-            value, most = getattr(self, name), getattr(other, name)
-            if amount(value) > amount(most):
-                yield Problem(f"{prefix}.{name}", value, f"at most {bound}.{name}, which is {most}")
 
 
 class Quota(Section):
@@ -486,6 +449,13 @@ class Faults(Section):
             yield Problem("latencyJitter", self.latency_jitter, allowed)
 
 
+class Tracing(Section):
+    """Which requests are traced, where the stack has somewhere to send traces to."""
+
+    sample_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Share of the requests that no caller has decided on. 0: only those that a caller traces."""
+
+
 class ServiceConfig(Section):
     """The service's own configuration, reloaded without a restart; its README has every key."""
 
@@ -501,6 +471,11 @@ class ServiceConfig(Section):
     """How long to go on serving, not ready, after SIGTERM."""
     timeouts: Timeouts = Timeouts()
     limits: RequestLimits = RequestLimits()
+    tracing: Tracing = Tracing()
+    profiling: bool = False
+    """Whether pprof is served, on port 6060 of the pod's loopback: `kubectl port-forward` only."""
+    upstream: Url | None = None
+    """URL that `GET /api/relay` asks in turn. Left out: the service itself."""
     faults: Faults = Faults()
 
     def contradictions(self) -> Iterator[Problem]:
@@ -516,7 +491,7 @@ class Network(Section):
     proxy_namespace: DnsLabel = "ingress"
     """Where the proxies run that serve Ingresses or Gateways."""
     monitoring_namespace: DnsLabel = "monitoring"
-    """Where metrics are scraped from."""
+    """Where metrics are scraped from; with `observability.mode: bundled`, made by the stack."""
 
 
 class IngressSettings(Section):
@@ -591,6 +566,8 @@ class Settings(Section):
     config: ServiceConfig = ServiceConfig()
     network: Network = Network()
     routing: RoutingSettings
+    observability: ObservabilitySettings = ObservabilitySettings()
+    slo: SloSettings = SloSettings()
 
     def contradictions(self) -> Iterator[Problem]:
         yield from self.workload.resources.limits.exceeding(
@@ -600,11 +577,13 @@ class Settings(Section):
         yield from self._disruptions()
         yield from self._shutdown()
         yield from self._quota()
+        yield from self._observability()
 
     def _foreign_namespace(self) -> Iterator[Problem]:
         for owner, name in (
             ("network.proxyNamespace", self.network.proxy_namespace),
             ("network.monitoringNamespace", self.network.monitoring_namespace),
+            ("observability.nodeNamespace", self.observability.node_namespace),
             ("routing.gateway.namespace", self.routing.gateway.namespace),
         ):
             if self.namespace.name == name:
@@ -647,6 +626,19 @@ class Settings(Section):
             if amount(has.memory) < memory:
                 key = f"namespace.quota.{part}.memory"
                 yield Problem(key, has.memory, f"at least {mebibytes(memory)}, {why}")
+
+    def _observability(self) -> Iterator[Problem]:
+        observability, node = self.observability, self.observability.node_namespace
+        if node == self.network.monitoring_namespace:
+            allowed = "another namespace than network.monitoringNamespace"
+            yield Problem("observability.nodeNamespace", node, allowed)
+        has_slo = bool(self.slo.model_fields_set)
+        if has_slo and observability.mode == "off":
+            allowed = '"bundled" or "operator", for slo is set: nothing would measure it'
+            yield Problem("observability.mode", observability.mode, allowed)
+        if has_slo and not self.service.metrics:
+            allowed = "true, for slo is set: without metrics there is nothing to measure it by"
+            yield Problem("service.metrics", self.service.metrics, allowed)
 
     @property
     def fewest_pods(self) -> int:

@@ -28,7 +28,9 @@ class ConfigFile:
         self._values = {
             "listen": f":{service.port}",
             "adminListen": f":{service.admin_port}",
-            **config.model_dump(mode="json", by_alias=True),
+            **config.model_dump(
+                mode="json", by_alias=True, exclude={"tracing", "profiling", "upstream"}
+            ),
         }
         self._values["faults"]["tokenFile"] = str(TOKEN_FILE)
 

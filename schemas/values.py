@@ -119,6 +119,22 @@ Repository = Annotated[
         200,
     ),
 ]
+Url = Annotated[str, Form("a URL, like https://example.com/path", r"https?://[^\s]+", 1024)]
+HostPort = Annotated[
+    str,
+    Form("a host and a port, like kafka:9092", rf"{_LABEL}(\.{_LABEL})*:[0-9]{{1,5}}", 253),
+]
+KafkaTopic = Annotated[
+    str, Form("a topic: letters, digits, ., _ and -, like logs", r"[A-Za-z0-9._-]+", 249)
+]
+ElasticsearchIndex = Annotated[
+    str,
+    Form(
+        "an index in lower case: letters, digits, ., _ and -, like logs",
+        r"[a-z0-9][a-z0-9._-]*",
+        100,
+    ),
+]
 # Build metadata (`+…`) is left out: an image tag cannot hold it.
 VERSION = Form(
     "MAJOR.MINOR.PATCH or MAJOR.MINOR.PATCH-PRERELEASE, like 1.4.0 or 1.4.0-rc.1, in quotes",
