@@ -3,6 +3,8 @@ STACK  ?= dev
 OUT    ?= out/$(STACK)
 PYTHON ?= python3
 ARGS   ?=
+# Most tests wait more than they work: so many files run beside each other.
+BESIDE ?= --numprocesses=4 --dist=loadfile
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
@@ -63,19 +65,22 @@ local-reset: $(RUN) ## Stop it and forget all that ran on it; what was built sta
 ##@ The code
 
 test: lint test-app ## Run every test: style, types, the Go service, unit, manifests, cluster
-	@$(PY) -m pytest tests/unit tests/manifests tests/cluster $(ARGS)
+	@$(PY) -m pytest tests/unit tests/manifests $(BESIDE) $(ARGS)
+	@$(PY) -m pytest tests/cluster -m 'not alone' $(BESIDE) $(ARGS)
+	@$(PY) -m pytest tests/cluster -m alone $(ARGS)
 
 test-app: $(RUN) ## Run the Go service's tests, race detector on
 	@$(PY) -m commands.app test
 
 test-unit: $(DEV) ## Run the tests that need nothing but Python
-	@$(PY) -m pytest tests/unit $(ARGS)
+	@$(PY) -m pytest tests/unit $(BESIDE) $(ARGS)
 
 test-manifests: $(DEV) ## Render the stacks and let outside checkers read them
-	@$(PY) -m pytest tests/manifests $(ARGS)
+	@$(PY) -m pytest tests/manifests $(BESIDE) $(ARGS)
 
 test-cluster: $(DEV) ## Run the tests on a running node
-	@$(PY) -m pytest tests/cluster $(ARGS)
+	@$(PY) -m pytest tests/cluster -m 'not alone' $(BESIDE) $(ARGS)
+	@$(PY) -m pytest tests/cluster -m alone $(ARGS)
 
 lint: $(DEV) ## Check style and types
 	@$(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/pyright

@@ -1,6 +1,7 @@
 """A copy of the checkout with a stack of its own, so that a test changes nothing of the user's."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -29,6 +30,14 @@ def wait_until(
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:g} s for {what}")
         time.sleep(interval)
+
+
+def changes(output: str) -> dict[str, int]:
+    """The counts under Pulumi's ``Resources:``, by what happened: created, updated, unchanged…"""
+    summary = output.partition("Resources:")[2].partition("Duration")[0]
+    counts = {verb: int(count) for count, verb in re.findall(r"(\d+) (\w+)", summary)}
+    counts.pop("changes", None)
+    return counts
 
 
 def _files_of(checkout: Path) -> list[str]:
@@ -66,6 +75,9 @@ class Project:
         with project.config() as config:
             config["slipway:namespace"]["name"] = stack
             config["slipway:routing"]["host"] = f"{stack}.localhost"
+            # Only the tests of observability have servers of their own.
+            config.pop("slipway:slo", None)
+            config["slipway:observability"] = {"mode": "off"}
             # Small, so that the tests' pods fit on a small node beside everything else.
             config.setdefault("slipway:workload", {})["resources"] = {
                 "requests": {"cpu": "50m", "memory": "32Mi"}
@@ -113,6 +125,18 @@ class Project:
         assert result.returncode != 0, f"make {target} succeeded\n{text}"
         assert "Traceback" not in text, text
         return result
+
+    def pulumi_up(self) -> "subprocess.CompletedProcess[str]":
+        """Plain `pulumi up`, which does not mend the ground first as `make up` does."""
+        return self.run(
+            *("pulumi", "up", "--yes", "--skip-preview", "--non-interactive"),
+            *("--stack", self.stack),
+        )
+
+    def edit_source(self, line: str) -> None:
+        """Add a line to the service's source: a comment is enough to make it new."""
+        main = self.folder / "app" / "main.go"
+        main.write_text(f"{main.read_text()}\n{line}\n")
 
     def kubectl(self, *arguments: str) -> str:
         """What kubectl prints for the stack's namespace."""

@@ -5,8 +5,7 @@ import threading
 import httpx
 import pytest
 
-from tests.cluster.project import ENTRY_POINT, Project, wait_until
-from tests.cluster.test_lifecycle import changes
+from tests.cluster.project import ENTRY_POINT, Project, changes, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -6,47 +6,18 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from local.layout import Layout
-from tests.cluster.project import Project
-from tests.cluster.test_lifecycle import changes
+from tests.cluster.project import Project, changes
 from tests.cluster.traffic import SteadyLoad
 
 pytestmark = pytest.mark.timeout(900)
 
 CLUSTERS_OWN = ("replicas", "clusterIP", "clusterIPs")
 
-KILLS = int(os.environ.get("KILLS", "3"))
+KILLS = int(os.environ.get("KILLS", "2"))
 """How many different moments of an update are tried."""
-
-
-@contextmanager
-def stopped(project: Project, part: str) -> Iterator[None]:
-    """Hold one part of the ground down."""
-    supervisor = ["supervisorctl", "-s", f"unix://{Layout().supervisor_socket}"]
-    stop = project.run(*supervisor, "stop", part)
-    assert "stopped" in stop.stdout, stop.stdout + stop.stderr
-    try:
-        yield
-    finally:
-        assert project.run("python", "-m", "local", "up").returncode == 0
-
-
-def pulumi_up(project: Project) -> "subprocess.CompletedProcess[str]":
-    """Plain `pulumi up`, which does not mend the ground first as `make up` does."""
-    return project.run(
-        *("pulumi", "up", "--yes", "--skip-preview", "--non-interactive"),
-        *("--stack", project.stack),
-    )
-
-
-def edit_source(project: Project, line: str) -> None:
-    main = project.folder / "app" / "main.go"
-    main.write_text(f"{main.read_text()}\n{line}\n")
 
 
 def kubernetes_objects(project: Project) -> dict[str, object]:
@@ -86,7 +57,7 @@ def test_a_bad_value_is_refused_with_exit_code_two_and_nothing_touched(project: 
     assert "50" in result.stderr
     assert "Traceback" not in result.stderr
 
-    plain = pulumi_up(project)
+    plain = project.pulumi_up()
     text = plain.stdout + plain.stderr
     assert plain.returncode != 0
     assert text.count("slipway:autoscaling.minReplicas") == 1, text
@@ -116,32 +87,6 @@ def test_a_full_disk_during_a_build_is_named_and_the_next_up_builds(project: Pro
     assert project.make("up")
 
 
-def test_a_registry_that_is_down_fails_the_push_and_the_next_up_publishes(
-    project: Project,
-) -> None:
-    edit_source(project, "// Not published yet.")
-    with stopped(project, "registry"):
-        result = pulumi_up(project)
-        text = result.stdout + result.stderr
-        assert result.returncode != 0
-        assert "connection refused" in text
-        assert "localhost:5000" in text
-        assert "Traceback" not in text
-    assert "updated" in changes(project.make("up").stdout)
-
-
-def test_a_cluster_that_is_down_is_one_clear_error(project: Project) -> None:
-    with project.config() as config:
-        config["slipway:autoscaling"]["maxReplicas"] = 6
-    with stopped(project, "kube-apiserver"):
-        result = pulumi_up(project)
-        text = result.stdout + result.stderr
-        assert result.returncode != 0
-        assert "unreachable" in text
-        assert "Traceback" not in text
-    assert "updated" in changes(project.make("up").stdout)
-
-
 def test_an_image_that_crashes_is_reported_while_the_old_one_serves_on(project: Project) -> None:
     with project.config() as config:
         config["slipway:workload"].setdefault("rollout", {})["progressDeadlineSeconds"] = 20
@@ -160,7 +105,7 @@ def test_an_image_that_crashes_is_reported_while_the_old_one_serves_on(project: 
 
 
 def test_ctrl_c_in_the_middle_of_an_update_loses_nothing(project: Project) -> None:
-    edit_source(project, "// Interrupted by hand.")
+    project.edit_source("// Interrupted by hand.")
     process = subprocess.Popen(
         ["make", "--silent", "up", f"STACK={project.stack}"],
         cwd=project.folder,

@@ -1,21 +1,12 @@
 """One stack from nothing to nothing, with a change of every kind between."""
 
 import json
-import re
 
 import pytest
 
-from tests.cluster.project import Project, wait_until
+from tests.cluster.project import Project, changes, wait_until
 
 pytestmark = pytest.mark.timeout(900)
-
-
-def changes(output: str) -> dict[str, int]:
-    """The counts under Pulumi's ``Resources:``, by what happened: created, updated, unchanged…"""
-    summary = output.partition("Resources:")[2].partition("Duration")[0]
-    counts = {verb: int(count) for count, verb in re.findall(r"(\d+) (\w+)", summary)}
-    counts.pop("changes", None)
-    return counts
 
 
 def plan(project: Project) -> dict[str, set[str]]:

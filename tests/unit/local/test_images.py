@@ -63,7 +63,7 @@ class Registry(BaseHTTPRequestHandler):
 def registry(monkeypatch):
     handler = type("Fresh", (Registry,), {"blobs": {}, "manifests": {}, "pushes": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setattr(images.layout, "REGISTRY", f"127.0.0.1:{server.server_port}")
     yield handler
     server.shutdown()

@@ -50,6 +50,8 @@ def test_it_is_started_once(supervisor):
     first = supervisor._call("getPID")
     supervisor.start()
     assert supervisor._call("getPID") == first
+    # A guardian that is stopped between its fork and its start is deaf for ten seconds.
+    until(lambda: pid(supervisor, "guardian"))
 
 
 def test_a_program_that_is_killed_comes_back(supervisor, sleeper):

@@ -62,7 +62,7 @@ def server() -> Iterator[Server]:
     with Server() as server:
         server.answers["/api"] = [(200, discovery("ConfigMap"))]
         server.answers["/apis"] = [(200, discovery())]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 
