@@ -17,22 +17,27 @@ _NEEDS_RESTART = {
     "adminListen": True,
     "startupCheck": True,
     "timeouts": {"readHeader", "read", "write", "idle"},
+    "tracing": {"endpoint"},
+    "profiling": True,
 }
 """The keys that the service reads only at its start, as its README says."""
 
 
 class ConfigFile:
-    """``config`` completed by what the workload decides: the ports and the token's place."""
+    """``config`` completed by what the stack decides: ports, the token's place, the trace store.
 
-    def __init__(self, config: ServiceConfig, service: Service) -> None:
+    ``traces`` is the base URL of an OTLP/HTTP receiver. ``None``: the service traces nothing.
+    """
+
+    def __init__(self, config: ServiceConfig, service: Service, traces: str | None = None) -> None:
         self._values = {
             "listen": f":{service.port}",
             "adminListen": f":{service.admin_port}",
-            **config.model_dump(
-                mode="json", by_alias=True, exclude={"tracing", "profiling", "upstream"}
-            ),
+            **config.model_dump(mode="json", by_alias=True),
         }
         self._values["faults"]["tokenFile"] = str(TOKEN_FILE)
+        self._values["tracing"]["endpoint"] = traces or ""
+        self._values["upstream"] = config.upstream or ""
 
     @property
     def text(self) -> str:

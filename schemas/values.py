@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
@@ -60,6 +61,14 @@ def _is_host_name(text: str) -> bool:
     labels = text.split(".")
     is_address = labels[-1].isdigit()
     return not is_address and all(len(label) <= 63 for label in labels)  # noqa: PLR2004
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 DnsLabel = Annotated[
@@ -119,7 +128,15 @@ Repository = Annotated[
         200,
     ),
 ]
-Url = Annotated[str, Form("a URL, like https://example.com/path", r"https?://[^\s]+", 1024)]
+Url = Annotated[
+    str,
+    Form(
+        "a URL without user and password, like https://example.com/path",
+        r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?]([!-$&-~]|%[0-9A-Fa-f]{2})*)?",
+        1024,
+        _is_url,
+    ),
+]
 HostPort = Annotated[
     str,
     Form("a host and a port, like kafka:9092", rf"{_LABEL}(\.{_LABEL})*:[0-9]{{1,5}}", 253),

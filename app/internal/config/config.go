@@ -21,7 +21,11 @@ type Config struct {
 	StartupCheck string
 	Timeouts     Timeouts
 	Limits       Limits
-	Faults       Faults
+	Tracing      Tracing
+	Profiling    bool
+	// Upstream is the URL that a relay asks, or nothing for the service itself.
+	Upstream string
+	Faults   Faults
 }
 
 // Timeouts bound how long one connection may keep the service busy.
@@ -38,6 +42,14 @@ type Limits struct {
 	BodyBytes      int
 	Notes          int
 	WorkIterations int
+}
+
+// Tracing says where traces are sent, and which.
+type Tracing struct {
+	// Endpoint is the base URL of an OTLP/HTTP receiver, or nothing where there are no traces.
+	Endpoint string
+	// SampleRatio is the share of the requests to trace that no caller has decided on.
+	SampleRatio float64
 }
 
 // Faults says whether faults may be injected at all, who may do so, and which are on.
@@ -76,8 +88,9 @@ func Default() Config {
 			Idle:     120 * time.Second,
 			Shutdown: 20 * time.Second,
 		},
-		Limits: Limits{BodyBytes: 1 << 20, Notes: 1000, WorkIterations: 5_000_000},
-		Faults: Faults{Set: DefaultFaultSet()},
+		Limits:  Limits{BodyBytes: 1 << 20, Notes: 1000, WorkIterations: 5_000_000},
+		Tracing: Tracing{SampleRatio: 0.1},
+		Faults:  Faults{Set: DefaultFaultSet()},
 	}
 }
 

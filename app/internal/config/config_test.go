@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"os"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -47,6 +46,11 @@ func nest(values map[string]any) map[string]any {
 	return nested
 }
 
+var webAddressesRefused = []string{
+	"5", "'collector:4318'", "grpc://collector", "'http://'", "http:///path", "'http://:80'",
+	"http://user:password@host", "http://user@host", "'http://a b'", "http://h/" + strings.Repeat("x", 1024),
+}
+
 // One value other than the default for each key, as it stands in the file, and values refused.
 var values = map[string]struct {
 	good string
@@ -67,6 +71,10 @@ var values = map[string]struct {
 	"limits.bodyBytes":      {"1024", []string{"0", "16777217", "1k", "1.5", "'1024'"}},
 	"limits.notes":          {"0", []string{"-1", "100001", "ten"}},
 	"limits.workIterations": {"10", []string{"0", "100000001"}},
+	"tracing.endpoint":      {"http://collector:4318", webAddressesRefused},
+	"tracing.sampleRatio":   {"0.25", []string{"-0.1", "1.1", ".nan", "'0.5'", "10%"}},
+	"profiling":             {"true", []string{"'true'", "1"}},
+	"upstream":              {"'https://[::1]:8443/a?b=c'", webAddressesRefused},
 	"faults.enabled":        {"true", []string{"on", "1"}},
 	"faults.tokenFile":      {"/run/token", []string{"5", "{}"}},
 	"faults.errorRate":      {"0.5", []string{"-0.1", "1.1", ".nan", "'0.5'", "50%"}},
@@ -232,7 +240,7 @@ func TestTheReadmeNamesEveryKeyWithItsDefault(t *testing.T) {
 		}
 		text, _ := yaml.Marshal(shown[k.name])
 		value := "`" + shorten(strings.TrimSpace(string(text))) + "`"
-		if reflect.ValueOf(shown[k.name]).IsZero() && k.name == "faults.tokenFile" {
+		if shown[k.name] == "" {
 			value = "none"
 		}
 		row := "| `" + name + "`" + restart + " | " + value + " |"

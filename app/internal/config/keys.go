@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,6 +86,15 @@ var generalKeys = keySet{
 	intKey("limits.notes", 0, 100_000, func(c *Config) *int { return &c.Limits.Notes }),
 	intKey("limits.workIterations", 1, 100_000_000,
 		func(c *Config) *int { return &c.Limits.WorkIterations }),
+
+	newKey("tracing.endpoint", webAddress, webAddressAllowed,
+		func(c *Config) *string { return &c.Tracing.Endpoint }).needsRestart(),
+	newKey("tracing.sampleRatio", fraction, "a number from 0 to 1",
+		func(c *Config) *float64 { return &c.Tracing.SampleRatio }),
+	newKey("profiling", boolean, "true or false",
+		func(c *Config) *bool { return &c.Profiling }).needsRestart(),
+	newKey("upstream", webAddress, webAddressAllowed,
+		func(c *Config) *string { return &c.Upstream }),
 }
 
 // switchKeys say whether faults may be injected, and by whom.
@@ -247,6 +257,19 @@ func address(raw any) (string, bool) {
 	}
 	_, err = strconv.ParseUint(port, 10, 16)
 	return s, err == nil
+}
+
+const webAddressAllowed = "an http or https URL of at most 1024 characters, without user and " +
+	"password, or nothing"
+
+func webAddress(raw any) (string, bool) {
+	s, ok := str(raw)
+	if !ok || s == "" || len(s) > 1024 {
+		return "", ok && s == ""
+	}
+	u, err := url.Parse(s)
+	return s, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
+		u.User == nil
 }
 
 // anyPort reports whether the system chooses the port of an address.

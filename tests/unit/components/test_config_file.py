@@ -28,6 +28,24 @@ def test_the_workload_decides_ports_and_where_the_token_is() -> None:
     assert values["faults"]["tokenFile"] == str(TOKEN_FILE)
 
 
+def test_traces_go_where_the_stack_says_or_nowhere() -> None:
+    everywhere = settings(config={"tracing": {"sampleRatio": 1}}).config
+    sent = yaml.safe_load(ConfigFile(everywhere, Service(), "http://collector:4318").text)
+    assert sent["tracing"] == {"sampleRatio": 1.0, "endpoint": "http://collector:4318"}
+    assert yaml.safe_load(config_file().text)["tracing"]["endpoint"] == ""
+
+
+def test_another_place_for_traces_restarts_the_service() -> None:
+    config = settings().config
+    traced = ConfigFile(config, Service(), "http://collector:4318")
+    assert traced.restart_checksum != ConfigFile(config, Service()).restart_checksum
+
+
+def test_a_relay_without_an_upstream_asks_the_service_itself() -> None:
+    assert yaml.safe_load(config_file().text)["upstream"] == ""
+    assert yaml.safe_load(config_file(upstream="http://a/b").text)["upstream"] == "http://a/b"
+
+
 @pytest.mark.parametrize(
     "reloaded",
     [
@@ -38,6 +56,8 @@ def test_the_workload_decides_ports_and_where_the_token_is() -> None:
         {"timeouts": {"shutdown": "1s"}},
         {"limits": {"notes": 1}},
         {"faults": {"enabled": True}},
+        {"tracing": {"sampleRatio": 0.5}},
+        {"upstream": "http://other"},
     ],
 )
 def test_a_value_that_the_service_reloads_restarts_nothing(reloaded: dict[str, Any]) -> None:
@@ -53,6 +73,7 @@ def test_a_value_that_the_service_reloads_restarts_nothing(reloaded: dict[str, A
         {"timeouts": {"read": "20s"}},
         {"timeouts": {"write": "2m"}},
         {"timeouts": {"idle": "3m"}},
+        {"profiling": True},
     ],
 )
 def test_a_value_that_the_service_reads_at_its_start_restarts_it(at_start: dict[str, Any]) -> None:

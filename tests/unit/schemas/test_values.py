@@ -33,6 +33,14 @@ def accepts(kind: Any, value: object) -> bool:
             ["ghcr.io", "localhost:5000", "10.0.0.1:5000"],
             ["http://a", "a/b", "a:", "a:70000"],
         ),
+        (
+            values.Url,
+            ["http://a", "https://a.b:8443/c%20d?e=f", "http://[::1]:80/", "http://a?b"],
+            [
+                *("a", "ftp://a", "http://", "http:///a", "http://:80", "http://a:70000"),
+                *("http://a b", "http://u:p@a", "http://u@a", "http://a/%zz", "http://[::1::1]"),
+            ],
+        ),
         (values.Repository, ["a", "a/b", "a-b/c_d"], ["/a", "a/", "A", "a:b", "a@b", ""]),
         (
             values.Version,
