@@ -1,0 +1,1 @@
+"""What watches the service: metrics, alerts, logs, traces, dashboards."""
