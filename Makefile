@@ -5,6 +5,8 @@ PYTHON ?= python3
 ARGS   ?=
 # Most tests wait more than they work: so many files run beside each other.
 BESIDE ?= --numprocesses=4 --dist=loadfile
+BASE   ?= HEAD
+FORMAT ?= terminal
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
@@ -13,8 +15,11 @@ DEV    := $(VENV)/.dev-$(shell cat requirements*.txt local/requirements.txt plug
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
+# OUT, where somebody has set it: its default is another target's.
+GIVEN_OUT = $(if $(filter-out file,$(origin OUT)),--out '$(OUT)')
+
 .PHONY: help up preview render status canary promote rollback down env test test-app test-unit test-manifests \
-        test-cluster lint format schema binaries bench local-up local-down local-status local-reset
+        diff test-cluster lint format schema binaries bench local-up local-down local-status local-reset
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +52,11 @@ down: $(RUN) ## Delete everything a stack deployed
 
 env: $(RUN) ## Print the variables of a shell for plain pulumi, kubectl, buildx: eval "$$(make -s env)"
 	@$(PY) -m local env
+
+##@ Review
+
+diff: $(RUN) ## Show what the working tree changes in a stack's objects since BASE (FORMAT=markdown, OUT=file)
+	@$(PY) -m commands.diff --stack '$(STACK)' --base '$(BASE)' --format '$(FORMAT)' $(GIVEN_OUT) $(ARGS)
 
 ##@ The ground under it, on a machine that lacks it
 
