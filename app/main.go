@@ -20,6 +20,7 @@ import (
 	"beacon/internal/metrics"
 	"beacon/internal/server"
 	"beacon/internal/startup"
+	"beacon/internal/tracing"
 	"beacon/internal/version"
 )
 
@@ -108,7 +109,8 @@ func serve(stdout io.Writer) int {
 	m := metrics.New()
 	injector := faults.New(log, m, os.Exit)
 	injector.Configure(store.Get().Faults)
-	s := server.New(id, store, log, m, injector)
+	traces := tracing.New(tracing.Identity(id), store.Get().Tracing, log, m)
+	s := server.New(id, store, log, m, injector, traces)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"beacon/internal/otlptest"
 )
 
 // runMain makes the test binary be the service.
@@ -353,6 +355,51 @@ func TestAShortfallStopsTheStartOnlyWhereTheCheckIsStrict(t *testing.T) {
 		t.Errorf("the check is %v", line)
 	}
 	p.serving()
+}
+
+func TestTracesOfTheLastRequestsAreSentAtTheEnd(t *testing.T) {
+	receiver := otlptest.New(t)
+	p := start(t, "drain: 0s\ntracing: {endpoint: "+receiver.URL+", sampleRatio: 1}\n",
+		"TRACK=canary", "POD_NAME=pod-1", "POD_NAMESPACE=ns").serving()
+	for range 10 {
+		if status, err := get(http.DefaultClient, p.api+"/api/relay"); err != nil || status != http.StatusOK {
+			t.Fatal(status, err)
+		}
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.code(); code != 0 {
+		t.Errorf("the exit code is %d", code)
+	}
+	traces := map[string]int{}
+	for _, span := range receiver.Spans() {
+		traces[span.TraceID]++
+		if span.Resource["service.name"] != "beacon" || span.Resource["k8s.pod.name"] != "pod-1" {
+			t.Errorf("the span is %+v", span)
+		}
+	}
+	for trace, spans := range traces {
+		if spans != 3 {
+			t.Errorf("the trace %s has %d spans", trace, spans)
+		}
+	}
+	if len(traces) != 10 {
+		t.Errorf("%d traces were sent", len(traces))
+	}
+}
+
+func TestADeadReceiverDoesNotHoldUpTheEnd(t *testing.T) {
+	p := start(t, "drain: 0s\ntracing: {endpoint: 'http://127.0.0.1:1', sampleRatio: 1}\n").serving()
+	if status, err := get(http.DefaultClient, p.api+"/"); err != nil || status != http.StatusOK {
+		t.Fatal(status, err)
+	}
+	began := time.Now()
+	p.signal(syscall.SIGTERM)
+	if line := p.logged("traces not exported"); line["level"] != "warn" {
+		t.Errorf("the line is %v", line)
+	}
+	if code, took := p.code(), time.Since(began); code != 0 || took > 10*time.Second {
+		t.Errorf("code %d after %s", code, took)
+	}
 }
 
 func TestAnInjectedCrashEndsTheProcessWithItsCode(t *testing.T) {

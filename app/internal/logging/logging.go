@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"beacon/internal/tracing"
 )
 
 // Identity is what every line says of the process that wrote it.
@@ -17,7 +19,7 @@ type Identity struct {
 }
 
 // New returns a logger whose lines start with timestamp (ISO 8601, UTC), level, message, service,
-// version, track and trace_id. The level may change while the logger is in use.
+// version, track, trace_id and span_id. The level may change while the logger is in use.
 func New(w io.Writer, id Identity, level slog.Leveler) *slog.Logger {
 	json := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: rename})
 	return slog.New(handler{json}).With(
@@ -27,26 +29,16 @@ func New(w io.Writer, id Identity, level slog.Leveler) *slog.Logger {
 	)
 }
 
-type traceKey struct{}
-
-// WithTrace returns a context whose log lines carry the trace id.
-func WithTrace(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, traceKey{}, id)
-}
-
-// Trace returns the trace id of a context, or nothing outside a request.
-func Trace(ctx context.Context) string {
-	id, _ := ctx.Value(traceKey{}).(string)
-	return id
-}
-
-// handler adds the trace id of the context. Lines outside a request have an empty one, so that
-// every line has the same fields.
+// handler adds the trace and the span of the context. Lines outside a request have empty ones, so
+// that every line has the same fields.
 type handler struct{ slog.Handler }
 
 func (h handler) Handle(ctx context.Context, record slog.Record) error {
 	line := slog.NewRecord(record.Time, record.Level, record.Message, record.PC)
-	line.AddAttrs(slog.String("trace_id", Trace(ctx)))
+	line.AddAttrs(
+		slog.String("trace_id", tracing.TraceID(ctx)),
+		slog.String("span_id", tracing.SpanID(ctx)),
+	)
 	record.Attrs(func(a slog.Attr) bool {
 		line.AddAttrs(a)
 		return true

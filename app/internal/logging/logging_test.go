@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 var id = Identity{Service: "beacon", Version: "1.2.3", Track: "canary"}
@@ -24,11 +26,11 @@ func line(t *testing.T, out *bytes.Buffer) map[string]any {
 
 func TestALineHasTheFieldsInTheirOrder(t *testing.T) {
 	var out bytes.Buffer
-	ctx := WithTrace(context.Background(), "0af7651916cd43dd8448eb211c80319c")
+	ctx := inSpan(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
 	New(&out, id, slog.LevelInfo).WarnContext(ctx, "a \"quoted\"\nmessage", "status", 200)
 	want := regexp.MustCompile(`^{"timestamp":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"warn",` +
 		`"message":"a \\"quoted\\"\\nmessage","service":"beacon","version":"1.2.3","track":"canary",` +
-		`"trace_id":"0af7651916cd43dd8448eb211c80319c","status":200}\n$`)
+		`"trace_id":"01000000000000000000000000000000","span_id":"0200000000000000","status":200}\n$`)
 	if !want.MatchString(out.String()) {
 		t.Errorf("the line is %s", &out)
 	}
@@ -44,12 +46,27 @@ func TestTheTimestampIsTheTimeInUTC(t *testing.T) {
 	}
 }
 
-func TestALineOutsideARequestHasAnEmptyTraceID(t *testing.T) {
+func TestALineOutsideARequestHasEmptyIDs(t *testing.T) {
 	var out bytes.Buffer
 	New(&out, id, slog.LevelInfo).Info("started")
-	if got, found := line(t, &out)["trace_id"]; !found || got != "" {
-		t.Errorf("trace_id is %v", got)
+	for _, name := range []string{"trace_id", "span_id"} {
+		if got, found := line(t, &out)[name]; !found || got != "" {
+			t.Errorf("%s is %v", name, got)
+		}
 	}
+}
+
+func TestTheSpanOfACallerIsNotThatOfTheLine(t *testing.T) {
+	var out bytes.Buffer
+	ctx := inSpan(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, Remote: true})
+	New(&out, id, slog.LevelInfo).InfoContext(ctx, "now")
+	if got := line(t, &out); got["span_id"] != "" || got["trace_id"] != "01000000000000000000000000000000" {
+		t.Errorf("the line is %s", &out)
+	}
+}
+
+func inSpan(span trace.SpanContextConfig) context.Context {
+	return trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(span))
 }
 
 func TestTheLevelChangesWhileTheLoggerIsInUse(t *testing.T) {
@@ -69,9 +86,9 @@ func TestTheLevelChangesWhileTheLoggerIsInUse(t *testing.T) {
 func TestAttributesOfOneLineDoNotReachTheNext(t *testing.T) {
 	var out bytes.Buffer
 	log := New(&out, id, slog.LevelInfo)
-	log.InfoContext(WithTrace(context.Background(), "abc"), "one", "a", 1)
+	log.InfoContext(inSpan(trace.SpanContextConfig{TraceID: trace.TraceID{0xab}}), "one", "a", 1)
 	log.Info("two")
-	if last := strings.Split(out.String(), "\n")[1]; strings.Contains(last, "abc") || strings.Contains(last, `"a"`) {
+	if last := strings.Split(out.String(), "\n")[1]; strings.Contains(last, "ab00") || strings.Contains(last, `"a"`) {
 		t.Errorf("the second line is %s", last)
 	}
 }

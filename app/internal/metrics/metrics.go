@@ -18,6 +18,8 @@ type Metrics struct {
 	InFlight       prometheus.Gauge
 	Panics         prometheus.Counter
 	FaultsInjected *prometheus.CounterVec
+	Spans          prometheus.Counter
+	SpansExported  *prometheus.CounterVec
 
 	registry      *prometheus.Registry
 	requests      *prometheus.CounterVec
@@ -56,6 +58,14 @@ func New() *Metrics {
 			Name: "beacon_faults_injected_total",
 			Help: "Requests that a fault was injected into, by kind.",
 		}, []string{"kind"}),
+		Spans: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "beacon_trace_spans_total",
+			Help: "Spans recorded. Those that are never exported found the queue full.",
+		}),
+		SpansExported: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "beacon_trace_spans_exported_total",
+			Help: "Spans sent to the OTLP receiver, by result.",
+		}, []string{"result"}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "beacon_config_reloads_total",
 			Help: "Reloads of a changed configuration file, by result.",
@@ -76,10 +86,12 @@ func New() *Metrics {
 	build.WithLabelValues(version.Version, version.Revision, version.Go()).Set(1)
 	m.FaultsInjected.WithLabelValues("error")
 	m.FaultsInjected.WithLabelValues("latency")
+	m.SpansExported.WithLabelValues("success")
+	m.SpansExported.WithLabelValues("failure")
 	m.reloads.WithLabelValues("success")
 	m.reloads.WithLabelValues("failure")
 	m.registry.MustRegister(
-		m.requests, m.duration, m.InFlight, m.Panics, m.FaultsInjected,
+		m.requests, m.duration, m.InFlight, m.Panics, m.FaultsInjected, m.Spans, m.SpansExported,
 		m.reloads, m.reloadSuccess, m.reloadTime, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -101,17 +113,28 @@ func (m *Metrics) ReportReady(ready func() bool) {
 	}))
 }
 
-// Handler serves the metrics in the text format.
+// Handler serves the metrics in the text format, or as OpenMetrics with exemplars to those who ask
+// for it.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+	return promhttp.HandlerFor(m.registry,
+		promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true})
 }
 
 // Observe counts one answered request. The path is its route's pattern, never what the client
-// sent, so that clients cannot add series.
-func (m *Metrics) Observe(method, path string, status int, took time.Duration) {
-	labels := []string{knownMethod(method), path, strconv.Itoa(status)}
+// sent, so that clients cannot add series. The trace id, where there is one, becomes the exemplar
+// of the duration.
+func (m *Metrics) Observe(method, path string, status int, took time.Duration, traceID string) {
+	if !KnownMethod(method) {
+		method = "other"
+	}
+	labels := []string{method, path, strconv.Itoa(status)}
 	m.requests.WithLabelValues(labels...).Inc()
-	m.duration.WithLabelValues(labels...).Observe(took.Seconds())
+	duration := m.duration.WithLabelValues(labels...)
+	if exemplar, ok := duration.(prometheus.ExemplarObserver); ok && traceID != "" {
+		exemplar.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": traceID})
+		return
+	}
+	duration.Observe(took.Seconds())
 }
 
 // Reloaded counts one reload of the configuration.
@@ -130,11 +153,12 @@ func (m *Metrics) setReloaded() {
 	m.reloadTime.SetToCurrentTime()
 }
 
-func knownMethod(method string) string {
+// KnownMethod tells the methods of HTTP from a client's invention.
+func KnownMethod(method string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
 		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
-		return method
+		return true
 	}
-	return "other"
+	return false
 }

@@ -32,7 +32,7 @@ func expect(t *testing.T, got string, want ...string) {
 
 func TestARequestIsCountedAndTimed(t *testing.T) {
 	m := New()
-	m.Observe("GET", "/api/v1/notes/{id}", 404, 90*time.Millisecond)
+	m.Observe("GET", "/api/v1/notes/{id}", 404, 90*time.Millisecond, "")
 	labels := `{method="GET",path="/api/v1/notes/{id}",status="404"`
 	expect(t, scrape(t, m),
 		`http_requests_total`+labels+`} 1`,
@@ -42,10 +42,33 @@ func TestARequestIsCountedAndTimed(t *testing.T) {
 		`http_request_duration_seconds_count`+labels+`} 1`)
 }
 
+func TestAnExemplarLeadsFromTheDurationToATrace(t *testing.T) {
+	m := New()
+	m.Observe("GET", "/traced", 200, 90*time.Millisecond, "0af7651916cd43dd8448eb211c80319c")
+	m.Observe("GET", "/untraced", 200, 90*time.Millisecond, "")
+	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	request.Header.Set("Accept", "application/openmetrics-text;version=1.0.0")
+	answer := httptest.NewRecorder()
+	m.Handler().ServeHTTP(answer, request)
+	text := answer.Body.String()
+	if got := answer.Header().Get("Content-Type"); !strings.HasPrefix(got, "application/openmetrics-text") ||
+		!strings.HasSuffix(text, "# EOF\n") {
+		t.Errorf("%s is no OpenMetrics: %s", got, text)
+	}
+	expect(t, text,
+		`http_requests_total{method="GET",path="/traced",status="200"} 1.0`,
+		`http_request_duration_seconds_bucket{method="GET",path="/traced",status="200",le="0.1"} 1 `+
+			`# {trace_id="0af7651916cd43dd8448eb211c80319c"} 0.09`,
+		`http_request_duration_seconds_bucket{method="GET",path="/untraced",status="200",le="0.1"} 1`)
+	if strings.Count(text, "trace_id") != 1 || strings.Contains(scrape(t, m), "trace_id") {
+		t.Errorf("another exemplar is in %s", text)
+	}
+}
+
 func TestMethodsOfTheClientsInventionShareOneLabel(t *testing.T) {
 	m := New()
 	for _, method := range []string{"BREW", "GETGET", "get", ""} {
-		m.Observe(method, "unmatched", 405, 0)
+		m.Observe(method, "unmatched", 405, 0, "")
 	}
 	expect(t, scrape(t, m), `http_requests_total{method="other",path="unmatched",status="405"} 4`)
 }
@@ -73,7 +96,7 @@ func TestTheBuildIsNamed(t *testing.T) {
 
 func TestPrometheusFindsNoFaultWithTheMetrics(t *testing.T) {
 	m := New()
-	m.Observe("GET", "/", 200, time.Millisecond)
+	m.Observe("GET", "/", 200, time.Millisecond, "")
 	problems, err := testutil.GatherAndLint(m.registry)
 	if err != nil {
 		t.Fatal(err)

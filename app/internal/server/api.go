@@ -16,12 +16,13 @@ import (
 	"beacon/internal/version"
 )
 
-// API returns what the port for clients answers. Probes are neither counted, logged nor subject
-// to faults: they are not traffic.
+// API returns what the port for clients answers. Probes are neither counted, logged, traced
+// nor subject to faults: they are not traffic.
 func (s *Server) API() http.Handler {
 	api := http.NewServeMux()
 	api.HandleFunc("GET /{$}", s.root)
 	api.HandleFunc("GET /version", s.version)
+	api.HandleFunc("GET /api/relay", s.relay)
 	api.HandleFunc("POST /api/v1/echo", s.echo)
 	api.HandleFunc("GET /api/v1/work", s.work)
 	api.HandleFunc("GET /api/v1/notes", s.listNotes)

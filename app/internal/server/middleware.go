@@ -1,42 +1,58 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"runtime/debug"
 	"time"
 
-	"beacon/internal/logging"
+	"beacon/internal/tracing"
 )
+
+// requestID is what a client may call its request.
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
 // identify gives every answer the version, and every request a trace id and a request id.
 func (s *Server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		trace := traceID(r)
+		r = r.WithContext(tracing.Join(r))
 		h := w.Header()
 		h.Set("X-Version", s.identity.Version)
-		h.Set("X-Request-Id", requestIDOf(r, trace))
+		h.Set("X-Trace-Id", tracing.TraceID(r.Context()))
+		h.Set("X-Request-Id", requestIDOf(r))
 		if s.draining.Load() {
 			// A client or proxy that would keep the connection has to open its next one, which
 			// leads elsewhere. Idle connections are left alone: closing one could meet a request.
 			h.Set("Connection", "close")
 		}
-		next.ServeHTTP(w, r.WithContext(logging.WithTrace(r.Context(), trace)))
+		next.ServeHTTP(w, r)
 	})
 }
 
-// observe counts, times and logs every request, and turns a panic into an answer.
+// requestIDOf returns the client's X-Request-Id where it is fit to be logged, or the trace id.
+func requestIDOf(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); requestID.MatchString(id) {
+		return id
+	}
+	return tracing.TraceID(r.Context())
+}
+
+// observe counts, times, traces and logs every request, and turns a panic into an answer.
 func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
+		r, span := s.tracing.Serve(r)
 		s.metrics.InFlight.Inc()
 		defer func() {
 			s.metrics.InFlight.Dec()
 			panicked := recover()
 			if panicked != nil && panicked != http.ErrAbortHandler {
 				s.metrics.Panics.Inc()
+				span.Panicked(panicked)
 				s.log.ErrorContext(r.Context(), "handler panicked",
 					"panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 				if rec.status == 0 {
@@ -49,11 +65,14 @@ func (s *Server) observe(next http.Handler) http.Handler {
 				// The answer is cut off, whatever its status said.
 				status = statusAborted
 			}
-			s.metrics.Observe(r.Method, route(r.Pattern), status, time.Since(start))
+			path := route(r.Pattern)
+			s.metrics.Observe(r.Method, cmp.Or(path, "unmatched"), status, time.Since(start), span.TraceID())
 			s.logRequest(r, rec, status, time.Since(start))
 			if panicked != nil {
+				span.CutOff(path)
 				panic(http.ErrAbortHandler)
 			}
+			span.Answered(path, status)
 		}()
 		next.ServeHTTP(rec, r)
 	})

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"beacon/internal/logging"
+	"beacon/internal/tracing"
 )
 
 // problem answers a request with an error as RFC 9457 describes it. The detail is for the client:
@@ -17,7 +17,7 @@ func problem(w http.ResponseWriter, r *http.Request, status int, detail string) 
 		Status  int    `json:"status"`
 		Detail  string `json:"detail"`
 		TraceID string `json:"trace_id"`
-	}{"about:blank", http.StatusText(status), status, detail, logging.Trace(r.Context())})
+	}{"about:blank", http.StatusText(status), status, detail, tracing.TraceID(r.Context())})
 }
 
 func reply(w http.ResponseWriter, status int, body any) {
@@ -66,11 +66,9 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 
-// route is a pattern without its method: "GET /api/v1/notes/{id}" is /api/v1/notes/{id}.
+// route is a pattern without its method: "GET /api/v1/notes/{id}" is /api/v1/notes/{id}. It is empty
+// for a request that matched none.
 func route(pattern string) string {
-	if pattern == "" {
-		return "unmatched"
-	}
 	_, path, found := strings.Cut(pattern, " ")
 	if !found {
 		path = pattern

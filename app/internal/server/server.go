@@ -16,6 +16,7 @@ import (
 	"beacon/internal/faults"
 	"beacon/internal/metrics"
 	"beacon/internal/notes"
+	"beacon/internal/tracing"
 )
 
 // Identity is what the service says of itself.
@@ -34,15 +35,24 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics.Metrics
 	faults   *faults.Injector
+	tracing  *tracing.Tracing
+	upstream *http.Client
 	notes    notes.Store
 	draining atomic.Bool
+	// profiling is where the profiler answers.
+	profiling string
 }
 
 // New returns a server; Run starts it.
 func New(
 	id Identity, c *config.Store, log *slog.Logger, m *metrics.Metrics, f *faults.Injector,
+	t *tracing.Tracing,
 ) *Server {
-	s := &Server{identity: id, config: c, log: log, metrics: m, faults: f}
+	s := &Server{
+		identity: id, config: c, log: log, metrics: m, faults: f, tracing: t,
+		profiling: profilingAddress,
+	}
+	s.upstream = s.upstreamClient()
 	m.ReportReady(func() bool { return s.notReady() == "" })
 	return s
 }
@@ -51,19 +61,26 @@ func New(
 var ErrInterrupted = errors.New("interrupted by a second signal")
 
 // Run serves until a signal arrives, then says that it is not ready, goes on serving for the
-// drain time, finishes the requests under way and returns nil. A second signal ends it at once.
+// drain time, finishes the requests under way, sends their traces and returns nil. A second signal ends it at once.
 func (s *Server) Run(signals <-chan os.Signal) error {
 	c := s.config.Get()
-	api, err := s.listen("api", c.Listen, s.API())
+	api, err := s.listen("api", c.Listen, s.API(), c.Timeouts.Write)
 	if err != nil {
 		return err
 	}
 	defer api.close()
-	admin, err := s.listen("admin", c.AdminListen, s.Admin())
+	admin, err := s.listen("admin", c.AdminListen, s.Admin(), c.Timeouts.Write)
 	if err != nil {
 		return err
 	}
 	defer admin.close()
+	if c.Profiling {
+		profiling, err := s.listen("profiling", s.profiling, s.Profiling(), 0)
+		if err != nil {
+			return err
+		}
+		defer profiling.close()
+	}
 
 	select {
 	case err := <-api.failed:
@@ -85,7 +102,13 @@ func (s *Server) Run(signals <-chan os.Signal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- api.http.Shutdown(ctx) }()
+	go func() {
+		err := api.http.Shutdown(ctx)
+		if unsent := s.tracing.Shutdown(ctx); unsent != nil {
+			s.log.Warn("traces not exported", "error", unsent.Error())
+		}
+		done <- err
+	}()
 	select {
 	case <-signals:
 		return ErrInterrupted
@@ -106,6 +129,7 @@ func (s *Server) Reloaded(change config.Change) {
 		return
 	}
 	s.faults.Configure(change.New.Faults)
+	s.tracing.SetSampleRatio(change.New.Tracing.SampleRatio)
 	s.log.Info("configuration reloaded", "changed", change.Applied)
 	if len(change.Restart) > 0 {
 		s.log.Warn("configuration waits for a restart", "keys", change.Restart)
@@ -117,7 +141,10 @@ type port struct {
 	failed chan error
 }
 
-func (s *Server) listen(name, address string, handler http.Handler) (*port, error) {
+// listen serves a port. An answer may take as long as write says; 0 is for ever.
+func (s *Server) listen(
+	name, address string, handler http.Handler, write time.Duration,
+) (*port, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s port: %w", name, err)
@@ -128,7 +155,7 @@ func (s *Server) listen(name, address string, handler http.Handler) (*port, erro
 			Handler:           handler,
 			ReadHeaderTimeout: c.Timeouts.ReadHeader,
 			ReadTimeout:       c.Timeouts.Read,
-			WriteTimeout:      c.Timeouts.Write,
+			WriteTimeout:      write,
 			IdleTimeout:       c.Timeouts.Idle,
 			MaxHeaderBytes:    32 << 10,
 			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),

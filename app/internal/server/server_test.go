@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"beacon/internal/faults"
 	"beacon/internal/logging"
 	"beacon/internal/metrics"
+	"beacon/internal/tracing"
 )
 
 // A fixture is a server whose two ports are answered without a network.
@@ -59,7 +61,9 @@ func newFixture(t *testing.T, configuration string) fixture {
 	m := metrics.New()
 	injector := faults.New(log, m, func(int) {})
 	injector.Configure(store.Get().Faults)
-	return fixture{New(id, store, log, m, injector), t, out}
+	traces := tracing.New(tracing.Identity(id), store.Get().Tracing, log, m)
+	t.Cleanup(func() { _ = traces.Shutdown(context.Background()) })
+	return fixture{New(id, store, log, m, injector, traces), t, out}
 }
 
 func request(method, target, body string, headers ...string) *http.Request {

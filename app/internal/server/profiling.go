@@ -1,0 +1,20 @@
+package server
+
+import (
+	"net/http"
+	"net/http/pprof"
+)
+
+// profilingAddress is open to the pod itself only, and so to `kubectl port-forward`.
+const profilingAddress = "127.0.0.1:6060"
+
+// Profiling returns what Go's profiler answers.
+func (s *Server) Profiling() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}

@@ -1,0 +1,96 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const anyPorts = "listen: '127.0.0.1:0'\nadminListen: 'localhost:0'\ndrain: 0s\n"
+
+// running is a fixture that serves, and the addresses of its ports by their names.
+func running(t *testing.T, configuration string) map[string]string {
+	t.Helper()
+	f := newFixture(t, anyPorts+configuration)
+	f.profiling = "127.0.0.1:0"
+	signals, ended := make(chan os.Signal), make(chan error)
+	go func() { ended <- f.Run(signals) }()
+	t.Cleanup(func() {
+		signals <- syscall.SIGTERM
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	ports := map[string]string{}
+	line := regexp.MustCompile(`"message":"listening".*"port":"(\w+)","address":"([^"]+)"`)
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		for _, m := range line.FindAllStringSubmatch(f.log.String(), -1) {
+			ports[m[1]] = "http://" + m[2]
+		}
+		// The last port to open: what is not there now does not come.
+		if ports["profiling"] != "" || ports["admin"] != "" && !f.config.Get().Profiling {
+			return ports
+		}
+	}
+	t.Fatalf("the ports are %v", ports)
+	return nil
+}
+
+func read(t *testing.T, url string) (int, string) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+func TestTheProfilerAnswersOnAPortOfItsOwn(t *testing.T) {
+	// A profile may take longer than an answer of the other ports.
+	ports := running(t, "profiling: true\ntimeouts: {write: 1s}\n")
+	for target, want := range map[string]string{
+		"/debug/pprof/":                  "goroutine",
+		"/debug/pprof/heap?debug=1":      "heap profile",
+		"/debug/pprof/profile?seconds=2": "\x1f\x8b",
+		"/debug/pprof/goroutine?debug=1": "goroutine profile",
+	} {
+		if status, body := read(t, ports["profiling"]+target); status != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s answers %d: %.200s", target, status, body)
+		}
+	}
+	for _, port := range []string{"api", "admin"} {
+		if status, _ := read(t, ports[port]+"/debug/pprof/"); status != 404 {
+			t.Errorf("the port %s answers %d", port, status)
+		}
+	}
+}
+
+func TestTheProfilerIsOffUnlessAskedFor(t *testing.T) {
+	ports := running(t, "")
+	if len(ports) != 2 || ports["profiling"] != "" {
+		t.Errorf("open are %v", ports)
+	}
+	for _, port := range ports {
+		if status, _ := read(t, port+"/debug/pprof/"); status != 404 {
+			t.Errorf("%s answers %d", port, status)
+		}
+	}
+}
+
+func TestTheProfilerIsReachedFromInsideOnly(t *testing.T) {
+	address, err := net.ResolveTCPAddr("tcp", newFixture(t, "").profiling)
+	if err != nil || !address.IP.IsLoopback() {
+		t.Errorf("the profiler listens on %s, %v", address, err)
+	}
+}

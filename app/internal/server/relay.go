@@ -1,0 +1,125 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+const (
+	// relayTimeout bounds what the upstream may take for its whole answer.
+	relayTimeout = 5 * time.Second
+	// maxRelayed is how much of the upstream's answer is passed on, in bytes.
+	maxRelayed = 64 << 10
+	// hopsHeader counts the relays that led to a request.
+	hopsHeader = "X-Relay-Hops"
+	// maxHops is what it may count to: an upstream that leads back here would be asked for ever.
+	maxHops = 4
+)
+
+// upstreamClient asks the upstream once: a redirect is an answer like any other.
+func (s *Server) upstreamClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64
+	transport.MaxResponseHeaderBytes = 64 << 10
+	return &http.Client{
+		Transport: s.tracing.Transport(transport),
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+}
+
+// relay asks the upstream and returns what it answered.
+func (s *Server) relay(w http.ResponseWriter, r *http.Request) {
+	hops, err := hopsOf(r)
+	if err != nil {
+		problem(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	if hops >= maxHops {
+		problem(w, r, http.StatusLoopDetected, fmt.Sprintf("the request was relayed %d times", hops))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), relayTimeout)
+	defer cancel()
+	start := time.Now()
+	status, body, err := s.ask(ctx, s.upstreamOf(r), http.Header{
+		hopsHeader:     {strconv.Itoa(hops + 1)},
+		"User-Agent":   {s.identity.Service + "/" + s.identity.Version},
+		"X-Request-Id": w.Header().Values("X-Request-Id"),
+	})
+	switch {
+	case err == nil && status < http.StatusInternalServerError:
+		reply(w, http.StatusOK, map[string]any{
+			"status":      status,
+			"body":        string(body[:min(len(body), maxRelayed)]),
+			"truncated":   len(body) > maxRelayed,
+			"duration_ms": float64(time.Since(start).Microseconds()) / 1000,
+		})
+	case err == nil:
+		problem(w, r, http.StatusBadGateway, fmt.Sprintf("the upstream answered %d", status))
+	case r.Context().Err() != nil:
+		panic(http.ErrAbortHandler)
+	case ctx.Err() != nil:
+		problem(w, r, http.StatusGatewayTimeout,
+			fmt.Sprintf("the upstream did not answer within %s", relayTimeout))
+	default:
+		s.log.WarnContext(ctx, "upstream not reached", "error", withoutURL(err).Error())
+		problem(w, r, http.StatusBadGateway, "the upstream cannot be reached")
+	}
+}
+
+// ask returns the status and the beginning of the body, one byte longer than what is passed on
+// where there is more.
+func (s *Server) ask(ctx context.Context, url string, header http.Header) (int, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header = header
+	response, err := s.upstream.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxRelayed+1))
+	return response.StatusCode, body, errors.Join(err, response.Body.Close())
+}
+
+// upstreamOf is the configured URL, or one of the service itself where the request arrived.
+func (s *Server) upstreamOf(r *http.Request) string {
+	if upstream := s.config.Get().Upstream; upstream != "" {
+		return upstream
+	}
+	here, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return ""
+	}
+	return "http://" + here.String() + "/version"
+}
+
+func hopsOf(r *http.Request) (int, error) {
+	raw := r.Header.Get(hopsHeader)
+	if raw == "" {
+		return 0, nil
+	}
+	hops, err := strconv.ParseUint(raw, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %.40q is not allowed: a whole number", hopsHeader, raw)
+	}
+	return int(hops), nil
+}
+
+// withoutURL drops from an error the URL, whose query may be secret.
+func withoutURL(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	return err
+}

@@ -1,0 +1,286 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"beacon/internal/config"
+	"beacon/internal/otlptest"
+)
+
+const (
+	callersTrace = "0af7651916cd43dd8448eb211c80319c"
+	callersSpan  = "b7ad6b7169203331"
+	sampled      = "00-" + callersTrace + "-" + callersSpan + "-01"
+	notSampled   = "00-" + callersTrace + "-" + callersSpan + "-00"
+)
+
+// traced is a fixture that sends its traces to a receiver.
+func traced(t *testing.T, sampleRatio float64, more string) (fixture, *otlptest.Receiver) {
+	t.Helper()
+	receiver := otlptest.New(t)
+	return newFixture(t, fmt.Sprintf("tracing: {endpoint: %s, sampleRatio: %v}\n%s", receiver.URL, sampleRatio, more)), receiver
+}
+
+// spans ends the export and returns all that was received.
+func (f fixture) spans(receiver *otlptest.Receiver) []otlptest.Span {
+	f.t.Helper()
+	if err := f.tracing.Shutdown(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+	return receiver.Spans()
+}
+
+func TestATraceIsContinuedOnlyFromAValidHeader(t *testing.T) {
+	f := newFixture(t, "")
+	for header, continued := range map[string]bool{
+		sampled:    true,
+		notSampled: true,
+		"cc-" + callersTrace + "-" + callersSpan + "-01-later":            true,
+		"00-" + callersTrace + "-" + callersSpan + "-01-extra":            false,
+		"ff-" + callersTrace + "-" + callersSpan + "-01":                  false,
+		"00-" + callersTrace + "-0000000000000000-01":                     false,
+		"00-00000000000000000000000000000000-" + callersSpan + "-01":      false,
+		"00-" + strings.ToUpper(callersTrace) + "-" + callersSpan + "-01": false,
+		"00-" + callersTrace[1:] + "-" + callersSpan + "-01":              false,
+		"": false,
+	} {
+		id := f.api(request("GET", "/", "", "Traceparent", header)).Header().Get("X-Trace-Id")
+		if continued != (id == callersTrace) || !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(id) {
+			t.Errorf("%q gives %s", header, id)
+		}
+	}
+}
+
+func TestASpanIsNamedByItsRouteAndDescribesTheRequest(t *testing.T) {
+	f, receiver := traced(t, 0, "")
+	f.expect(f.api(request("GET", "http://beacon.test:81/api/v1/notes/x?q=s3cr3t", "",
+		"Traceparent", sampled, "Authorization", "s3cr3t", "User-Agent", "s3cr3t")), 404)
+	spans := f.spans(receiver)
+	if len(spans) != 1 {
+		t.Fatalf("the spans are %v", spans)
+	}
+	span := spans[0]
+	if span.Name != "GET /api/v1/notes/{id}" || span.Kind != tracepb.Span_SPAN_KIND_SERVER ||
+		span.TraceID != callersTrace || span.Parent != callersSpan || span.Status != tracepb.Status_STATUS_CODE_UNSET {
+		t.Errorf("the span is %+v", span)
+	}
+	expectAll(t, span.Attributes, map[string]any{
+		"http.request.method": "GET", "http.route": "/api/v1/notes/{id}", "http.response.status_code": int64(404),
+		"url.path": "/api/v1/notes/x", "url.scheme": "http", "network.protocol.version": "1.1",
+		"server.address": "beacon.test", "server.port": int64(81),
+	})
+	expectAll(t, span.Resource, map[string]any{
+		"service.name": "beacon", "service.version": "1.2.3", "service.namespace": "ns", "deployment.track": "canary",
+		"service.instance.id": "pod-1", "k8s.pod.name": "pod-1", "k8s.namespace.name": "ns",
+		"telemetry.sdk.language": "go",
+	})
+	if strings.Contains(fmt.Sprint(span), "s3cr3t") {
+		t.Errorf("a secret is in %+v", span)
+	}
+}
+
+func expectAll(t *testing.T, got, want map[string]any) {
+	t.Helper()
+	for name, value := range want {
+		if got[name] != value {
+			t.Errorf("%s is %v, wanted %v", name, got[name], value)
+		}
+	}
+}
+
+func TestClientsCannotAddSpanNames(t *testing.T) {
+	f, receiver := traced(t, 1, "")
+	f.api(request("BREW", "/nowhere", ""))
+	f.api(request("GET", "/nowhere/else", ""))
+	spans := f.spans(receiver)
+	if len(spans) != 2 || spans[0].Name != "HTTP" || spans[1].Name != "GET" {
+		t.Fatalf("the spans are %+v", spans)
+	}
+	expectAll(t, spans[0].Attributes, map[string]any{
+		"http.request.method": "_OTHER", "http.request.method_original": "BREW",
+		"http.response.status_code": int64(404), "http.route": nil,
+	})
+	if spans[0].Parent != "" {
+		t.Errorf("the parent of a root is %s", spans[0].Parent)
+	}
+}
+
+func TestAFailureMarksTheSpan(t *testing.T) {
+	f, receiver := traced(t, 1, "limits: {notes: 0}\n")
+	f.api(request("POST", "/api/v1/notes", `{"text":"x"}`, "Content-Type", "application/json"))
+	answer(f.identify(f.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oh") }))), request("GET", "/", ""))
+	func() {
+		defer func() { _ = recover() }()
+		answer(f.identify(f.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))), request("PUT", "/", ""))
+	}()
+	kinds := []any{"507", "500", "aborted"}
+	spans := f.spans(receiver)
+	if len(spans) != len(kinds) {
+		t.Fatalf("the spans are %+v", spans)
+	}
+	for i, span := range spans {
+		if span.Status != tracepb.Status_STATUS_CODE_ERROR || span.Attributes["error.type"] != kinds[i] {
+			t.Errorf("the span is %+v", span)
+		}
+	}
+	if events := spans[1].Events; len(events) != 1 || events[0] != "exception" {
+		t.Errorf("the events of a panic are %v", events)
+	}
+}
+
+func TestACallerDecidesWhetherItsTraceIsSampled(t *testing.T) {
+	f, receiver := traced(t, 1, "")
+	f.api(request("GET", "/", "", "Traceparent", notSampled))
+	f.api(request("GET", "/version", "", "Traceparent", sampled))
+	if spans := f.spans(receiver); len(spans) != 1 || spans[0].Name != "GET /version" {
+		t.Errorf("the spans are %+v", spans)
+	}
+}
+
+func TestAReloadChangesTheSampleRatio(t *testing.T) {
+	f, receiver := traced(t, 0, "")
+	f.api(request("GET", "/version", ""))
+	next := *f.config.Get()
+	next.Tracing.SampleRatio = 1
+	f.Reloaded(config.Change{Old: f.config.Get(), New: &next, Applied: []string{"tracing.sampleRatio"}})
+	f.api(request("GET", "/", ""))
+	if spans := f.spans(receiver); len(spans) != 1 || spans[0].Name != "GET /" {
+		t.Errorf("the spans are %+v", spans)
+	}
+}
+
+func TestAShareOfTheTracesIsSampled(t *testing.T) {
+	f, receiver := traced(t, 0.25, "")
+	const requests = 1000
+	for range requests {
+		f.api(request("GET", "/", ""))
+	}
+	// 250 ± 69 is five standard deviations.
+	if n := len(f.spans(receiver)); n < 181 || n > 319 {
+		t.Errorf("%d of %d requests were sampled", n, requests)
+	}
+}
+
+func TestProbesAndOperatorsAreNotTraced(t *testing.T) {
+	f, receiver := traced(t, 1, "")
+	for _, target := range []string{"/healthz", "/ready", "/metrics"} {
+		f.admin(request("GET", target, "", "Traceparent", sampled))
+	}
+	f.api(request("GET", "/healthz", "", "Traceparent", sampled))
+	if spans := f.spans(receiver); len(spans) != 0 {
+		t.Errorf("the spans are %+v", spans)
+	}
+}
+
+func TestAnAnswerAndItsLogLineLeadToTheSpan(t *testing.T) {
+	f, receiver := traced(t, 1, "")
+	id := f.api(request("GET", "/", "")).Header().Get("X-Trace-Id")
+	var line map[string]any
+	if err := json.Unmarshal([]byte(f.log.String()), &line); err != nil {
+		t.Fatal(err)
+	}
+	spans := f.spans(receiver)
+	if len(spans) != 1 || spans[0].TraceID != id || line["trace_id"] != id || line["span_id"] != spans[0].SpanID {
+		t.Errorf("the answer has %s, the line %v, the spans are %+v", id, line, spans)
+	}
+}
+
+func TestALineOfAnUnsampledRequestHasItsIDsToo(t *testing.T) {
+	f, _ := traced(t, 0, "")
+	f.api(request("GET", "/", ""))
+	if !regexp.MustCompile(`"trace_id":"[0-9a-f]{32}","span_id":"[0-9a-f]{16}"`).MatchString(f.log.String()) {
+		t.Errorf("the line is %s", f.log)
+	}
+}
+
+func TestOnlyASampledRequestIsAnExemplar(t *testing.T) {
+	f, _ := traced(t, 0, "")
+	f.api(request("GET", "/", "", "Traceparent", notSampled))
+	f.api(request("GET", "/version", "", "Traceparent", sampled))
+	text := f.admin(request("GET", "/metrics", "", "Accept", "application/openmetrics-text")).Body.String()
+	want := regexp.MustCompile(`(?m)^http_request_duration_seconds_bucket{method="GET",path="/version",.* # {trace_id="` + callersTrace + `"}`)
+	if !want.MatchString(text) || strings.Count(text, "trace_id") != 1 {
+		t.Errorf("the metrics are %s", text)
+	}
+}
+
+func TestWithoutAnEndpointNothingIsAnExemplar(t *testing.T) {
+	f := newFixture(t, "tracing: {sampleRatio: 1}\n")
+	f.api(request("GET", "/", "", "Traceparent", sampled))
+	text := f.admin(request("GET", "/metrics", "", "Accept", "application/openmetrics-text")).Body.String()
+	if strings.Contains(text, "trace_id") {
+		t.Errorf("the metrics are %s", text)
+	}
+}
+
+func TestARelayJoinsItsTraceWithTheUpstreams(t *testing.T) {
+	f, receiver := traced(t, 0, "")
+	server := httptest.NewServer(f.API())
+	defer server.Close()
+	r := request("GET", server.URL+"/api/relay", "", "Traceparent", sampled, "Baggage", "who=me", "X-Request-Id", "r-1")
+	r.RequestURI = ""
+	response, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := decode(t, response.Body)
+	_ = response.Body.Close()
+	if response.StatusCode != 200 || got["status"] != 200.0 || !strings.Contains(got["body"].(string), `"version":"1.2.3"`) {
+		t.Errorf("the answer is %d %v", response.StatusCode, got)
+	}
+	f.spans(receiver)
+	outer, out, inner := receiver.Span("GET /api/relay"), receiver.Span("GET"), receiver.Span("GET /version")
+	if outer.Parent != callersSpan || out.Parent != outer.SpanID || inner.Parent != out.SpanID ||
+		inner.TraceID != callersTrace || out.Kind != tracepb.Span_SPAN_KIND_CLIENT {
+		t.Errorf("the spans are %+v", receiver.Spans())
+	}
+	expectAll(t, out.Attributes, map[string]any{
+		"http.request.method": "GET", "http.response.status_code": int64(200), "server.address": "127.0.0.1",
+		"url.full": server.URL + "/version", "network.protocol.version": "1.1",
+	})
+	if strings.Count(f.log.String(), `"request_id":"r-1"`) != 2 {
+		t.Errorf("the log is %s", f.log)
+	}
+}
+
+func TestADeadReceiverCostsNoRequest(t *testing.T) {
+	t.Parallel()
+	receiver := httptest.NewServer(nil)
+	receiver.Close()
+	silent := make(chan struct{})
+	stuck := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-silent }))
+	defer stuck.Close()
+	defer close(silent)
+	for name, url := range map[string]string{"refused": receiver.URL, "stuck": stuck.URL} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, "tracing: {endpoint: "+url+", sampleRatio: 1}\nlogLevel: error\n")
+			api := f.API()
+			const requests = 5000 // more than fit the queue
+			start := time.Now()
+			for range requests {
+				f.expect(answer(api, request("GET", "/", "")), 200)
+			}
+			// Far below what one try to export may take, and far above what a request takes.
+			if took := time.Since(start); took > 8*time.Second {
+				t.Errorf("%d requests took %s", requests, took)
+			}
+			if got := f.metric("beacon_trace_spans_total"); got != fmt.Sprintf("beacon_trace_spans_total %d\n", requests) {
+				t.Errorf("counted is %s", got)
+			}
+			start = time.Now()
+			_ = f.tracing.Shutdown(t.Context())
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("the end took %s", took)
+			}
+		})
+	}
+}

@@ -1,0 +1,124 @@
+package tracing
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"beacon/internal/config"
+	"beacon/internal/metrics"
+	"beacon/internal/otlptest"
+)
+
+var id = Identity{Service: "beacon", Version: "1.2.3", Track: "stable", Pod: "host-1"}
+
+// span records one span with its own exporter, and returns what was counted.
+func span(t *testing.T, receiver string) (*metrics.Metrics, error) {
+	t.Helper()
+	m := metrics.New()
+	traces := New(id, config.Tracing{Endpoint: receiver, SampleRatio: 1}, slog.New(slog.DiscardHandler), m)
+	_, served := traces.Serve(httptest.NewRequest(http.MethodGet, "/", nil))
+	served.Answered("/", http.StatusOK)
+	return m, traces.Shutdown(context.Background())
+}
+
+func TestSpansAreSentAgainToAReceiverThatMayTakeThemLater(t *testing.T) {
+	receiver := otlptest.New(t, 503, 429)
+	m, err := span(t, receiver.URL+"/")
+	if err != nil || len(receiver.Spans()) != 1 || receiver.Requests() != 3 {
+		t.Errorf("%d spans in %d requests, %v", len(receiver.Spans()), receiver.Requests(), err)
+	}
+	if sent := testutil.ToFloat64(m.SpansExported.WithLabelValues("success")); sent != 1 {
+		t.Errorf("%v are counted", sent)
+	}
+}
+
+func TestSpansThatAReceiverRefusesAreCountedAsLost(t *testing.T) {
+	receiver := otlptest.New(t, 400)
+	m, err := span(t, receiver.URL)
+	if err != nil || receiver.Requests() != 1 {
+		t.Errorf("%d requests, %v", receiver.Requests(), err)
+	}
+	if lost := testutil.ToFloat64(m.SpansExported.WithLabelValues("failure")); lost != 1 {
+		t.Errorf("%v are counted", lost)
+	}
+}
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	other := otlptest.New(t)
+	server := httptest.NewServer(http.RedirectHandler(other.URL+"/v1/traces", http.StatusPermanentRedirect))
+	defer server.Close()
+	if _, err := span(t, server.URL); err != nil || other.Requests() != 0 {
+		t.Errorf("%d requests, %v", other.Requests(), err)
+	}
+}
+
+func TestOutsideKubernetesNoPodIsNamed(t *testing.T) {
+	receiver := otlptest.New(t)
+	if _, err := span(t, receiver.URL); err != nil {
+		t.Fatal(err)
+	}
+	resource := fmt.Sprint(receiver.Span("GET /").Resource)
+	if strings.Contains(resource, "k8s") || !strings.Contains(resource, "service.instance.id:host-1") {
+		t.Errorf("the resource is %s", resource)
+	}
+}
+
+// failing is an exporter that fails while it has an error.
+type failing struct{ err error }
+
+func (f *failing) ExportSpans(context.Context, []sdk.ReadOnlySpan) error { return f.err }
+func (f *failing) Shutdown(context.Context) error                        { return nil }
+
+func TestAnOutageIsLoggedOnceAMinuteAndSoIsItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		exporter := &failing{errors.New("no route")}
+		r := &reporter{
+			SpanExporter: exporter,
+			log:          slog.New(slog.NewTextHandler(&out, nil)),
+			exported:     metrics.New().SpansExported,
+		}
+		spans := tracetest.SpanStubs{{Name: "a"}, {Name: "b"}}.Snapshots()
+		export := func() {
+			if err := r.ExportSpans(t.Context(), spans); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 100 {
+			export()
+			time.Sleep(time.Second)
+		}
+		exporter.err = nil
+		export()
+		export()
+		var got []string
+		for line := range strings.Lines(out.String()) {
+			_, line, _ = strings.Cut(line, " ")
+			got = append(got, strings.TrimSpace(line))
+		}
+		want := []string{
+			`level=WARN msg="traces not exported" error="no route" spans_lost=2`,
+			`level=WARN msg="traces not exported" error="no route" spans_lost=122`,
+			`level=INFO msg="traces are exported again" spans_lost=200`,
+		}
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("logged is %q", got)
+		}
+		if lost := testutil.ToFloat64(r.exported.WithLabelValues("failure")); lost != 200 {
+			t.Errorf("%v are counted as lost", lost)
+		}
+	})
+}
