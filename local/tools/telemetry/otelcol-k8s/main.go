@@ -1,0 +1,100 @@
+// otelcol-k8s: the OpenTelemetry Collector with those components of its distribution for
+// Kubernetes that this project configures.
+package main
+
+import (
+	"log"
+
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/kafkaexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/k8sattributesprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/provider/envprovider"
+	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
+	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
+	"go.opentelemetry.io/collector/connector"
+	"go.opentelemetry.io/collector/connector/forwardconnector"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/debugexporter"
+	"go.opentelemetry.io/collector/exporter/otlpexporter"
+	"go.opentelemetry.io/collector/exporter/otlphttpexporter"
+	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/collector/otelcol"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/batchprocessor"
+	"go.opentelemetry.io/collector/processor/memorylimiterprocessor"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
+)
+
+// version is stamped by the build.
+var version = "unknown"
+
+func main() {
+	settings := otelcol.CollectorSettings{
+		BuildInfo: component.BuildInfo{
+			Command:     "otelcol-k8s",
+			Description: "OpenTelemetry Collector for Kubernetes",
+			Version:     version,
+		},
+		Factories: components,
+		ConfigProviderSettings: otelcol.ConfigProviderSettings{
+			ResolverSettings: confmap.ResolverSettings{
+				ProviderFactories: []confmap.ProviderFactory{
+					envprovider.NewFactory(),
+					fileprovider.NewFactory(),
+					yamlprovider.NewFactory(),
+				},
+			},
+		},
+	}
+	if err := otelcol.NewCommand(settings).Execute(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func components() (otelcol.Factories, error) {
+	return otelcol.Factories{
+		Receivers: byType[receiver.Factory](
+			filelogreceiver.NewFactory(),
+			otlpreceiver.NewFactory(),
+		),
+		Processors: byType[processor.Factory](
+			attributesprocessor.NewFactory(),
+			batchprocessor.NewFactory(),
+			filterprocessor.NewFactory(),
+			k8sattributesprocessor.NewFactory(),
+			memorylimiterprocessor.NewFactory(),
+			resourceprocessor.NewFactory(),
+			transformprocessor.NewFactory(),
+		),
+		Exporters: byType[exporter.Factory](
+			debugexporter.NewFactory(),
+			kafkaexporter.NewFactory(),
+			otlpexporter.NewFactory(),
+			otlphttpexporter.NewFactory(),
+		),
+		Extensions: byType[extension.Factory](
+			filestorage.NewFactory(),
+			healthcheckextension.NewFactory(),
+		),
+		Connectors: byType[connector.Factory](
+			forwardconnector.NewFactory(),
+		),
+	}, nil
+}
+
+func byType[F component.Factory](factories ...F) map[component.Type]F {
+	found := make(map[component.Type]F, len(factories))
+	for _, factory := range factories {
+		found[factory.Type()] = factory
+	}
+	return found
+}
