@@ -19,7 +19,7 @@ DEV    := $(VENV)/.dev-$(shell cat requirements*.txt local/requirements.txt plug
 GIVEN_OUT = $(if $(filter-out file,$(origin OUT)),--out '$(OUT)')
 
 .PHONY: help up preview render status canary promote rollback down env test test-app test-unit test-manifests \
-        diff test-cluster lint format schema binaries bench local-up local-down local-status local-reset
+        diff new-env config-doc test-cluster lint format schema binaries bench local-up local-down local-status local-reset
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ env: $(RUN) ## Print the variables of a shell for plain pulumi, kubectl, buildx:
 
 diff: $(RUN) ## Show what the working tree changes in a stack's objects since BASE (FORMAT=markdown, OUT=file)
 	@$(PY) -m commands.diff --stack '$(STACK)' --base '$(BASE)' --format '$(FORMAT)' $(GIVEN_OUT) $(ARGS)
+
+new-env: $(RUN) ## Write the file of a new stack: NAME=staging FROM=prod
+	@$(PY) -m commands.new_env --name '$(NAME)' --source '$(FROM)'
 
 ##@ The ground under it, on a machine that lacks it
 
@@ -97,6 +100,9 @@ lint: $(DEV) ## Check style and types
 
 format: $(DEV) ## Put the code in the project's style
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+config-doc: $(RUN) ## Write the table of every key to docs/configuration.md
+	@$(PY) -m commands.config_doc
 
 schema: $(RUN) ## Write the JSON schema of the stack files from settings.py
 	@$(PY) -m settings

@@ -88,9 +88,9 @@ def allowed(schema: JsonSchema, node: JsonSchema) -> str:
         return " or ".join(show(choice) for choice in choices)
     kind = node["type"]
     if kind == "array":
-        return f"a list; each item: {allowed(schema, _resolve(schema, node['items']))}"
+        return f"a list; each item: {allowed(schema, resolve(schema, node['items']))}"
     if kind == "object" and "properties" not in node:
-        return f"a mapping; each value: {allowed(schema, _resolve(schema, _values(node)))}"
+        return f"a mapping; each value: {allowed(schema, resolve(schema, _values(node)))}"
     return {
         "boolean": "true or false",
         "integer": f"a whole number from {node.get('minimum')} to {node.get('maximum')}",
@@ -107,7 +107,7 @@ def _values(node: JsonSchema) -> JsonSchema:
 
 
 def _node(schema: JsonSchema, location: Sequence[int | str]) -> JsonSchema:
-    node = _resolve(schema, schema)
+    node = resolve(schema, schema)
     for part in location:
         if isinstance(part, int):
             node = node["items"]
@@ -115,11 +115,12 @@ def _node(schema: JsonSchema, location: Sequence[int | str]) -> JsonSchema:
             node = node["properties"][part]
         elif "items" not in node:
             node = _values(node)
-        node = _resolve(schema, node)
+        node = resolve(schema, node)
     return node
 
 
-def _resolve(schema: JsonSchema, node: JsonSchema) -> JsonSchema:
+def resolve(schema: JsonSchema, node: JsonSchema) -> JsonSchema:
+    """What a node stands for: the section that it refers to, and of options the one with a type."""
     if options := node.get("anyOf"):
         node = next(option for option in options if option.get("type") != "null")
     while reference := node.get("$ref"):

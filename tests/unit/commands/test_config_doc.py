@@ -1,0 +1,54 @@
+"""The table of every key."""
+
+from typing import Any
+
+from commands.config_doc import FILE, document
+from commands.keys import Key, sections
+from settings import Settings
+from tests.unit.stacks import SMALLEST
+
+MISSING = object()
+
+
+def leaves() -> dict[str, Key]:
+    return {key.path: key for section in sections() for key in section.leaves()}
+
+
+def test_the_page_is_what_the_settings_say() -> None:
+    assert FILE.read_text() == document(), "run `make config-doc`"
+
+
+def test_every_default_is_the_one_that_applies() -> None:
+    applied = Settings.model_validate(SMALLEST, by_name=False, by_alias=True)
+    values = applied.model_dump(mode="json", by_alias=True)
+    compared = 0
+    for path, key in leaves().items():
+        value: Any = values
+        for part in path.removeprefix("slipway:").split("."):
+            value = value.get(part, MISSING) if isinstance(value, dict) else MISSING
+        given = path.removeprefix("slipway:").partition(".")[0] in SMALLEST and key.default != value
+        if value is not MISSING and not given:
+            assert key.default == value, path
+            compared += 1
+    assert compared > 100
+
+
+def test_keys_without_a_default_are_required() -> None:
+    page = document()
+    assert "| `host` | text | required | a DNS name" in page
+    assert "| `canary.weight` | integer | required | a whole number from 0 to 100 |" in page
+
+
+def test_a_default_that_the_section_around_sets_is_shown() -> None:
+    assert leaves()["slipway:namespace.quota.requests.cpu"].default == "10"
+    assert leaves()["slipway:workload.resources.requests.cpu"].default == "200m"
+
+
+def test_every_key_has_a_meaning() -> None:
+    assert [path for path, key in leaves().items() if not key.meaning] == []
+
+
+def test_a_cell_never_ends_its_row() -> None:
+    rows = [line for line in document().splitlines() if line.startswith("| `")]
+    assert len(rows) > 100
+    assert {row.replace("\\|", "").count("|") for row in rows} == {6}
