@@ -2,6 +2,7 @@
 
 from components.observability.rule import Alert, Group, rules_text
 from components.observability.rules import monitoring
+from components.observability.slo import Slo
 from schemas.observability import SloSettings
 from settings import Service
 
@@ -21,4 +22,6 @@ def rule_files(service: Service, namespace: str, slo: SloSettings) -> dict[str, 
 
 def rule_groups(service: Service, namespace: str, slo: SloSettings) -> dict[str, tuple[Group, ...]]:
     """The groups of each subject."""
-    return {"monitoring": monitoring.groups()}
+    objective = Slo(service.name, namespace, slo)
+    of_requests = {"slo": objective.groups} if service.metrics else {}
+    return {**of_requests, "monitoring": monitoring.groups()}
