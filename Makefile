@@ -3,8 +3,8 @@ STACK  ?= dev
 OUT    ?= out/$(STACK)
 PYTHON ?= python3
 ARGS   ?=
-# Most tests wait more than they work: so many files run beside each other.
-BESIDE ?= --numprocesses=4 --dist=loadfile
+# Most tests wait more than they work: so many run beside each other.
+BESIDE ?= --numprocesses=4 --dist=loadgroup
 BASE   ?= HEAD
 FORMAT ?= terminal
 
@@ -12,6 +12,10 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 RUN    := $(VENV)/.run-$(shell cat requirements.txt local/requirements.txt plugins/requirements.txt | cksum | cut -d' ' -f1)
 DEV    := $(VENV)/.dev-$(shell cat requirements*.txt local/requirements.txt plugins/requirements.txt | cksum | cut -d' ' -f1)
+
+# What a target was told is not for a target that a test runs in turn.
+MAKEOVERRIDES :=
+unexport ARGS STACK OUT
 
 .DEFAULT_GOAL := help
 .SUFFIXES:

@@ -1,6 +1,5 @@
 """A copy of the checkout with a stack of its own, so that a test changes nothing of the user's."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -71,7 +70,7 @@ class Project:
         for shared in SHARED:
             (folder / shared).symlink_to(CHECKOUT / shared)
         shutil.copy2(folder / "Pulumi.dev.yaml", folder / f"Pulumi.{stack}.yaml")
-        project = cls(folder, stack, {**os.environ, **environment})
+        project = cls(folder, stack, environment)
         with project.config() as config:
             config["slipway:namespace"]["name"] = stack
             config["slipway:routing"]["host"] = f"{stack}.localhost"
