@@ -341,7 +341,7 @@ class Slo:
                     f"{self.bad_ratio(burn.long, sli)} > {limit}\n"
                     f"and\n{self.bad_ratio(burn.short, sli)} > {limit}\n"
                     f"and\n{many} >= {FEWEST_BAD}",
-                    f"{self.service} spends its {sli} budget {burn.factor:f}× as fast as allowed",
+                    f"{self.service} burns its {sli} budget {burn.factor:f} times too fast",
                     f"{{{{ $value | humanizePercentage }}}} of the requests to "
                     "{{ $labels.namespace }}/{{ $labels.service }} in the last "
                     f"{burn.long} {self._fault(sli)}; the objective allows "

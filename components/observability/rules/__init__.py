@@ -1,12 +1,11 @@
 """The rules that Prometheus evaluates, one file per subject."""
 
-from components.observability.rule import Alert, Group, rules_text
-from components.observability.rules import monitoring
+from components.observability.rule import Group, rules_text
+from components.observability.rules import certificates, kubernetes, monitoring
+from components.observability.rules import service as of_service
 from components.observability.slo import Slo
 from schemas.observability import SloSettings
 from settings import Service
-
-__all__ = ["Alert", "Group", "rule_files", "rule_groups"]
 
 
 def rule_files(service: Service, namespace: str, slo: SloSettings) -> dict[str, str]:
@@ -14,14 +13,18 @@ def rule_files(service: Service, namespace: str, slo: SloSettings) -> dict[str, 
 
     ``namespace`` is the service's. A service without metrics has no rules about its requests.
     """
-    return {
-        f"{name}.yaml": rules_text(groups)
-        for name, groups in rule_groups(service, namespace, slo).items()
+    every = service_groups(service, namespace, slo) | {
+        "kubernetes": kubernetes.groups(),
+        "certificates": certificates.groups(),
+        "monitoring": monitoring.groups(),
     }
+    return {f"{name}.yaml": rules_text(groups) for name, groups in every.items()}
 
 
-def rule_groups(service: Service, namespace: str, slo: SloSettings) -> dict[str, tuple[Group, ...]]:
-    """The groups of each subject."""
+def service_groups(
+    service: Service, namespace: str, slo: SloSettings
+) -> dict[str, tuple[Group, ...]]:
+    """Those about the service alone, by subject: all that a Prometheus needs that exists."""
+    pods = {"service": of_service.groups(service, namespace)}
     objective = Slo(service.name, namespace, slo)
-    of_requests = {"slo": objective.groups} if service.metrics else {}
-    return {**of_requests, "monitoring": monitoring.groups()}
+    return {"slo": objective.groups, **pods} if service.metrics else pods

@@ -1,0 +1,105 @@
+"""What goes wrong with the cluster that the service runs on."""
+
+from components.observability.rule import Alert, Group
+
+_VOLUME = "{{ $labels.namespace }}/{{ $labels.persistentvolumeclaim }}"
+_FREE = (
+    "max by (namespace, persistentvolumeclaim) (\n"
+    "  kubelet_volume_stats_available_bytes / kubelet_volume_stats_capacity_bytes\n"
+    ")"
+)
+# What is mounted read-only or lives in memory does not fill up.
+_DISK = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|erofs"'
+
+
+def groups() -> tuple[Group, ...]:
+    """Of nodes, volumes and jobs."""
+    return (
+        Group("kubernetes-nodes", _nodes()),
+        Group("kubernetes-volumes", _volumes()),
+        Group("kubernetes-jobs", (_job_failed(),)),
+    )
+
+
+def _nodes() -> tuple[Alert, ...]:
+    return (
+        Alert(
+            "NodeNotReady",
+            "page",
+            'max by (node) (kube_node_status_condition{condition="Ready",status="true"}) == 0',
+            "A node is not ready",
+            "Node {{ $labels.node }} has not been ready for 5 minutes (Ready is {{ $value }}).",
+            lasting="5m",
+        ),
+        Alert(
+            "NodeUnderPressure",
+            "ticket",
+            "max by (node, condition) (\n"
+            "  kube_node_status_condition"
+            '{condition=~"MemoryPressure|DiskPressure|PIDPressure",status="true"}\n'
+            ") == 1",
+            "A node is short of memory, disk or processes",
+            "Node {{ $labels.node }} reports {{ $labels.condition }} ({{ $value }}): pods are "
+            "evicted, and no new ones come.",
+            lasting="5m",
+        ),
+        Alert(
+            "NodeFilesystemFilling",
+            "ticket",
+            "min by (node, instance, device) (\n"
+            f"  node_filesystem_avail_bytes{{{_DISK}}} / node_filesystem_size_bytes{{{_DISK}}}\n"
+            f"  and node_filesystem_readonly{{{_DISK}}} == 0\n"
+            ") < 0.1",
+            "A node's file system is almost full",
+            "{{ $labels.device }} on {{ $labels.node }} ({{ $labels.instance }}) has "
+            "{{ $value | humanizePercentage }} of its space left.",
+            lasting="15m",
+        ),
+        Alert(
+            "KubeletDown",
+            "page",
+            'absent(up{job="kubelet"} == 1)',
+            "No kubelet answers",
+            "No kubelet has answered a scrape for 10 minutes (value {{ $value }}): nodes are down "
+            "or cannot be reached, and nothing is known of containers and volumes.",
+            lasting="10m",
+        ),
+    )
+
+
+def _volumes() -> tuple[Alert, ...]:
+    return (
+        Alert(
+            "VolumeFillingUp",
+            "ticket",
+            f"{_FREE} < 0.15\n"
+            "and\n"
+            "min by (namespace, persistentvolumeclaim) (\n"
+            "  predict_linear(kubelet_volume_stats_available_bytes[6h], 4 * 24 * 3600)\n"
+            ") < 0",
+            "A volume will be full within four days",
+            f"{_VOLUME} has {{{{ $value | humanizePercentage }}}} of its space left, and goes on "
+            "filling as in the last 6 hours.",
+            lasting="1h",
+        ),
+        Alert(
+            "VolumeAlmostFull",
+            "page",
+            f"{_FREE} < 0.03",
+            "A volume is full",
+            f"{_VOLUME} has {{{{ $value | humanizePercentage }}}} of its space left.",
+            lasting="1m",
+        ),
+    )
+
+
+def _job_failed() -> Alert:
+    return Alert(
+        "JobFailed",
+        "ticket",
+        'max by (namespace, job_name) (kube_job_failed{condition="true"}) > 0',
+        "A job failed",
+        "Job {{ $labels.namespace }}/{{ $labels.job_name }} failed ({{ $value }}) and is not "
+        "tried again.",
+        lasting="15m",
+    )
