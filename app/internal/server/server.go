@@ -64,18 +64,18 @@ var ErrInterrupted = errors.New("interrupted by a second signal")
 // drain time, finishes the requests under way, sends their traces and returns nil. A second signal ends it at once.
 func (s *Server) Run(signals <-chan os.Signal) error {
 	c := s.config.Get()
-	api, err := s.listen("api", c.Listen, s.API(), c.Timeouts.Write)
+	api, err := s.listen("api", c.Listen, s.API())
 	if err != nil {
 		return err
 	}
 	defer api.close()
-	admin, err := s.listen("admin", c.AdminListen, s.Admin(), c.Timeouts.Write)
+	admin, err := s.listen("admin", c.AdminListen, s.Admin())
 	if err != nil {
 		return err
 	}
 	defer admin.close()
 	if c.Profiling {
-		profiling, err := s.listen("profiling", s.profiling, s.Profiling(), 0)
+		profiling, err := s.listen("profiling", s.profiling, s.Profiling())
 		if err != nil {
 			return err
 		}
@@ -141,10 +141,7 @@ type port struct {
 	failed chan error
 }
 
-// listen serves a port. An answer may take as long as write says; 0 is for ever.
-func (s *Server) listen(
-	name, address string, handler http.Handler, write time.Duration,
-) (*port, error) {
+func (s *Server) listen(name, address string, handler http.Handler) (*port, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s port: %w", name, err)
@@ -155,7 +152,7 @@ func (s *Server) listen(
 			Handler:           handler,
 			ReadHeaderTimeout: c.Timeouts.ReadHeader,
 			ReadTimeout:       c.Timeouts.Read,
-			WriteTimeout:      write,
+			WriteTimeout:      c.Timeouts.Write,
 			IdleTimeout:       c.Timeouts.Idle,
 			MaxHeaderBytes:    32 << 10,
 			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),

@@ -78,9 +78,10 @@ func (u *uploader) post(ctx context.Context, body []byte) (again bool, after tim
 	defer func() { _ = response.Body.Close() }()
 	// Read to its end, the connection can be used again.
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10))
-	switch response.StatusCode {
-	case http.StatusOK, http.StatusAccepted:
+	if response.StatusCode/100 == 2 {
 		return false, 0, nil
+	}
+	switch response.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable,
 		http.StatusGatewayTimeout:
 		again = true
