@@ -129,7 +129,6 @@ def _graph(of: Panel) -> timeseries.Panel:
         .line_width(1)
         .fill_opacity(30 if of.stacked else 8)
         .show_points(values.VisibilityMode.AUTO)
-        .min(0)
         .legend(
             common.VizLegendOptions()
             .show_legend(True)
@@ -141,6 +140,8 @@ def _graph(of: Panel) -> timeseries.Panel:
     )
     if of.stacked:
         panel.stacking(common.StackingConfig().mode(values.StackingMode.NORMAL).group("all"))
+    if of.lowest is not None:
+        panel.min(of.lowest)
     if of.highest is not None:
         panel.max(of.highest)
     if of.bounds:

@@ -76,6 +76,8 @@ class Panel:
     stacked: bool = False
     highest: float | None = None
     """Where the axis ends. Left out: at the highest value."""
+    lowest: float | None = 0
+    """Where it starts. ``None``: at the lowest value."""
 
     @property
     def source(self) -> Source:

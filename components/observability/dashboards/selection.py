@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from components.observability.dashboards import service as service_dashboard
+from components.observability.dashboards import (
+    logs,
+    monitoring,
+    nodes,
+    objective,
+    overview,
+    workload,
+)
+from components.observability.dashboards import service as requests
 from components.observability.dashboards.panel import Dashboard, Source
 from components.observability.dashboards.scope import Scope
 from components.observability.slo import Slo
@@ -26,11 +34,19 @@ class Query:
 
 
 def dashboards(
-    service: str, namespace: str, monitoring: str, slo: SloSettings
+    service: str, namespace: str, monitoring_namespace: str, slo: SloSettings
 ) -> tuple[Dashboard, ...]:
     """All of them, in the order of a reader who goes from the whole to the detail."""
-    scope = Scope(Slo(service, namespace, slo), monitoring)
-    return (service_dashboard.dashboard(scope),)
+    scope = Scope(Slo(service, namespace, slo), monitoring_namespace)
+    return (
+        overview.dashboard(scope),
+        requests.dashboard(scope),
+        objective.dashboard(scope),
+        workload.dashboard(scope),
+        nodes.dashboard(),
+        logs.dashboard(scope),
+        monitoring.dashboard(scope),
+    )
 
 
 def queries(of: Iterable[Dashboard]) -> Iterator[Query]:
@@ -48,7 +64,14 @@ def queries(of: Iterable[Dashboard]) -> Iterator[Query]:
                 )
         if dashboard.releases:
             expr = _without_variables(dashboard.releases, dashboard)
-            yield Query(dashboard.name, "releases", "prometheus", expr, False, "")
+            yield Query(
+                dashboard.name,
+                "releases",
+                "prometheus",
+                expr,
+                False,
+                "no release in the time asked for",
+            )
 
 
 _GLOBAL = {"$__rate_interval": "5m", "$__interval": "1m", "$__range": "1h"}

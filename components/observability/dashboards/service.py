@@ -27,7 +27,7 @@ def dashboard(scope: Scope) -> Dashboard:
             Row("Errors", tuple(_errors(scope, track) for track in _TRACKS)),
             Row("Duration", tuple(_duration(scope, track) for track in _TRACKS)),
             Row("By route", (_routes(scope), _slowest_routes(scope))),
-            Row("Inside", (_in_flight(scope), _versions(scope), _faults(scope))),
+            Row("Inside", (_in_flight(scope), versions(scope), _faults(scope))),
         ),
         variables=(
             Variable(
@@ -109,10 +109,11 @@ def _duration(scope: Scope, track: Track) -> Panel:
     )
 
 
-def duration(quantile: float, matchers: str, by: str = "") -> str:
-    """The time that a share of the requests was faster than, from the histogram."""
+def duration(quantile: float, matchers: str, by: str = "", over: str = "$__rate_interval") -> str:
+    """The time that a share of the requests was faster than, for each value of the label ``by``."""
+    labels = f"le, {by}" if by else "le"
     buckets = f"http_request_duration_seconds_bucket{{{matchers}}}"
-    return f"histogram_quantile({quantile}, sum by (le{by}) (rate({buckets}[$__rate_interval])))"
+    return f"histogram_quantile({quantile}, sum by ({labels}) (rate({buckets}[{over}])))"
 
 
 def _routes(scope: Scope) -> Panel:
@@ -138,7 +139,7 @@ def _slowest_routes(scope: Scope) -> Panel:
         "s",
         (
             Promql(
-                duration(0.95, f'{scope.requests},path=~"$path"', by=", path"),
+                duration(0.95, f'{scope.requests},path=~"$path"', "path"),
                 "{{path}}",
                 exemplars=True,
                 empty="no request was answered yet",
@@ -157,10 +158,11 @@ def _in_flight(scope: Scope) -> Panel:
     )
 
 
-def _versions(scope: Scope) -> Panel:
+def versions(scope: Scope) -> Panel:
+    """How many pods run which version."""
     return Panel(
         "Pods by version",
-        "Ready pods that run each version. Two versions of one track: a rollout is under way.",
+        "Pods that run each version. Two versions of one track: a rollout is under way.",
         "short",
         (
             Promql(

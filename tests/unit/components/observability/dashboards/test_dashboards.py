@@ -68,6 +68,15 @@ def test_numbers_and_places_are_taken_once(file: str) -> None:
         taken |= cells
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_no_line_of_panels_ends_early(file: str) -> None:
+    widths: dict[int, int] = {}
+    for panel in json.loads(FILES[file])["panels"]:
+        at = panel["gridPos"]
+        widths[at["y"]] = widths.get(at["y"], 0) + at["w"]
+    assert set(widths.values()) == {24}
+
+
 def test_uids_and_titles_are_taken_once() -> None:
     boards = [json.loads(text) for text in FILES.values()]
     assert len({board["uid"] for board in boards}) == len(boards)
