@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -41,3 +42,12 @@ def project(
     yield project
     project.run("make", "--silent", "down", f"STACK={project.stack}")
     project.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", project.stack)
+
+
+@pytest.fixture(scope="session")
+def cli() -> Mapping[str, str]:
+    """The variables of a machine that has the Pulumi CLI and its plugins; no node is needed."""
+    variables = {**os.environ, **environment()}
+    if shutil.which("pulumi", path=variables["PATH"]) is None:
+        subprocess.run([sys.executable, "-m", "local", "build", "pulumi"], cwd=CHECKOUT, check=True)
+    return variables

@@ -7,11 +7,9 @@ from typing import Any
 
 import pulumi
 import pytest
-import yaml
 from pulumi.runtime import set_all_config
 
 from render import engine_config
-from settings import Settings
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import CANARY, DIGEST, SMALLEST, changed
 
@@ -104,16 +102,3 @@ def test_bad_settings_end_the_program_before_anything_is_registered(program: Pro
     assert text.count("slipway:autoscaling.minReplicas") == 1
     assert "50" in text
     assert stopped.value.__cause__ is None
-
-
-def test_every_section_of_the_settings_is_declared_to_the_cli() -> None:
-    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
-    expected = {
-        f"slipway:{name}": {
-            "type": "object",
-            "description": ((field.annotation and field.annotation.__doc__) or "").split("\n")[0],
-            **({} if field.is_required() else {"default": {}}),
-        }
-        for name, field in Settings.model_fields.items()
-    }
-    assert declared == expected

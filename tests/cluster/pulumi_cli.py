@@ -1,0 +1,41 @@
+"""The unmodified CLI with a home and a state of its own."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from plugins.install import install
+
+SECONDS = 300
+
+
+class PulumiCli:
+    """The CLI at work in ``folder``; ``home`` holds its plugins, ``state`` its stacks."""
+
+    def __init__(
+        self, environment: Mapping[str, str], home: Path, state: Path, passphrase: str
+    ) -> None:
+        state.mkdir(parents=True, exist_ok=True)
+        install(home / "plugins", Path(sys.executable))
+        self._environment = {
+            **environment,
+            "PULUMI_HOME": str(home),
+            "PULUMI_BACKEND_URL": state.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": passphrase,
+        }
+        self._environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+
+    def run(self, folder: Path, *arguments: str) -> str:
+        """Run a command that has to succeed; return what it prints."""
+        result = subprocess.run(
+            ["pulumi", "--non-interactive", *arguments],
+            cwd=folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
