@@ -26,12 +26,13 @@ class PulumiCli:
         }
         self._environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
 
-    def run(self, folder: Path, *arguments: str) -> str:
-        """Run a command that has to succeed; return what it prints."""
+    def run(self, folder: Path, *arguments: str, typed: str = "") -> str:
+        """Run a command that has to succeed; return what it prints. ``typed`` answers it."""
         result = subprocess.run(
-            ["pulumi", "--non-interactive", *arguments],
+            ["pulumi", *([] if typed else ["--non-interactive"]), *arguments],
             cwd=folder,
             env=self._environment,
+            input=typed,
             capture_output=True,
             text=True,
             check=False,
