@@ -387,6 +387,14 @@ func TestTracesOfTheLastRequestsAreSentAtTheEnd(t *testing.T) {
 	}
 }
 
+func TestWhatTheSDKComplainsOfIsALineOfTheLog(t *testing.T) {
+	p := start(t, "tracing: {endpoint: 'http://127.0.0.1:1'}\n", "OTEL_RESOURCE_ATTRIBUTES=broken")
+	if line := p.logged("tracing"); line["level"] != "warn" || !strings.Contains(fmt.Sprint(line["error"]), "broken") {
+		t.Errorf("the line is %v", line)
+	}
+	p.serving()
+}
+
 func TestADeadReceiverDoesNotHoldUpTheEnd(t *testing.T) {
 	p := start(t, "drain: 0s\ntracing: {endpoint: 'http://127.0.0.1:1', sampleRatio: 1}\n").serving()
 	if status, err := get(http.DefaultClient, p.api+"/"); err != nil || status != http.StatusOK {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/propagation"
@@ -81,12 +82,15 @@ func New(id Identity, c config.Tracing, log *slog.Logger, m *metrics.Metrics) *T
 	if c.Endpoint == "" {
 		return t
 	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		log.Warn("tracing", "error", err.Error())
+	}))
 	exporter := &reporter{
 		SpanExporter: otlptrace.NewUnstarted(newUploader(c.Endpoint)),
 		log:          log,
 		exported:     m.SpansExported,
 	}
-	// An error speaks of what the environment adds, and the rest of the resource is there.
+	// Neither part can fail.
 	process, _ := resource.New(context.Background(),
 		resource.WithTelemetrySDK(), resource.WithAttributes(id.attributes()...))
 	limits := sdk.NewSpanLimits()
