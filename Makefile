@@ -23,7 +23,7 @@ unexport ARGS STACK OUT
 GIVEN_OUT = $(if $(filter-out file,$(origin OUT)),--out '$(OUT)')
 
 .PHONY: help up preview render status canary promote rollback down env test test-app test-unit test-manifests \
-        diff new-env config-doc test-cluster lint format schema binaries bench local-up local-down local-status local-reset
+        diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,9 @@ format: $(DEV) ## Put the code in the project's style
 
 config-doc: $(RUN) ## Write the table of every key to docs/configuration.md
 	@$(PY) -m commands.config_doc
+
+architecture: $(RUN) ## Redraw the picture in docs/architecture.md from the program
+	@$(PY) -m commands.architecture
 
 schema: $(RUN) ## Write the JSON schema of the stack files from settings.py
 	@$(PY) -m settings

@@ -14,6 +14,7 @@ from local.errors import LocalError
 from settings import Settings, SettingsError, load
 
 MOVE_TRAFFIC = ("canary", "promote", "rollback")
+TAKE_MORE = ("up", "preview", "down")
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,17 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--version", default="")
         if name == "canary":
             command.add_argument("--weight", default="")
-        if name in ("up", "preview", "down"):
-            command.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser
+
+
+def _parsed() -> argparse.Namespace:
+    """What the command line says; ``arguments`` are for the CLI, where the command runs it."""
+    parser = _parser()
+    parsed, others = parser.parse_known_args()
+    if others and parsed.command not in TAKE_MORE:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    parsed.arguments = others
+    return parsed
 
 
 def _execute(arguments: argparse.Namespace) -> None:
@@ -108,7 +117,7 @@ def _execute(arguments: argparse.Namespace) -> None:
 
 def main() -> int:
     """Run one command; return its exit code."""
-    arguments = _parser().parse_args()
+    arguments = _parsed()
     try:
         _execute(arguments)
     except (CommandError, LocalError, SettingsError) as error:

@@ -63,7 +63,7 @@ def _head(report: Report) -> Iterator[str]:
             yield f"> - {_code(warning)}"
         if len(warnings) > MOST_WARNINGS:
             yield f"> - and {len(warnings) - MOST_WARNINGS} more"
-        yield ""
+        yield "\n"
 
 
 def _code(text: str) -> str:
