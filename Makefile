@@ -11,6 +11,7 @@ FORMAT ?= terminal
 VENV   := .venv
 PY     := $(VENV)/bin/python
 RUN    := $(VENV)/.run-$(shell cat requirements.txt local/requirements.txt plugins/requirements.txt | cksum | cut -d' ' -f1)
+PACK   := policy/.venv/.made-$(shell cksum < policy/requirements.txt | cut -d' ' -f1)
 DEV    := $(VENV)/.dev-$(shell cat requirements*.txt local/requirements.txt plugins/requirements.txt | cksum | cut -d' ' -f1)
 
 # What a target was told is not for a target that a test runs in turn.
@@ -20,10 +21,11 @@ unexport ARGS STACK OUT
 .DEFAULT_GOAL := help
 .SUFFIXES:
 # OUT, where somebody has set it: its default is another target's.
+GIVEN_STACK = $(if $(filter-out file,$(origin STACK)),--stack '$(STACK)')
 GIVEN_OUT = $(if $(filter-out file,$(origin OUT)),--out '$(OUT)')
 
 .PHONY: help up preview render status canary promote rollback down env test test-app test-unit test-manifests \
-        diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset
+        policy policy-pack diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +66,11 @@ diff: $(RUN) ## Show what the working tree changes in a stack's objects since BA
 
 new-env: $(RUN) ## Write the file of a new stack: NAME=staging FROM=prod
 	@$(PY) -m commands.new_env --name '$(NAME)' --source '$(FROM)'
+
+policy: $(RUN) $(PACK) ## Judge the objects of STACK by the rules of policy/; without STACK, of every stack
+	@$(PY) -m commands.policy $(GIVEN_STACK) $(ARGS)
+
+policy-pack: $(PACK) ## Make the pack ready for `pulumi preview --policy-pack policy`
 
 ##@ The ground under it, on a machine that lacks it
 
@@ -125,6 +132,12 @@ $(RUN):
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r local/requirements.txt -r plugins/requirements.txt
 	@rm -f $(VENV)/.run-* && touch $@
+
+$(PACK):
+	@echo "installing what the policy pack needs into policy/.venv"
+	@test -x policy/.venv/bin/python || $(PYTHON) -m venv policy/.venv
+	@policy/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r policy/requirements.txt
+	@rm -f policy/.venv/.made-* && touch $@
 
 $(DEV): $(RUN)
 	@echo "installing what the tests need into $(VENV)"
