@@ -4,7 +4,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.unit.commands.diff.conftest import Diff
 
@@ -70,11 +69,8 @@ def test_a_new_key_with_a_default_changes_nothing(diff: Diff) -> None:
     assert diff.objects() == {}
 
 
-def test_a_removed_canary_takes_its_whole_workload_along(diff: Diff) -> None:
-    file = diff.repository.folder / "Pulumi.dev.yaml"
-    document = yaml.safe_load(file.read_text())
-    del document["config"]["slipway:release"]["canary"]
-    file.write_text(yaml.safe_dump(document))
+def test_an_ended_canary_takes_its_whole_workload_along(diff: Diff) -> None:
+    diff.repository.configure("dev", "release", canary=None)
     assert diff.objects() == {
         "removed": CANARY_WORKLOAD,
         "changed": {"Ingress beacon-canary"},
@@ -82,14 +78,13 @@ def test_a_removed_canary_takes_its_whole_workload_along(diff: Diff) -> None:
 
 
 def test_a_removed_component_is_called_out_where_it_routes(diff: Diff) -> None:
-    program = (diff.repository.folder / "__main__.py").read_text()
-    start = program.index("ROUTERS[")
-    end = program.index('pulumi.export("url"')
-    (diff.repository.folder / "__main__.py").write_text(program[:start] + program[end:])
-    assert diff.objects() == {"removed": {"Ingress beacon", "Ingress beacon-canary"}}
+    diff.repository.configure("dev", "release", strategy="rolling", canary=None)
+    routing = {"Service beacon-canary", "Ingress beacon-canary"}
+    assert diff.objects() == {"removed": CANARY_WORKLOAD | routing}
     _, out, _ = diff.run()
     first = out.index("Look at these first")
-    assert first < out.index("! deletes Ingress beacon-dev/beacon (routing)") < out.index("- Ing")
+    called_out = out.index("! deletes Ingress beacon-dev/beacon-canary (routing)")
+    assert first < called_out < out.index("\n- Ingress beacon-dev/beacon-canary")
 
 
 def test_a_renamed_object_is_a_deletion_and_a_creation(diff: Diff) -> None:
