@@ -8,6 +8,8 @@ from pulumi_kubernetes import Provider
 from components.credentials import Credentials
 from components.image import ContainerImage
 from components.namespace import Namespace
+from components.observability.observability import Observability
+from components.observability.trace_receiver import TraceReceiver
 from components.release import Release
 from components.routing import ROUTERS, TrafficSplit
 from settings import Track, from_pulumi
@@ -56,24 +58,23 @@ release = Release(
             "autoscaling": settings.autoscaling,
             "disruption": settings.disruption,
             "network": settings.network,
+            "traces": TraceReceiver.of(settings),
             "credentials": credentials.names,
         },
     },
     opts=inside,
 )
 
-ROUTERS[routing.backend](
-    service.name,
-    {
-        "namespace": namespace.name,
-        "split": TrafficSplit(routing.host, routing.paths, release.backends, routing.testers),
-        "settings": routing,
-    },
-    opts=pulumi.ResourceOptions(providers=[cluster], depends_on=[release]),
+split = TrafficSplit(routing.host, routing.paths, release.backends, routing.testers)
+released = pulumi.ResourceOptions(providers=[cluster], depends_on=[release])
+router = ROUTERS[routing.backend](
+    service.name, {"namespace": namespace.name, "split": split, "settings": routing}, opts=released
 )
 
-pulumi.export("url", routing.url)
-pulumi.export("host", routing.host)
-pulumi.export("namespace", namespace.name)
-pulumi.export("stable", release.stable)
-pulumi.export("canary", release.canary)
+served = pulumi.ResourceOptions(providers=[cluster], depends_on=[router])
+observability = Observability("observability", {"settings": settings}, opts=served)
+
+where = {"url": routing.url, "host": routing.host, "namespace": namespace.name}
+running = {"stable": release.stable, "canary": release.canary}
+for name, value in {**where, **running, "observability": observability.addresses}.items():
+    pulumi.export(name, value)

@@ -35,12 +35,13 @@ Manifest = dict[str, Any]
 _HERE = Path(__file__).resolve().parent
 _APPLIED_IN_TURN = (
     ("Namespace",),
-    ("LimitRange", "NetworkPolicy", "ResourceQuota"),
-    ("ConfigMap", "Secret", "ServiceAccount"),
+    ("ClusterRole", "LimitRange", "NetworkPolicy", "ResourceQuota"),
+    ("ClusterRoleBinding", "ConfigMap", "PersistentVolumeClaim", "Secret", "ServiceAccount"),
     ("Service",),
-    ("Deployment",),
+    ("DaemonSet", "Deployment", "StatefulSet"),
     ("HorizontalPodAutoscaler", "PodDisruptionBudget"),
     ("HTTPRoute", "Ingress"),
+    ("PodMonitor", "PrometheusRule", "ServiceMonitor"),
 )
 _PLACEHOLDER = "left out"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  # marks secrets in Pulumi's protocol
@@ -77,13 +78,13 @@ def manifests_of(stack: str) -> dict[str, str]:
     ``stack`` is a name, or the path of a stack file. Raises :class:`SettingsError`, or
     :class:`pulumi.RunError` with the same message.
     """
-    load(stack)
+    home = load(stack).namespace.name
     path = path_of(stack)
     set_all_config(*engine_config(read(path, PROJECT)))
     recorder = _Recorder()
     set_mocks(recorder, project=PROJECT, stack=path.name.split(".")[1], preview=False)
     _run_program()
-    return dict(sorted((_file_name(one), _text(one)) for one in recorder.manifests))
+    return dict(sorted((_file_name(one, home), _text(one)) for one in recorder.manifests))
 
 
 @run_under_mocks
@@ -110,10 +111,12 @@ def _decrypted(value: object) -> object:
     return value
 
 
-def _file_name(manifest: Manifest) -> str:
+def _file_name(manifest: Manifest, home: str) -> str:
     kind, name = manifest["kind"], manifest["metadata"]["name"]
     turn = next(i for i, kinds in enumerate(_APPLIED_IN_TURN) if kind in kinds)
-    return f"{turn}0-{kind.lower()}-{name}.yaml"
+    namespace = manifest["metadata"].get("namespace", home)
+    elsewhere = "" if namespace == home else f"{namespace}-"
+    return f"{turn}0-{elsewhere}{kind.lower()}-{name}.yaml"
 
 
 class _Dumper(yaml.CSafeDumper):

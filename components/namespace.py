@@ -1,6 +1,6 @@
 """The namespace: what may run in it, how much of it, and who may talk to whom."""
 
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import LimitRange, ResourceQuota
@@ -14,25 +14,22 @@ from settings import Compute, ContainerLimits, Quota
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import LimitRangeItemArgsDict
 
-_POD_SECURITY = {
-    f"pod-security.kubernetes.io/{mode}{suffix}": value
-    for mode in ("enforce", "audit", "warn")
-    # Of a certain version: a newer cluster that asks for more stops no pod that ran yesterday.
-    for suffix, value in (("", "restricted"), ("-version", f"v{KUBERNETES}"))
-}
+PodSecurity = Literal["restricted", "privileged"]
 
 
 class NamespaceArgs(TypedDict):
     """What a :class:`Namespace` is made from."""
 
-    quota: NotRequired[Quota]
-    """What all pods may take together; by default 50 pods of the default size."""
-    limits: NotRequired[ContainerLimits]
-    """What one container gets and may ask for."""
+    quota: NotRequired[Quota | None]
+    """What all pods may take together; by default 50 pods of the default size. ``None``: all."""
+    limits: NotRequired[ContainerLimits | None]
+    """What one container gets and may ask for. ``None``: whatever it asks for."""
+    pod_security: NotRequired[PodSecurity]
+    """The standard that pods have to meet; by default ``restricted``."""
 
 
 class Namespace(pulumi.ComponentResource):
-    """A namespace that enforces Pod Security ``restricted``, a quota, and no traffic by default."""
+    """A namespace that enforces Pod Security, a quota, and no traffic by default."""
 
     name: str
 
@@ -46,23 +43,25 @@ class Namespace(pulumi.ComponentResource):
             f"{name}-namespace",
             metadata={
                 "name": name,
-                "labels": identity.labels | _POD_SECURITY,
+                "labels": identity.labels | _enforcing(args.get("pod_security", "restricted")),
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
         inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
-        ResourceQuota(
-            f"{name}-quota",
-            metadata={"name": "quota", "namespace": name, "labels": identity.labels},
-            spec={"hard": _hard(args.get("quota", Quota()))},
-            opts=inside,
-        )
-        LimitRange(
-            f"{name}-limits",
-            metadata={"name": "limits", "namespace": name, "labels": identity.labels},
-            spec={"limits": [_container(args.get("limits", ContainerLimits()))]},
-            opts=inside,
-        )
+        if quota := args.get("quota", Quota()):
+            ResourceQuota(
+                f"{name}-quota",
+                metadata={"name": "quota", "namespace": name, "labels": identity.labels},
+                spec={"hard": _hard(quota)},
+                opts=inside,
+            )
+        if limits := args.get("limits", ContainerLimits()):
+            LimitRange(
+                f"{name}-limits",
+                metadata={"name": "limits", "namespace": name, "labels": identity.labels},
+                spec={"limits": [_container(limits)]},
+                opts=inside,
+            )
         NetworkPolicy(
             f"{name}-default-deny",
             metadata={"name": "default-deny", "namespace": name, "labels": identity.labels},
@@ -70,6 +69,15 @@ class Namespace(pulumi.ComponentResource):
             opts=inside,
         )
         self.register_outputs({"name": name})
+
+
+def _enforcing(standard: PodSecurity) -> dict[str, str]:
+    return {
+        f"pod-security.kubernetes.io/{mode}{suffix}": value
+        for mode in ("enforce", "audit", "warn")
+        # Of a certain version: a newer cluster that asks for more stops no pod that ran yesterday.
+        for suffix, value in (("", standard), ("-version", f"v{KUBERNETES}"))
+    }
 
 
 def _hard(quota: Quota) -> dict[str, str]:

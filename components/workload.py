@@ -1,7 +1,7 @@
 """One version of the service, running: its pods, their number, their configuration and bounds."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.apps.v1 import Deployment
@@ -13,6 +13,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 from components.config_file import CONFIG_FILE, ConfigFile
 from components.credentials import CredentialNames
 from components.labels import Identity
+from components.observability.trace_receiver import TraceReceiver
 from components.pod import pod_spec
 from components.unset import without_unset
 from settings import (
@@ -27,7 +28,11 @@ from settings import (
 if TYPE_CHECKING:
     from pulumi_kubernetes.autoscaling.v2 import MetricSpecArgsDict
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
-    from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
+    from pulumi_kubernetes.networking.v1 import (
+        NetworkPolicyEgressRuleArgsDict,
+        NetworkPolicyPeerArgsDict,
+        NetworkPolicyPortArgsDict,
+    )
 
 _ROLLOUT = pulumi.CustomTimeouts(create="15m", update="15m")
 """For the slowest rollout that makes progress; one that makes none fails after its own deadline."""
@@ -51,6 +56,8 @@ class WorkloadTemplate(TypedDict):
     # Who may do what
     network: Network
     """Which namespaces reach the pods."""
+    traces: NotRequired[TraceReceiver | None]
+    """Where spans go. ``None``: nothing is traced."""
     credentials: CredentialNames
     """Secrets to mount, and to pull with."""
 
@@ -80,7 +87,8 @@ class Workload(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=self._child,
         )
-        config = ConfigFile(args["config"], args["service"])
+        traces = args.get("traces")
+        config = ConfigFile(args["config"], args["service"], traces and traces.url)
         config_map = ConfigMap(
             f"{name}-config",
             metadata=self._metadata(),
@@ -175,7 +183,7 @@ class Workload(pulumi.ComponentResource):
         )
 
     def _network_policy(self) -> NetworkPolicy:
-        network = self._args["network"]
+        network, traces = self._args["network"], self._args.get("traces")
 
         def everyone_in(namespace: str) -> "NetworkPolicyPeerArgsDict":
             labels = {"kubernetes.io/metadata.name": namespace}
@@ -208,11 +216,24 @@ class Workload(pulumi.ComponentResource):
                         "ports": [
                             {"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")
                         ],
-                    }
+                    },
+                    *([_to(traces)] if traces else []),
                 ],
             },
             opts=self._child,
         )
+
+
+def _to(traces: TraceReceiver) -> "NetworkPolicyEgressRuleArgsDict":
+    ports: list[NetworkPolicyPortArgsDict] = [{"port": traces.port, "protocol": "TCP"}]
+    if traces.namespace is None:
+        return {"ports": ports}
+    labels = {"kubernetes.io/metadata.name": traces.namespace}
+    pods: NetworkPolicyPeerArgsDict = {
+        "namespace_selector": {"match_labels": labels},
+        "pod_selector": {"match_labels": traces.pods},
+    }
+    return {"to": [pods], "ports": ports}
 
 
 def _metrics(scaling: Autoscaling) -> "list[MetricSpecArgsDict]":

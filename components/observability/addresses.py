@@ -1,6 +1,7 @@
 """What each server is called and where it answers. Everything else derives from here."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,12 @@ class Address:
     def url(self, namespace: str) -> str:
         """The same as a URL, without a slash at the end."""
         return f"http://{self.host(namespace)}"
+
+
+def port_of(url: str) -> int:
+    """The port that a URL leads to, also where it does not say."""
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 PROMETHEUS = Address("prometheus", 9090)

@@ -76,6 +76,24 @@ def test_requests_move_only_after_every_version_is_up(
         assert registry.urn_of("Service", f"beacon-{track}") in needed
 
 
+def test_what_watches_the_service_never_delays_its_first_request(program: Program) -> None:
+    registry = program(observability={"mode": "bundled"})
+    for kind, name in (("StatefulSet", "loki"), ("DaemonSet", "node-exporter")):
+        needed = registry.needed_by(registry.urn_of(kind, name))
+        assert registry.urn_of("Ingress", "beacon") in needed
+    served = registry.needed_by(registry.urn_of("Ingress", "beacon"))
+    assert registry.urn_of("Namespace", "monitoring") not in served
+
+
+def test_the_service_traces_where_something_receives_it(program: Program) -> None:
+    def config(mode: str) -> str:
+        registry = program(observability={"mode": mode})
+        return registry.one("ConfigMap", "beacon-stable")["data"]["config.yaml"]
+
+    assert "endpoint: http://collector.monitoring.svc:4318" in config("bundled")
+    assert "endpoint: ''" in config("off")
+
+
 def test_nothing_is_put_into_a_namespace_that_is_not_ready(program: Program) -> None:
     registry = program()
     for kind, name in (("Deployment", "beacon-stable"), ("Secret", "beacon-token")):

@@ -41,6 +41,17 @@ def test_one_file_per_object_named_by_kind_and_name_in_the_order_of_applying(sta
     assert names[-1] == "60-ingress-beacon.yaml"
 
 
+def test_objects_of_other_namespaces_have_files_of_their_own(stack: Any) -> None:
+    names = list(render.manifests_of(stack(observability={"mode": "bundled"})))
+    assert {
+        "10-networkpolicy-default-deny.yaml",
+        "10-monitoring-networkpolicy-default-deny.yaml",
+        "10-monitoring-node-networkpolicy-default-deny.yaml",
+    } <= set(names)
+    assert "10-clusterrole-monitoring-prometheus.yaml" in names
+    assert "20-monitoring-persistentvolumeclaim-loki.yaml" in names
+
+
 def test_every_file_is_one_object_that_kubectl_can_apply(stack: Any) -> None:
     for name, text in render.manifests_of(
         stack(release=CANARY | {"canary": {"version": "2.0.0", "digest": DIGEST, "weight": 5}})

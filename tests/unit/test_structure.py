@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-BASES = {"ComponentResource", "Router"}
+BASES = {"ComponentResource", "Router", "Server"}
 
 
 def components() -> list[tuple[str, ast.ClassDef]]:

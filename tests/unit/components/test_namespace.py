@@ -54,3 +54,15 @@ def test_everything_is_inside_the_namespace_and_made_after_it() -> None:
         (resource,) = registry.of_kind(kind)
         assert resource.inputs["metadata"]["namespace"] == "home"
         assert namespace in resource.depends_on
+
+
+def test_a_namespace_for_what_needs_the_node_lets_it() -> None:
+    registry = run(lambda: Namespace("home", {"pod_security": "privileged"}))
+    labels = registry.one("Namespace")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "privileged"
+    assert registry.one("NetworkPolicy")["spec"]["podSelector"] == {}
+
+
+def test_bounds_can_be_left_out() -> None:
+    registry = run(lambda: Namespace("home", {"quota": None, "limits": None}))
+    assert registry.of_kind("ResourceQuota") == registry.of_kind("LimitRange") == []

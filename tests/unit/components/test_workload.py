@@ -6,6 +6,7 @@ import pytest
 
 from components.credentials import CredentialNames
 from components.labels import Identity
+from components.observability.trace_receiver import TraceReceiver
 from components.workload import Workload
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
@@ -13,7 +14,7 @@ from tests.unit.stacks import settings
 IMAGE = "localhost:5000/slipway/beacon:1.0.0@sha256:" + "c" * 64
 
 
-def workload(**changes: Any) -> Registry:
+def workload(traces: TraceReceiver | None = None, **changes: Any) -> Registry:
     stack = settings(**changes)
     return run(
         lambda: Workload(
@@ -28,6 +29,7 @@ def workload(**changes: Any) -> Registry:
                 "autoscaling": stack.autoscaling,
                 "disruption": stack.disruption,
                 "network": stack.network,
+                "traces": traces,
                 "credentials": CredentialNames("beacon-token"),
             },
         )
@@ -132,3 +134,34 @@ def test_pods_are_replaced_only_for_values_that_need_it(
     assert before.one("ConfigMap")["data"] != after.one("ConfigMap")["data"]
     templates = [one.one("Deployment")["spec"]["template"] for one in (before, after)]
     assert (templates[0] != templates[1]) is restarts
+
+
+def egress(traces: TraceReceiver | None) -> list[dict[str, Any]]:
+    return workload(traces).one("NetworkPolicy")["spec"]["egress"]
+
+
+def test_the_pods_reach_the_receiver_of_traces_and_know_its_address() -> None:
+    receiver = TraceReceiver("http://collector.watch.svc:4318", "watch", {"app": "collector"})
+    assert egress(receiver)[1:] == [
+        {
+            "to": [
+                {
+                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "watch"}},
+                    "podSelector": {"matchLabels": {"app": "collector"}},
+                }
+            ],
+            "ports": [{"port": 4318, "protocol": "TCP"}],
+        }
+    ]
+    text = workload(receiver).one("ConfigMap")["data"]["config.yaml"]
+    assert "endpoint: http://collector.watch.svc:4318" in text
+
+
+def test_a_receiver_outside_the_cluster_is_reached_by_its_port_alone() -> None:
+    assert egress(TraceReceiver("https://otlp.example.com"))[1:] == [
+        {"ports": [{"port": 443, "protocol": "TCP"}]}
+    ]
+
+
+def test_without_a_receiver_the_pods_reach_only_dns() -> None:
+    assert len(egress(None)) == 1

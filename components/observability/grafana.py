@@ -1,0 +1,203 @@
+"""Grafana: dashboards and a way from each signal to the others."""
+
+from pathlib import PurePosixPath
+from typing import Any
+
+import pulumi
+
+from components.observability.addresses import (
+    ALERTMANAGER,
+    GRAFANA,
+    JAEGER,
+    LOKI,
+    PROMETHEUS,
+)
+from components.observability.dashboards import all_dashboards
+from components.observability.server import SECRETS, Description, Http, Peer, Server
+from components.observability.text import as_yaml
+from components.versions import IMAGES
+from schemas.observability import ServerResources, Store
+from settings import Compute, Settings
+
+_RESOURCES = ServerResources(
+    requests=Compute(cpu="50m", memory="128Mi"), limits=Compute(cpu="500m", memory="512Mi")
+)
+_FOLDER = PurePosixPath("/etc/grafana")
+_DATA = PurePosixPath("/var/lib/grafana")
+_DASHBOARDS = "dashboards"
+_INI = f"""\
+[paths]
+data = {_DATA}
+provisioning = {_FOLDER}/provisioning
+plugins = {_DATA}/plugins
+
+[server]
+http_port = {GRAFANA.port}
+
+[security]
+admin_user = admin
+admin_password = $__file{{{SECRETS}/password}}
+disable_gravatar = true
+cookie_samesite = strict
+
+[users]
+allow_sign_up = false
+viewers_can_edit = false
+
+[auth.anonymous]
+enabled = false
+
+[dashboards]
+default_home_dashboard_path = {_FOLDER}/{_DASHBOARDS}/overview.json
+
+# It reaches nothing outside the cluster.
+[analytics]
+reporting_enabled = false
+check_for_updates = false
+check_for_plugin_updates = false
+
+[plugins]
+preinstall_disabled = true
+
+[news]
+news_feed_enabled = false
+
+# Alerts are Prometheus's, which is there when Grafana is not.
+[unified_alerting]
+enabled = false
+
+[log.console]
+format = json
+level = warn
+"""
+
+
+class Grafana(Server):
+    """Shows; decides nothing. The password of ``admin`` is generated, and in its Secret."""
+
+    def describe(self, settings: Settings) -> Description:
+        own, namespace = settings.observability.grafana, settings.network.monitoring_namespace
+        dashboards = all_dashboards(
+            settings.service.name, settings.namespace.name, namespace, settings.slo
+        )
+        shown = {f"{_DASHBOARDS}/{name}": text for name, text in dashboards.items()}
+        return Description(
+            kind="StatefulSet",
+            namespace=namespace,
+            image=IMAGES["grafana"],
+            user=472,
+            resources=_RESOURCES,
+            ports={"http": GRAFANA.port},
+            ready=Http("/api/health", GRAFANA.port),
+            alive=Http("/api/health", GRAFANA.port),
+            folder=_FOLDER,
+            files={
+                "grafana.ini": _INI,
+                "provisioning/datasources/slipway.yaml": as_yaml(_data_sources(namespace)),
+                "provisioning/dashboards/slipway.yaml": as_yaml(_DASHBOARD_PROVIDER),
+                **shown,
+            },
+            reread=frozenset(shown),
+            secrets={"password": self._password()},
+            data=_DATA,
+            store=Store(volume=own.volume, storage_class=own.storage_class),
+            reached_by=[Peer.server(namespace, PROMETHEUS, GRAFANA.port)],
+            reaches=[Peer.server(namespace, at) for at in (PROMETHEUS, ALERTMANAGER, LOKI, JAEGER)],
+        )
+
+    def _password(self) -> pulumi.Output[str]:
+        from pulumi_random import RandomPassword  # noqa: PLC0415  # only where one is generated
+
+        opts = pulumi.ResourceOptions(parent=self)
+        return RandomPassword("grafana-password", length=32, special=False, opts=opts).result
+
+
+_DASHBOARD_PROVIDER: dict[str, Any] = {
+    "apiVersion": 1,
+    "providers": [
+        {
+            "name": "slipway",
+            "folder": "Slipway",
+            "type": "file",
+            "disableDeletion": True,
+            "allowUiUpdates": False,
+            "updateIntervalSeconds": 10,
+            "options": {"path": str(_FOLDER / _DASHBOARDS)},
+        }
+    ],
+}
+
+
+def _data_sources(namespace: str) -> dict[str, Any]:
+    """Each by the uid that dashboards name it by, with links to the others."""
+    return {
+        "apiVersion": 1,
+        "prune": True,
+        "datasources": [
+            {
+                **_data_source("prometheus", PROMETHEUS.url(namespace)),
+                "isDefault": True,
+                "jsonData": {
+                    "httpMethod": "POST",
+                    "prometheusType": "Prometheus",
+                    "exemplarTraceIdDestinations": [
+                        {"name": "trace_id", "datasourceUid": "jaeger", "urlDisplayLabel": "Trace"}
+                    ],
+                },
+            },
+            {
+                **_data_source("loki", LOKI.url(namespace)),
+                "jsonData": {
+                    "derivedFields": [
+                        {
+                            "name": "Trace",
+                            "matcherType": "label",
+                            "matcherRegex": "trace_id",
+                            "url": "$${__value.raw}",
+                            "datasourceUid": "jaeger",
+                        }
+                    ]
+                },
+            },
+            {
+                **_data_source("jaeger", JAEGER.url(namespace)),
+                "jsonData": {
+                    "nodeGraph": {"enabled": True},
+                    "tracesToLogsV2": {
+                        "datasourceUid": "loki",
+                        "spanStartTimeShift": "-5m",
+                        "spanEndTimeShift": "5m",
+                        "customQuery": True,
+                        "tags": [{"key": "service.name", "value": "service_name"}],
+                        "query": '{$${__tags}} | trace_id = "$${__trace.traceId}"',
+                    },
+                    "tracesToMetrics": {
+                        "datasourceUid": "prometheus",
+                        "spanStartTimeShift": "-10m",
+                        "spanEndTimeShift": "10m",
+                        "tags": [{"key": "service.name", "value": "service"}],
+                        "queries": [
+                            {
+                                "name": "Requests by status",
+                                "query": "sum by (track, status)"
+                                " (rate(http_requests_total{$$__tags}[5m]))",
+                            },
+                            {
+                                "name": "95th percentile of duration",
+                                "query": "histogram_quantile(0.95, sum by (track, le)"
+                                " (rate(http_request_duration_seconds_bucket{$$__tags}[5m])))",
+                            },
+                        ],
+                    },
+                },
+            },
+            {
+                **_data_source("alertmanager", ALERTMANAGER.url(namespace)),
+                "jsonData": {"implementation": "prometheus"},
+            },
+        ],
+    }
+
+
+def _data_source(kind: str, url: str) -> dict[str, Any]:
+    return {"name": kind.capitalize(), "uid": kind, "type": kind, "access": "proxy", "url": url}

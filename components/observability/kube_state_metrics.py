@@ -1,0 +1,71 @@
+"""kube-state-metrics: what the cluster's objects say of themselves."""
+
+from typing import TYPE_CHECKING
+
+from components.observability.addresses import (
+    KUBE_STATE_METRICS,
+    KUBE_STATE_METRICS_OWN,
+    PROMETHEUS,
+)
+from components.observability.server import Description, Http, Peer, Server
+from components.versions import IMAGES
+from schemas.observability import ServerResources
+from settings import Compute, Settings
+
+if TYPE_CHECKING:
+    from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
+
+_RESOURCES = ServerResources(
+    requests=Compute(cpu="10m", memory="48Mi"), limits=Compute(cpu="200m", memory="192Mi")
+)
+_RESOURCES_BY_GROUP = {
+    "": (
+        *("endpoints", "limitranges", "namespaces", "nodes", "persistentvolumeclaims"),
+        *("persistentvolumes", "pods", "replicationcontrollers", "resourcequotas", "services"),
+    ),
+    "apps": ("daemonsets", "deployments", "replicasets", "statefulsets"),
+    "autoscaling": ("horizontalpodautoscalers",),
+    "batch": ("cronjobs", "jobs"),
+    "networking.k8s.io": ("ingresses", "networkpolicies"),
+    "policy": ("poddisruptionbudgets",),
+    "storage.k8s.io": ("storageclasses", "volumeattachments"),
+}
+"""What is exported, and so what it may read. No ConfigMaps and no Secrets."""
+_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/version")
+
+
+class KubeStateMetrics(Server):
+    """One pod for the whole cluster; it keeps nothing."""
+
+    def describe(self, settings: Settings) -> Description:
+        namespace = settings.network.monitoring_namespace
+        resources = sorted(name for group in _RESOURCES_BY_GROUP.values() for name in group)
+        return Description(
+            kind="Deployment",
+            namespace=namespace,
+            image=IMAGES["kubeStateMetrics"],
+            user=65534,
+            resources=_RESOURCES,
+            ports={"http": KUBE_STATE_METRICS.port, "metrics": KUBE_STATE_METRICS_OWN.port},
+            ready=Http("/readyz", KUBE_STATE_METRICS_OWN.port),
+            alive=Http("/livez", KUBE_STATE_METRICS.port),
+            args=[
+                f"--port={KUBE_STATE_METRICS.port}",
+                f"--telemetry-port={KUBE_STATE_METRICS_OWN.port}",
+                f"--resources={','.join(resources)}",
+                f"--metric-labels-allowlist=pods=[{','.join((*_LABELS, 'track'))}]",
+            ],
+            may=_rules(),
+            reached_by=[
+                Peer.server(
+                    namespace, PROMETHEUS, KUBE_STATE_METRICS.port, KUBE_STATE_METRICS_OWN.port
+                )
+            ],
+        )
+
+
+def _rules() -> "list[PolicyRuleArgsDict]":
+    return [
+        {"api_groups": [group], "resources": list(resources), "verbs": ["list", "watch"]}
+        for group, resources in _RESOURCES_BY_GROUP.items()
+    ]

@@ -1,0 +1,507 @@
+"""One server of observability: what a description of it comes to in Kubernetes."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+import pulumi
+from pulumi_kubernetes.apps.v1 import DaemonSet, Deployment, StatefulSet
+from pulumi_kubernetes.core.v1 import (
+    ConfigMap,
+    PersistentVolumeClaim,
+    Secret,
+    Service,
+    ServiceAccount,
+)
+from pulumi_kubernetes.networking.v1 import NetworkPolicy
+from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding
+
+from components.labels import Identity, Labels
+from components.observability.addresses import Address
+from components.unset import without_unset
+from schemas.observability import ServerResources, Store
+from schemas.values import amount, mebibytes
+from settings import Settings
+
+if TYPE_CHECKING:
+    from pulumi_kubernetes.core.v1 import (
+        ContainerArgsDict,
+        EnvVarArgsDict,
+        PodSpecArgsDict,
+        PodTemplateSpecArgsDict,
+        ProbeArgsDict,
+        VolumeArgsDict,
+        VolumeMountArgsDict,
+    )
+    from pulumi_kubernetes.meta.v1 import LabelSelectorArgsDict, ObjectMetaArgsDict
+    from pulumi_kubernetes.networking.v1 import (
+        NetworkPolicyEgressRuleArgsDict,
+        NetworkPolicyPeerArgsDict,
+        NetworkPolicyPortArgsDict,
+        NetworkPolicySpecArgsDict,
+    )
+    from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
+
+_TIMEOUTS = pulumi.CustomTimeouts(create="10m", update="10m")
+_TMP_BYTES = Decimal(64 * 2**20)
+_LOG_BYTES = Decimal(64 * 2**20)
+"""What a container's log may take: the kubelet keeps five files of 10 MiB, and is a little late."""
+_MEMORY_SHARE = 90
+"""Percent of the memory limit at which Go's collector works harder, before the kernel kills."""
+_STARTS_WITHIN = 900
+"""Seconds; to read a write-ahead log again after a crash can take minutes."""
+
+
+SECRETS = PurePosixPath("/run/secrets/server")
+"""Where the files of :attr:`Description.secrets` are."""
+_CONFIG = PurePosixPath("/etc/server")
+_DATA = PurePosixPath("/data")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One end of allowed traffic: pods, and the ports by which they, or the server, answer."""
+
+    namespace: str | None
+    """Its name. ``None``: anywhere, also outside the cluster."""
+    ports: tuple[int, ...] = ()
+    """TCP ports. Empty: every one."""
+    pods: Labels = field(default_factory=dict)
+    """The pods' labels. Empty: every pod of the namespace."""
+
+    @classmethod
+    def server(cls, namespace: str, address: Address, *ports: int) -> "Peer":
+        """The pods of a server. Without ``ports``, the one of its address."""
+        return cls(namespace, ports or (address.port,), {"app.kubernetes.io/name": address.server})
+
+
+API_SERVER = Peer(None, (443, 6443))
+"""It is no pod, so a policy cannot name it but by the ports that it commonly has."""
+
+
+@dataclass(frozen=True)
+class Http:
+    """Where the kubelet asks."""
+
+    path: str
+    port: int
+
+
+@dataclass(frozen=True)
+class HostFolder:
+    """A folder of the node."""
+
+    path: str
+    mount: str
+    writable: bool = False
+    """A folder that can be written to is made where it is missing."""
+    follows_mounts: bool = False
+    """What the node mounts and unmounts below it later is mounted and unmounted here too."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What one server is, whatever Kubernetes needs for it."""
+
+    kind: Literal["Deployment", "StatefulSet", "DaemonSet"]
+    namespace: str
+    image: str
+    user: int
+    """The user and group that it runs as; 0 only where the node's own files are read."""
+    resources: ServerResources
+    ports: Mapping[str, int]
+    """Name and number of each."""
+    ready: Http
+    """Answers when requests can be served."""
+    alive: Http | None = None
+    """Does not answer when only a restart helps. Left out: nothing tells that."""
+    args: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """``$(NODE_NAME)`` is the node's name."""
+
+    # Files
+    folder: PurePosixPath = _CONFIG
+    """Where :attr:`files` are."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Path below :attr:`folder` and text."""
+    reread: frozenset[str] = frozenset()
+    """Those of them that the server reads again when they change. Others restart it."""
+    secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """Name and text of files below :data:`SECRETS`."""
+    data: PurePosixPath = _DATA
+    """Where :attr:`store` is mounted."""
+    store: Store | None = None
+    """The volume. Left out: nothing outlasts the pod."""
+    host_folders: Sequence[HostFolder] = ()
+
+    # Who may do what
+    may: "Sequence[PolicyRuleArgsDict]" = ()
+    """What it may ask of the API server. Empty: it cannot even log in there."""
+    reached_by: Sequence[Peer] = ()
+    """Who connects to it."""
+    reaches: Sequence[Peer] = ()
+    """Whom it connects to, beside DNS and, where it may ask something, the API server."""
+
+
+class ServerArgs(TypedDict):
+    """What a :class:`Server` is made from."""
+
+    settings: Settings
+    """Of the whole stack."""
+
+
+class Server(pulumi.ComponentResource):
+    """A server and all it needs: its configuration, volume, rights and network policy.
+
+    A server of its own kind implements :meth:`describe`. There is one pod of it, or one per node;
+    none of them is a stand-in for another, so there is no disruption budget.
+    """
+
+    def __init__(
+        self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(f"slipway:observability:{type(self).__name__}", name, None, opts)
+        self._name = name
+        self._description = about = self.describe(args["settings"])
+        version = about.image.rpartition(":")[2].removeprefix("v")
+        self._identity = Identity(name, about.namespace, version=version)
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._workload(args["settings"].network.monitoring_namespace)
+        if about.ports and about.kind != "DaemonSet":
+            self._service()
+        self.register_outputs({})
+
+    def describe(self, settings: Settings) -> Description:
+        """What this server is in a stack with ``settings``."""
+        raise NotImplementedError
+
+    def _metadata(self) -> "ObjectMetaArgsDict":
+        return {
+            "name": self._name,
+            "namespace": self._description.namespace,
+            "labels": self._identity.labels,
+        }
+
+    def _workload(self, owner: str) -> None:
+        name, about = self._name, self._description
+        needs: list[pulumi.Resource] = [
+            ServiceAccount(
+                f"{name}-account",
+                metadata=self._metadata(),
+                automount_service_account_token=False,
+                opts=self._child,
+            ),
+            self._network_policy(),
+        ]
+        if about.may:
+            needs += self._rights(f"{owner}-{name}")
+        if about.files:
+            needs.append(
+                ConfigMap(
+                    f"{name}-config",
+                    metadata=self._metadata(),
+                    data={_key(path): text for path, text in about.files.items()},
+                    opts=self._child,
+                )
+            )
+        if about.secrets:
+            needs.append(
+                Secret(
+                    f"{name}-secrets",
+                    metadata=self._metadata(),
+                    string_data={
+                        key: pulumi.Output.secret(value) for key, value in about.secrets.items()
+                    },
+                    opts=self._child,
+                )
+            )
+        if about.store:
+            needs.append(self._claim(about.store))
+        kind = {"Deployment": Deployment, "StatefulSet": StatefulSet, "DaemonSet": DaemonSet}
+        kind[about.kind](
+            f"{name}-{about.kind.lower()}",
+            metadata=self._metadata(),
+            spec=without_unset(
+                {
+                    "selector": {"match_labels": self._identity.selector},
+                    "template": self._template(),
+                    **_how_many(name, about.kind),
+                }
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=needs, custom_timeouts=_TIMEOUTS),
+        )
+
+    def _template(self) -> "PodTemplateSpecArgsDict":
+        about = self._description
+        restarts = {path: text for path, text in about.files.items() if path not in about.reread}
+        checksum = hashlib.sha256(repr(sorted(restarts.items())).encode()).hexdigest()[:16]
+        return {
+            "metadata": {
+                "labels": self._identity.labels,
+                "annotations": {"checksum/config": checksum} if restarts else None,
+            },
+            "spec": self._pod(),
+        }
+
+    def _pod(self) -> "PodSpecArgsDict":
+        about = self._description
+        on_every_node = about.kind == "DaemonSet"
+        return {
+            "service_account_name": self._name,
+            "automount_service_account_token": bool(about.may),
+            "enable_service_links": False,
+            "node_selector": {"kubernetes.io/os": "linux"},
+            "tolerations": [{"operator": "Exists"}] if on_every_node else None,
+            "termination_grace_period_seconds": 60,
+            "security_context": {
+                "run_as_non_root": about.user != 0,
+                "run_as_user": about.user,
+                "run_as_group": about.user,
+                "fs_group": about.user,
+                # Else the kubelet would walk the whole volume at every start.
+                "fs_group_change_policy": "OnRootMismatch",
+                "seccomp_profile": {"type": "RuntimeDefault"},
+            },
+            "containers": [self._container()],
+            "volumes": list(self._volumes()),
+        }
+
+    def _container(self) -> "ContainerArgsDict":
+        about = self._description
+        return {
+            "name": self._name,
+            "image": about.image,
+            "image_pull_policy": "IfNotPresent",
+            "args": list(about.args) or None,
+            "ports": [
+                {"name": name, "container_port": port, "protocol": "TCP"}
+                for name, port in about.ports.items()
+            ],
+            "env": self._environment(),
+            "resources": {
+                "requests": {
+                    "cpu": about.resources.requests.cpu,
+                    "memory": about.resources.requests.memory,
+                    "ephemeral-storage": mebibytes(_TMP_BYTES),
+                },
+                "limits": {
+                    "cpu": about.resources.limits.cpu,
+                    "memory": about.resources.limits.memory,
+                    "ephemeral-storage": mebibytes(_TMP_BYTES + _LOG_BYTES),
+                },
+            },
+            "startup_probe": _probe(about.ready, period=1, failures=_STARTS_WITHIN),
+            "readiness_probe": _probe(about.ready, period=5),
+            "liveness_probe": _probe(about.alive, period=10, failures=6) if about.alive else None,
+            "security_context": {
+                "allow_privilege_escalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "read_only_root_filesystem": True,
+            },
+            "volume_mounts": list(self._mounts()),
+        }
+
+    def _environment(self) -> "list[EnvVarArgsDict]":
+        about = self._description
+        memory = int(amount(about.resources.limits.memory)) * _MEMORY_SHARE // 100
+        return [
+            {"name": "NODE_NAME", "value_from": {"field_ref": {"field_path": "spec.nodeName"}}},
+            # Whole cores, rounded up.
+            {
+                "name": "GOMAXPROCS",
+                "value_from": {"resource_field_ref": {"resource": "limits.cpu"}},
+            },
+            {"name": "GOMEMLIMIT", "value": f"{memory}B"},
+            *({"name": key, "value": value} for key, value in about.environment.items()),
+        ]
+
+    def _volumes(self) -> "Sequence[VolumeArgsDict]":
+        about = self._description
+        volumes: list[VolumeArgsDict] = [
+            {"name": "tmp", "empty_dir": {"size_limit": mebibytes(_TMP_BYTES)}}
+        ]
+        if about.files:
+            volumes.append(
+                {
+                    "name": "config",
+                    "config_map": {
+                        "name": self._name,
+                        "items": [{"key": _key(path), "path": path} for path in about.files],
+                    },
+                }
+            )
+        if about.secrets:
+            volumes.append(
+                {"name": "secrets", "secret": {"secret_name": self._name, "default_mode": 0o440}}
+            )
+        if about.store:
+            volumes.append({"name": "data", "persistent_volume_claim": {"claim_name": self._name}})
+        for number, folder in enumerate(about.host_folders):
+            kind = "DirectoryOrCreate" if folder.writable else "Directory"
+            volumes.append(
+                {"name": f"host-{number}", "host_path": {"path": folder.path, "type": kind}}
+            )
+        return volumes
+
+    def _mounts(self) -> "Sequence[VolumeMountArgsDict]":
+        about = self._description
+        mounts: list[VolumeMountArgsDict] = [{"name": "tmp", "mount_path": "/tmp"}]  # noqa: S108
+        if about.files:
+            mounts.append({"name": "config", "mount_path": str(about.folder), "read_only": True})
+        if about.secrets:
+            mounts.append({"name": "secrets", "mount_path": str(SECRETS), "read_only": True})
+        if about.store:
+            mounts.append({"name": "data", "mount_path": str(about.data)})
+        for number, folder in enumerate(about.host_folders):
+            propagation = "HostToContainer" if folder.follows_mounts else None
+            mounts.append(
+                {
+                    "name": f"host-{number}",
+                    "mount_path": folder.mount,
+                    "read_only": not folder.writable,
+                    "mount_propagation": propagation,
+                }
+            )
+        return mounts
+
+    def _service(self) -> None:
+        Service(
+            f"{self._name}-service",
+            metadata={
+                **self._metadata(),
+                # The workload waits for its pod; the Service would only wait for the same again.
+                "annotations": {"pulumi.com/skipAwait": "true"},
+            },
+            spec={
+                "type": "ClusterIP",
+                "selector": self._identity.selector,
+                "ports": [
+                    {"name": name, "port": port, "target_port": name, "protocol": "TCP"}
+                    for name, port in self._description.ports.items()
+                ],
+            },
+            opts=self._child,
+        )
+
+    def _claim(self, store: Store) -> PersistentVolumeClaim:
+        # Not a template of the StatefulSet, which could never be given a larger volume.
+        return PersistentVolumeClaim(
+            f"{self._name}-data",
+            metadata={
+                **self._metadata(),
+                # Most classes bind a volume only for a pod that is there.
+                "annotations": {"pulumi.com/skipAwait": "true"},
+            },
+            spec=without_unset(
+                {
+                    "access_modes": ["ReadWriteOnce"],
+                    "resources": {"requests": {"storage": store.volume}},
+                    "storage_class_name": store.storage_class,
+                }
+            ),
+            opts=self._child,
+        )
+
+    def _rights(self, name: str) -> list[pulumi.Resource]:
+        labels = self._identity.labels
+        role = ClusterRole(
+            f"{self._name}-role",
+            metadata={"name": name, "labels": labels},
+            rules=list(self._description.may),
+            opts=self._child,
+        )
+        binding = ClusterRoleBinding(
+            f"{self._name}-role-binding",
+            metadata={"name": name, "labels": labels},
+            role_ref={
+                "api_group": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": name,
+            },
+            subjects=[
+                {
+                    "kind": "ServiceAccount",
+                    "name": self._name,
+                    "namespace": self._description.namespace,
+                }
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
+        )
+        return [role, binding]
+
+    def _network_policy(self) -> NetworkPolicy:
+        about = self._description
+        reaches = [*about.reaches, *([API_SERVER] if about.may else [])]
+        spec: NetworkPolicySpecArgsDict = {
+            "pod_selector": {"match_labels": self._identity.selector},
+            "policy_types": ["Ingress", "Egress"],
+            "ingress": [
+                {"from_": _peers(peer), "ports": _ports(peer)} for peer in about.reached_by
+            ],
+            "egress": [
+                *([_DNS] if reaches else []),
+                *({"to": _peers(peer), "ports": _ports(peer)} for peer in reaches),
+            ],
+        }
+        return NetworkPolicy(
+            f"{self._name}-network",
+            metadata=self._metadata(),
+            spec=without_unset(spec),
+            opts=self._child,
+        )
+
+
+_DNS: "NetworkPolicyEgressRuleArgsDict" = {
+    "to": [
+        {
+            "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
+        }
+    ],
+    "ports": [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")],
+}
+
+
+def _how_many(name: str, kind: str) -> dict[str, object]:
+    match kind:
+        case "DaemonSet":
+            rolling = {"type": "RollingUpdate", "rolling_update": {"max_unavailable": "10%"}}
+            return {"update_strategy": rolling}
+        case "StatefulSet":
+            # In parallel: else a pod that never gets ready would not be replaced by a mended one.
+            return {"replicas": 1, "service_name": name, "pod_management_policy": "Parallel"}
+    surge = {"max_surge": 1, "max_unavailable": 0}
+    return {"replicas": 1, "strategy": {"type": "RollingUpdate", "rolling_update": surge}}
+
+
+def _key(path: str) -> str:
+    return path.replace("/", ".")
+
+
+def _probe(where: Http, period: int, failures: int = 3) -> "ProbeArgsDict":
+    return {
+        "http_get": {"path": where.path, "port": where.port, "scheme": "HTTP"},
+        "period_seconds": period,
+        "timeout_seconds": 5,
+        "failure_threshold": failures,
+    }
+
+
+def _peers(peer: Peer) -> "list[NetworkPolicyPeerArgsDict] | None":
+    if peer.namespace is None:
+        return None
+    inside: LabelSelectorArgsDict = {
+        "match_labels": {"kubernetes.io/metadata.name": peer.namespace}
+    }
+    return [
+        {"namespace_selector": inside, "pod_selector": {"match_labels": peer.pods}}
+        if peer.pods
+        else {"namespace_selector": inside}
+    ]
+
+
+def _ports(peer: Peer) -> "list[NetworkPolicyPortArgsDict] | None":
+    return [{"port": port, "protocol": "TCP"} for port in peer.ports] or None

@@ -1,0 +1,112 @@
+"""What is read, under which labels, and how long it is kept."""
+
+from typing import Any
+
+import pytest
+
+from components.observability.prometheus import Prometheus
+from tests.unit.components.observability.made import bundled, config, container, made
+from tests.unit.harness import run
+
+
+def of(**metrics: Any) -> dict[str, Any]:
+    return config(made(Prometheus, metrics=metrics), "prometheus.yaml")
+
+
+def job(name: str, found_in: dict[str, Any] | None = None) -> dict[str, Any]:
+    (found,) = (one for one in (found_in or of())["scrape_configs"] if one["job_name"] == name)
+    return found
+
+
+def targets(of_job: dict[str, Any]) -> dict[str, str]:
+    return {
+        rule["target_label"]: rule["source_labels"][0]
+        for rule in of_job["relabel_configs"]
+        if "target_label" in rule and "source_labels" in rule
+    }
+
+
+def test_the_services_series_say_which_pod_track_and_version_they_are_of() -> None:
+    found = job("beacon")
+    assert targets(found) == {
+        "namespace": "__meta_kubernetes_namespace",
+        "pod": "__meta_kubernetes_pod_name",
+        "service": "__meta_kubernetes_pod_label_app_kubernetes_io_name",
+        "track": "__meta_kubernetes_pod_label_track",
+        "version": "__meta_kubernetes_pod_label_app_kubernetes_io_version",
+    }
+    assert found["relabel_configs"][0]["regex"] == "admin"
+
+
+def test_only_running_pods_of_the_stacks_namespace_are_read() -> None:
+    (discovery,) = job("beacon")["kubernetes_sd_configs"]
+    assert discovery["namespaces"]["names"] == ["beacon-test"]
+    (selector,) = discovery["selectors"]
+    assert selector["field"] == "status.phase=Running"
+    assert selector["label"] == "app.kubernetes.io/name=beacon,track"
+
+
+def test_a_service_without_metrics_is_not_read() -> None:
+    stack = bundled(service={"metrics": False})
+    registry = run(lambda: Prometheus("it", {"settings": stack}))
+    jobs = {one["job_name"] for one in config(registry, "prometheus.yaml")["scrape_configs"]}
+    assert "beacon" not in jobs
+    assert "servers" in jobs
+
+
+def test_each_server_is_read_on_the_port_of_its_own_metrics() -> None:
+    regex = job("servers")["relabel_configs"][0]["regex"]
+    for pair in ("prometheus;9090", "loki;3100", "jaeger;8888", "collector-agent;8888"):
+        assert pair in regex.split("|")
+    assert "jaeger;16686" not in regex.split("|")
+
+
+@pytest.mark.parametrize(
+    "name", ["kube-state-metrics", "kubelet", "kubelet-cadvisor", "kubelet-probes"]
+)
+def test_metrics_about_others_keep_the_labels_of_those(name: str) -> None:
+    assert job(name)["honor_labels"] is True
+
+
+def test_the_kubelets_three_pages_are_one_job() -> None:
+    for name in ("kubelet", "kubelet-cadvisor", "kubelet-probes"):
+        rules = job(name)["relabel_configs"]
+        assert {"target_label": "job", "replacement": "kubelet"} in rules
+
+
+def test_metrics_are_kept_for_days_and_within_nine_tenths_of_the_volume() -> None:
+    retention = of(retentionDays=3, volume="10Gi")["storage"]["tsdb"]["retention"]
+    assert retention == {"time": "3d", "size": f"{9 * 2**30}B"}
+
+
+def test_everything_is_read_at_the_settings_interval() -> None:
+    configured = of(scrapeIntervalSeconds=5)["global"]
+    assert configured["scrape_interval"] == configured["evaluation_interval"] == "5s"
+    assert configured["scrape_timeout"] == "5s"
+    assert of(scrapeIntervalSeconds=60)["global"]["scrape_timeout"] == "10s"
+
+
+def test_a_new_rule_is_taken_over_without_a_restart() -> None:
+    registry = made(Prometheus)
+    args = container(registry, "StatefulSet")["args"]
+    assert "--config.auto-reload" in args
+    assert "annotations" not in registry.one("StatefulSet")["spec"]["template"]["metadata"]
+
+
+def test_the_rules_are_files_that_the_configuration_names() -> None:
+    registry = made(Prometheus)
+    data = registry.one("ConfigMap")["data"]
+    assert [name for name in data if name.startswith("rules.")]
+    assert config(registry, "prometheus.yaml")["rule_files"] == ["/etc/prometheus/rules/*.yaml"]
+
+
+def test_alerts_go_to_the_stacks_alertmanager() -> None:
+    (manager,) = of()["alerting"]["alertmanagers"]
+    assert manager["static_configs"] == [{"targets": ["alertmanager.monitoring.svc:9093"]}]
+
+
+def test_it_may_only_read() -> None:
+    rules = made(Prometheus).one("ClusterRole")["rules"]
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch"}
+    resources = {name for rule in rules for name in rule.get("resources", [])}
+    assert not {"secrets", "configmaps", "nodes/proxy"} & resources
