@@ -289,7 +289,7 @@ class Slo:
             yield Rule(
                 "slo:canary_gate:regression",
                 f"{canary} > {self.limit(sli, factor):f}\n"
-                f"unless\n{canary} <= ignoring (track) ({WORSE} * {stable})\n"
+                f"unless ignoring (track)\n{canary} <= ignoring (track) ({WORSE} * {stable})\n"
                 f"and\n{bad} * {_SECONDS[GATE_WINDOW]} >= {FEWEST_BAD}\n"
                 f"and on (namespace, service)\n{canary_is_up}",
                 {"sli": sli},

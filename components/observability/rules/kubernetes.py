@@ -63,6 +63,7 @@ def _nodes() -> tuple[Alert, ...]:
             "No kubelet has answered a scrape for 10 minutes (value {{ $value }}): nodes are down "
             "or cannot be reached, and nothing is known of containers and volumes.",
             lasting="10m",
+            labels={"job": "kubelet"},
         ),
     )
 

@@ -187,8 +187,8 @@ def _collector() -> tuple[Alert, ...]:
             "ticket",
             _collected("receiver_refused", "receiver"),
             "A collector refuses data",
-            "{{ $labels.job }} ({{ $labels.receiver }}) refuses {{ $value | humanize }} spans or "
-            "log records each second: it is out of memory, or what it sends to is.",
+            '{{ $labels.job }} ({{ $labels.receiver }}) refuses {{ printf "%.1f" $value }} spans or '
+            "log records a second: it is out of memory, or what it sends to is.",
             lasting="5m",
         ),
         Alert(
@@ -198,8 +198,8 @@ def _collector() -> tuple[Alert, ...]:
             "or\n"
             f"{_collected('exporter_enqueue_failed', 'exporter')}",
             "A collector loses data",
-            "{{ $labels.job }} gives up {{ $value | humanize }} spans or log records each second "
-            "that {{ $labels.exporter }} did not take.",
+            '{{ $labels.job }} gives up {{ printf "%.1f" $value }} spans or log records a '
+            "second that {{ $labels.exporter }} did not take.",
             lasting="5m",
         ),
         Alert(

@@ -152,6 +152,7 @@ def _own_metrics(service: Service, namespace: str) -> tuple[Alert, ...]:
             f"No pod of {service.name} in {namespace} has answered a scrape for 5 minutes: it is "
             "down, or its objectives are watched by nobody.",
             lasting="5m",
+            labels={"namespace": namespace, "service": service.name},
         ),
         Alert(
             "RequestsInFlightHigh",
