@@ -153,6 +153,10 @@ class OperatorSettings(Section):
     """The label `release` that its Prometheus selects monitors and rules by."""
     collector: Url | None = None
     """OTLP/HTTP endpoint for traces, like http://collector.tracing:4318. Left out: no traces."""
+    loki: Url | None = None
+    """Loki with the service's logs, for Grafana. Left out: the cluster's Grafana knows one."""
+    jaeger: Url | None = None
+    """Jaeger with its traces, for Grafana. Left out: the cluster's Grafana knows one."""
 
 
 class ObservabilitySettings(Section):

@@ -121,7 +121,7 @@ def test_every_alert_says_what_is_wrong_and_how_much() -> None:
 def test_an_alert_of_one_name_has_one_severity_for_each_of_its_labels() -> None:
     """Two rules that differ in nothing but the expression would hide each other."""
     seen = Counter(str(sorted(alert["labels"].items())) + alert["alert"] for alert in alerts())
-    assert {count for count in seen.values()} == {1}
+    assert set(seen.values()) == {1}
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:

@@ -187,8 +187,8 @@ def _collector() -> tuple[Alert, ...]:
             "ticket",
             _collected("receiver_refused", "receiver"),
             "A collector refuses data",
-            '{{ $labels.job }} ({{ $labels.receiver }}) refuses {{ printf "%.1f" $value }} spans or '
-            "log records a second: it is out of memory, or what it sends to is.",
+            '{{ $labels.job }} ({{ $labels.receiver }}) refuses {{ printf "%.1f" $value }} spans '
+            "or log records a second: it is out of memory, or what it sends to is.",
             lasting="5m",
         ),
         Alert(

@@ -1,0 +1,115 @@
+"""What the operator of the cluster's own Prometheus, and its Grafana, are told."""
+
+import json
+from typing import Any
+
+import yaml
+
+from components.observability.operator import OperatorObjects
+from tests.unit.harness import Registry, run
+from tests.unit.stacks import settings
+
+METRICS_OFF = {"service": {"metrics": False}}
+
+
+def objects(**changes: Any) -> Registry:
+    changes.setdefault("observability", {"mode": "operator"})
+    return run(lambda: OperatorObjects("watch", {"settings": settings(**changes)}))
+
+
+def config_maps(registry: Registry, label: str) -> list[dict[str, Any]]:
+    return [
+        one.inputs
+        for one in registry.of_kind("ConfigMap")
+        if one.inputs["metadata"]["labels"].get(label) == "1"
+    ]
+
+
+def test_every_pod_of_the_service_is_scraped_at_its_admin_port() -> None:
+    monitor = objects().one("PodMonitor")
+    assert monitor["spec"]["selector"]["matchLabels"] == {
+        "app.kubernetes.io/name": "beacon",
+        "app.kubernetes.io/instance": "beacon-test",
+    }
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["beacon-test"]}
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("admin", "/metrics")
+
+
+def test_series_have_the_labels_that_rules_and_dashboards_ask_for() -> None:
+    spec = objects().one("PodMonitor")["spec"]
+    (endpoint,) = spec["podMetricsEndpoints"]
+    assert {one["targetLabel"]: one["sourceLabels"] for one in endpoint["relabelings"]} == {
+        "service": ["__meta_kubernetes_pod_label_app_kubernetes_io_name"],
+        "track": ["__meta_kubernetes_pod_label_track"],
+        "version": ["__meta_kubernetes_pod_label_app_kubernetes_io_version"],
+    }
+    assert spec["jobLabel"] == "app.kubernetes.io/name"
+
+
+def test_a_scrape_ends_before_the_next_begins() -> None:
+    often = {"mode": "operator", "metrics": {"scrapeIntervalSeconds": 5}}
+    (endpoint,) = objects(observability=often).one("PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert (endpoint["interval"], endpoint["scrapeTimeout"]) == ("5s", "5s")
+
+
+def test_what_prometheus_selects_by_is_on_monitors_and_rules() -> None:
+    registry = objects(observability={"mode": "operator", "operator": {"release": "watching"}})
+    monitored = registry.of_kind("PodMonitor") + registry.of_kind("PrometheusRule")
+    assert len(monitored) == 3
+    for one in monitored:
+        assert one.inputs["metadata"]["labels"]["release"] == "watching"
+        assert one.inputs["metadata"]["namespace"] == "beacon-test"
+
+
+def test_the_rules_are_those_about_the_service() -> None:
+    registry = objects()
+    assert registry.named("PrometheusRule") == {"beacon-slo", "beacon-service"}
+    groups = [
+        group["name"]
+        for one in registry.of_kind("PrometheusRule")
+        for group in one.inputs["spec"]["groups"]
+    ]
+    assert len(set(groups)) == len(groups)
+    assert {"slo-alerts", "service-pods"} <= set(groups)
+    assert not [name for name in groups if name.startswith(("kubernetes", "monitoring"))]
+
+
+def test_a_service_without_metrics_is_not_scraped_and_has_no_objective() -> None:
+    registry = objects(**METRICS_OFF)
+    assert registry.of_kind("PodMonitor") == []
+    assert registry.named("PrometheusRule") == {"beacon-service"}
+
+
+def test_dashboards_lie_where_grafanas_sidecar_finds_them() -> None:
+    found = config_maps(objects(network={"monitoringNamespace": "watching"}), "grafana_dashboard")
+    assert len(found) > 3
+    for one in found:
+        assert one["metadata"]["namespace"] == "watching"
+        assert one["metadata"]["name"].startswith("beacon-test-beacon-dashboard-")
+        (text,) = one["data"].values()
+        assert json.loads(text)["panels"]
+
+
+def test_a_stack_without_grafana_gives_it_nothing() -> None:
+    registry = objects(observability={"mode": "operator", "grafana": {"enabled": False}})
+    assert registry.of_kind("ConfigMap") == []
+
+
+def test_a_data_source_is_made_for_what_the_stack_names() -> None:
+    assert config_maps(objects(), "grafana_datasource") == []
+    named = {"loki": "http://loki.logs:3100", "jaeger": "http://jaeger.traces:16686"}
+    registry = objects(observability={"mode": "operator", "operator": named})
+    (config_map,) = config_maps(registry, "grafana_datasource")
+    (text,) = config_map["data"].values()
+    loki, jaeger = yaml.safe_load(text)["datasources"]
+    assert (loki["uid"], loki["url"]) == ("loki", "http://loki.logs:3100")
+    assert loki["jsonData"]["derivedFields"][0]["datasourceUid"] == jaeger["uid"] == "jaeger"
+
+
+def test_logs_lead_to_traces_only_where_there_are_any() -> None:
+    operator = {"loki": "http://loki.logs:3100"}
+    registry = objects(observability={"mode": "operator", "operator": operator})
+    (config_map,) = config_maps(registry, "grafana_datasource")
+    (source,) = yaml.safe_load(config_map["data"]["slipway.yaml"])["datasources"]
+    assert "jsonData" not in source
