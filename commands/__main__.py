@@ -16,6 +16,9 @@ from settings import Settings, SettingsError, load
 MOVE_TRAFFIC = ("canary", "promote", "rollback")
 TAKE_MORE = ("up", "preview", "down")
 
+ALL_BUT_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
+"""Arguments of an update that leaves the observability servers as they are."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -38,9 +41,16 @@ class Run:
         self.stack.select()
         at_hand = self.settings.cluster.context is None
         ask = not at_hand and sys.stdin.isatty()
-        self.stack.up(
-            *([] if ask else ["--yes"]), *(["--skip-preview"] if at_hand else []), *arguments
+        arguments = (
+            *([] if ask else ["--yes"]),
+            *(["--skip-preview"] if at_hand else []),
+            *arguments,
         )
+        if ground.lacks_images(self.settings):
+            # The service is not kept waiting for minutes of compiling what watches it.
+            self.stack.up(*ALL_BUT_OBSERVABILITY, *arguments)
+            ground.build_images(self.settings)
+        self.stack.up(*arguments)
         self.status()
 
     def preview(self, *arguments: str) -> None:

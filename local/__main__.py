@@ -1,4 +1,4 @@
-"""`python -m local up|down|status|reset|build|env`."""
+"""`python -m local up|images|down|status|reset|build|env`."""
 
 import argparse
 import shlex
@@ -54,6 +54,9 @@ def _run(given: argparse.Namespace) -> int:
         case "up":
             with Display(console) as display:
                 node.up(display)
+        case "images":
+            with Display(console) as display:
+                node.images(display)
         case "down":
             node.down()
         case "reset":
@@ -73,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="build what is missing, start what does not run")
+    commands.add_parser("images", help="build the images of the observability servers")
     commands.add_parser("down", help="stop everything; data and built tools stay")
     commands.add_parser("status", help="show every part; exit 1 if one is not healthy")
     commands.add_parser("reset", help="stop everything and forget all data; built tools stay")

@@ -1,4 +1,4 @@
-"""What runs in the cluster from the start: name service, metrics, the way in from outside."""
+"""What runs in the cluster from the start: names, metrics, volumes, the way in from outside."""
 
 import hashlib
 import ipaddress
@@ -60,9 +60,10 @@ class Addon:
 
 DNS = Addon("coredns", "kube-system", "dns.yaml")
 METRICS = Addon("metrics-server", "kube-system", "metrics.yaml")
+VOLUMES = Addon("provisioner", "kube-system", "volumes.yaml")
 INGRESS = Addon("traefik", "ingress", "traefik.yaml", ["gateway-api"])
 
-ADDONS = (DNS, METRICS, INGRESS)
+ADDONS = (DNS, METRICS, VOLUMES, INGRESS)
 
 
 class Cluster:
@@ -150,7 +151,7 @@ def install(addon: Addon, cluster: Cluster, builder: Builder) -> None:
     image = addon.image(builder)
     images.push(image)
     definitions = [_objects_in(at.share / name) for name in addon.assets]
-    manifest = _rendered(addon, image, at.authority)
+    manifest = _rendered(addon, image, at)
     stamp = at.node / "applied" / addon.name
     digest = hashlib.sha256("".join([*definitions, manifest]).encode()).hexdigest()
     if stamp.is_file() and stamp.read_text() == digest:
@@ -166,18 +167,20 @@ def install(addon: Addon, cluster: Cluster, builder: Builder) -> None:
     files.write(stamp, digest)
 
 
-def _rendered(addon: Addon, image: Image, authority: Path) -> str:
+def _rendered(addon: Addon, image: Image, at: Layout) -> str:
     entry = urlsplit(layout.ENTRY_POINT)
     variable = f"{addon.name.replace('-', '_').upper()}_IMAGE"
     text = (layout.MANIFESTS / addon.manifest).read_text()
     return Template(text).substitute(
         {variable: image.reference},
-        AUTHORITY=hashlib.sha256(authority.read_bytes()).hexdigest()[:16],
+        AUTHORITY=hashlib.sha256(at.authority.read_bytes()).hexdigest()[:16],
         CLUSTER_DOMAIN=layout.CLUSTER_DOMAIN,
         DNS_SERVICE_IP=layout.DNS_SERVICE_IP,
         DNS_UPSTREAM=_upstream(),
         ENTRY_ADDRESS=entry.hostname,
         ENTRY_PORT=entry.port,
+        NODE_NAME=layout.NODE_NAME,
+        VOLUMES=at.volumes,
     )
 
 

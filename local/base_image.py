@@ -8,7 +8,9 @@ from local.images import Image
 from local.toolchain import Toolchain
 
 _BUSYBOX = Path("/bin/busybox")
-_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
+ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
+"""What this machine trusts, and images made here too."""
+
 _TIME_ZONES = Path("/usr/share/zoneinfo")
 
 
@@ -17,7 +19,7 @@ def base_image(go: Toolchain) -> Image:
 
     The roots are this machine's, so that builds trust what it trusts (a company's module proxy).
     """
-    for path in (_BUSYBOX, _ROOTS, _TIME_ZONES):
+    for path in (_BUSYBOX, ROOTS, _TIME_ZONES):
         if not path.exists():
             raise LocalError(f"The base image of Go builds needs {path}, which is not there.")
     applets = subprocess.run(
@@ -26,10 +28,10 @@ def base_image(go: Toolchain) -> Image:
     return Image(
         repository="library/golang",
         tag=go.minor,
-        key=f"{go.version} {_fingerprint(_BUSYBOX)} {_fingerprint(_ROOTS)}",
+        key=f"{go.version} {fingerprint(_BUSYBOX)} {fingerprint(ROOTS)}",
         content={
             "/bin/busybox": _BUSYBOX,
-            "/etc/ssl/certs/ca-certificates.crt": _ROOTS,
+            "/etc/ssl/certs/ca-certificates.crt": ROOTS,
             "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
             "/etc/group": b"root:x:0:\n",
             "/etc/nsswitch.conf": b"hosts: files dns\n",
@@ -48,6 +50,7 @@ def base_image(go: Toolchain) -> Image:
     )
 
 
-def _fingerprint(path: Path) -> str:
+def fingerprint(path: Path) -> str:
+    """Changes with the file."""
     status = path.stat()
     return f"{path}:{status.st_size}:{status.st_mtime_ns}"

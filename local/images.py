@@ -13,8 +13,9 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO
 
-from local import layout
+from local import files, layout
 from local.errors import LocalError
+from local.layout import Layout
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -51,6 +52,23 @@ class Image:
     def reference(self) -> str:
         """What a pod or a Dockerfile names."""
         return f"{layout.REGISTRY}/{self.repository}:{self.tag or self.content_tag}"
+
+
+def is_stored(at: Layout, image: Image) -> bool:
+    """Whether the local registry has just this content under the image's tag, run or not."""
+    tags = _tags(at, image.repository)
+    content = tags / image.content_tag / "current" / "link"
+    return files.same(content, tags / (image.tag or image.content_tag) / "current" / "link")
+
+
+def has_tag(at: Layout, repository: str, tag: str) -> bool:
+    """Whether the local registry has anything under this name, whether it runs or not."""
+    return (_tags(at, repository) / tag).is_dir()
+
+
+def _tags(at: Layout, repository: str) -> Path:
+    """Where docker-registry keeps them: one folder each."""
+    return at.registry / "docker/registry/v2/repositories" / repository / "_manifests" / "tags"
 
 
 def push(image: Image) -> None:

@@ -25,6 +25,9 @@ REGISTRY = "localhost:5000"
 SANDBOX_IMAGE = f"{REGISTRY}/slipway/pause:1"
 ENTRY_POINT = "http://127.0.0.1:8080"
 
+POD_LOGS = Path("/var/log/pods")
+"""Where what reads containers' logs looks for them, on any node."""
+
 _LONGEST_SOCKET_PATH = 107
 """Linux's limit for the path of a Unix socket, in bytes."""
 
@@ -74,6 +77,7 @@ class Layout:
         self.kubelet = self.node / "kubelet"
         self.cni = self.node / "cni"
         self.pod_logs = self.node / "pod-logs"
+        self.volumes = self.node / "volumes"
 
         self.containerd_socket = self.run / "containerd.sock"
         self.buildkit_socket = self.run / "buildkitd.sock"

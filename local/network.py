@@ -18,6 +18,9 @@ _SYSCTLS = {
     f"net/ipv4/conf/{layout.BRIDGE}/route_localnet": "1",
 }
 
+_INOTIFY = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 131_072}
+"""What root's containers share: each log reader and each reloader takes an instance."""
+
 _CHAINS = ("KUBE-", "CNI-")
 """What the iptables chains of kube-proxy, the kubelet and the CNI plugins start with."""
 
@@ -29,15 +32,15 @@ def create(home: Path) -> None:
 
     It bears the name of its node's home: two nodes cannot share it, nor the addresses on it.
     """
-    if (owner := _owner()) and owner != str(home):
+    if (found := owner()) and found != home:
         raise LocalError(
-            f"The node of {owner} runs on this machine, and there can be one: stop it first "
-            f"(SLIPWAY_HOME={owner} python -m local down)."
+            f"The node of {found} runs on this machine, and there can be one: stop it first "
+            f"(SLIPWAY_HOME={found} python -m local down)."
         )
     _refuse_foreign_routes()
     if not _has_bridge():
         _ip("link", "add", layout.BRIDGE, "type", "bridge")
-    if _owner() != str(home):
+    if owner() != home:
         _ip("link", "set", layout.BRIDGE, "alias", str(home))
     _ip(
         "address",
@@ -54,6 +57,10 @@ def create(home: Path) -> None:
         path = Path("/proc/sys") / name
         if path.exists() and path.read_text().strip() != value:
             path.write_text(value)
+    for name, least in _INOTIFY.items():
+        path = Path("/proc/sys") / name
+        if path.exists() and int(path.read_text()) < least:
+            path.write_text(str(least))
     for direction in _FORWARD:
         # For machines whose firewall drops what it does not know, as Docker's does.
         if not _iptables("-C", "FORWARD", *direction, "-j", "ACCEPT", check=False):
@@ -62,13 +69,19 @@ def create(home: Path) -> None:
 
 def remove(home: Path) -> None:
     """Takes away the bridge and every iptables rule and chain of the node of `home`."""
-    if not _has_bridge() or _owner() != str(home):
+    if not _has_bridge() or owner() != home:
         return
     _ip("link", "delete", layout.BRIDGE)
     for direction in _FORWARD:
         _iptables("-D", "FORWARD", *direction, "-j", "ACCEPT", check=False)
     for table in ("filter", "nat", "mangle"):
         _remove_chains(table)
+
+
+def owner() -> Path | None:
+    """The home of the node whose bridge it is; nothing without a bridge."""
+    alias = Path("/sys/class/net") / layout.BRIDGE / "ifalias"
+    return Path(alias.read_text().strip()) if alias.exists() and alias.read_text().strip() else None
 
 
 def _remove_chains(table: str) -> None:
@@ -102,12 +115,6 @@ def _refuse_foreign_routes() -> None:
                     f"through {route.get('dev', 'another interface')}. Use the cluster that is "
                     "there (set KUBECONFIG), or take that route away."
                 )
-
-
-def _owner() -> str:
-    """The home of the node whose bridge it is; empty without a bridge."""
-    alias = Path("/sys/class/net") / layout.BRIDGE / "ifalias"
-    return alias.read_text().strip() if alias.exists() else ""
 
 
 def _has_bridge() -> bool:

@@ -5,10 +5,22 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from local import addons, buildx, debian, images, network, pki, remains, services, toolchain
+from local import (
+    addons,
+    buildx,
+    debian,
+    images,
+    network,
+    pki,
+    pod_logs,
+    remains,
+    services,
+    toolchain,
+)
 from local.base_image import base_image
 from local.build import Builder
 from local.errors import LocalError
@@ -20,6 +32,7 @@ from local.progress import Display, Say
 from local.recipes import PLATFORM, RECIPES, Recipe
 from local.service import Service, refuse_taken_port
 from local.supervisor import Supervisor
+from local.upstream import SERVERS, Server, can_be_pulled
 
 
 class Node:
@@ -49,6 +62,30 @@ class Node:
         with self._lock():
             tools = self._builder(display)
             run([_build(tools, RECIPES[names[0]], names) for names in wanted.values()], display)
+
+    def missing_images(self) -> list[Server]:
+        """Observability servers whose images are to be built: they cannot be pulled."""
+        go = toolchain.find(self.at)
+        if not self.has.needs_node:
+            return []
+        wanted = [
+            server
+            for server in SERVERS
+            if go is None or not images.is_stored(self.at, server.image(self.at, go.version))
+        ]
+        with ThreadPoolExecutor() as pool:
+            pulled = pool.map(can_be_pulled, [server.reference for server in wanted])
+            return [server for server, found in zip(wanted, pulled, strict=True) if not found]
+
+    def images(self, display: Display) -> None:
+        """Builds and pushes the images that are missing; the registry has to run."""
+        with self._lock():
+            missing = self.missing_images()
+            if not missing:
+                return
+            if not services.registry(self.at).healthy():
+                raise LocalError("The registry does not run: `python -m local up` starts it.")
+            run(_image_steps(self._builder(display), missing), display)
 
     def down(self) -> None:
         """Stops everything; images, volumes, built tools and the cluster's state stay."""
@@ -140,9 +177,17 @@ class Node:
         if not self.supervisor.running():
             remains.clear_after_restart(self.at)
         if self.has.needs_node:
+            self._take_over()
             network.create(self.at.root)
+            pod_logs.link(self.at)
             pki.ensure(self.at)
         self.supervisor.start()
+
+    def _take_over(self) -> None:
+        """Clears away what is left of the node of another home, if that has died."""
+        other = network.owner()
+        if other and other != self.at.root and not Supervisor(Layout(other)).running():
+            _clear(Layout(other))
 
     def _start(self, parts: Sequence[Service]) -> "Start":
         return Start(self.supervisor, parts)
@@ -154,8 +199,7 @@ class Node:
 
     def _stop(self) -> None:
         self.supervisor.stop()
-        remains.clear(self.at)
-        network.remove(self.at.root)
+        _clear(self.at)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -170,8 +214,35 @@ class Node:
             yield
 
 
+def _clear(at: Layout) -> None:
+    """Takes away all that a node which has ended leaves on the machine."""
+    remains.clear(at)
+    pod_logs.unlink(at)
+    network.remove(at.root)
+
+
 def _build(tools: Builder, recipe: Recipe, programs: Sequence[str]) -> Step:
     return Step(recipe.name, lambda say: tools.build(recipe, programs, say))
+
+
+def _image_steps(tools: Builder, servers: Sequence[Server]) -> list[Step]:
+    """One build after the other, since each has work for every core."""
+    programs: dict[str, dict[str, None]] = {}
+    for server in servers:
+        programs.setdefault(server.recipe.name, {}).update(dict.fromkeys(server.programs))
+    builds: list[Step] = []
+    for names in programs.values():
+        build = _build(tools, RECIPES[next(iter(names))], list(names))
+        build.needs = [builds[-1].name] if builds else []
+        builds.append(build)
+    return builds + [_push(tools, server) for server in servers]
+
+
+def _push(tools: Builder, server: Server) -> Step:
+    def push(_: Say) -> None:
+        images.push(server.image(tools.at, tools.go.version))
+
+    return Step(f"image {server.key}", push, [server.recipe.name])
 
 
 class Start:

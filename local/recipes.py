@@ -177,6 +177,9 @@ TELEMETRY = Recipe(
             release="v2.7.0",
         ),
     },
+    patches={
+        _JAEGER: {"cmd/jaeger/internal/components.go": "_patches/jaeger_components.go"},
+    },
 )
 
 ACTIONLINT = Recipe(

@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from local import images
 from local.addons import ADDONS
 from local.errors import LocalError
 from local.node import Node
 from local.recipes import PLATFORM
 from local.service import Service
+from local.upstream import SERVERS
 
 _DEBIAN = {"containerd": "containerd", "registry": "docker-registry"}
 """Services that are Debian's, and their packages."""
@@ -33,7 +35,7 @@ class Row:
 
 def show(node: Node, console: Console) -> bool:
     """Prints every part; says whether all of them are as they should be."""
-    rows = [_pulumi(node), *_services(node), *_workloads(node)]
+    rows = [_pulumi(node), *_services(node), *_workloads(node), *_images(node)]
     table = Table(box=None, pad_edge=False)
     for heading in ("PART", "STATE", "PID", "UP", "VERSION", "LOG"):
         table.add_column(heading, no_wrap=True)
@@ -91,6 +93,19 @@ def _workloads(node: Node) -> list[Row]:
         told = "ready" if ready else "unknown" if unready is None else "not ready"
         log = f"-n {addon.namespace} deploy/{addon.name}"
         rows.append(Row(addon.name, told, ready, version=addon.version, log=log))
+    return rows
+
+
+def _images(node: Node) -> list[Row]:
+    """Not there is no fault: they are built when a stack first needs them."""
+    if not node.has.needs_node:
+        return []
+    rows = []
+    for server in SERVERS:
+        known = server.reference
+        stored = images.has_tag(node.at, known.repository, known.tag)
+        state = "stored" if stored else "not built"
+        rows.append(Row(f"image {server.key}", state, True, version=known.tag))
     return rows
 
 

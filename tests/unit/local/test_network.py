@@ -1,6 +1,7 @@
 """The node's bridge and the rules that go with it."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_the_nodes_own_routes_and_strangers_are_no_hindrance(monkeypatch):
 
 @pytest.fixture
 def bridge_of_another(monkeypatch):
-    monkeypatch.setattr(network, "_owner", lambda: "/home/other")
+    monkeypatch.setattr(network, "owner", lambda: Path("/home/other"))
     monkeypatch.setattr(network, "_has_bridge", lambda: True)
 
     def refuse(*arguments, **_):

@@ -11,11 +11,19 @@ import (
 	"go.opentelemetry.io/collector/extension"
 )
 
-// Config has the keys for health checks over HTTP; the others are read and without effect.
+// Config has the address for health checks over HTTP: every path there answers. The other keys
+// are read and without effect.
 type Config struct {
-	UseV2 bool                    `mapstructure:"use_v2"`
-	HTTP  confighttp.ServerConfig `mapstructure:"http"`
-	GRPC  map[string]any          `mapstructure:"grpc"`
+	UseV2 bool           `mapstructure:"use_v2"`
+	HTTP  Server         `mapstructure:"http"`
+	GRPC  map[string]any `mapstructure:"grpc"`
+}
+
+// Server is the address, and what is asked of it.
+type Server struct {
+	confighttp.ServerConfig `mapstructure:",squash"`
+
+	Status map[string]any `mapstructure:"status"`
 }
 
 // NewFactory makes extensions of type healthcheckv2.
@@ -26,7 +34,7 @@ func NewFactory() extension.Factory {
 }
 
 func defaults() component.Config {
-	return &Config{HTTP: confighttp.ServerConfig{Endpoint: "localhost:13133"}}
+	return &Config{HTTP: Server{ServerConfig: confighttp.ServerConfig{Endpoint: "localhost:13133"}}}
 }
 
 func create(
@@ -34,7 +42,7 @@ func create(
 ) (extension.Extension, error) {
 	before := healthcheckextension.NewFactory()
 	config := before.CreateDefaultConfig().(*healthcheckextension.Config)
-	config.ServerConfig = given.(*Config).HTTP
+	config.ServerConfig = given.(*Config).HTTP.ServerConfig
 	settings.ID = component.NewIDWithName(before.Type(), settings.ID.Name())
 	return before.Create(ctx, settings, config)
 }

@@ -1,0 +1,45 @@
+// Package internal has those of Jaeger's components that this project configures: the others are
+// most of its compile time, and some do not compile with the collector's modules pinned here.
+package internal
+
+import (
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckv2extension"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/collector/otelcol"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/batchprocessor"
+	"go.opentelemetry.io/collector/processor/memorylimiterprocessor"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
+
+	"github.com/jaegertracing/jaeger/cmd/jaeger/internal/exporters/storageexporter"
+	"github.com/jaegertracing/jaeger/cmd/jaeger/internal/extension/jaegerquery"
+	"github.com/jaegertracing/jaeger/cmd/jaeger/internal/extension/jaegerstorage"
+)
+
+// Components are what a configuration may name.
+func Components() (otelcol.Factories, error) {
+	return otelcol.Factories{
+		Extensions: byType[extension.Factory](
+			healthcheckv2extension.NewFactory(),
+			jaegerquery.NewFactory(),
+			jaegerstorage.NewFactory(),
+		),
+		Receivers: byType[receiver.Factory](otlpreceiver.NewFactory()),
+		Exporters: byType[exporter.Factory](storageexporter.NewFactory()),
+		Processors: byType[processor.Factory](
+			batchprocessor.NewFactory(),
+			memorylimiterprocessor.NewFactory(),
+		),
+	}, nil
+}
+
+func byType[F component.Factory](factories ...F) map[component.Type]F {
+	found := make(map[component.Type]F, len(factories))
+	for _, factory := range factories {
+		found[factory.Type()] = factory
+	}
+	return found
+}

@@ -1,0 +1,140 @@
+"""What an update needs on this machine, and in which order it gets it."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from commands import __main__ as commands
+from commands import ground
+from commands.__main__ import Run
+from commands.errors import BAD_INPUT, CommandError
+from commands.pulumi import Stack
+from local.layout import Layout
+from local.machine import Machine
+from local.node import Node
+from settings import Settings
+from tests.unit.stacks import DIGEST, settings
+
+HERE = Machine(cluster=False, docker=False, pulumi=False, plugins=False)
+THEIRS = Machine(cluster=True, docker=True, pulumi=True, plugins=True)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Nothing is started, pulled or asked for."""
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
+    monkeypatch.setattr(ground, "machine", lambda _: HERE)
+    monkeypatch.setattr(ground, "can_be_pulled", lambda _: False)
+    return Layout(tmp_path)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    found: list[Machine] = []
+    monkeypatch.setattr(Node, "up", lambda self, _: found.append(self.has))
+    return found
+
+
+def bundled(*, grafana: bool = False, **changes: Any) -> Settings:
+    observability = {"mode": "bundled", "grafana": {"enabled": grafana}}
+    return settings(observability=observability, **changes)
+
+
+def test_an_update_of_a_version_to_be_built_starts_node_and_builder(started):
+    ground.prepare(settings(), builds=True)
+    assert started == [HERE]
+
+
+@pytest.mark.parametrize(
+    ("stack", "builds"),
+    [
+        (settings(), False),
+        (settings(release={"stable": {"version": "1.0.0", "digest": DIGEST}}), True),
+    ],
+    ids=["preview", "every version is pinned"],
+)
+def test_without_a_version_to_build_no_builder_is_started(stack, builds, started):
+    ground.prepare(stack, builds=builds)
+    assert [has.needs_builder for has in started] == [False]
+
+
+def test_a_stack_that_names_its_cluster_needs_no_node(started):
+    ground.prepare(settings(cluster={"context": "prod"}), builds=True)
+    assert [has.needs_node for has in started] == [False]
+
+
+def test_grafana_is_refused_before_anything_is_started_where_it_cannot_be_had(started):
+    with pytest.raises(CommandError) as refused:
+        ground.prepare(bundled(grafana=True), builds=True)
+    assert refused.value.exit_code == BAD_INPUT
+    assert "slipway:observability.grafana.enabled is true" in str(refused.value)
+    assert started == []
+
+
+@pytest.mark.parametrize("had", ["stored", "pulled", "on a cluster of the user's", "a preview"])
+def test_grafana_is_not_refused_where_it_can_be_had_or_is_not_deployed(
+    had, home, started, monkeypatch
+):
+    changes: dict[str, Any] = {}
+    if had == "stored":
+        wanted = ground.Reference.parse(ground.IMAGES["grafana"])
+        (ground.images._tags(home, wanted.repository) / wanted.tag).mkdir(parents=True)
+    elif had == "pulled":
+        monkeypatch.setattr(ground, "can_be_pulled", lambda _: True)
+    elif had == "on a cluster of the user's":
+        changes = {"cluster": {"context": "prod"}}
+    ground.prepare(bundled(grafana=True, **changes), builds=had != "a preview")
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize(("missing", "lacks"), [(["loki"], True), ([], False)])
+def test_a_bundled_stack_lacks_the_images_that_are_missing(missing, lacks, monkeypatch):
+    monkeypatch.setattr(Node, "missing_images", lambda _: missing)
+    assert ground.lacks_images(bundled()) is lacks
+
+
+def test_a_stack_without_servers_lacks_no_image(monkeypatch):
+    monkeypatch.setattr(Node, "missing_images", lambda _: pytest.fail("looked"))
+    assert not ground.lacks_images(settings())
+
+
+@dataclass
+class Steps:
+    """A stack that writes down what is done with it."""
+
+    done: list[str] = field(default_factory=list)
+
+    def select(self) -> None:
+        self.done.append("select")
+
+    def up(self, *arguments: str) -> None:
+        self.done.append(f"up {' '.join(arguments)}")
+
+    def outputs(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    made = Steps()
+    monkeypatch.setattr(commands.status, "show", lambda *_: None)
+    monkeypatch.setattr(ground, "build_images", lambda _: made.done.append("images"))
+    return made
+
+
+def test_the_service_is_deployed_before_the_images_of_its_servers_are_built(steps, monkeypatch):
+    monkeypatch.setattr(ground, "lacks_images", lambda _: True)
+    Run(cast("Stack", steps), bundled(), {}).update("--diff")
+    assert steps.done == [
+        "select",
+        "up --exclude **slipway:observability:** --exclude-dependents --yes --skip-preview --diff",
+        "images",
+        "up --yes --skip-preview --diff",
+    ]
+
+
+def test_with_every_image_there_is_one_update(steps, monkeypatch):
+    monkeypatch.setattr(ground, "lacks_images", lambda _: False)
+    Run(cast("Stack", steps), bundled(), {}).update()
+    assert steps.done == ["select", "up --yes --skip-preview"]
