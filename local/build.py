@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -49,9 +49,9 @@ class Builder:
         source, output = folder / "source", folder / "bin"
         shutil.copytree(recipe.folder, source)
         output.mkdir()
-        for module, replaced in recipe.patches.items():
+        for module in {**recipe.patches, **recipe.renames}:
             say(f"patching {module}")
-            self._patch(source, module, replaced)
+            self._patch(source, module, recipe)
         self._compile(recipe, missing, source, output, say)
         for name, (module, below) in recipe.assets.items():
             _install_folder(self._module(source, module) / below, self.at.share / name)
@@ -127,16 +127,21 @@ class Builder:
         """Where the source of `module` is, downloaded if need be."""
         return Path(json.loads(self._go(source, "mod", "download", "-json", module))["Dir"])
 
-    def _patch(self, source: Path, module: str, replaced: Mapping[str, str]) -> None:
-        """Points the build at a copy of `module` with some of its files replaced."""
+    def _patch(self, source: Path, module: str, recipe: Recipe) -> None:
+        """Points the build at a copy of `module` with some of its files replaced or changed."""
         copy = source / "patched" / re.sub(r"\W", "-", module)
         _install_folder(self._module(source, module), copy)
-        for target, replacement in replaced.items():
+        for target, replacement in recipe.patches.get(module, {}).items():
             if not (copy / target).exists():
                 raise LocalError(f"{module} has no file {target} to replace.")
             (copy / target).unlink()
             if replacement:
                 shutil.copyfile(source / replacement, copy / target)
+        for target, (word, instead) in recipe.renames.get(module, {}).items():
+            text = (copy / target).read_text()
+            if word not in text:
+                raise LocalError(f"{target} of {module} has no {word} to rename.")
+            (copy / target).write_text(re.sub(rf"\b{word}\b", instead, text))
         self._go(source, "mod", "edit", f"-replace={module}=./{copy.relative_to(source)}")
 
     def _go(self, folder: Path, *arguments: str) -> str:

@@ -31,6 +31,7 @@ class Recipe:
 
     `patches` replaces files of a module before the build: module → its file → file of the folder,
     or nothing, to leave it out.
+    `renames` replaces a word in files of a module: module → its file → (word, what for).
     `assets` are folders kept from modules' sources: name below `share/` → (module, its folder).
     `tags` are Go's build tags.
     """
@@ -38,6 +39,7 @@ class Recipe:
     name: str
     programs: Mapping[str, Program]
     patches: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    renames: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
     assets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     tags: Sequence[str] = ()
 
@@ -178,7 +180,18 @@ TELEMETRY = Recipe(
         ),
     },
     patches={
-        _JAEGER: {"cmd/jaeger/internal/components.go": "_patches/jaeger_components.go"},
+        _JAEGER: {
+            "cmd/jaeger/internal/components.go": "_patches/jaeger_components.go",
+            "internal/storage/v1/factory/factory.go": "_patches/jaeger_factory.go",
+            "internal/storage/v1/factory/config.go": "",
+        },
+    },
+    # Jaeger was made for the collector's release before.
+    renames={
+        _JAEGER: {
+            "cmd/query/app/flags.go": ("TLSSetting", "TLS"),
+            "cmd/query/app/server.go": ("TLSSetting", "TLS"),
+        },
     },
 )
 

@@ -8,19 +8,14 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/kafkaexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/k8sattributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
 	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
-	"go.opentelemetry.io/collector/connector"
-	"go.opentelemetry.io/collector/connector/forwardconnector"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/debugexporter"
 	"go.opentelemetry.io/collector/exporter/otlpexporter"
@@ -67,13 +62,10 @@ func components() (otelcol.Factories, error) {
 			otlpreceiver.NewFactory(),
 		),
 		Processors: byType[processor.Factory](
-			attributesprocessor.NewFactory(),
 			batchprocessor.NewFactory(),
-			filterprocessor.NewFactory(),
 			k8sattributesprocessor.NewFactory(),
 			memorylimiterprocessor.NewFactory(),
 			resourceprocessor.NewFactory(),
-			transformprocessor.NewFactory(),
 		),
 		Exporters: byType[exporter.Factory](
 			debugexporter.NewFactory(),
@@ -84,9 +76,6 @@ func components() (otelcol.Factories, error) {
 		Extensions: byType[extension.Factory](
 			filestorage.NewFactory(),
 			healthcheckextension.NewFactory(),
-		),
-		Connectors: byType[connector.Factory](
-			forwardconnector.NewFactory(),
 		),
 	}, nil
 }
