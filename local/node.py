@@ -79,7 +79,10 @@ class Node:
 
     def images(self, display: Display) -> None:
         """Builds and pushes the images that are missing; the registry has to run."""
+        if not self.missing_images():
+            return
         with self._lock():
+            # Another run may have built them meanwhile.
             missing = self.missing_images()
             if not missing:
                 return
