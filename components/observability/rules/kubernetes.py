@@ -58,10 +58,10 @@ def _nodes() -> tuple[Alert, ...]:
         Alert(
             "KubeletDown",
             "page",
-            'absent(up{job="kubelet"} == 1)',
+            '(sum(up{job="kubelet"}) or vector(0)) == 0',
             "No kubelet answers",
-            "No kubelet has answered a scrape for 10 minutes (value {{ $value }}): nodes are down "
-            "or cannot be reached, and nothing is known of containers and volumes.",
+            "{{ $value }} kubelets have answered a scrape for 10 minutes: nodes are down or cannot "
+            "be reached, and nothing is known of containers and volumes.",
             lasting="10m",
             labels={"job": "kubelet"},
         ),

@@ -147,10 +147,10 @@ def _own_metrics(service: Service, namespace: str) -> tuple[Alert, ...]:
         Alert(
             "ServiceMetricsMissing",
             "page",
-            f"absent(up{{{own}}} == 1)",
+            f"(sum(up{{{own}}}) or vector(0)) == 0",
             f"Nothing is measured of {service.name}",
-            f"No pod of {service.name} in {namespace} has answered a scrape for 5 minutes: it is "
-            "down, or its objectives are watched by nobody.",
+            f"{{{{ $value }}}} pods of {service.name} in {namespace} have answered a scrape for "
+            "5 minutes: it is down, or its objectives are watched by nobody.",
             lasting="5m",
             labels={"namespace": namespace, "service": service.name},
         ),
