@@ -18,6 +18,9 @@ DEV    := $(VENV)/.dev-$(shell cat requirements*.txt local/requirements.txt plug
 MAKEOVERRIDES :=
 unexport ARGS STACK OUT
 
+# Options for the variables that are set, each quoted as it was typed.
+given = $(foreach name,$(1),$(if $(value $(name)),--$(subst _,-,$(shell echo $(name) | tr A-Z a-z))='$(subst ','\'',$(value $(name)))'))
+
 .DEFAULT_GOAL := help
 .SUFFIXES:
 # OUT, where somebody has set it: its default is another target's.
@@ -25,7 +28,8 @@ GIVEN_STACK = $(if $(filter-out file,$(origin STACK)),--stack '$(STACK)')
 GIVEN_OUT = $(if $(filter-out file,$(origin OUT)),--out '$(OUT)')
 
 .PHONY: help up preview render status canary promote rollback down env test test-app test-unit test-manifests \
-        policy policy-pack diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset
+        policy policy-pack diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
+        logs metrics alerts traces dashboards
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +62,23 @@ down: $(RUN) ## Delete everything a stack deployed
 
 env: $(RUN) ## Print the variables of a shell for plain pulumi, kubectl, buildx: eval "$$(make -s env)"
 	@$(PY) -m local env
+
+##@ Look at it
+
+logs: $(RUN) ## Show the service's last lines (TRACK, LEVEL, TRACE, SINCE=15m, QUERY=LogQL, FOLLOW=1)
+	@$(PY) -m commands logs --stack $(STACK) $(call given,TRACK LEVEL TRACE SINCE QUERY FOLLOW)
+
+metrics: $(RUN) ## Show rate, errors, duration by track, or the answer to QUERY=PromQL (RANGE=1h)
+	@$(PY) -m commands metrics --stack $(STACK) $(call given,QUERY RANGE)
+
+alerts: $(RUN) ## Show what fires, since when, and what to do
+	@$(PY) -m commands alerts --stack $(STACK)
+
+traces: $(RUN) ## Show the last traces, slowest first, or one as a tree (TRACE=id, SINCE=1h)
+	@$(PY) -m commands traces --stack $(STACK) $(call given,TRACE SINCE)
+
+dashboards: $(RUN) ## Forward a port to Grafana (SERVER=prometheus, PORT, SHOW_PASSWORD=1)
+	@$(PY) -m commands dashboards --stack $(STACK) $(call given,SERVER PORT SHOW_PASSWORD)
 
 ##@ Review
 

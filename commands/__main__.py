@@ -6,8 +6,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from commands import ground, status
+from rich.console import Console
+
+from commands import alerts, dashboards, ground, logs, metrics, status, traces
 from commands.errors import BAD_INPUT, CommandError
+from commands.monitoring import Monitoring, check_mode
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE, Release
 from local.errors import LocalError
@@ -15,6 +18,14 @@ from settings import Settings, SettingsError, load
 
 MOVE_TRAFFIC = ("canary", "promote", "rollback")
 TAKE_MORE = ("up", "preview", "down")
+LOOK = {
+    "logs": logs,
+    "metrics": metrics,
+    "alerts": alerts,
+    "traces": traces,
+    "dashboards": dashboards,
+}
+"""What asks the servers that watch a stack, and changes nothing."""
 
 ALL_BUT_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
 """Arguments of an update that leaves the observability servers as they are."""
@@ -84,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--version", default="")
         if name == "canary":
             command.add_argument("--weight", default="")
+    for name, module in LOOK.items():
+        command = commands.add_parser(name)
+        command.add_argument("--stack", default="dev")
+        module.add_arguments(command)
     return parser
 
 
@@ -97,7 +112,18 @@ def _parsed() -> argparse.Namespace:
     return parsed
 
 
+def _look(arguments: argparse.Namespace) -> None:
+    settings = load(arguments.stack)
+    check_mode(settings, arguments.stack)
+    variables = {**os.environ, **ground.variables(settings)}
+    with Monitoring(settings, variables) as monitoring:
+        LOOK[arguments.command].show(monitoring, arguments, Console())
+
+
 def _execute(arguments: argparse.Namespace) -> None:
+    if arguments.command in LOOK:
+        _look(arguments)
+        return
     # A release command mends what app/VERSION contradicts: it pins the version before.
     moves_traffic = arguments.command in MOVE_TRAFFIC
     settings = load(arguments.stack, None if moves_traffic else VERSION_FILE)

@@ -1,0 +1,97 @@
+"""What fires and what is about to, from Prometheus and Alertmanager."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from commands.monitoring import Monitoring
+from schemas.observability import AlertsSettings
+
+WATCHDOG = "Watchdog"
+"""The alert that always fires: without it, nobody would hear of the others either."""
+_ORDER = {"page": 0, "ticket": 1}
+_STYLES = {"page": "bold red", "ticket": "yellow"}
+_DAY = timedelta(days=1)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """`make alerts` has none of its own."""
+
+
+def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None:
+    """Print the alerts, or that all is quiet; then whether anybody would be told."""
+    alerts = monitoring.alerts()
+    silenced = monitoring.silenced()
+    others = [alert for alert in alerts if alert["labels"]["alertname"] != WATCHDOG]
+    if others:
+        console.print(_table(others, silenced))
+    else:
+        console.print("all is quiet: no alert fires and none is about to", style="green")
+    works, style = _watchdog(alerts)
+    console.print(works, style=style, highlight=False)
+    console.print(receivers(monitoring.settings.observability.alerts), highlight=False)
+
+
+def receivers(settings: AlertsSettings) -> str:
+    """Who is told, without where: a webhook's URL is a secret."""
+    parts = []
+    for name in ("page", "ticket"):
+        receiver = getattr(settings, name)
+        kinds = [kind for kind in ("webhook", "slack") if getattr(receiver, kind) is not None]
+        parts.append(f"{name}: {' and '.join(kinds) or 'none'}")
+    parts.append(f"heartbeat: {'webhook' if settings.heartbeat is not None else 'none'}")
+    return f"receivers  {', '.join(parts)}"
+
+
+def _table(alerts: list[dict[str, Any]], silenced: list[Mapping[str, str]]) -> Table:
+    table = Table()
+    for column in ("severity", "alert", "state", "since"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what", overflow="fold")
+    table.add_column("runbook", overflow="fold")
+    for alert in sorted(alerts, key=_urgency):
+        labels, notes = alert["labels"], alert["annotations"]
+        state = "silenced" if labels in silenced else alert["state"]
+        table.add_row(
+            labels.get("severity", "-"),
+            labels["alertname"],
+            state,
+            _since(alert["activeAt"]),
+            notes.get("summary", "-"),
+            _runbook(notes.get("runbook_url", "")),
+            style="dim" if state == "silenced" else _STYLES.get(labels.get("severity", "")),
+        )
+    return table
+
+
+def _urgency(alert: dict[str, Any]) -> tuple[bool, int, str]:
+    severity = alert["labels"].get("severity", "")
+    return alert["state"] != "firing", _ORDER.get(severity, 2), alert["activeAt"]
+
+
+def _watchdog(alerts: list[dict[str, Any]]) -> tuple[str, str]:
+    for alert in alerts:
+        if alert["labels"]["alertname"] == WATCHDOG and alert["state"] == "firing":
+            since = _since(alert["activeAt"])
+            return f"alerting works: the dead-man's switch has been firing for {since}", "green"
+    return "alerting is broken: the dead-man's switch does not fire", "bold red"
+
+
+def _since(active_at: str) -> str:
+    start = datetime.fromisoformat(active_at[:19]).replace(tzinfo=UTC)
+    lasted = timedelta(seconds=max(0, int((datetime.now(UTC) - start).total_seconds())))
+    if lasted >= _DAY:
+        return f"{lasted.days} d"
+    minutes, seconds = divmod(lasted.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def _runbook(url: str) -> str:
+    """The page in this repository, where the URL leads to its copy elsewhere."""
+    _, found, page = url.rpartition("/docs/runbooks/")
+    return f"docs/runbooks/{page}" if found else url or "-"

@@ -1,0 +1,108 @@
+"""The service's log lines, from Loki."""
+
+import json
+import re
+import time
+from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
+from typing import get_args
+
+from rich.console import Console
+from rich.text import Text
+
+from commands.errors import CommandError
+from commands.monitoring import Line, Monitoring, period
+from components.observability.dashboards.scope import Scope
+from components.observability.slo import Slo
+from settings import Settings, Track
+
+LEVELS = ("debug", "info", "warn", "error", "fatal")
+LINES = 100
+"""How many are shown."""
+FOLLOW_SECONDS = 2
+"""From one look for new lines to the next."""
+_TRACE = re.compile(r"[0-9a-f]{32}")
+_STYLES = {"debug": "dim", "info": "green", "warn": "yellow", "error": "red", "fatal": "bold red"}
+_SHOWN = {"timestamp", "level", "message", "service", "track", "trace_id", "span_id", "version"}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """What `make logs` passes on."""
+    for name, default in (("track", ""), ("level", ""), ("trace", ""), ("query", "")):
+        parser.add_argument(f"--{name}", default=default)
+    parser.add_argument("--since", default="")
+    parser.add_argument("--follow", default="")
+
+
+def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None:
+    """Print the last lines, the newest last; with ``follow`` go on until Ctrl-C."""
+    query = arguments.query or selection(monitoring.settings, arguments)
+    since = time.time_ns() - period(arguments.since or "15m", "SINCE") * 1_000_000_000
+    lines = monitoring.lines(query, since, LINES)
+    for line in lines:
+        console.print(text(line), soft_wrap=True)
+    if not lines:
+        console.print(
+            f"no line in the last {arguments.since or '15m'}: {query}\n"
+            "SINCE=24h looks further back",
+            style="dim",
+            markup=False,
+        )
+    if arguments.follow:
+        _follow(monitoring, query, lines[-1].nanoseconds if lines else time.time_ns(), console)
+
+
+def selection(settings: Settings, arguments: Namespace) -> str:
+    """LogQL for the lines that were asked for."""
+    service, namespace = settings.service.name, settings.namespace.name
+    scope = Scope(Slo(service, namespace, settings.slo), settings.network.monitoring_namespace)
+    query = scope.logs
+    if arguments.track:
+        _check("TRACK", arguments.track, get_args(Track))
+        query += f' | track="{arguments.track}"'
+    if arguments.level:
+        _check("LEVEL", arguments.level, LEVELS)
+        query += f' | level="{arguments.level}"'
+    if arguments.trace:
+        if not _TRACE.fullmatch(arguments.trace):
+            raise CommandError(f"TRACE={arguments.trace}: use the 32 hexadecimal digits of a trace")
+        query += f' | trace_id="{arguments.trace}"'
+    return query
+
+
+def text(line: Line) -> Text:
+    """One line for a terminal; what is no JSON object stays as it was written."""
+    at = datetime.fromtimestamp(line.nanoseconds / 1e9, UTC).astimezone()
+    shown = Text(f"{at:%H:%M:%S}.{at.microsecond // 1000:03d} ", style="dim")
+    try:
+        fields = json.loads(line.text)
+    except json.JSONDecodeError:
+        fields = None
+    if not isinstance(fields, dict):
+        return shown.append(line.text, "default not dim")
+    level = str(fields.get("level", ""))
+    shown.append(f"{level.upper():5} ", f"not dim {_STYLES.get(level, 'default')}")
+    shown.append(f"{fields.get('track', ''):6} {fields.get('version', '')}  ")
+    shown.append(str(fields.get("message", "")), "default not dim")
+    for name, value in fields.items():
+        if name not in _SHOWN:
+            shown.append(f"  {name}={value if isinstance(value, str) else json.dumps(value)}")
+    if fields.get("trace_id"):
+        shown.append(f"  trace={fields['trace_id']}", "not dim cyan")
+    return shown
+
+
+def _follow(monitoring: Monitoring, query: str, last: int, console: Console) -> None:
+    try:
+        while True:
+            time.sleep(FOLLOW_SECONDS)
+            for line in monitoring.lines(query, last + 1, 1000, newest=False):
+                console.print(text(line), soft_wrap=True)
+                last = line.nanoseconds
+    except KeyboardInterrupt:
+        return
+
+
+def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise CommandError(f"{name}={value}: use {', '.join(allowed[:-1])} or {allowed[-1]}")

@@ -1,0 +1,120 @@
+"""`make alerts`."""
+
+from argparse import Namespace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from commands import alerts
+from components.observability.addresses import ALERTMANAGER, PROMETHEUS
+from schemas.observability import AlertsSettings
+from tests.unit.commands.cluster import Cluster, printed
+
+SECRET = {"secure": "v1:T0ken"}
+
+
+def alert(name: str, severity: str, state: str = "firing", **since: float) -> dict[str, Any]:
+    start = datetime.now(UTC) - timedelta(**since)
+    return {
+        "labels": {"alertname": name, "severity": severity},
+        "annotations": {
+            "summary": f"{name} happened",
+            "runbook_url": f"https://example.com/slipway/docs/runbooks/{name}.md",
+        },
+        "state": state,
+        "activeAt": start.strftime("%Y-%m-%dT%H:%M:%S.123456789Z"),
+    }
+
+
+WATCHDOG = alert("Watchdog", "none", days=2)
+
+
+def show(
+    cluster: Cluster,
+    console: Console,
+    *active: dict[str, Any],
+    silenced: tuple[dict[str, Any], ...] = (),
+    **settings: Any,
+) -> str:
+    cluster.answer(PROMETHEUS, "/api/v1/alerts", {"data": {"alerts": list(active)}})
+    held = [
+        {
+            "labels": one["labels"],
+            "status": {"state": "suppressed" if one in silenced else "active"},
+        }
+        for one in active
+    ]
+    cluster.answer(ALERTMANAGER, "/api/v2/alerts", held)
+    with cluster.monitoring(**settings) as monitoring:
+        alerts.show(monitoring, Namespace(), console)
+    return printed(console)
+
+
+def test_quiet_is_said_and_that_alerting_works(cluster: Cluster, console: Console) -> None:
+    text = show(cluster, console, WATCHDOG)
+    assert "all is quiet" in text
+    assert "the dead-man's switch has been firing for 2 d" in text
+    assert "Watchdog" not in text
+
+
+def test_quiet_because_alerting_is_broken_is_said_too(cluster: Cluster, console: Console) -> None:
+    assert "alerting is broken" in show(cluster, console)
+
+
+def test_an_alert_shows_since_when_what_and_where_to_read(
+    cluster: Cluster, console: Console
+) -> None:
+    text = show(cluster, console, WATCHDOG, alert("TargetDown", "page", minutes=65))
+    (line,) = (line for line in text.splitlines() if "TargetDown" in line)
+    assert [cell.strip() for cell in line.strip("│").split("│")] == [
+        *("page", "TargetDown", "firing", "1 h 5 min"),
+        *("TargetDown happened", "docs/runbooks/TargetDown.md"),
+    ]
+    assert "all is quiet" not in text
+
+
+def test_what_needs_somebody_now_comes_first(cluster: Cluster, console: Console) -> None:
+    text = show(
+        cluster,
+        console,
+        alert("Waiting", "page", "pending", minutes=9),
+        alert("Later", "ticket", minutes=3),
+        alert("Newer", "page", minutes=1),
+        alert("Older", "page", minutes=2),
+    )
+    places = [text.index(name) for name in ("Older", "Newer", "Later", "Waiting")]
+    assert places == sorted(places)
+
+
+def test_a_silenced_alert_is_marked(cluster: Cluster, console: Console) -> None:
+    known = alert("Known", "page", minutes=5)
+    text = show(cluster, console, known, alert("Other", "page", minutes=5), silenced=(known,))
+    (line,) = (line for line in text.splitlines() if "Known" in line)
+    assert "silenced" in line
+    assert text.count("silenced") == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "page: none, ticket: none, heartbeat: none"),
+        ({"page": {"webhook": SECRET}}, "page: webhook, ticket: none, heartbeat: none"),
+        (
+            {"page": {"webhook": SECRET, "slack": SECRET}, "ticket": {"slack": SECRET}},
+            "page: webhook and slack, ticket: slack, heartbeat: none",
+        ),
+        ({"heartbeat": SECRET}, "page: none, ticket: none, heartbeat: webhook"),
+    ],
+)
+def test_who_is_told_is_said_but_never_where(
+    cluster: Cluster, console: Console, settings: dict[str, Any], said: str
+) -> None:
+    text = show(cluster, console, WATCHDOG, alerts=settings)
+    assert said in text
+    assert "T0ken" not in text
+
+
+def test_settings_without_receivers_name_none() -> None:
+    assert alerts.receivers(AlertsSettings()).count("none") == 3

@@ -1,0 +1,121 @@
+"""`make logs`."""
+
+import time
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from commands import logs
+from commands.errors import CommandError
+from commands.monitoring import Line
+from components.observability.addresses import LOKI
+from tests.unit.commands.cluster import Cluster, printed
+from tests.unit.stacks import settings
+
+PATH = "/loki/api/v1/query_range"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+ALL = '{k8s_namespace_name="beacon-test",service_name="beacon"}'
+WRITTEN = (
+    '{"timestamp":"2026-11-21T12:00:00.000Z","level":"error","message":"request failed",'
+    f'"service":"beacon","version":"1.0.0","track":"stable","trace_id":"{TRACE}","span_id":"",'
+    '"status":500,"path":"/api"}'
+)
+
+
+def given(**options: str) -> Namespace:
+    parser = ArgumentParser()
+    logs.add_arguments(parser)
+    return parser.parse_args([f"--{name}={value}" for name, value in options.items()])
+
+
+def streams(*lines: tuple[int, str]) -> dict[str, Any]:
+    values = [[str(at), text] for at, text in lines]
+    return {"data": {"resultType": "streams", "result": [{"stream": {}, "values": values}]}}
+
+
+@pytest.mark.parametrize(
+    ("options", "query"),
+    [
+        ({}, ALL),
+        ({"track": "canary"}, f'{ALL} | track="canary"'),
+        ({"level": "error"}, f'{ALL} | level="error"'),
+        ({"trace": TRACE}, f'{ALL} | trace_id="{TRACE}"'),
+        ({"track": "stable", "level": "warn"}, f'{ALL} | track="stable" | level="warn"'),
+    ],
+)
+def test_options_choose_lines(options: dict[str, str], query: str) -> None:
+    assert logs.selection(settings(), given(**options)) == query
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"track": "blue"}, "TRACK=blue: use stable or canary"),
+        ({"level": "loud"}, "LEVEL=loud: use debug, info, warn, error or fatal"),
+        ({"trace": '"} or {a="'}, "use the 32 hexadecimal digits"),
+    ],
+)
+def test_other_options_are_refused(options: dict[str, str], said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        logs.selection(settings(), given(**options))
+
+
+def test_a_line_shows_what_it_says_first() -> None:
+    shown = logs.text(Line(1_000_000_000, {}, WRITTEN)).plain
+    assert shown[8:] == (
+        f".000 ERROR stable 1.0.0  request failed  status=500  path=/api  trace={TRACE}"
+    )
+
+
+@pytest.mark.parametrize("text", ["panic: oops", "{broken", "[1, 2]", "42", ""])
+def test_a_line_that_is_no_object_stays_as_it_was_written(text: str) -> None:
+    assert logs.text(Line(0, {}, text)).plain[13:] == text
+
+
+def test_markup_in_a_line_stays_as_it_was_written(cluster: Cluster, console: Console) -> None:
+    cluster.answer(LOKI, PATH, streams((1, "[red]not red[/red]")))
+    with cluster.monitoring() as monitoring:
+        logs.show(monitoring, given(), console)
+    assert "[red]not red[/red]" in printed(console)
+
+
+def test_the_newest_line_is_the_last(cluster: Cluster, console: Console) -> None:
+    cluster.answer(LOKI, PATH, streams((2, "second"), (1, "first")))
+    with cluster.monitoring() as monitoring:
+        logs.show(monitoring, given(), console)
+    assert printed(console).index("first") < printed(console).index("second")
+    (asked,) = cluster.asked()
+    assert asked["query"] == ALL
+    assert asked["direction"] == "backward"
+    assert int(asked["end"]) - int(asked["start"]) == pytest.approx(900e9, rel=0.01)
+
+
+def test_a_query_of_ones_own_takes_the_place_of_the_options(
+    cluster: Cluster, console: Console
+) -> None:
+    cluster.answer(LOKI, PATH, streams())
+    with cluster.monitoring() as monitoring:
+        logs.show(monitoring, given(query='{a="b"}', since="1h"), console)
+    assert cluster.asked()[0]["query"] == '{a="b"}'
+    assert 'no line in the last 1h: {a="b"}' in printed(console)
+
+
+def test_following_goes_on_after_the_last_line(
+    cluster: Cluster, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.answer(LOKI, PATH, streams((6, "new")), asked="direction=forward")
+    cluster.answer(LOKI, PATH, streams((5, "old")), asked="direction=backward")
+    naps = iter([None, None, KeyboardInterrupt])
+
+    def nap(seconds: float) -> None:
+        if end := next(naps):
+            raise end
+
+    with cluster.monitoring() as monitoring:
+        monkeypatch.setattr(time, "sleep", nap)
+        logs.show(monitoring, given(follow="1"), console)
+        monkeypatch.undo()
+    assert [asked["start"] for asked in cluster.asked()[1:]] == ["6", "7"]
+    assert printed(console).index("old") < printed(console).index("new")

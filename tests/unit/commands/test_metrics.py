@@ -1,0 +1,142 @@
+"""`make metrics`."""
+
+import math
+from argparse import ArgumentParser, Namespace
+from urllib.parse import urlencode
+
+import promql_parser
+import pytest
+from rich.console import Console
+
+from commands import metrics
+from commands.errors import CommandError
+from components.observability.addresses import PROMETHEUS
+from components.observability.dashboards.scope import Scope
+from components.observability.slo import Slo
+from schemas.observability import SloSettings
+from tests.unit.commands.cluster import Cluster, matrix, printed, vector
+
+NOW, OVER = "/api/v1/query", "/api/v1/query_range"
+SCOPE = Scope(Slo("beacon", "beacon-test", SloSettings()), "monitoring")
+STABLE, CANARY = {"track": "stable"}, {"track": "canary"}
+
+
+def given(**options: str) -> Namespace:
+    parser = ArgumentParser()
+    metrics.add_arguments(parser)
+    return parser.parse_args([f"--{name}={value}" for name, value in options.items()])
+
+
+def show(cluster: Cluster, console: Console, **options: str) -> str:
+    with cluster.monitoring() as monitoring:
+        metrics.show(monitoring, given(**options), console)
+    return printed(console)
+
+
+def row(text: str, track: str) -> list[str]:
+    (line,) = (line for line in text.splitlines() if line.startswith(f"│ {track}"))
+    return [cell.strip() for cell in line.strip("│").split("│")]
+
+
+def service_answers(cluster: Cluster) -> None:
+    cluster.answer(PROMETHEUS, NOW, vector())
+    builds = vector(({**STABLE, "version": "1.0.0"}, 2), ({**CANARY, "version": "1.1.0"}, 1))
+    cluster.answer(PROMETHEUS, NOW, builds, asked="beacon_build_info")
+    columns = {
+        "pods": (2, 1),
+        "requests/s": (90.5, 9.5),
+        "errors": (0.0, 0.25),
+        "p50": (0.002, 0.004),
+        "p95": (0.02, math.nan),
+        "p99": (0.2, 2.5),
+        "CPU": (0.1234, 0.02),
+        "memory": (2**25, 2**24),
+    }
+    for name, query in metrics.queries(SCOPE).items():
+        stable, canary = columns[name]
+        body = vector((STABLE, stable), (CANARY, canary))
+        cluster.answer(PROMETHEUS, NOW, body, asked=urlencode({"query": query}))
+
+
+@pytest.mark.parametrize("query", metrics.queries(SCOPE).values())
+def test_every_query_is_promql(query: str) -> None:
+    promql_parser.parse(query)
+
+
+def test_each_track_has_its_rate_errors_and_durations(cluster: Cluster, console: Console) -> None:
+    service_answers(cluster)
+    text = show(cluster, console)
+    assert row(text, "stable") == [
+        *("stable", "1.0.0", "2", "90.50", "0.00%", "2 ms", "20 ms", "200 ms"),
+        *("0.123 cores", "32 MiB"),
+    ]
+    assert row(text, "canary") == [
+        *("canary", "1.1.0", "1", "9.50", "25.00%", "4 ms", "-", "2.50 s"),
+        *("0.020 cores", "16 MiB"),
+    ]
+
+
+def test_what_is_left_of_the_budget_is_below(cluster: Cluster, console: Console) -> None:
+    service_answers(cluster)
+    left = SCOPE.slo.budget_remaining("availability")
+    cluster.answer(PROMETHEUS, NOW, vector(({}, 0.75)), asked=urlencode({"query": left}))
+    text = show(cluster, console)
+    assert "error budget of availability (99.900% over 30d): 75.0% left" in text
+    assert "error budget of latency (99.000% over 30d): no request yet, all left" in text
+
+
+def test_a_track_that_does_not_run_has_no_row(cluster: Cluster, console: Console) -> None:
+    cluster.answer(PROMETHEUS, NOW, vector())
+    builds = vector(({**STABLE, "version": "1.0.0"}, 2))
+    cluster.answer(PROMETHEUS, NOW, builds, asked="beacon_build_info")
+    text = show(cluster, console)
+    assert row(text, "stable")[:3] == ["stable", "1.0.0", "-"]
+    assert "│ canary" not in text
+
+
+def test_before_the_first_scrape_that_is_what_is_said(cluster: Cluster, console: Console) -> None:
+    cluster.answer(PROMETHEUS, NOW, vector())
+    assert "knows no pod of beacon yet" in show(cluster, console)
+
+
+def test_a_query_has_a_column_for_each_label(cluster: Cluster, console: Console) -> None:
+    body = vector(({"job": "a"}, 1), ({"pod": "b"}, 0.333333))
+    cluster.answer(PROMETHEUS, NOW, body)
+    lines = show(cluster, console, query="up").splitlines()
+    assert [cell.strip() for cell in lines[1].strip("┃").split("┃")] == ["job", "pod", "value"]
+    assert row("\n".join(lines), "a") == ["a", "", "1"]
+    assert "0.3333" in lines[4]
+
+
+def test_a_query_over_time_shows_its_course(cluster: Cluster, console: Console) -> None:
+    cluster.answer(PROMETHEUS, OVER, matrix(({"job": "a"}, [0, 5, math.nan, 10])))
+    text = show(cluster, console, query="up", range="1h")
+    assert row(text, "a") == ["a", "▁▅ █", "0", "10", "10"]
+
+
+def test_a_query_without_an_answer_says_so(cluster: Cluster, console: Console) -> None:
+    cluster.answer(PROMETHEUS, NOW, vector())
+    assert "no series" in show(cluster, console, query="nothing")
+
+
+def test_a_range_that_is_none_is_refused(cluster: Cluster, console: Console) -> None:
+    with pytest.raises(CommandError, match="RANGE=soon"):
+        show(cluster, console, range="soon")
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [((1, 2, 3), "▁▅█"), ((7, 7), "▁▁"), ((math.nan, 1), " ▁"), ((math.nan,), " "), ((), "")],
+)
+def test_a_course_is_drawn_between_its_least_and_its_most(
+    values: tuple[float, ...], line: str
+) -> None:
+    assert metrics.sparkline(values) == line
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3.0, "3"), (0.000123456, "0.0001235"), (1234.56, "1234.6"), (math.inf, "inf")],
+)
+def test_a_number_is_as_long_as_it_has_to_be(value: float, text: str) -> None:
+    assert metrics.number(value) == text
