@@ -1,14 +1,16 @@
 """A repository that the tests of the diff share, one state per test."""
 
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from commands import stack_file
+from commands.diff import terminal
 from commands.diff.__main__ import main
+from commands.diff.rendering import render_both
+from commands.diff.report import Report
 from tests.unit.commands.repository import Repository
 from tests.unit.stacks import OTHER_DIGEST
 
@@ -18,6 +20,15 @@ RELEASE = {
     "stable": {"version": "0.9.0", "digest": OTHER_DIGEST},
     "canary": {"version": VERSION, "weight": 10},
 }
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a comparison comes to."""
+
+    objects: dict[str, set[str]]
+    """By action, as ``Kind name``."""
+    text: str
 
 
 class Diff:
@@ -33,15 +44,13 @@ class Diff:
         printed = self._capsys.readouterr()
         return code, printed.out, printed.err
 
-    def objects(self, *arguments: str, stack: str = "dev") -> dict[str, set[str]]:
-        """The objects of each action, as ``Kind name``."""
-        code, out, errors = self.run("--format", "json", *arguments, stack=stack)
-        assert code == 0, errors
+    def compared(self, base: str = "HEAD", stack: str = "dev") -> Compared:
+        """Both answers of one comparison."""
+        report = Report.of(render_both(stack, base))
         listed: dict[str, set[str]] = {}
-        data: list[dict[str, Any]] = json.loads(out)
-        for item in data:
+        for item in report.comparison.listed():
             listed.setdefault(item["action"], set()).add(f"{item['kind']} {item['name']}")
-        return listed
+        return Compared(listed, terminal.plain(report))
 
     def fails(self, *arguments: str, stack: str = "dev") -> str:
         """The one message of a run that ends with exit code 2."""

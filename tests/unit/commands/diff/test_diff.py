@@ -1,5 +1,6 @@
 """The whole command, in a git repository made from the project."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -30,10 +31,9 @@ ConfigMap(
 
 
 def test_a_tree_that_differs_in_nothing_changes_nothing(diff: Diff) -> None:
-    assert diff.objects() == {}
-    code, out, _ = diff.run()
-    assert code == 0
-    assert "no object changes" in out
+    compared = diff.compared()
+    assert compared.objects == {}
+    assert "no object changes" in compared.text
 
 
 # Eight kinds of change
@@ -43,20 +43,20 @@ def test_an_image_version_changes_what_names_it(diff: Diff) -> None:
     digest = f"sha256:{'c' * 64}"
     diff.repository.replace("Pulumi.dev.yaml", "version: 0.9.0", "version: 0.9.1")
     diff.repository.replace("Pulumi.dev.yaml", f"sha256:{'b' * 64}", digest)
-    assert diff.objects() == {
+    compared = diff.compared()
+    assert compared.objects == {
         "changed": {name.replace("canary", "stable") for name in CANARY_WORKLOAD}
     }
-    _, out, _ = diff.run()
-    assert "spec.template.spec.containers[beacon].image:" in out
-    assert f"+ localhost:5000/slipway/beacon:0.9.1@{digest}" in out
+    assert "spec.template.spec.containers[beacon].image:" in compared.text
+    assert f"+ localhost:5000/slipway/beacon:0.9.1@{digest}" in compared.text
 
 
 def test_a_canary_weight_changes_one_ingress(diff: Diff) -> None:
     diff.repository.replace("Pulumi.dev.yaml", "weight: 10", "weight: 25")
-    assert diff.objects() == {"changed": {"Ingress beacon-canary"}}
-    _, out, _ = diff.run()
+    compared = diff.compared()
+    assert compared.objects == {"changed": {"Ingress beacon-canary"}}
     weight = 'metadata.annotations["nginx.ingress.kubernetes.io/canary-weight"]: 10 → 25'
-    assert weight in out
+    assert weight in compared.text
 
 
 def test_a_new_key_with_a_default_changes_nothing(diff: Diff) -> None:
@@ -66,12 +66,12 @@ def test_a_new_key_with_a_default_changes_nothing(diff: Diff) -> None:
         '    proxy_namespace: DnsLabel = "ingress"\n    added: bool = True\n    """New."""\n',
     )
     diff.repository.configure("dev", "network", added=True)
-    assert diff.objects() == {}
+    assert diff.compared().objects == {}
 
 
 def test_an_ended_canary_takes_its_whole_workload_along(diff: Diff) -> None:
     diff.repository.configure("dev", "release", canary=None)
-    assert diff.objects() == {
+    assert diff.compared().objects == {
         "removed": CANARY_WORKLOAD,
         "changed": {"Ingress beacon-canary"},
     }
@@ -80,48 +80,51 @@ def test_an_ended_canary_takes_its_whole_workload_along(diff: Diff) -> None:
 def test_a_removed_component_is_called_out_where_it_routes(diff: Diff) -> None:
     diff.repository.configure("dev", "release", strategy="rolling", canary=None)
     routing = {"Service beacon-canary", "Ingress beacon-canary"}
-    assert diff.objects() == {"removed": CANARY_WORKLOAD | routing}
-    _, out, _ = diff.run()
-    first = out.index("Look at these first")
-    called_out = out.index("! deletes Ingress beacon-dev/beacon-canary (routing)")
-    assert first < called_out < out.index("\n- Ingress beacon-dev/beacon-canary")
+    compared = diff.compared()
+    assert compared.objects == {"removed": CANARY_WORKLOAD | routing}
+    first = compared.text.index("Look at these first")
+    called_out = compared.text.index("! deletes Ingress beacon-dev/beacon-canary (routing)")
+    assert first < called_out < compared.text.index("\n- Ingress beacon-dev/beacon-canary")
 
 
 def test_a_renamed_object_is_a_deletion_and_a_creation(diff: Diff) -> None:
     diff.repository.replace("components/namespace.py", '"name": "quota"', '"name": "allowance"')
-    assert diff.objects() == {
+    compared = diff.compared()
+    assert compared.objects == {
         "added": {"ResourceQuota allowance"},
         "removed": {"ResourceQuota quota"},
     }
-    _, out, _ = diff.run()
-    assert "1 renamed" in out
-    assert "deletes ResourceQuota beacon-dev/quota and creates ResourceQuota beacon-dev/all" in out
+    assert "1 renamed" in compared.text
+    assert (
+        "deletes ResourceQuota beacon-dev/quota and creates ResourceQuota beacon-dev/all"
+        in compared.text
+    )
 
 
 def test_a_bound_of_the_autoscaler_changes_only_that(diff: Diff) -> None:
     diff.repository.configure("dev", "autoscaling", maxReplicas=9)
-    assert diff.objects() == {
+    compared = diff.compared()
+    assert compared.objects == {
         "changed": {
             "HorizontalPodAutoscaler beacon-canary",
             "HorizontalPodAutoscaler beacon-stable",
         }
     }
-    _, out, _ = diff.run()
-    assert "spec.maxReplicas: 10 → 9" in out
+    assert "spec.maxReplicas: 10 → 9" in compared.text
 
 
 def test_a_configuration_value_is_shown_as_a_difference_of_texts(diff: Diff) -> None:
     diff.repository.configure("dev", "config", message="Good morning")
-    assert diff.objects() == {"changed": {"ConfigMap beacon-canary", "ConfigMap beacon-stable"}}
-    _, out, _ = diff.run()
-    assert 'data["config.yaml"]:' in out
-    assert "+ message: Good morning" in out
-    assert "adminListen" not in out
+    compared = diff.compared()
+    assert compared.objects == {"changed": {"ConfigMap beacon-canary", "ConfigMap beacon-stable"}}
+    assert 'data["config.yaml"]:' in compared.text
+    assert "+ message: Good morning" in compared.text
+    assert "adminListen" not in compared.text
 
 
 def test_an_added_object_is_the_only_one(diff: Diff) -> None:
     diff.repository.append("__main__.py", ADDED_CONFIG_MAP)
-    assert diff.objects() == {"added": {"ConfigMap beacon-dashboard"}}
+    assert diff.compared().objects == {"added": {"ConfigMap beacon-dashboard"}}
 
 
 # Code, not only configuration
@@ -129,10 +132,10 @@ def test_an_added_object_is_the_only_one(diff: Diff) -> None:
 
 def test_the_base_is_rendered_by_its_own_code(diff: Diff) -> None:
     diff.repository.replace("components/labels.py", '"slipway"', '"slip"')
-    labelled = diff.objects()["changed"]
+    labelled = diff.compared().objects["changed"]
     base = diff.repository.commit()
-    assert diff.objects("--base", base) == {}
-    assert diff.objects("--base", f"{base}~1") == {"changed": labelled}
+    assert diff.compared(base).objects == {}
+    assert diff.compared(f"{base}~1").objects == {"changed": labelled}
     assert len(labelled) > 10
 
 
@@ -146,7 +149,7 @@ def test_source_that_is_built_anew_is_noted(diff: Diff) -> None:
 def test_comparing_leaves_the_repository_as_it_was(diff: Diff) -> None:
     diff.repository.configure("dev", "autoscaling", maxReplicas=9)
     before = diff.repository.git("status", "--porcelain")
-    diff.objects()
+    diff.compared()
     assert diff.repository.git("status", "--porcelain") == before
     assert len(diff.repository.git("worktree", "list").splitlines()) == 1
 
@@ -156,8 +159,12 @@ def test_comparing_leaves_the_repository_as_it_was(diff: Diff) -> None:
 
 def test_differences_are_a_success_unless_asked_otherwise(diff: Diff) -> None:
     diff.repository.configure("dev", "autoscaling", maxReplicas=9)
-    assert diff.run()[0] == 0
-    assert diff.run("--exit-code")[0] == 1
+    code, out, _ = diff.run("--format", "json")
+    assert code == 0
+    assert {one["kind"] for one in json.loads(out)} == {"HorizontalPodAutoscaler"}
+    code, out, _ = diff.run("--exit-code")
+    assert code == 1
+    assert out.startswith("dev: 2 changed; ")
 
 
 def test_the_file_is_written_whole_and_nothing_is_printed(diff: Diff, tmp_path: Path) -> None:
@@ -189,11 +196,10 @@ def test_a_broken_base_is_named(diff: Diff) -> None:
 def test_a_stack_that_the_base_lacks_is_new(diff: Diff) -> None:
     text = (diff.repository.folder / "Pulumi.dev.yaml").read_text()
     (diff.repository.folder / "Pulumi.staging.yaml").write_text(text)
-    code, out, _ = diff.run(stack="staging")
-    assert code == 0
-    assert "a new stack" in out
-    assert "Deployment beacon-dev/beacon-stable" in out
-    assert set(diff.objects(stack="staging")) == {"added"}
+    compared = diff.compared(stack="staging")
+    assert "a new stack" in compared.text
+    assert "Deployment beacon-dev/beacon-stable" in compared.text
+    assert set(compared.objects) == {"added"}
 
 
 def test_a_stack_that_the_working_tree_lacks_is_named(diff: Diff) -> None:
