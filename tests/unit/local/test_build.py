@@ -1,0 +1,76 @@
+"""What a build makes of a recipe, before Go does its work."""
+
+from pathlib import Path
+
+import pytest
+
+from local import build
+from local.build import Builder
+from local.errors import LocalError
+from local.layout import Layout
+from local.recipes import Program, Recipe
+from local.toolchain import Toolchain
+
+MODULE = "example.com/server"
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "own.go").write_text("package own\n")
+    return folder
+
+
+@pytest.fixture
+def builder(tmp_path, monkeypatch):
+    """One whose module is a folder of the test's, and whose Go does nothing."""
+    module = tmp_path / "module"
+    module.mkdir()
+    for name in ("cloud", "flags", "ui"):
+        (module / f"{name}.go").write_text(f"package {name} // TLSSetting, MyTLSSettings\n")
+    monkeypatch.setattr(Builder, "_module", lambda *_: module)
+    monkeypatch.setattr(Builder, "_go", lambda *_: "")
+    return Builder(Layout(tmp_path / "home"), Toolchain(Path("/go"), "1.26.8"))
+
+
+def patched(builder, source, **changes):
+    builder._patch(source, MODULE, Recipe("tool", {}, **changes))
+    return {path.name: path.read_text() for path in (source / "patched").rglob("*.go")}
+
+
+def test_files_of_a_module_are_replaced_or_left_out(builder, source):
+    files = patched(builder, source, patches={MODULE: {"ui.go": "own.go", "cloud.go": ""}})
+    assert sorted(files) == ["flags.go", "ui.go"]
+    assert files["ui.go"] == "package own\n"
+
+
+def test_a_word_is_renamed_where_it_stands_alone(builder, source):
+    files = patched(builder, source, renames={MODULE: {"flags.go": ("TLSSetting", "TLS")}})
+    assert files["flags.go"] == "package flags // TLS, MyTLSSettings\n"
+    assert "TLSSetting," in files["ui.go"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"patches": {MODULE: {"gone.go": "own.go"}}},
+        {"renames": {MODULE: {"flags.go": ("Gone", "There")}}},
+    ],
+    ids=["a file", "a word"],
+)
+def test_a_patch_of_what_is_not_there_any_more_is_an_error(changes, builder, source):
+    with pytest.raises(LocalError, match=r"example\.com/server"):
+        patched(builder, source, **changes)
+
+
+def test_programs_that_keep_their_versions_in_one_variable_get_each_its_own(monkeypatch):
+    monkeypatch.setattr(Recipe, "version_of", lambda _, module: module[-1])
+    made = Recipe(
+        "tool", {"a": Program("x/a", "m1", "v.Version"), "b": Program("x/b", "m2", "v.Version")}
+    )
+    assert build._linker_flags(made, ["a", "b"]) == [
+        "-ldflags=-s -w",
+        "-ldflags=x/a=-s -w -X v.Version=1",
+        "-ldflags=x/b=-s -w -X v.Version=2",
+    ]
