@@ -1,5 +1,6 @@
 """What promtool says of the rules, and whether every alert is tested and has a runbook."""
 
+import re
 import shutil
 import sys
 from collections import Counter
@@ -12,9 +13,11 @@ import yaml
 from components.observability.rules import rule_files
 from local.layout import Layout
 from settings import load
-from tests.manifests.conftest import run
+from tests.manifests.conftest import PROJECT, run
 
 RULES = Path(__file__).parent / "rules"
+RUNBOOKS = PROJECT / "docs" / "runbooks"
+SECTIONS = ("Meaning", "Impact", "First look", "Causes", "Remedy", "Escalate")
 CASES = sorted(RULES.glob("*.yaml"))
 
 Labels = dict[str, str]
@@ -119,3 +122,31 @@ def test_an_alert_of_one_name_has_one_severity_for_each_of_its_labels() -> None:
     """Two rules that differ in nothing but the expression would hide each other."""
     seen = Counter(str(sorted(alert["labels"].items())) + alert["alert"] for alert in alerts())
     assert set(seen.values()) == {1}
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+    assert {file.stem for file in RUNBOOKS.glob("[A-Z]*.md") if file.stem != "README"} == {
+        alert["alert"] for alert in alerts()
+    }
+
+
+@pytest.mark.parametrize("name", sorted({alert["alert"] for alert in alerts()}))
+def test_a_runbook_has_all_that_somebody_needs_at_night(name: str) -> None:
+    text = (RUNBOOKS / f"{name}.md").read_text()
+    assert text.startswith(f"# {name}\n")
+    assert re.findall(r"^\*\*([A-Z][a-z ]+)\.\*\*", text, re.MULTILINE) == list(SECTIONS)
+    assert re.search(r"^    (make|kubectl|curl) ", text, re.MULTILINE), "no command to begin with"
+
+
+def test_every_query_of_a_runbook_is_promql(promtool: Path, tmp_path: Path) -> None:
+    queries = [
+        query
+        for file in sorted(RUNBOOKS.glob("*.md"))
+        for query in re.findall(r"make metrics QUERY='(.*)'$", file.read_text(), re.MULTILINE)
+    ]
+    assert len(queries) > 30
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    file = tmp_path / "queries.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "runbooks", "rules": rules}]}))
+    result = run(promtool, "check", "rules", "--lint=none", file)
+    assert result.returncode == 0, result.stdout + result.stderr
