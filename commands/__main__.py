@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -13,7 +14,9 @@ from commands.errors import BAD_INPUT, CommandError
 from commands.monitoring import Monitoring, check_mode
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE, Release
+from commands.turn import turn
 from local.errors import LocalError
+from local.layout import Layout
 from settings import Settings, SettingsError, load
 
 MOVE_TRAFFIC = ("canary", "promote", "rollback")
@@ -131,6 +134,12 @@ def _execute(arguments: argparse.Namespace) -> None:
     ground.prepare(settings, builds=arguments.command == "up" or moves_traffic)
     variables = {**os.environ, **ground.variables(settings)}
     run = Run(Stack(arguments.stack, variables), settings, variables)
+    changes = arguments.command in (*MOVE_TRAFFIC, "up", "down")
+    with turn(arguments.stack, Layout().root / "turns") if changes else nullcontext():
+        _perform(run, arguments, weight)
+
+
+def _perform(run: Run, arguments: argparse.Namespace, weight: int) -> None:
     match arguments.command:
         case "up":
             run.update(*arguments.arguments)

@@ -15,9 +15,7 @@ from urllib.parse import urlparse
 
 from commands.errors import FAILED, CommandError
 from commands.stack_file import PROJECT, forget_salt
-
-OTHER_RUN_SECONDS = 900
-"""How long to wait for another update of the same stack to end: longer than a cold first one."""
+from commands.turn import OTHER_RUN_SECONDS
 
 
 @dataclass(frozen=True)
