@@ -18,9 +18,6 @@ _SYSCTLS = {
     f"net/ipv4/conf/{layout.BRIDGE}/route_localnet": "1",
 }
 
-_INOTIFY = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 131_072}
-"""What root's containers share: each log reader and each reloader takes an instance."""
-
 _CHAINS = ("KUBE-", "CNI-")
 """What the iptables chains of kube-proxy, the kubelet and the CNI plugins start with."""
 
@@ -57,10 +54,6 @@ def create(home: Path) -> None:
         path = Path("/proc/sys") / name
         if path.exists() and path.read_text().strip() != value:
             path.write_text(value)
-    for name, least in _INOTIFY.items():
-        path = Path("/proc/sys") / name
-        if path.exists() and int(path.read_text()) < least:
-            path.write_text(str(least))
     for direction in _FORWARD:
         # For machines whose firewall drops what it does not know, as Docker's does.
         if not _iptables("-C", "FORWARD", *direction, "-j", "ACCEPT", check=False):

@@ -13,6 +13,7 @@ from local import (
     addons,
     buildx,
     debian,
+    host,
     images,
     network,
     pki,
@@ -181,6 +182,7 @@ class Node:
             remains.clear_after_restart(self.at)
         if self.has.needs_node:
             self._take_over()
+            host.prepare()
             network.create(self.at.root)
             pod_logs.link(self.at)
             pki.ensure(self.at)
