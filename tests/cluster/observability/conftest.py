@@ -1,0 +1,59 @@
+"""One stack with servers of its own, which all tests of this folder share."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from tests.cluster.observability.receiver import Receiver
+from tests.cluster.observability.servers import Servers, monitoring_namespace
+from tests.cluster.project import Project
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def monitored(
+    ground: Mapping[str, str], receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    folder = tmp_path_factory.mktemp("monitored")
+    project = Project.copy(folder, f"seen-{secrets.token_hex(3)}", ground)
+    with project.config() as config:
+        config["slipway:observability"] = {
+            "mode": "bundled",
+            "nodeNamespace": f"{project.stack}-node",
+            "metrics": {"scrapeIntervalSeconds": 5, "volume": "1Gi"},
+            "logs": {"volume": "1Gi"},
+            "traces": {"volume": "1Gi"},
+            "alerts": {"groupWaitSeconds": 1},
+            "grafana": {"enabled": False},
+        }
+        config["slipway:slo"] = {"availability": 99.9}
+        config.setdefault("slipway:network", {})["monitoringNamespace"] = monitoring_namespace(
+            project
+        )
+        config.setdefault("slipway:config", {})["tracing"] = {"sampleRatio": 1}
+    project.run("pulumi", "stack", "select", "--create", project.stack)
+    for key, path in (
+        ("page.webhook", "/page"),
+        ("ticket.webhook", "/ticket"),
+        ("heartbeat", "/alive"),
+    ):
+        result = project.run(
+            *("pulumi", "config", "set", "--secret", "--stack", project.stack),
+            *("--path", f"slipway:observability.alerts.{key}", receiver.url(path)),
+        )
+        assert result.returncode == 0, result.stderr
+    project.make("up")
+    yield project
+    project.run("make", "--silent", "down", f"STACK={project.stack}")
+    project.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", project.stack)
+
+
+@pytest.fixture(scope="session")
+def servers(monitored: Project) -> Servers:
+    return Servers(monitored)

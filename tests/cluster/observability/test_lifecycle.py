@@ -1,0 +1,59 @@
+"""The servers come after the service, stay as they are, and go without a trace."""
+
+import json
+
+import pytest
+
+from tests.cluster.observability.servers import Servers
+from tests.cluster.project import Project, changes
+
+pytestmark = pytest.mark.timeout(600)
+
+GIBIBYTE = 2**30
+
+
+def test_a_second_up_changes_nothing(monitored: Project) -> None:
+    assert set(changes(monitored.make("up").stdout)) == {"unchanged"}
+
+
+def test_a_refresh_finds_no_drift(monitored: Project) -> None:
+    result = monitored.run(
+        *("pulumi", "refresh", "--yes", "--skip-preview", "--non-interactive"),
+        *("--stack", monitored.stack, "--expect-no-changes"),
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_servers_raise_no_pod_security_warning(monitored: Project, servers: Servers) -> None:
+    result = monitored.run(
+        *("kubectl", "label", "namespace", servers.namespace, "--dry-run=server", "--overwrite"),
+        "pod-security.kubernetes.io/enforce=restricted",
+    )
+    assert result.returncode == 0
+    assert "violate" not in result.stderr, result.stderr
+
+
+def test_the_servers_take_little_memory_in_the_quiet(servers: Servers) -> None:
+    namespaces = f"{servers.namespace}|{servers.project.stack}-node"
+    used = servers.value(
+        f'sum(container_memory_working_set_bytes{{namespace=~"{namespaces}",container!=""}})'
+    )
+    assert used is not None
+    print(f"{used / GIBIBYTE:.2f} GiB")
+    assert used <= 1.5 * GIBIBYTE
+
+
+def test_no_secret_is_in_a_config_map_or_a_log(monitored: Project, servers: Servers) -> None:
+    hidden = "/page", "/ticket", "/alive"
+    maps = monitored.run("kubectl", "get", "configmap", "--all-namespaces", "--output", "json")
+    assert not [word for word in hidden if f"10.244.0.1{word}" in maps.stdout]
+    for namespace in (servers.namespace, f"{monitored.stack}-node"):
+        pods = monitored.run(
+            *("kubectl", "get", "pods", "--namespace", namespace, "--output", "json")
+        )
+        for pod in json.loads(pods.stdout)["items"]:
+            name = pod["metadata"]["name"]
+            logs = monitored.run("kubectl", "logs", "--namespace", namespace, name).stdout
+            port = "10.244.0.1:"
+            told = [word for word in hidden if port in logs and f"{word}" in logs.split(port)[-1]]
+            assert not told, f"{name} logs a receiver's URL"

@@ -1,0 +1,102 @@
+"""One request is found in metrics, logs and traces; many are counted to the last one."""
+
+import secrets
+
+import httpx
+import pytest
+
+from tests.cluster.observability.servers import Servers
+from tests.cluster.project import ENTRY_POINT, Project, wait_until
+from tests.cluster.traffic import versions_of
+
+pytestmark = pytest.mark.timeout(600)
+
+REQUESTS = 500
+
+
+def test_every_target_is_up(servers: Servers) -> None:
+    def down() -> list[str]:
+        return [one["metric"].get("job", "") for one in servers.prometheus("up == 0")]
+
+    wait_until(
+        "targets to be up", lambda: servers.value("count(up)") is not None and not down(), 90
+    )
+    jobs = servers.values_by("job", "count by (job) (up)")
+    wanted = {
+        "beacon",
+        "prometheus",
+        "alertmanager",
+        "loki",
+        "jaeger",
+        "kube-state-metrics",
+        "node-exporter",
+    }
+    assert wanted <= set(jobs), jobs
+
+
+def test_the_counters_are_the_clients_own_count_by_version(
+    monitored: Project, servers: Servers
+) -> None:
+    monitored.make("canary", "VERSION=1.1.0", "WEIGHT=10")
+    wait_until("the canary's first answer", lambda: "1.1.0" in versions_of(monitored.host, 20), 20)
+    counted = f'sum by (version) (http_requests_total{{namespace="{monitored.stack}",path="/"}})'
+    sent = dict.fromkeys(("1.0.0", "1.1.0"), 0.0)
+    settled: dict[str, float] = {}
+
+    def is_settled() -> bool:
+        nonlocal settled
+        before, settled = settled, servers.values_by("version", counted)
+        return bool(settled) and before == settled and set(settled) == set(sent)
+
+    wait_until("counters at rest", is_settled, 60, interval=6)
+    start = dict(settled)
+    seen = versions_of(monitored.host, REQUESTS)
+    expected = {version: start[version] + seen[version] for version in sent}
+    wait_until(
+        "the counters to be scraped",
+        lambda: sum(servers.values_by("version", counted).values()) >= sum(expected.values()),
+        30,
+        interval=2,
+    )
+    assert servers.values_by("version", counted) == expected
+    assert sum(seen.values()) == REQUESTS
+
+
+def test_one_requests_id_finds_its_metric_its_log_lines_and_its_trace(
+    monitored: Project, servers: Servers
+) -> None:
+    trace_id = secrets.token_hex(16)
+    response = httpx.get(
+        f"{ENTRY_POINT}/api/relay",
+        headers={
+            "Host": monitored.host,
+            "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01",
+        },
+        timeout=10,
+    )
+    assert response.status_code == 200
+
+    selector = f'{{namespace="{monitored.stack}"}}'
+
+    def exemplar_is_there() -> bool:
+        return any(
+            one["labels"].get("trace_id") == trace_id
+            for one in servers.exemplars(f"http_request_duration_seconds_bucket{selector}")
+        )
+
+    wait_until(f"an exemplar of {trace_id}", exemplar_is_there, 40, interval=2)
+    logged = f'{{k8s_namespace_name="{monitored.stack}"}} | trace_id="{trace_id}"'
+    wait_until("its log line", lambda: bool(servers.lines(logged)), 40, interval=2)
+    assert all(trace_id in line for line in servers.lines(logged))
+    wait_until("its trace", lambda: len(servers.trace(trace_id)) >= 3, 40, interval=2)
+    names = {span["operationName"] for span in servers.trace(trace_id)}
+    assert any("/api/relay" in name for name in names), names
+
+
+def test_log_lines_are_queryable_by_service_level_and_track(
+    monitored: Project, servers: Servers
+) -> None:
+    stream = f'{{service_name="beacon", k8s_namespace_name="{monitored.stack}"}}'
+    assert servers.lines(f'{stream} | level="info"')
+    assert servers.lines(f'{stream} | track="stable"')
+    assert not servers.lines(f'{stream} | level="nonsense"')

@@ -1,0 +1,124 @@
+"""Loki itself, with the configuration that is deployed, deletes what is older than it may be."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from components.observability.loki import config_text
+from local.layout import Layout
+from schemas.observability import LogsSettings
+from tests.manifests.conftest import run
+
+pytestmark = pytest.mark.timeout(300)
+
+DAY = 24 * 3600
+NANOSECONDS = 10**9
+
+
+def wait_until(what: str, condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
+        time.sleep(0.5)
+
+
+def free_port() -> int:
+    with socket.socket() as any_socket:
+        any_socket.bind(("127.0.0.1", 0))
+        return any_socket.getsockname()[1]
+
+
+class Loki:
+    """A process of its own, with the deployed configuration but for places and patience."""
+
+    def __init__(self, folder: Path) -> None:
+        self.chunks = folder / "chunks" / "fake"
+        self._file, self._log = folder / "loki.yaml", folder / "log"
+        text = config_text(LogsSettings(retention_days=1))
+        http, grpc = str(free_port()), str(free_port())
+        for old, new in (("/loki", str(folder)), ("3100", http), ("9095", grpc)):
+            text = text.replace(old, new)
+        config: dict[str, Any] = yaml.safe_load(text)
+        config["server"] |= {
+            "http_listen_address": "127.0.0.1",
+            "http_listen_port": int(http),
+            "grpc_listen_port": int(grpc),
+        }
+        config["compactor"] |= {"compaction_interval": "2s", "retention_delete_delay": "1s"}
+        # Only what has left memory can be old enough to delete.
+        config["ingester"]["wal"]["flush_on_shutdown"] = True
+        self._file.write_text(yaml.safe_dump(config))
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=10)
+
+    def start(self) -> None:
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                [Layout().bin / "loki", f"-config.file={self._file}"], stdout=log, stderr=log
+            )
+        wait_until("Loki to be ready", self._is_ready, 60)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=60)
+
+    def _is_ready(self) -> bool:
+        assert self._process.poll() is None, self._log.read_text()[-3000:]
+        try:
+            return self._client.get("/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def push(self, name: str, age: float) -> httpx.Response:
+        """One line of ``name``, written ``age`` seconds ago."""
+        at = time.time_ns() - int(age * NANOSECONDS)
+        stream = {"stream": {"service_name": name}, "values": [[str(at), f"a line of {name}"]]}
+        return self._client.post("/loki/api/v1/push", json={"streams": [stream]})
+
+    def lines(self, name: str) -> int:
+        """How many lines of ``name`` a query finds."""
+        now = time.time_ns()
+        answer = self._client.get(
+            "/loki/api/v1/query_range",
+            params={
+                "query": f'{{service_name="{name}"}}',
+                "start": now - 2 * DAY * NANOSECONDS,
+                "end": now,
+            },
+        )
+        assert answer.status_code == 200, answer.text
+        return sum(len(stream["values"]) for stream in json.loads(answer.text)["data"]["result"])
+
+    def stored(self) -> int:
+        """How many chunks are on the disk."""
+        return sum(1 for path in self.chunks.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def loki(tmp_path: Path) -> Iterator[Loki]:
+    built = run(sys.executable, "-m", "local", "build", "loki")
+    assert built.returncode == 0, built.stderr
+    loki = Loki(tmp_path)
+    loki.start()
+    yield loki
+    loki.stop()
+
+
+def test_lines_are_deleted_after_their_retention_and_not_before(loki: Loki) -> None:
+    assert loki.push("too-old", age=DAY + 60).status_code == 400
+    assert loki.push("old", age=DAY - 20).status_code == 204
+    assert loki.push("new", age=1).status_code == 204
+    loki.stop()
+    loki.start()
+    assert loki.stored() == 2
+    assert loki.lines("old") == 1
+    wait_until("the old line's chunk to be deleted", lambda: loki.stored() == 1, 120)
+    assert loki.lines("new") == 1
