@@ -109,7 +109,11 @@ def _selects(field: Field) -> bool:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two renderings of one stack. ``changes`` are in the order in which objects are applied."""
+    """Two renderings of one stack.
+
+    ``changes`` begin with what runs already and end with what is new; of each kind, in the order in
+    which objects are applied.
+    """
 
     changes: Sequence[Change]
     unchanged: int
@@ -127,9 +131,9 @@ class Comparison:
         ]
         gone = set(removed) - set(renames.values())
         changes += [Change(key, base[key], None) for key in base if key in gone]
-        return cls(
-            changes, len(base.keys() & head.keys()) - sum(c.action == "changed" for c in changes)
-        )
+        changed = sum(change.action == "changed" for change in changes)
+        changes.sort(key=lambda change: _SHOWN.index(change.action))
+        return cls(changes, len(base.keys() & head.keys()) - changed)
 
     def count(self, action: Action) -> int:
         """How many objects have this fate."""
@@ -160,6 +164,7 @@ class Comparison:
 
 
 _ACTIONS: tuple[Action, ...] = ("added", "removed", "changed", "renamed")
+_SHOWN: tuple[Action, ...] = ("changed", "renamed", "removed", "added")
 
 
 def _fates(change: Change) -> Iterator[tuple[Action, Identity]]:

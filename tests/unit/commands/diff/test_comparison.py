@@ -85,3 +85,9 @@ def test_the_totals_count_every_object_once() -> None:
     same, old, new = sample("Service", "same"), sample("Job", "x", 1), sample("Job", "x", 2)
     comparison = compared([same, old, sample("Secret", "gone")], [same, new, sample("Pod", "come")])
     assert comparison.totals == "1 added, 1 removed, 1 changed; 1 unchanged"
+
+
+def test_what_runs_already_is_shown_before_what_is_new() -> None:
+    old, new = sample("Job", "x", 1), sample("Job", "x", 2)
+    changes = compared([old, sample("Secret", "gone")], [sample("Pod", "come"), new]).changes
+    assert [change.action for change in changes] == ["changed", "removed", "added"]
