@@ -28,7 +28,8 @@ GIVEN_STACK = $(if $(filter-out file,$(origin STACK)),--stack '$(STACK)')
 GIVEN_OUT = $(if $(filter-out file,$(origin OUT)),--out '$(OUT)')
 
 .PHONY: help up preview render status canary promote rollback down env test test-app test-unit test-manifests \
-        policy policy-pack diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
+        policy policy-pack ci-preview ci-drift comment drift-issue propose-rollback notify audit vulncheck staticcheck sbom image scan \
+        diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards
 
 help: ## List the targets
@@ -92,6 +93,44 @@ policy: $(RUN) $(PACK) ## Judge the objects of STACK by the rules of policy/; wi
 	@$(PY) -m commands.policy $(GIVEN_STACK) $(ARGS)
 
 policy-pack: $(PACK) ## Make the pack ready for `pulumi preview --policy-pack policy`
+
+ci-preview: $(RUN) $(PACK) ## Preview STACK under its policies, nobody asked; OUT=file gets a comment
+	@$(PY) -m commands.review preview --stack '$(STACK)' $(GIVEN_OUT)
+
+ci-drift: $(RUN) ## Find what was changed in the cluster by hand; OUT=file gets an issue's text
+	@$(PY) -m commands.review drift --stack '$(STACK)' $(GIVEN_OUT)
+
+comment: $(RUN) ## Post FILE on the pull request PR, or update it there
+	@$(PY) -m commands.github comment --file '$(FILE)' --pull-request '$(PR)'
+
+drift-issue: $(RUN) ## Open, update or (RESOLVED=1) close the issue that FILE is the text of
+	@$(PY) -m commands.github issue --file '$(FILE)' $(if $(RESOLVED),--resolved)
+
+notify: $(RUN) ## Tell Slack TEXT, where SLACK_WEBHOOK_URL is set
+	@$(PY) -m commands.notify --text "$$TEXT"
+
+propose-rollback: $(RUN) ## Open a pull request with the stack file that a rollback has written
+	@$(PY) -m commands.github propose --stack '$(STACK)'
+
+##@ What it is made of
+
+audit: $(RUN) $(PACK) ## Verify Go modules; look up known flaws of Python packages
+	@$(PY) -m commands.supply_chain audit
+
+vulncheck: $(RUN) ## Look for calls of Go functions with a known flaw
+	@$(PY) -m commands.supply_chain vulncheck
+
+staticcheck: $(RUN) ## Look for bugs in the Go service's source
+	@$(PY) -m commands.supply_chain staticcheck
+
+sbom: $(RUN) ## Write the service's modules as CycloneDX to OUT (out/sbom.json)
+	@$(PY) -m commands.supply_chain sbom $(GIVEN_OUT)
+
+image: $(RUN) ## Build the image with provenance into OUT (out/image.tar); nothing is pushed
+	@$(PY) -m commands.supply_chain image $(GIVEN_OUT)
+
+scan: $(RUN) ## Let Trivy scan out/image.tar
+	@$(PY) -m commands.supply_chain scan
 
 ##@ The ground under it, on a machine that lacks it
 

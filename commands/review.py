@@ -1,0 +1,161 @@
+"""``python -m commands.review preview|drift``: what Pulumi says of a stack, as a comment.
+
+Nobody is asked and nothing is changed. The file is written whole, and only when Pulumi came to a
+result: a comment that is made from it is never half of one. Exit code 1: a policy is broken, or
+there is drift; 2: there is no result.
+"""
+
+import argparse
+import html
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from commands import ground
+from commands.errors import BAD_INPUT, FAILED, CommandError
+from commands.files import write_whole
+from commands.pulumi import Stack
+from commands.release import VERSION_FILE
+from commands.stack_file import PROJECT, forget_salt
+from local.errors import LocalError
+from local.layout import Layout
+from local.machine import machine
+from local.node import Node
+from local.progress import Display
+from settings import Settings, SettingsError, load
+
+Task = Literal["preview", "drift"]
+
+MOST_CHARACTERS = 60_000
+"""Of a comment: GitHub takes 65,536."""
+SECONDS = 1200
+"""Longer than any preview takes; one that hangs ends here."""
+ARGUMENTS: dict[Task, Sequence[str]] = {
+    "preview": ("--diff", "--policy-pack", "policy"),
+    "drift": ("--diff", "--refresh", "--expect-no-changes"),
+}
+_UNREACHABLE = "cluster is unreachable"
+_CHANGED = "no changes were expected"
+_PROGRESS = re.compile(r"(?m)^(?:@ previewing .*|Loading policy packs.*)\n")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a preview printed, and how it ended."""
+
+    task: Task
+    stack: str
+    text: str
+    succeeded: bool
+
+    @property
+    def broken(self) -> list[str]:
+        """The mandatory policies that are broken."""
+        return re.findall(r"\[mandatory\]\s+([\w-]+)", self.text)
+
+    @property
+    def drifted(self) -> bool:
+        """Whether changes were found where none were expected."""
+        return self.task == "drift" and _CHANGED in self.text
+
+    @property
+    def unknown(self) -> list[str]:
+        """What could not be known, in Pulumi's words."""
+        return re.findall(rf"(?m)^\s*warning: (.*{_UNREACHABLE}.*)$", self.text)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it says all that there is to say."""
+        if self.task == "drift" and self.unknown:
+            return False
+        return self.succeeded or bool(self.broken) or self.drifted
+
+    @property
+    def totals(self) -> str:
+        """``2 to create, 23 unchanged``."""
+        summary = self.text.partition("\nResources:")[2]
+        counted = re.findall(r"\b(\d+ (?:to [a-z-]+|unchanged))", summary)
+        return ", ".join(dict.fromkeys(counted)) or "no changes"
+
+
+def comment(result: Result, whole: Path) -> str:
+    """The result as Markdown; ``whole`` has what does not fit."""
+    if result.task == "drift":
+        title = f"Drift in `{result.stack}`" if result.drifted else f"No drift in `{result.stack}`"
+    elif result.broken:
+        title = f"Preview of `{result.stack}`: stopped by {', '.join(sorted(set(result.broken)))}"
+    else:
+        title = f"Preview of `{result.stack}`: {result.totals}"
+    head = f"<!-- slipway-{result.task}: {result.stack} -->\n### {title}\n\n"
+    for unknown in result.unknown:
+        head += f"> [!NOTE]\n> {html.escape(unknown, quote=False)}\n\n"
+    text, rest = html.escape(result.text, quote=False), ""
+    room = MOST_CHARACTERS - len(head)
+    if len(text) > room:
+        text = text[:room].rpartition("\n")[0]
+        rest = f"\nCut to fit into a comment; the whole is in `{whole}`.\n"
+    opened = " open" if result.broken or result.drifted else ""
+    folded = f"<details{opened}><summary>What Pulumi says</summary>\n\n<pre>\n{text}\n</pre>"
+    return f"{head}{folded}\n</details>\n{rest}"
+
+
+def run(task: Task, name: str, settings: Settings) -> Result:
+    """Ask Pulumi. Raises :class:`CommandError` where it comes to no result."""
+    at = Layout()
+    # A preview says what it can know without a cluster, so none is started for it.
+    with Display(Console(stderr=True)) as display:
+        Node(at, replace(machine(at), cluster=True, docker=True)).up(display)
+    stack = Stack(name, {**os.environ, **ground.variables(settings)})
+    stack.select()
+    command = ["pulumi", "preview", "--stack", name, "--non-interactive", "--color=never"]
+    try:
+        process = subprocess.run(
+            [*command, *ARGUMENTS[task]],
+            cwd=PROJECT,
+            env=stack.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"the preview of {name} did not end within {SECONDS} s") from None
+    finally:
+        forget_salt(name)
+    result = Result(task, name, _PROGRESS.sub("", process.stdout), process.returncode == 0)
+    if not result.is_whole:
+        raise CommandError(f"the preview of {name} came to no result:\n{result.text.strip()}")
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one task; return its exit code."""
+    parser = argparse.ArgumentParser(prog="commands.review", description=__doc__)
+    parser.add_argument("task", choices=list(ARGUMENTS))
+    parser.add_argument("--stack", default="dev")
+    parser.add_argument("--out", type=Path, help="a file, replaced in one step")
+    given = parser.parse_args(arguments)
+    whole = Path("out") / given.task / f"{given.stack}.txt"
+    try:
+        result = run(given.task, given.stack, load(given.stack, VERSION_FILE))
+        write_whole(PROJECT / whole, result.text)
+        if given.out:
+            write_whole(given.out, comment(result, whole))
+    except (CommandError, LocalError, SettingsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    if not given.out:
+        print(result.text)
+    return FAILED if result.broken or result.drifted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""What the service is made of."""
+
+from commands.notify import main as notify
+from commands.notify import send
+from commands.supply_chain import cyclonedx
+
+BUILT = {
+    "GoVersion": "go1.26.8",
+    "Deps": [
+        {"Path": "example.com/a", "Version": "v1.0.0"},
+        {
+            "Path": "example.com/b",
+            "Version": "v1.0.0",
+            "Replace": {"Path": "example.com/c", "Version": "v2.0.0"},
+        },
+    ],
+}
+
+
+def test_the_bill_of_materials_has_what_was_linked_in() -> None:
+    document = cyclonedx(BUILT, "1.2.3")
+    assert document["metadata"]["component"]["version"] == "1.2.3"
+    assert [one["purl"] for one in document["components"]] == [
+        "pkg:golang/stdlib@1.26.8",
+        "pkg:golang/example.com/a@v1.0.0",
+        "pkg:golang/example.com/c@v2.0.0",
+    ]
+    refs = [one["bom-ref"] for one in document["components"]]
+    assert document["dependencies"] == [{"ref": "service", "dependsOn": refs}]
+
+
+def test_nobody_is_told_without_a_webhook(monkeypatch, capsys) -> None:
+    monkeypatch.delenv("SLACK_WEBHOOK_URL", raising=False)
+    assert notify(["--text", "done"]) == 0
+    assert "nobody is told" in capsys.readouterr().out
+
+
+def test_a_webhook_is_told_over_https_only() -> None:
+    assert send("file:///etc/passwd", "done") == "it is no https:// address"
