@@ -639,6 +639,12 @@ class Settings(Section):
         if has_slo and not self.service.metrics:
             allowed = "true, for slo is set: without metrics there is nothing to measure it by"
             yield Problem("service.metrics", self.service.metrics, allowed)
+        kept, needed = observability.metrics.retention_days, self.slo.window_days
+        if observability.mode == "bundled" and self.service.metrics and kept < needed:
+            allowed = (
+                f"at least the {needed} days of slo.windowDays: the budget is that of them all"
+            )
+            yield Problem("observability.metrics.retentionDays", kept, allowed)
 
     @property
     def fewest_pods(self) -> int:

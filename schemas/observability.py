@@ -56,8 +56,8 @@ class MetricsSettings(Store):
 
     volume: Memory = "20Gi"
     """Size of the volume. When nine tenths of it are used, the oldest metrics go early."""
-    retention_days: Days = 15
-    """How long metrics are kept."""
+    retention_days: Days = 30
+    """How long metrics are kept: at least `slo.windowDays`."""
     scrape_interval_seconds: Annotated[int, Field(ge=5, le=120)] = 15
     """How often every target is read, and every rule evaluated."""
     resources: ServerResources = _resources("100m", "256Mi", "1", "1Gi")

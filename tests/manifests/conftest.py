@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from components.versions import PROMETHEUS_OPERATOR
 from local import toolchain
 from local.layout import Layout
 from local.recipes import PLATFORM
@@ -24,6 +25,8 @@ CANARY = {
     "stable": {"version": "0.9.0", "digest": OTHER_DIGEST},
     "canary": {"version": VERSION, "weight": 10},
 }
+
+_OPERATOR_KINDS = ("podmonitors", "prometheusrules")
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dev": ("dev", {}),
@@ -103,19 +106,26 @@ def podsecurity(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def schemas(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """JSON schemas of Kubernetes and the Gateway API, as kubeconform wants them."""
+    """JSON schemas of Kubernetes, the Gateway API and the Prometheus operator, for kubeconform."""
     folder = tmp_path_factory.mktemp("schemas")
 
-    def source(module: str) -> Path:
-        version = PLATFORM.version_of(module)
+    def source(module: str, version: str | None = None) -> Path:
+        version = version or PLATFORM.version_of(module)
         # Outside the checkout: no go.mod there has a say.
         result = go("mod", "download", "-json", f"{module}@{version}", cwd=folder)
         assert result.returncode == 0, result.stdout + result.stderr
         return Path(json.loads(result.stdout)["Dir"])
 
+    gateway = source("sigs.k8s.io/gateway-api")
+    operator = source(
+        "github.com/prometheus-operator/prometheus-operator", f"v{PROMETHEUS_OPERATOR}"
+    ).joinpath("example", "prometheus-operator-crd")
     write_schemas(
         source("k8s.io/kubernetes") / "api" / "openapi-spec" / "swagger.json",
-        source("sigs.k8s.io/gateway-api") / "config" / "crd" / "standard",
+        [
+            *sorted((gateway / "config" / "crd" / "standard").glob("*.yaml")),
+            *(operator / f"monitoring.coreos.com_{kind}.yaml" for kind in _OPERATOR_KINDS),
+        ],
         folder,
     )
     return folder

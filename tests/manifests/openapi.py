@@ -1,4 +1,4 @@
-"""JSON schemas for kubeconform, from what Kubernetes and the Gateway API publish in their modules.
+"""JSON schemas for kubeconform, from what Kubernetes and others publish in their Go modules.
 
 kubeconform's usual schemas come from a web site; these are of exactly the version that runs, and
 need nothing but the Go module cache.
@@ -6,7 +6,7 @@ need nothing but the Go module cache.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ LOCATION = "{{ .ResourceKind }}{{ .KindSuffix }}.json"
 """Where kubeconform finds the schema of a kind below the folder."""
 
 
-def write_schemas(swagger: Path, crds: Path, folder: Path) -> None:
+def write_schemas(swagger: Path, crds: Iterable[Path], folder: Path) -> None:
     """Write the schema of every built-in kind, and of every kind that ``crds`` defines."""
     definitions = json.loads(swagger.read_text())["definitions"]
     strict = {name: _strict(one) for name, one in definitions.items()}
@@ -49,8 +49,8 @@ def _file_name(group: str, version: str, kind: str) -> str:
     return f"{kind.lower()}-{suffix}.json"
 
 
-def _custom_kinds(crds: Path) -> Iterator[tuple[str, str, str, Schema]]:
-    for file in sorted(crds.glob("*.yaml")):
+def _custom_kinds(crds: Iterable[Path]) -> Iterator[tuple[str, str, str, Schema]]:
+    for file in crds:
         for crd in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader):
             if not crd or crd["kind"] != "CustomResourceDefinition":
                 continue

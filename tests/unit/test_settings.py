@@ -278,11 +278,65 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
             {"config": {"timeouts": {"readHeader": "16s"}}},
             'config.timeouts.readHeader is "16s": use at most read, which is 15s',
         ),
+        (
+            {"observability": {"nodeNamespace": "monitoring"}},
+            'observability.nodeNamespace is "monitoring": use another namespace than network.moni',
+        ),
+        (
+            {"slo": {"availability": 99.5}},
+            'observability.mode is "off": use "bundled" or "operator", for slo is set',
+        ),
+        (
+            {
+                "observability": {"mode": "bundled"},
+                "service": {"metrics": False},
+                "slo": {"availability": 99.5},
+            },
+            "service.metrics is false: use true, for slo is set: without metrics there is nothing",
+        ),
+        (
+            {"observability": {"mode": "bundled", "metrics": {"retentionDays": 29}}},
+            "observability.metrics.retentionDays is 29: use at least the 30 days of slo.windowDays",
+        ),
+        (
+            {"observability": {"mode": "bundled", "logs": {"retentionDays": 0}}},
+            "observability.logs.retentionDays is 0: use a whole number from 1 to 3650",
+        ),
+        (
+            {"observability": {"mode": "builtin"}},
+            'observability.mode is "builtin": use ',
+        ),
+        (
+            {"observability": {"mode": "operator"}, "slo": {"availability": 100}},
+            "slo.availability is 100: use a number from 50 to 99.999",
+        ),
+        (
+            {"observability": {"mode": "operator"}, "slo": {"latency": {"objective": 100}}},
+            "slo.latency.objective is 100: use a number from 50 to 99.999",
+        ),
+        (
+            {"observability": {"mode": "operator"}, "slo": {"latency": {"threshold": "300ms"}}},
+            'slo.latency.threshold is "300ms": use ',
+        ),
+        (
+            {"observability": {"mode": "operator"}, "slo": {"windowDays": 1}},
+            "slo.windowDays is 1: use ",
+        ),
     ],
 )
 def test_a_contradiction_is_refused(tmp_path: Path, sections: dict[str, Any], says: str) -> None:
     problems = refused(tmp_path, changed(SMALLEST, sections))
     assert problems[0].startswith(f"slipway:{says}"), problems
+
+
+def test_an_operators_prometheus_keeps_metrics_as_long_as_it_likes() -> None:
+    kept = {"mode": "operator", "metrics": {"retentionDays": 1}}
+    assert settings(observability=kept).slo.window_days == 30
+
+
+def test_a_service_without_metrics_can_be_watched_without_an_objective() -> None:
+    watched = settings(observability={"mode": "bundled"}, service={"metrics": False})
+    assert not watched.service.metrics
 
 
 def test_a_canary_needs_a_version(tmp_path: Path) -> None:
