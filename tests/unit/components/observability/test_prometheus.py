@@ -75,8 +75,8 @@ def test_the_kubelets_three_pages_are_one_job() -> None:
 
 
 def test_metrics_are_kept_for_days_and_within_nine_tenths_of_the_volume() -> None:
-    retention = of(retentionDays=3, volume="10Gi")["storage"]["tsdb"]["retention"]
-    assert retention == {"time": "3d", "size": f"{9 * 2**30}B"}
+    retention = of(retentionDays=45, volume="10Gi")["storage"]["tsdb"]["retention"]
+    assert retention == {"time": "45d", "size": f"{9 * 2**30}B"}
 
 
 def test_everything_is_read_at_the_settings_interval() -> None:
