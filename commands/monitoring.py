@@ -167,16 +167,7 @@ class Monitoring:
 
         With ``newest`` the newest of too many, otherwise the oldest.
         """
-        answer = self._get(
-            LOKI,
-            "/loki/api/v1/query_range",
-            query=logql,
-            start=str(since),
-            end=str(time.time_ns()),
-            limit=str(limit),
-            direction="backward" if newest else "forward",
-        )
-        data = answer["data"]
+        data = self._loki(logql, since, limit, "backward" if newest else "forward")
         if data["resultType"] != "streams":
             raise CommandError("QUERY asks for numbers, not for lines: leave out the function")
         lines = [
@@ -185,6 +176,11 @@ class Monitoring:
             for at, text, *_ in stream["values"]
         ]
         return sorted(lines, key=lambda line: line.nanoseconds)
+
+    def has_logs(self, logql: str, since: int) -> bool:
+        """Whether a query for lines or for numbers has an answer."""
+        data = self._loki(logql, since, 1, "backward")
+        return bool(data["result"])
 
     def trace(self, trace_id: str) -> dict[str, Any] | None:
         """One trace, as Jaeger has it."""
@@ -225,6 +221,17 @@ class Monitoring:
 
     def _prometheus(self, path: str, **parameters: str) -> dict[str, Any]:
         return self._get(PROMETHEUS, f"/api/v1/{path}", **parameters)["data"]
+
+    def _loki(self, logql: str, since: int, limit: int, direction: str) -> dict[str, Any]:
+        return self._get(
+            LOKI,
+            "/loki/api/v1/query_range",
+            query=logql,
+            start=str(since),
+            end=str(time.time_ns()),
+            limit=str(limit),
+            direction=direction,
+        )["data"]
 
     @property
     def _namespace(self) -> str:
