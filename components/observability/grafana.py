@@ -89,7 +89,7 @@ class Grafana(Server):
             resources=_RESOURCES,
             ports={"http": GRAFANA.port},
             ready=Http("/api/health", GRAFANA.port),
-            alive=Http("/api/health", GRAFANA.port),
+            alive=Http("/healthz", GRAFANA.port),
             folder=_FOLDER,
             files={
                 "grafana.ini": _INI,

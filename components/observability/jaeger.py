@@ -27,7 +27,6 @@ class Jaeger(Server):
 
     def describe(self, settings: Settings) -> Description:
         traces, namespace = settings.observability.traces, settings.network.monitoring_namespace
-        health = Http("/status", _HEALTH)
         return Description(
             kind="StatefulSet",
             namespace=namespace,
@@ -39,8 +38,8 @@ class Jaeger(Server):
                 "otlp-grpc": JAEGER_OTLP.port,
                 "metrics": JAEGER_METRICS.port,
             },
-            ready=health,
-            alive=health,
+            ready=Http("/status", _HEALTH),
+            alive=Http("/metrics", JAEGER_METRICS.port),
             args=["--config=/etc/jaeger/jaeger.yaml"],
             folder=PurePosixPath("/etc/jaeger"),
             files={"jaeger.yaml": config_text(traces)},

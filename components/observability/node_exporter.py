@@ -26,7 +26,6 @@ class NodeExporter(Server):
     """One pod per node. It shares neither network nor processes with the node: two may run."""
 
     def describe(self, settings: Settings) -> Description:
-        where = Http("/", NODE_EXPORTER.port)
         return Description(
             kind="DaemonSet",
             namespace=settings.observability.node_namespace,
@@ -34,8 +33,8 @@ class NodeExporter(Server):
             user=65534,
             resources=_RESOURCES,
             ports={"http": NODE_EXPORTER.port},
-            ready=where,
-            alive=where,
+            ready=Http("/metrics", NODE_EXPORTER.port),
+            alive=Http("/", NODE_EXPORTER.port),
             args=[
                 "--path.procfs=/host/proc",
                 "--path.sysfs=/host/sys",

@@ -212,6 +212,7 @@ class Server(pulumi.ComponentResource):
                 Secret(
                     f"{name}-secrets",
                     metadata=self._metadata(),
+                    type="Opaque",
                     string_data={
                         key: pulumi.Output.secret(value) for key, value in about.secrets.items()
                     },

@@ -27,6 +27,20 @@ CANARY = {
 }
 
 _OPERATOR_KINDS = ("podmonitors", "prometheusrules")
+SECRET = {"secure": "v1:nonce:url-ciphertext"}
+TOLD = {
+    "mode": "bundled",
+    "alerts": {
+        "page": {"webhook": SECRET, "slack": SECRET},
+        "ticket": {"webhook": SECRET, "slack": SECRET},
+        "heartbeat": SECRET,
+    },
+    "logs": {
+        "kafka": {"brokers": ["kafka.queue:9092"]},
+        "elasticsearch": {"url": "https://search.example.com", "apiKey": SECRET},
+    },
+}
+"""Everybody who can be told something is."""
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dev": ("dev", {}),
@@ -34,8 +48,12 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prod-canary": ("prod", {"release": CANARY}),
     "prod-gateway": ("prod", {"release": CANARY, "routing": {"backend": "gateway"}}),
     "prod-login": ("prod", {"image": {"login": LOGIN}}),
+    "prod-told": ("prod", {"observability": TOLD}),
+    "dev-unwatched": ("dev", {"observability": {"mode": "off"}, "slo": None}),
 }
 """Name of a rendering: the stack that it starts from, and what is different."""
+
+CHECKERS = ("kubeconform", "kube-score", "promtool", "amtool", "loki", "otelcol-k8s")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -63,7 +81,8 @@ def stack_file(folder: Path, stack: str, changes: dict[str, Any]) -> Path:
         # A canary of another stack may have moved the version that the working tree builds.
         if released and "digest" not in released:
             released["version"] = VERSION
-    document["config"] = config
+    # A section that is taken out altogether.
+    document["config"] = {key: value for key, value in config.items() if value is not None}
     file = folder / f"Pulumi.{stack}.yaml"
     yaml.dump(document, file)
     return file
@@ -89,8 +108,8 @@ def go() -> Run:
 
 @pytest.fixture(scope="session")
 def checkers() -> Path:
-    """The folder with kubeconform and kube-score, built where they are missing."""
-    built = run(sys.executable, "-m", "local", "build", "kubeconform", "kube-score")
+    """The folder with all of them, built where they are missing."""
+    built = run(sys.executable, "-m", "local", "build", *CHECKERS)
     assert built.returncode == 0, built.stderr
     return Layout().bin
 

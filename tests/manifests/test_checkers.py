@@ -36,7 +36,26 @@ def test_the_versions_that_are_checked_are_those_that_are_written_for() -> None:
 
 
 def manifests(rendered: Path, kind: str) -> list[Path]:
-    return sorted(rendered.glob(f"*-{kind}-*.yaml"))
+    return sorted(file for file in rendered.glob("*.yaml") if f"-{kind}-" in file.name)
+
+
+def workloads(rendered: Path, pod_security: str = "restricted") -> list[Path]:
+    """Everything that has pods, in the namespaces that enforce this standard."""
+    labels = {
+        document["metadata"]["name"]: document["metadata"]["labels"]
+        for document in map(_document, manifests(rendered, "namespace"))
+    }
+    return [
+        file
+        for kind in ("deployment", "statefulset", "daemonset")
+        for file in manifests(rendered, kind)
+        if labels[_document(file)["metadata"]["namespace"]]["pod-security.kubernetes.io/enforce"]
+        == pod_security
+    ]
+
+
+def _document(file: Path) -> dict[str, Any]:
+    return yaml.safe_load(file.read_text())
 
 
 def test_every_object_is_valid_for_the_api_server(
@@ -67,7 +86,7 @@ def test_the_schemas_refuse_what_the_api_server_would(
 
 
 def test_no_pod_violates_pod_security_restricted(podsecurity: Path, rendered: Path) -> None:
-    result = run(podsecurity, f"v{KUBERNETES}", *manifests(rendered, "deployment"))
+    result = run(podsecurity, f"v{KUBERNETES}", *workloads(rendered))
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
 
 
@@ -87,6 +106,11 @@ def test_a_pod_that_violates_it_is_found(
     result = run(podsecurity, f"v{KUBERNETES}", file)
     assert result.returncode == 1
     assert bad.partition(":")[0] in result.stdout or "seccompProfile" in result.stdout
+
+
+def test_only_what_needs_the_node_is_where_pods_may_do_more(rendered: Path) -> None:
+    names = {_document(file)["metadata"]["name"] for file in workloads(rendered, "privileged")}
+    assert names <= {"collector-agent", "node-exporter"}
 
 
 def findings(checkers: Path, rendered: Path) -> Iterator[tuple[str, str]]:
@@ -122,7 +146,7 @@ def test_every_exemption_says_why() -> None:
 
 
 def test_the_service_accepts_its_configuration(go: Run, rendered: Path, tmp_path: Path) -> None:
-    for config_map in manifests(rendered, "configmap"):
+    for config_map in sorted(rendered.glob("20-configmap-*.yaml")):
         file = tmp_path / "config.yaml"
         file.write_text(yaml.safe_load(config_map.read_text())["data"]["config.yaml"])
         result = go("run", ".", "--check-config", file, cwd=PROJECT / "app")
