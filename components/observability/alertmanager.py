@@ -85,9 +85,9 @@ def config_text(alerts: AlertsSettings) -> str:
                     "receiver": "heartbeat",
                     "matchers": [f'alertname="{_WATCHDOG}"'],
                     "group_wait": "0s",
-                    "group_interval": "1m",
-                    # Just less, or every second interval would be a little too early.
-                    "repeat_interval": "50s",
+                    "group_interval": "30s",
+                    # Looked at every 30 s, and due at the second look: once a minute.
+                    "repeat_interval": "45s",
                 },
                 *(
                     {"receiver": severity, "matchers": [f'severity="{severity}"']}

@@ -20,6 +20,7 @@ from components.observability.server import (
     Http,
     Peer,
     Server,
+    Tcp,
 )
 from components.observability.text import as_yaml
 from components.versions import IMAGES
@@ -75,7 +76,7 @@ class CollectorGateway(Server):
                 "metrics": COLLECTOR_METRICS.port,
             },
             ready=_HEALTH,
-            alive=Http("/metrics", COLLECTOR_METRICS.port),
+            alive=Tcp(COLLECTOR.port),
             args=[f"--config={_FOLDER / _FILE}"],
             folder=_FOLDER,
             files={_FILE: as_yaml(gateway_config(namespace))},
@@ -109,7 +110,7 @@ class CollectorAgent(Server):
             resources=_AGENT_RESOURCES,
             ports={"metrics": AGENT_METRICS.port},
             ready=_HEALTH,
-            alive=Http("/metrics", AGENT_METRICS.port),
+            alive=Tcp(AGENT_METRICS.port),
             args=[f"--config={_FOLDER / _FILE}"],
             folder=_FOLDER,
             files={_FILE: as_yaml(agent_config(settings))},

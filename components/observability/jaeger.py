@@ -11,7 +11,7 @@ from components.observability.addresses import (
     JAEGER_OTLP,
     PROMETHEUS,
 )
-from components.observability.server import Description, Http, Peer, Server
+from components.observability.server import Description, Http, Peer, Server, Tcp
 from components.observability.text import as_yaml
 from components.versions import IMAGES
 from schemas.observability import TracesSettings
@@ -39,7 +39,7 @@ class Jaeger(Server):
                 "metrics": JAEGER_METRICS.port,
             },
             ready=Http("/status", _HEALTH),
-            alive=Http("/metrics", JAEGER_METRICS.port),
+            alive=Tcp(JAEGER_OTLP.port),
             args=["--config=/etc/jaeger/jaeger.yaml"],
             folder=PurePosixPath("/etc/jaeger"),
             files={"jaeger.yaml": config_text(traces)},

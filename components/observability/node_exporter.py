@@ -1,7 +1,7 @@
 """node-exporter: what each node uses and has left."""
 
 from components.observability.addresses import NODE_EXPORTER, PROMETHEUS
-from components.observability.server import Description, HostFolder, Http, Peer, Server
+from components.observability.server import Description, HostFolder, Http, Peer, Server, Tcp
 from components.versions import IMAGES
 from schemas.observability import ServerResources
 from settings import Compute, Settings
@@ -33,8 +33,8 @@ class NodeExporter(Server):
             user=65534,
             resources=_RESOURCES,
             ports={"http": NODE_EXPORTER.port},
-            ready=Http("/metrics", NODE_EXPORTER.port),
-            alive=Http("/", NODE_EXPORTER.port),
+            ready=Http("/", NODE_EXPORTER.port),
+            alive=Tcp(NODE_EXPORTER.port),
             args=[
                 "--path.procfs=/host/proc",
                 "--path.sysfs=/host/sys",

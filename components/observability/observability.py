@@ -20,6 +20,7 @@ from components.observability.jaeger import Jaeger
 from components.observability.kube_state_metrics import KubeStateMetrics
 from components.observability.loki import Loki
 from components.observability.node_exporter import NodeExporter
+from components.observability.operator import OperatorObjects
 from components.observability.prometheus import Prometheus
 from components.observability.server import Server
 from settings import Settings
@@ -59,8 +60,15 @@ class Observability(pulumi.ComponentResource):
         super().__init__("slipway:observability:Observability", name, None, opts)
         self._settings = settings = args["settings"]
         self.addresses = {}
-        if settings.observability.mode == "bundled":
-            self._bundled()
+        match settings.observability.mode:
+            case "bundled":
+                self._bundled()
+            case "operator":
+                OperatorObjects(
+                    f"{name}-operator",
+                    {"settings": settings},
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
         self.register_outputs({"addresses": self.addresses})
 
     def _bundled(self) -> None:

@@ -91,6 +91,13 @@ class Http:
 
 
 @dataclass(frozen=True)
+class Tcp:
+    """Where the kubelet only connects: for servers with one page that tells anything."""
+
+    port: int
+
+
+@dataclass(frozen=True)
 class HostFolder:
     """A folder of the node."""
 
@@ -116,8 +123,8 @@ class Description:
     """Name and number of each."""
     ready: Http
     """Answers when requests can be served."""
-    alive: Http | None = None
-    """Does not answer when only a restart helps. Left out: nothing tells that."""
+    alive: Http | Tcp
+    """Does not answer when only a restart helps."""
     args: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     """``$(NODE_NAME)`` is the node's name."""
@@ -296,7 +303,7 @@ class Server(pulumi.ComponentResource):
             },
             "startup_probe": _probe(about.ready, period=1, failures=_STARTS_WITHIN),
             "readiness_probe": _probe(about.ready, period=5),
-            "liveness_probe": _probe(about.alive, period=10, failures=6) if about.alive else None,
+            "liveness_probe": _probe(about.alive, period=10, failures=6),
             "security_context": {
                 "allow_privilege_escalation": False,
                 "capabilities": {"drop": ["ALL"]},
@@ -482,13 +489,15 @@ def _key(path: str) -> str:
     return path.replace("/", ".")
 
 
-def _probe(where: Http, period: int, failures: int = 3) -> "ProbeArgsDict":
-    return {
-        "http_get": {"path": where.path, "port": where.port, "scheme": "HTTP"},
+def _probe(where: Http | Tcp, period: int, failures: int = 3) -> "ProbeArgsDict":
+    pace: ProbeArgsDict = {
         "period_seconds": period,
         "timeout_seconds": 5,
         "failure_threshold": failures,
     }
+    if isinstance(where, Tcp):
+        return {"tcp_socket": {"port": where.port}, **pace}
+    return {"http_get": {"path": where.path, "port": where.port, "scheme": "HTTP"}, **pace}
 
 
 def _peers(peer: Peer) -> "list[NetworkPolicyPeerArgsDict] | None":

@@ -34,7 +34,12 @@ def test_rendering_over_an_earlier_one_leaves_what_a_fresh_one_has(tmp_path: Pat
 
 def test_no_secret_is_in_it(rendered: Path) -> None:
     text = "".join(file.read_text() for file in rendered.iterdir())
-    for hidden in (*LOGIN["password"].values(), *SECRET.values(), LOGIN["username"], "data:\n  token"):
+    for hidden in (
+        *LOGIN["password"].values(),
+        *SECRET.values(),
+        LOGIN["username"],
+        "data:\n  token",
+    ):
         assert hidden not in text
     for file in rendered.glob("*-secret-*.yaml"):
         assert set(yaml.safe_load(file.read_text())) == {"apiVersion", "kind", "metadata", "type"}

@@ -39,6 +39,14 @@ def test_off_is_nothing_at_all() -> None:
     assert not [one for one in registry.resources.values() if not one.type.startswith("slipway:")]
 
 
+def test_operator_is_objects_for_the_clusters_own_servers_and_no_server() -> None:
+    registry = deployed(mode="operator")
+    assert servers(registry) == set()
+    assert registry.of_kind("Namespace") == []
+    assert registry.of_kind("PodMonitor")
+    assert registry.of_kind("PrometheusRule")
+
+
 def test_grafana_can_be_left_out() -> None:
     registry = deployed(grafana={"enabled": False})
     assert "grafana" not in servers(registry)

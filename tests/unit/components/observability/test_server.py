@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from components.observability.addresses import LOKI
-from components.observability.server import SECRETS, Description, HostFolder, Http, Peer, Server
+from components.observability.server import (
+    SECRETS,
+    Description,
+    HostFolder,
+    Http,
+    Peer,
+    Server,
+    Tcp,
+)
 from schemas.observability import ServerResources, Store
 from settings import Compute, Settings
 from tests.unit.harness import Registry, run
@@ -23,6 +31,7 @@ SMALLEST = Description(
     ),
     ports={"http": 9000},
     ready=Http("/ready", 9000),
+    alive=Tcp(9000),
 )
 
 
@@ -228,3 +237,11 @@ def test_the_workload_comes_after_all_that_it_needs() -> None:
     for kind in ("ConfigMap", "Secret", "PersistentVolumeClaim", "ServiceAccount", "NetworkPolicy"):
         assert registry.urn_of(kind, "one") in needed
     assert registry.urn_of("ClusterRoleBinding", "monitoring-one") in needed
+
+
+def test_a_server_is_restarted_only_where_it_does_not_even_listen() -> None:
+    probes = container(made())
+    assert probes["readinessProbe"]["httpGet"]["path"] == "/ready"
+    assert probes["livenessProbe"]["tcpSocket"] == {"port": 9000}
+    patient = probes["livenessProbe"]["failureThreshold"] * probes["livenessProbe"]["periodSeconds"]
+    assert patient >= 60
