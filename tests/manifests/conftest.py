@@ -26,7 +26,6 @@ CANARY = {
     "canary": {"version": VERSION, "weight": 10},
 }
 
-_OPERATOR_KINDS = ("podmonitors", "prometheusrules")
 SECRET = {"secure": "v1:nonce:url-ciphertext"}
 TOLD = {
     "mode": "bundled",
@@ -41,6 +40,7 @@ TOLD = {
     },
 }
 """Everybody who can be told something is."""
+_OPERATOR_KINDS = ("podmonitors", "prometheusrules")
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dev": ("dev", {}),
