@@ -252,7 +252,7 @@ def _traces() -> tuple[Panel, ...]:
 
 
 def _use(scope: Scope) -> tuple[Panel, ...]:
-    containers = f'namespace="{scope.monitoring}",container!="",container!="POD"'
+    pods = f'namespace="{scope.monitoring}",pod!="",container=""'
     volumes = f'namespace="{scope.monitoring}"'
     return (
         Panel(
@@ -261,9 +261,9 @@ def _use(scope: Scope) -> tuple[Panel, ...]:
             "suffix: cores",
             (
                 Promql(
-                    "sum by (container) (rate("
-                    f"container_cpu_usage_seconds_total{{{containers}}}[$__rate_interval]))",
-                    "{{container}}",
+                    "sum by (pod) (rate("
+                    f"container_cpu_usage_seconds_total{{{pods}}}[$__rate_interval]))",
+                    "{{pod}}",
                 ),
             ),
             width=8,
@@ -275,8 +275,8 @@ def _use(scope: Scope) -> tuple[Panel, ...]:
             "bytes",
             (
                 Promql(
-                    f"sum by (container) (container_memory_working_set_bytes{{{containers}}})",
-                    "{{container}}",
+                    f"sum by (pod) (container_memory_working_set_bytes{{{pods}}})",
+                    "{{pod}}",
                 ),
             ),
             width=8,

@@ -39,8 +39,9 @@ def _of(scope: Scope) -> str:
     return f'namespace="{scope.namespace}",pod=~"$pod"'
 
 
-def _containers(scope: Scope) -> str:
-    return f'{_of(scope)},container!="",container!="POD"'
+def _whole(scope: Scope) -> str:
+    """Whole pods: not every kubelet tells their containers apart."""
+    return f'{_of(scope)},pod!="",container=""'
 
 
 def _pods(scope: Scope) -> tuple[Panel, ...]:
@@ -109,9 +110,9 @@ def _pods(scope: Scope) -> tuple[Panel, ...]:
 
 
 def _cpu(scope: Scope) -> tuple[Panel, ...]:
-    used = f"rate(container_cpu_usage_seconds_total{{{_containers(scope)}}}[$__rate_interval])"
-    periods = f"container_cpu_cfs_periods_total{{{_containers(scope)}}}"
-    throttled = f"container_cpu_cfs_throttled_periods_total{{{_containers(scope)}}}"
+    used = f"rate(container_cpu_usage_seconds_total{{{_whole(scope)}}}[$__rate_interval])"
+    periods = f"container_cpu_cfs_periods_total{{{_whole(scope)}}}"
+    throttled = f"container_cpu_cfs_throttled_periods_total{{{_whole(scope)}}}"
     return (
         Panel(
             "CPU used",
@@ -142,7 +143,7 @@ def _cpu(scope: Scope) -> tuple[Panel, ...]:
 
 
 def _memory(scope: Scope) -> tuple[Panel, ...]:
-    used = f"container_memory_working_set_bytes{{{_containers(scope)}}}"
+    used = f"container_memory_working_set_bytes{{{_whole(scope)}}}"
     return (
         Panel(
             "Memory used",
