@@ -7,9 +7,11 @@ from typing import Any
 
 import pulumi
 import pytest
+import yaml
 from pulumi.runtime import set_all_config
 
 from render import engine_config
+from settings import Settings
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import CANARY, DIGEST, SMALLEST, changed
 
@@ -120,3 +122,19 @@ def test_bad_settings_end_the_program_before_anything_is_registered(program: Pro
     assert text.count("slipway:autoscaling.minReplicas") == 1
     assert "50" in text
     assert stopped.value.__cause__ is None
+
+
+def test_every_section_of_the_settings_is_declared_to_the_cli() -> None:
+    config = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    # A project made of this one by `pulumi new` is told where it comes from.
+    declared = {name: one for name, one in config.items() if name != "pulumi:tags"}
+    expected = {
+        name: {
+            "type": "object",
+            "description": ((field.annotation and field.annotation.__doc__) or "").split("\n")[0],
+            # What a section must hold, the settings say themselves, and by key.
+            "default": {},
+        }
+        for name, field in Settings.model_fields.items()
+    }
+    assert declared == expected
