@@ -319,6 +319,8 @@ def kubelet(at: Layout) -> Service:
             f"--config={config}",
             f"--kubeconfig={at.pki}/kubelet.kubeconfig",
             f"--root-dir={at.kubelet}",
+            # For cAdvisor, which otherwise knows pods but not their containers.
+            f"--containerd={at.containerd_socket}",
             f"--hostname-override={layout.NODE_NAME}",
             f"--node-ip={layout.NODE_IP}",
             # What the example service prefers to run on, so that the preference is exercised.
