@@ -16,7 +16,7 @@ DEV    := $(VENV)/.dev-$(shell cat requirements*.txt local/requirements.txt plug
 
 # What a target was told is not for a target that a test runs in turn.
 MAKEOVERRIDES :=
-unexport ARGS STACK OUT
+unexport ARGS STACK OUT FORCE
 
 # Options for the variables that are set, each quoted as it was typed.
 given = $(foreach name,$(1),$(if $(value $(name)),--$(subst _,-,$(shell echo $(name) | tr A-Z a-z))='$(subst ','\'',$(value $(name)))'))
@@ -52,8 +52,8 @@ status: $(RUN) ## Show what runs: tracks, versions, traffic, pods, URL
 canary: $(RUN) ## Send WEIGHT percent of the requests to VERSION
 	@$(PY) -m commands canary --stack $(STACK) --version '$(VERSION)' --weight '$(WEIGHT)'
 
-promote: $(RUN) ## Send every request to the canary's version
-	@$(PY) -m commands promote --stack $(STACK)
+promote: $(RUN) ## Send every request to the canary's version, if it keeps the objective (or FORCE=1)
+	@$(PY) -m commands promote --stack $(STACK) $(if $(FORCE),--force)
 
 rollback: $(RUN) ## End the canary; without one, go back to the stable version before (or VERSION)
 	@$(PY) -m commands rollback --stack $(STACK) --version '$(VERSION)'

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from commands import alerts, dashboards, ground, logs, metrics, status, traces
+from commands import alerts, dashboards, gate, ground, logs, metrics, status, traces
 from commands.errors import BAD_INPUT, CommandError
 from commands.monitoring import Monitoring, check_mode
 from commands.pulumi import Stack
@@ -67,6 +67,10 @@ class Run:
         self.stack.up(*arguments)
         self.status()
 
+    def ask_gate(self) -> None:
+        if line := gate.verdict(self.settings, self.environment):
+            print(line)
+
     def preview(self, *arguments: str) -> None:
         self.stack.select()
         self.stack.preview(*arguments)
@@ -98,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--version", default="")
         if name == "canary":
             command.add_argument("--weight", default="")
+        if name == "promote":
+            command.add_argument("--force", action="store_true")
     for name, module in LOOK.items():
         command = commands.add_parser(name)
         command.add_argument("--stack", default="dev")
@@ -153,6 +159,8 @@ def _perform(run: Run, arguments: argparse.Namespace, weight: int) -> None:
             print(run.release().canary(arguments.version, weight))
             run.update()
         case "promote":
+            if run.settings.release.canary and not arguments.force:
+                run.ask_gate()
             print(run.release().promote())
             run.update()
         case "rollback":
