@@ -277,10 +277,15 @@ def _operators() -> list[Config]:
     return [
         {"id": "cri", "type": "container"},
         {
-            "id": "traces-apart",
-            "type": "recombine",
             # A line of JSON is whole, and is not held back.
-            "if": f"not ({is_json})",
+            "id": "shape",
+            "type": "router",
+            "routes": [{"output": "json", "expr": is_json}],
+            "default": "together",
+        },
+        {
+            "id": "together",
+            "type": "recombine",
             "combine_field": "body",
             "is_first_entry": f"not (body matches {_quoted('^(' + _CONTINUES + ')')})",
             "force_flush_period": "500ms",
@@ -311,7 +316,7 @@ def _operators() -> list[Config]:
         {
             "id": "trace",
             "type": "trace_parser",
-            "if": _has("trace_id"),
+            "if": _HAS_TRACE,
             "trace_id": {"parse_from": f"{parsed}.trace_id"},
             "span_id": {"parse_from": f"{parsed}.span_id"},
             "on_error": "send_quiet",
@@ -334,7 +339,14 @@ def _operators() -> list[Config]:
 
 
 def _has(key: str) -> str:
-    return f'"line" in attributes and attributes.line.{key} != nil'
+    return f'"line" in attributes and type(attributes.line.{key}) == "string"'
+
+
+# Exact, for where an operator fails, the line after this one would be lost.
+_HAS_TRACE = (
+    f"{_has('trace_id')} and attributes.line.trace_id matches "
+    '"^[0-9a-f]{32}$" and string(attributes.line.span_id ?? "") matches "^([0-9a-f]{16})?$"'
+)
 
 
 def _quoted(pattern: str) -> str:

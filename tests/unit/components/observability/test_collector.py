@@ -134,10 +134,12 @@ def test_other_lines_stand_alone(line: str) -> None:
 
 
 def test_a_line_of_json_is_never_held_back() -> None:
-    condition = operator("recombine")["if"]
-    assert condition.startswith("not (")
-    assert matches(condition, '{"level":"info"}')
-    assert not matches(condition, "text")
+    shape = operator("router")
+    (route,) = shape["routes"]
+    assert (route["output"], shape["default"]) == ("json", operator("recombine")["id"])
+    assert operator("json_parser")["id"] == "json"
+    assert matches(route["expr"], '{"level":"info"}')
+    assert not matches(route["expr"], "text")
 
 
 def test_the_body_stays_as_it_was_written_and_a_malformed_one_too() -> None:
