@@ -97,6 +97,9 @@ func serve(stdout io.Writer) int {
 	level.Set(store.Get().Level())
 	log.Info("starting", "revision", version.Revision, "goversion", version.Go(),
 		"config_file", store.Path(), "config", store.Get().Values())
+	if unknown := store.Unknown(); len(unknown) > 0 {
+		log.Warn("configuration has keys that this version does not know", "keys", unknown)
+	}
 
 	resources := startup.Check()
 	shortfalls := resources.Shortfalls()

@@ -74,6 +74,8 @@ class Project:
         with project.config() as config:
             config["slipway:namespace"]["name"] = stack
             config["slipway:routing"]["host"] = f"{stack}.localhost"
+            # What another run has published under a version is not what this one means by it.
+            config["slipway:image"]["repository"] = f"slipway/{stack}"
             # Only the tests of observability have servers of their own.
             config.pop("slipway:slo", None)
             config["slipway:observability"] = {"mode": "off"}

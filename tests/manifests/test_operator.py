@@ -14,10 +14,10 @@ from tests.unit.harness import run
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the objects of the dev stack in mode ``operator``."""
+    """The folder with the objects of the prod stack in mode ``operator``."""
     folder = tmp_path_factory.mktemp("operator")
     for number, one in enumerate(
-        run(lambda: OperatorObjects("watch", {"settings": load("dev")})).resources.values()
+        run(lambda: OperatorObjects("watch", {"settings": load("prod")})).resources.values()
     ):
         if not one.type.startswith("slipway:"):
             (folder / f"{number}-{one.name}.yaml").write_text(yaml.safe_dump(one.inputs))

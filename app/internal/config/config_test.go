@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,7 +102,7 @@ func TestEveryKeyIsSetByTheFileAndByItsVariable(t *testing.T) {
 				t.Error("the file changed nothing")
 			}
 			variable := k.env() + "=" + strings.Trim(value.good, "'")
-			fromEnv, err := load("file", nil, []string{variable})
+			fromEnv, _, err := load("file", nil, []string{variable})
 			if err != nil || fromEnv != fromFile {
 				t.Errorf("%s gives %+v, %v; the file gives %+v", variable, fromEnv, err, fromFile)
 			}
@@ -163,7 +164,7 @@ func TestABadDocumentIsRefused(t *testing.T) {
 }
 
 func TestAllProblemsAreReportedAtOnce(t *testing.T) {
-	_, err := load("f.yaml", []byte("debug: 1\nlogLevel: loud\n"), []string{"BEACON_DRAIN=x", "BEACON_NOPE=1"})
+	_, _, err := load("f.yaml", []byte("debug: 1\nlogLevel: loud\n"), []string{"BEACON_DRAIN=x", "BEACON_NOPE=1"})
 	for _, want := range []string{"debug: 1", `logLevel: "loud"`, `BEACON_DRAIN: "x"`, "BEACON_NOPE"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %v", want, err)
@@ -172,7 +173,7 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 }
 
 func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
-	c, err := load("f", []byte("message: file\ndebug: true"), []string{"BEACON_MESSAGE=true", "PATH=/bin"})
+	c, _, err := load("f", []byte("message: file\ndebug: true"), []string{"BEACON_MESSAGE=true", "PATH=/bin"})
 	if err != nil || c.Message != "true" || !c.Debug {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -185,7 +186,7 @@ func TestVariablesOfKubernetesServicesAreNotTakenForKeys(t *testing.T) {
 		"BEACON_PORT_80_TCP_PROTO=tcp", "BEACON_PORT_80_TCP_PORT=80", "BEACON_PORT_80_TCP_ADDR=10.96.0.1",
 		"BEACON_STABLE_SERVICE_HOST=10.96.0.2", "BEACON_CANARY_PORT_80_TCP_ADDR=10.96.0.3",
 	}
-	if c, err := load("f", nil, links); err != nil || c != Default() {
+	if c, _, err := load("f", nil, links); err != nil || c != Default() {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for _, k := range keys {
@@ -276,4 +277,18 @@ func FuzzWhatIsAcceptedReadsBackAsItself(f *testing.F) {
 			t.Errorf("%q is read as %+v, %v", written, again, err)
 		}
 	})
+}
+
+func TestARunningServiceLeavesKeysAloneThatALaterVersionHas(t *testing.T) {
+	document := []byte("message: old\nfuture: {speed: 3}\nfaults: {weather: bad}\n")
+	c, unknown, err := load("f", document, nil)
+	if err != nil || c.Message != "old" || !slices.Equal(unknown, []string{"faults.weather", "future"}) {
+		t.Errorf("%+v, unknown %v, %v", c, unknown, err)
+	}
+	if _, err := Parse("f", document); err == nil {
+		t.Error("a check of the file takes unknown keys")
+	}
+	if _, _, err := load("f", []byte("future: 1\nmessage: [1]\n"), nil); err == nil {
+		t.Error("a wrong value passes beside an unknown key")
+	}
 }

@@ -44,7 +44,7 @@ func (e *Error) Error() string {
 // Parse returns the defaults changed by a YAML (or JSON) document. The source names it in errors.
 func Parse(source string, data []byte) (Config, error) {
 	c := Default()
-	if err := c.applyFile(source, keys, "", data); err != nil {
+	if _, err := c.applyFile(source, keys, "", data, refuseUnknown); err != nil {
 		return Config{}, err
 	}
 	return c, c.result(source)
@@ -55,7 +55,7 @@ func Parse(source string, data []byte) (Config, error) {
 func ParseFaults(source string, data []byte, timeouts Timeouts) (FaultSet, error) {
 	c := Default()
 	c.Timeouts = timeouts
-	if err := c.applyFile(source, faultKeys, "faults.", data); err != nil {
+	if _, err := c.applyFile(source, faultKeys, "faults.", data, refuseUnknown); err != nil {
 		return FaultSet{}, err
 	}
 	return c.Faults.Set, c.result(source)
@@ -67,14 +67,16 @@ func FaultValues(set FaultSet) map[string]any {
 	return (&Config{Faults: Faults{Set: set}}).values(faultKeys, "faults.")
 }
 
-// load returns the defaults changed by the document, then by the environment.
-func load(path string, data []byte, environ []string) (Config, error) {
+// load returns the defaults changed by the document, then by the environment, and the keys of the
+// document that it does not know. They are no error: a version that is rolled back to meets the
+// configuration of the version after it.
+func load(path string, data []byte, environ []string) (Config, []string, error) {
 	c := Default()
-	err := errors.Join(c.applyFile(path, keys, "", data), c.applyEnv(environ))
-	if err != nil {
-		return Config{}, err
+	unknown, err := c.applyFile(path, keys, "", data, ignoreUnknown)
+	if err := errors.Join(err, c.applyEnv(environ)); err != nil {
+		return Config{}, nil, err
 	}
-	return c, c.result(path)
+	return c, unknown, c.result(path)
 }
 
 func (c *Config) result(source string) error {
@@ -84,7 +86,15 @@ func (c *Config) result(source string) error {
 	return nil
 }
 
-func (c *Config) applyFile(source string, in keySet, prefix string, data []byte) error {
+const (
+	refuseUnknown = true
+	ignoreUnknown = false
+)
+
+// applyFile returns the unknown keys where they are not refused.
+func (c *Config) applyFile(
+	source string, in keySet, prefix string, data []byte, refuse bool,
+) (unknown []string, err error) {
 	document := map[string]any{}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
@@ -92,19 +102,30 @@ func (c *Config) applyFile(source string, in keySet, prefix string, data []byte)
 		if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
 			reason = strings.Join(wrong.Errors, "; ")
 		}
-		return fmt.Errorf("%s: not a YAML mapping: %s", source, reason)
+		return nil, fmt.Errorf("%s: not a YAML mapping: %s", source, reason)
 	}
 	if decoder.Decode(&yaml.Node{}) != io.EOF {
-		return fmt.Errorf("%s: more than one YAML document", source)
+		return nil, fmt.Errorf("%s: more than one YAML document", source)
 	}
-	if problems := c.applySection(in, prefix, document); len(problems) > 0 {
-		return &Error{source, problems}
+	problems, strangers := c.applySection(in, prefix, document)
+	if refuse {
+		problems = append(problems, strangers...)
+	} else {
+		for _, p := range strangers {
+			unknown = append(unknown, p.Key)
+		}
 	}
-	return nil
+	if len(problems) > 0 {
+		return nil, &Error{source, problems}
+	}
+	return unknown, nil
 }
 
-func (c *Config) applySection(in keySet, prefix string, section map[string]any) []Problem {
-	var problems []Problem
+// applySection returns the values that cannot be used, and apart from them the keys that are not
+// known.
+func (c *Config) applySection(
+	in keySet, prefix string, section map[string]any,
+) (problems, unknown []Problem) {
 	for _, name := range slices.Sorted(maps.Keys(section)) {
 		value, path := section[name], prefix+name
 		k, isKey := in.find(func(k key) bool { return k.name == path })
@@ -114,15 +135,16 @@ func (c *Config) applySection(in keySet, prefix string, section map[string]any) 
 			problems = append(problems, Problem{path, show(value), k.allowed})
 		case isKey:
 		case in.names(path+".") == "":
-			problems = append(problems, Problem{path, "this key", in.names(prefix)})
+			unknown = append(unknown, Problem{path, "this key", in.names(prefix)})
 		case isSection:
-			problems = append(problems, c.applySection(in, path+".", inner)...)
+			p, u := c.applySection(in, path+".", inner)
+			problems, unknown = append(problems, p...), append(unknown, u...)
 		case value != nil:
 			problems = append(problems, Problem{path, show(value),
 				"a section of " + in.names(path+".")})
 		}
 	}
-	return problems
+	return problems, unknown
 }
 
 // serviceLink matches the variables that Kubernetes sets in every pod for each Service of its

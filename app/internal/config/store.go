@@ -15,6 +15,7 @@ type Store struct {
 	path    string
 	environ []string
 	current atomic.Pointer[Config]
+	unknown []string
 
 	// What was last seen of the file, good or bad, so that each state is reported once.
 	content []byte
@@ -27,7 +28,9 @@ type Change struct {
 	// Applied and Restart name the keys whose values changed: those in force now, and those which
 	// wait for the next start.
 	Applied, Restart []string
-	Err              error
+	// Unknown names the keys of the file that this version does not know, and leaves alone.
+	Unknown []string
+	Err     error
 }
 
 // Open loads the file that BEACON_CONFIG names, or the one at DefaultPath, which may be missing.
@@ -42,17 +45,20 @@ func Open(environ []string) (*Store, error) {
 	if err != nil && (named || !errors.Is(err, fs.ErrNotExist)) {
 		return nil, err
 	}
-	c, err := load(path, data, environ)
+	c, unknown, err := load(path, data, environ)
 	if err != nil {
 		return nil, err
 	}
-	s.content = data
+	s.content, s.unknown = data, unknown
 	s.current.Store(&c)
 	return s, nil
 }
 
 // Path is the file the store follows.
 func (s *Store) Path() string { return s.path }
+
+// Unknown names the keys that the file had at the start and that this version does not know.
+func (s *Store) Unknown() []string { return s.unknown }
 
 // Get returns the values in force.
 func (s *Store) Get() *Config { return s.current.Load() }
@@ -93,11 +99,11 @@ func (s *Store) reload() (Change, bool) {
 	}
 	s.failure, s.content = "", data
 
-	loaded, err := load(s.path, data, s.environ)
+	loaded, unknown, err := load(s.path, data, s.environ)
 	if err != nil {
 		return Change{Old: old, New: old, Err: err}, true
 	}
-	change := Change{Old: old, New: &loaded}
+	change := Change{Old: old, New: &loaded, Unknown: unknown}
 	for _, k := range keys {
 		switch {
 		case k.get(old) == k.get(&loaded):

@@ -99,7 +99,7 @@ func receive(t *testing.T, changes <-chan Change) Change {
 func TestABadNewFileLeavesTheOldValuesAndIsReportedOnce(t *testing.T) {
 	v := newVolume(t, "message: one\n")
 	s := open(t, v)
-	for _, bad := range []string{"message: [", "message: 1\n", "mesage: two\n"} {
+	for _, bad := range []string{"message: [", "message: 1\n", "message: [two]\n"} {
 		v.write(bad)
 		change, changed := s.reload()
 		if !changed || change.Err == nil || s.Get().Message != "one" || change.New != s.Get() {

@@ -131,6 +131,9 @@ func (s *Server) Reloaded(change config.Change) {
 	s.faults.Configure(change.New.Faults)
 	s.tracing.SetSampleRatio(change.New.Tracing.SampleRatio)
 	s.log.Info("configuration reloaded", "changed", change.Applied)
+	if len(change.Unknown) > 0 {
+		s.log.Warn("configuration has keys that this version does not know", "keys", change.Unknown)
+	}
 	if len(change.Restart) > 0 {
 		s.log.Warn("configuration waits for a restart", "keys", change.Restart)
 	}

@@ -78,14 +78,18 @@ def start(project: Project, name: str, script: str) -> None:
     project.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=50s")
 
 
-def restart(project: Project, namespace: str, selector: str) -> None:
-    """Delete the pods and wait for those that take their place."""
+def restart(project: Project, namespace: str, workload: str) -> None:
+    """Delete a workload's pods, and wait for those that take their place."""
+    where = ("--namespace", namespace)
+    name = workload.partition("/")[2]
     result = project.run(
-        *("kubectl", "delete", "pod", "--namespace", namespace),
-        *("--selector", selector, "--wait", "--timeout=60s"),
+        *("kubectl", "delete", "pod", *where, "--wait", "--timeout=60s"),
+        *("--selector", f"app.kubernetes.io/name={name}"),
     )
     assert result.returncode == 0, result.stderr
-    assert "deleted" in result.stdout, f"no pod has {selector}"
+    assert "deleted" in result.stdout, f"{workload} has no pod"
+    result = project.run("kubectl", "rollout", "status", *where, workload, "--timeout=90s")
+    assert result.returncode == 0, result.stderr
 
 
 def test_no_line_is_lost_over_restarts_of_agent_loki_and_the_pods_own_end(
@@ -95,9 +99,9 @@ def test_no_line_is_lost_over_restarts_of_agent_loki_and_the_pods_own_end(
     numbered = f'{stream} |= "numbered "'
     start(monitored, "numbered", WRITER)
     time.sleep(8)
-    restart(monitored, f"{monitored.stack}-node", "app.kubernetes.io/name=collector-agent")
+    restart(monitored, f"{monitored.stack}-node", "daemonset/collector-agent")
     time.sleep(8)
-    restart(monitored, servers.namespace, "app.kubernetes.io/name=loki")
+    restart(monitored, servers.namespace, "statefulset/loki")
     wait_until(
         "the writer's last line",
         lambda: f"numbered {LINES} of" in monitored.kubectl("logs", "numbered", "--tail=1"),
