@@ -21,6 +21,8 @@ from settings import Settings, SettingsError, load
 
 MOVE_TRAFFIC = ("canary", "promote", "rollback")
 TAKE_MORE = ("up", "preview", "down")
+WIDTH = 120
+"""Columns where there is no terminal to ask."""
 LOOK = {
     "logs": logs,
     "metrics": metrics,
@@ -126,7 +128,8 @@ def _look(arguments: argparse.Namespace) -> None:
     check_mode(settings, arguments.stack)
     variables = {**os.environ, **ground.variables(settings)}
     with Monitoring(settings, variables) as monitoring:
-        LOOK[arguments.command].show(monitoring, arguments, Console())
+        console = Console(width=None if sys.stdout.isatty() else WIDTH)
+        LOOK[arguments.command].show(monitoring, arguments, console)
 
 
 def _execute(arguments: argparse.Namespace) -> None:

@@ -63,6 +63,9 @@ def selection(settings: Settings, arguments: Namespace) -> str:
     if arguments.level:
         _check("LEVEL", arguments.level, LEVELS)
         query += f' | level="{arguments.level}"'
+    elif not arguments.trace:
+        # Probes, every second or two, are what a service says most at this level.
+        query += ' | level!="debug"'
     if arguments.trace:
         if not _TRACE.fullmatch(arguments.trace):
             raise CommandError(f"TRACE={arguments.trace}: use the 32 hexadecimal digits of a trace")

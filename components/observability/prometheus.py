@@ -88,7 +88,7 @@ class Prometheus(Server):
                 f"--storage.tsdb.path={_DATA}",
                 f"--web.external-url={PROMETHEUS.url(namespace)}",
                 "--web.enable-lifecycle",
-                "--enable-feature=exemplar-storage",
+                "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion",
             ],
             folder=_FOLDER,
             files=files,

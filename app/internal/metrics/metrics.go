@@ -117,7 +117,12 @@ func (m *Metrics) ReportReady(ready func() bool) {
 // for it.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry,
-		promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true})
+		promhttp.HandlerOpts{
+			Registry:          m.registry,
+			EnableOpenMetrics: true,
+			// Else the first count of a new series, such as the first errors, would be no increase.
+			EnableOpenMetricsTextCreatedSamples: true,
+		})
 }
 
 // Observe counts one answered request. The path is its route's pattern, never what the client

@@ -38,8 +38,9 @@ def streams(*lines: tuple[int, str]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("options", "query"),
     [
-        ({}, ALL),
-        ({"track": "canary"}, f'{ALL} | track="canary"'),
+        ({}, f'{ALL} | level!="debug"'),
+        ({"track": "canary"}, f'{ALL} | track="canary" | level!="debug"'),
+        ({"level": "debug"}, f'{ALL} | level="debug"'),
         ({"level": "error"}, f'{ALL} | level="error"'),
         ({"trace": TRACE}, f'{ALL} | trace_id="{TRACE}"'),
         ({"track": "stable", "level": "warn"}, f'{ALL} | track="stable" | level="warn"'),
@@ -87,7 +88,7 @@ def test_the_newest_line_is_the_last(cluster: Cluster, console: Console) -> None
         logs.show(monitoring, given(), console)
     assert printed(console).index("first") < printed(console).index("second")
     (asked,) = cluster.asked()
-    assert asked["query"] == ALL
+    assert asked["query"] == f'{ALL} | level!="debug"'
     assert asked["direction"] == "backward"
     assert int(asked["end"]) - int(asked["start"]) == pytest.approx(900e9, rel=0.01)
 
