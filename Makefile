@@ -27,7 +27,7 @@ given = $(foreach name,$(1),$(if $(value $(name)),--$(subst _,-,$(shell echo $(n
 GIVEN_STACK = $(if $(filter-out file,$(origin STACK)),--stack '$(STACK)')
 GIVEN_OUT = $(if $(filter-out file,$(origin OUT)),--out '$(OUT)')
 
-.PHONY: help up preview render status canary promote rollback down env test test-app test-unit test-manifests \
+.PHONY: help up preview render status stacks canary promote rollback down env test test-app test-unit test-manifests \
         policy policy-pack ci-preview ci-drift comment drift-issue propose-rollback notify audit vulncheck staticcheck sbom image scan \
         diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards
@@ -88,6 +88,10 @@ diff: $(RUN) ## Show what the working tree changes in a stack's objects since BA
 
 new-env: $(RUN) ## Write the file of a new stack: NAME=staging FROM=prod
 	@$(PY) -m commands.new_env --name '$(NAME)' --source '$(FROM)'
+
+stacks: ## Print the stacks' names as JSON; OUT=file gets it as a job's output
+	@printf 'names=[%s]\n' "$$(ls Pulumi.*.yaml | sed 's/Pulumi[.]\(.*\)[.]yaml/"\1"/' | paste -sd,)" \
+	  $(if $(filter-out file,$(origin OUT)),>> '$(OUT)')
 
 policy: $(RUN) $(PACK) ## Judge the objects of STACK by the rules of policy/; without STACK, of every stack
 	@$(PY) -m commands.policy $(GIVEN_STACK) $(ARGS)

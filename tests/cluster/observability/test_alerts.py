@@ -61,9 +61,9 @@ def test_the_dead_mans_switch_is_told_all_the_time(servers: Servers, receiver: R
 def test_a_bad_version_pages_and_its_rollback_ends_the_alarm(
     monitored: Project, servers: Servers, receiver: Receiver
 ) -> None:
-    with SteadyLoad(monitored.host, rate=30) as load:
+    with SteadyLoad(monitored.host, rate=15) as load:
         with bad_source(monitored):
-            monitored.make("canary", "VERSION=6.6.6", "WEIGHT=50")
+            monitored.make("canary", "VERSION=6.6.6", "WEIGHT=10")
         wait_until("the first failed request", lambda: bool(load.failures), 30)
         failed = time.monotonic()
         wait_until(
