@@ -67,7 +67,7 @@ class Servers:
         answer = self.ask(PROMETHEUS, "/api/v1/alerts")
         return {one["labels"]["alertname"]: one["state"] for one in answer["data"]["alerts"]}
 
-    def lines(self, query: str, minutes: int = 30, limit: int = 5000) -> list[str]:
+    def lines(self, query: str, minutes: int = 30, limit: int = 100) -> list[str]:
         """The log lines that a LogQL query selects, oldest first."""
         now = time.time_ns()
         answer = self.ask(

@@ -63,7 +63,7 @@ def test_a_bad_version_pages_and_its_rollback_ends_the_alarm(
 ) -> None:
     with SteadyLoad(monitored.host, rate=15) as load:
         with bad_source(monitored):
-            monitored.make("canary", "VERSION=6.6.6", "WEIGHT=10")
+            monitored.make("canary", "VERSION=1.0.1", "WEIGHT=10")
         wait_until("the first failed request", lambda: bool(load.failures), 30)
         failed = time.monotonic()
         wait_until(

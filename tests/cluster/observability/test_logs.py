@@ -114,7 +114,7 @@ def test_no_line_is_lost_over_restarts_of_agent_loki_and_the_pods_own_end(
     for part in range(10):
         # A tenth at a time: Loki gives at most five thousand lines.
         digit = f'{stream} |~ "numbered [0-9]*{part} of"'
-        for line in servers.lines(digit):
+        for line in servers.lines(digit, limit=5000):
             found = re.search(r"numbered (\d+) of", line)
             assert found, line
             seen[int(found[1])] += 1
