@@ -1,5 +1,6 @@
 """One stack with servers of its own, which all tests of this folder share."""
 
+import json
 import secrets
 from collections.abc import Iterator, Mapping
 
@@ -7,7 +8,14 @@ import pytest
 
 from tests.cluster.observability.receiver import Receiver
 from tests.cluster.observability.servers import Servers, monitoring_namespace
-from tests.cluster.project import Project
+from tests.cluster.project import Project, wait_until
+
+
+def remains(project: Project) -> list[str]:
+    """What the cluster still has that bears the stack's name, or was claimed by it."""
+    kinds = "namespaces,clusterroles,clusterrolebindings,persistentvolumes"
+    found = json.loads(project.kubectl("get", kinds, "--output", "json"))["items"]
+    return [one["metadata"]["name"] for one in found if project.stack in json.dumps(one)]
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +58,8 @@ def monitored(
         assert result.returncode == 0, result.stderr
     project.make("up")
     yield project
-    project.run("make", "--silent", "down", f"STACK={project.stack}")
+    project.make("down")
+    wait_until(f"nothing of {project.stack} to be left", lambda: not remains(project), 60)
     project.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", project.stack)
 
 
