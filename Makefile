@@ -193,13 +193,13 @@ bench: $(DEV) ## Measure, beside peers where there are any; prints a table and w
 
 $(RUN):
 	@echo "installing what the program needs into $(VENV)"
-	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r local/requirements.txt -r plugins/requirements.txt
 	@rm -f $(VENV)/.run-* && touch $@
 
 $(PACK):
 	@echo "installing what the policy pack needs into policy/.venv"
-	@test -x policy/.venv/bin/python || $(PYTHON) -m venv policy/.venv
+	@policy/.venv/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear policy/.venv
 	@policy/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r policy/requirements.txt
 	@rm -f policy/.venv/.made-* && touch $@
 

@@ -21,6 +21,7 @@ from typing import Any
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from commands.files import write_whole
 from commands.stack_file import PROJECT
+from commands.turn import turn
 from local import toolchain
 from local.errors import LocalError
 from local.layout import Layout
@@ -131,9 +132,12 @@ def _audited(program: Path, packages: Path) -> int:
 
 def python_tool(requirement: str, program: str) -> Path:
     """A program from PyPI in an environment of its own, made once."""
-    folder = Layout().root / "tools" / requirement.replace("==", "-")
+    name = requirement.replace("==", "-")
+    folder = Layout().root / "tools" / name
     path = folder / "bin" / program
-    if not path.exists():
+    with turn(name, Layout().root / "turns"):
+        if path.exists():
+            return path
         venv.create(folder, with_pip=True, clear=True)
         done = subprocess.run(
             [folder / "bin" / "python", "-m", "pip", "install", "--quiet", requirement],

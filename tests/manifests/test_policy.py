@@ -17,7 +17,8 @@ from plugins.install import install
 from tests.manifests.conftest import PROJECT, run, stack_file
 from tests.unit.policy.cases import CASES, Case, Change, find, manifests
 
-pytestmark = pytest.mark.timeout(900)
+# One worker makes the pack's own environment.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("policy")]
 
 PROGRAM = '''
 """Declares the manifests of objects.json."""
