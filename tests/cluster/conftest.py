@@ -17,6 +17,7 @@ SHARES_A_STACK = "tests/cluster/observability"
 """The folder whose tests share one stack; elsewhere those of a file do."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one worker run all the tests that share a stack."""
     for item in items:

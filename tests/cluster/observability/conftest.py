@@ -11,6 +11,16 @@ from tests.cluster.observability.servers import Servers, monitoring_namespace
 from tests.cluster.project import Project, wait_until
 
 
+# Beside everything else that may run on a node of two cores.
+SMALL = {
+    "volume": "1Gi",
+    "resources": {
+        "requests": {"cpu": "20m", "memory": "64Mi"},
+        "limits": {"cpu": "1", "memory": "1Gi"},
+    },
+}
+
+
 def remains(project: Project) -> list[str]:
     """What the cluster still has that bears the stack's name, or was claimed by it."""
     kinds = "namespaces,clusterroles,clusterrolebindings,persistentvolumes"
@@ -34,9 +44,9 @@ def monitored(
         config["slipway:observability"] = {
             "mode": "bundled",
             "nodeNamespace": f"{project.stack}-node",
-            "metrics": {"scrapeIntervalSeconds": 5, "volume": "1Gi"},
-            "logs": {"volume": "1Gi"},
-            "traces": {"volume": "1Gi"},
+            "metrics": {"scrapeIntervalSeconds": 5, **SMALL},
+            "logs": SMALL,
+            "traces": SMALL,
             "alerts": {"groupWaitSeconds": 1},
             "grafana": {"enabled": False},
         }
