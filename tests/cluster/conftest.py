@@ -17,13 +17,11 @@ SHARES_A_STACK = "tests/cluster/observability"
 """The folder whose tests share one stack; elsewhere those of a file do."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Let one worker run all the tests that share a stack."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = SHARES_A_STACK if file.startswith(SHARES_A_STACK) else file
-        item.add_marker(pytest.mark.xdist_group(group))
+    file = item.nodeid.partition("::")[0]
+    group = SHARES_A_STACK if file.startswith(SHARES_A_STACK) else file
+    item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from tests.cluster.observability.receiver import Receiver
 from tests.cluster.observability.servers import Servers, monitoring_namespace
 from tests.cluster.project import Project, wait_until
 
-
 # Beside everything else that may run on a node of two cores.
 SMALL = {
     "volume": "1Gi",
