@@ -4,7 +4,7 @@ OUT    ?= out/$(STACK)
 PYTHON ?= python3
 ARGS   ?=
 # Most tests wait more than they work: so many run beside each other.
-BESIDE ?= --numprocesses=4 --dist=loadgroup
+BESIDE ?= --numprocesses=4
 BASE   ?= HEAD
 FORMAT ?= terminal
 

@@ -13,16 +13,6 @@ import pytest
 from local.environment import environment
 from tests.cluster.project import CHECKOUT, Project
 
-SHARES_A_STACK = "tests/cluster/observability"
-"""The folder whose tests share one stack; elsewhere those of a file do."""
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let one worker run all the tests that share a stack."""
-    file = item.nodeid.partition("::")[0]
-    group = SHARES_A_STACK if file.startswith(SHARES_A_STACK) else file
-    item.add_marker(pytest.mark.xdist_group(group))
-
 
 @pytest.fixture(scope="session")
 def ground() -> Mapping[str, str]:

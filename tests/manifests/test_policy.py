@@ -17,8 +17,7 @@ from plugins.install import install
 from tests.manifests.conftest import PROJECT, run, stack_file
 from tests.unit.policy.cases import CASES, Case, Change, find, manifests
 
-# One worker makes the pack's own environment.
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("policy")]
+pytestmark = pytest.mark.timeout(900)
 
 PROGRAM = '''
 """Declares the manifests of objects.json."""
