@@ -92,6 +92,7 @@ class Deployed:
         self.repository.configure("dev", "routing", host=f"{self.namespace}.localhost")
         # Servers have objects of the whole cluster, which other stacks on it may have too.
         self.repository.configure("dev", "observability", mode="off")
+        self.repository.drop("dev", "slo")
         self.commit = self.repository.commit()
         self.base = self.rendered("base")
         applied = self._kubectl("apply", "--server-side", f"--filename={self.base}")

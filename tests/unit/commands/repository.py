@@ -67,3 +67,11 @@ class Repository:
         document["config"].setdefault(f"slipway:{section}", {}).update(values)
         with file.open("w") as out:
             yaml.dump(document, out)
+
+    def drop(self, stack: str, section: str) -> None:
+        """Leave out one section of a stack file."""
+        file, yaml = self.folder / f"Pulumi.{stack}.yaml", YAML()
+        document = yaml.load(file.read_text())
+        document["config"].pop(f"slipway:{section}", None)
+        with file.open("w") as out:
+            yaml.dump(document, out)
