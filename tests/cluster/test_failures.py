@@ -121,7 +121,8 @@ def test_ctrl_c_in_the_middle_of_an_update_loses_nothing(project: Project) -> No
     assert process.returncode != 0
     assert "Traceback" not in output, output
     project.make("up")
-    assert set(changes(project.make("up").stdout)) == {"unchanged"}
+    again = project.make("up").stdout
+    assert set(changes(again)) == {"unchanged"}, again
 
 
 def test_an_update_killed_at_any_moment_converges_when_run_again(project: Project) -> None:
