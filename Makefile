@@ -5,6 +5,8 @@ PYTHON ?= python3
 ARGS   ?=
 # Most tests wait more than they work: so many run beside each other.
 BESIDE ?= --numprocesses=4
+# Fewer on the node, whose two cores run all their pods too.
+ON_NODE ?= --numprocesses=3
 BASE   ?= HEAD
 FORMAT ?= terminal
 
@@ -154,7 +156,7 @@ local-reset: $(RUN) ## Stop it and forget all that ran on it; what was built sta
 
 test: lint test-app ## Run every test: style, types, the Go service, unit, manifests, cluster
 	@$(PY) -m pytest tests/unit tests/manifests $(BESIDE) $(ARGS)
-	@$(PY) -m pytest tests/cluster -m 'not alone' $(BESIDE) $(ARGS)
+	@$(PY) -m pytest tests/cluster -m 'not alone' $(ON_NODE) $(ARGS)
 	@$(PY) -m pytest tests/cluster -m alone $(ARGS)
 
 test-app: $(RUN) ## Run the Go service's tests, race detector on
@@ -167,7 +169,7 @@ test-manifests: $(DEV) ## Render the stacks and let outside checkers read them
 	@$(PY) -m pytest tests/manifests $(BESIDE) $(ARGS)
 
 test-cluster: $(DEV) ## Run the tests on a running node
-	@$(PY) -m pytest tests/cluster -m 'not alone' $(BESIDE) $(ARGS)
+	@$(PY) -m pytest tests/cluster -m 'not alone' $(ON_NODE) $(ARGS)
 	@$(PY) -m pytest tests/cluster -m alone $(ARGS)
 
 lint: $(DEV) ## Check style and types
