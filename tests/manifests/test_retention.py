@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,13 @@ import yaml
 from components.observability.loki import config_text
 from local.layout import Layout
 from schemas.observability import LogsSettings
+from tests.cluster.project import wait_until
 from tests.manifests.conftest import run
 
 pytestmark = pytest.mark.timeout(300)
 
 DAY = 24 * 3600
 NANOSECONDS = 10**9
-
-
-def wait_until(what: str, condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        time.sleep(0.5)
 
 
 def free_port() -> int:

@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +64,18 @@ class Repository:
 
     def configure(self, stack: str, section: str, **values: Any) -> None:
         """Set keys of one section of a stack file."""
-        file, yaml = self.folder / f"Pulumi.{stack}.yaml", YAML()
-        document = yaml.load(file.read_text())
-        document["config"].setdefault(f"slipway:{section}", {}).update(values)
-        with file.open("w") as out:
-            yaml.dump(document, out)
+        with self._config(stack) as config:
+            config.setdefault(f"slipway:{section}", {}).update(values)
 
     def drop(self, stack: str, section: str) -> None:
         """Leave out one section of a stack file."""
+        with self._config(stack) as config:
+            config.pop(f"slipway:{section}", None)
+
+    @contextmanager
+    def _config(self, stack: str) -> Iterator[dict[str, Any]]:
         file, yaml = self.folder / f"Pulumi.{stack}.yaml", YAML()
         document = yaml.load(file.read_text())
-        document["config"].pop(f"slipway:{section}", None)
+        yield document["config"]
         with file.open("w") as out:
             yaml.dump(document, out)
