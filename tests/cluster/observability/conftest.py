@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from settings import load
 from tests.cluster.observability.receiver import Receiver
-from tests.cluster.observability.servers import Servers, monitoring_namespace
+from tests.cluster.observability.servers import Servers
 from tests.cluster.project import Project, wait_until
 
 # Beside everything else that may run on a node of two cores.
@@ -50,9 +51,7 @@ def monitored(
             "grafana": {"enabled": False},
         }
         config["slipway:slo"] = {"availability": 99.9}
-        config.setdefault("slipway:network", {})["monitoringNamespace"] = monitoring_namespace(
-            project
-        )
+        config["slipway:network"] = {"monitoringNamespace": f"{project.stack}-monitoring"}
         config.setdefault("slipway:config", {})["tracing"] = {"sampleRatio": 1}
     project.run("pulumi", "stack", "select", "--create", project.stack)
     for key, path in (
@@ -73,5 +72,6 @@ def monitored(
 
 
 @pytest.fixture(scope="session")
-def servers(monitored: Project) -> Servers:
-    return Servers(monitored)
+def servers(monitored: Project) -> Iterator[Servers]:
+    with Servers(load(str(monitored.file)), monitored.environment) as servers:
+        yield servers

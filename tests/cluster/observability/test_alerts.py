@@ -41,7 +41,7 @@ def bad_source(project: Project) -> Iterator[None]:
 
 def test_nothing_but_the_dead_mans_switch_fires_in_the_quiet(servers: Servers) -> None:
     def loud() -> set[str]:
-        firing = {name for name, state in servers.alerts().items() if state == "firing"}
+        firing = {name for name, state in servers.alert_states().items() if state == "firing"}
         return firing - {"Watchdog"}
 
     wait_until(f"quiet; firing are {loud()}", lambda: not loud(), 120, interval=5)
@@ -49,7 +49,7 @@ def test_nothing_but_the_dead_mans_switch_fires_in_the_quiet(servers: Servers) -
 
 def test_the_dead_mans_switch_is_told_all_the_time(servers: Servers, receiver: Receiver) -> None:
     wait_until(
-        f"the heartbeat; firing are {servers.alerts()}",
+        f"the heartbeat; firing are {servers.alert_states()}",
         lambda: receiver.first("Watchdog", "firing") is not None,
         120,
     )
@@ -67,7 +67,7 @@ def test_a_bad_version_pages_and_its_rollback_ends_the_alarm(
         wait_until("the first failed request", lambda: bool(load.failures), 30)
         failed = time.monotonic()
         wait_until(
-            f"the page {BURN}; firing are {servers.alerts()}",
+            f"the page {BURN}; firing are {servers.alert_states()}",
             lambda: receiver.first(BURN, "firing", **FASTEST) is not None,
             240,
             interval=1,

@@ -1,15 +1,13 @@
 """Every query of every dashboard, asked of the running servers."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from commands.errors import CommandError
-from commands.monitoring import Monitoring
 from components.observability.dashboards.selection import Query, dashboards, queries
 from components.observability.slo import Slo
-from settings import load
+from tests.cluster.observability.servers import Servers
 from tests.cluster.project import Project, wait_until
 
 pytestmark = pytest.mark.timeout(1200)
@@ -19,32 +17,31 @@ SECONDS = 600
 
 
 @pytest.fixture(scope="module")
-def monitoring(monitored: Project) -> Iterator[Monitoring]:
+def asked(monitored: Project, servers: Servers) -> Servers:
     """The servers of a stack that has answered requests, after the first rules and scrapes."""
     for _ in range(50):
         assert monitored.get().status_code == 200
-    with Monitoring(load(str(monitored.file)), monitored.environment) as monitoring:
-        slo = Slo(monitored.get().json()["service"], monitored.stack, monitoring.settings.slo)
-        # What is recorded from other recorded series comes last.
-        wait_until(
-            "the error budget to be recorded",
-            lambda: bool(monitoring.now(slo.budget_remaining("availability"))),
-            seconds=300,
-        )
-        yield monitoring
+    slo = Slo(servers.settings.service.name, monitored.stack, servers.settings.slo)
+    # What is recorded from other recorded series comes last.
+    wait_until(
+        "the error budget to be recorded",
+        lambda: bool(servers.now(slo.budget_remaining("availability"))),
+        seconds=300,
+    )
+    return servers
 
 
-def answers(monitoring: Monitoring, query: Query) -> bool:
+def answers(servers: Servers, query: Query) -> bool:
     """Whether there is one; raises CommandError where the server refuses the query."""
     if query.source == "prometheus":
-        found = monitoring.now(query.expr) if query.instant else ()
-        return bool(found or monitoring.over(query.expr, SECONDS))
+        found = servers.now(query.expr) if query.instant else ()
+        return bool(found or servers.over(query.expr, SECONDS))
     since = time.time_ns() - SECONDS * 1_000_000_000
-    return monitoring.has_logs(query.expr, since)
+    return servers.has_logs(query.expr, since)
 
 
-def test_every_query_is_answered(monitoring: Monitoring) -> None:
-    settings = monitoring.settings
+def test_every_query_is_answered(asked: Servers) -> None:
+    settings = asked.settings
     every = queries(
         dashboards(
             settings.service.name,
@@ -57,7 +54,7 @@ def test_every_query_is_answered(monitoring: Monitoring) -> None:
     for query in every:
         where = f"{query.dashboard}: {query.title}: {query.expr}"
         try:
-            if not answers(monitoring, query):
+            if not answers(asked, query):
                 # Where nothing may be there, the query says why.
                 problems += [] if query.empty else [f"{where}\n  no answer"]
         except CommandError as error:

@@ -33,14 +33,13 @@ def test_the_servers_raise_no_pod_security_warning(monitored: Project, servers: 
     assert "violate" not in result.stderr, result.stderr
 
 
-def test_the_servers_take_little_memory_in_the_quiet(servers: Servers) -> None:
-    namespaces = f"{servers.namespace}|{servers.project.stack}-node"
-    used = servers.value(
+def test_the_servers_take_little_memory_in_the_quiet(monitored: Project, servers: Servers) -> None:
+    namespaces = f"{servers.namespace}|{monitored.stack}-node"
+    (used,) = servers.now(
         f'sum(container_memory_working_set_bytes{{namespace=~"{namespaces}",container!=""}})'
     )
-    assert used is not None
-    print(f"{used / GIBIBYTE:.2f} GiB")
-    assert used <= 1.5 * GIBIBYTE
+    print(f"{used.value / GIBIBYTE:.2f} GiB")
+    assert used.value <= 1.5 * GIBIBYTE
 
 
 def test_no_secret_is_in_a_config_map_or_a_log(monitored: Project, servers: Servers) -> None:

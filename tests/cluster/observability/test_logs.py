@@ -114,7 +114,7 @@ def test_no_line_is_lost_over_restarts_of_agent_loki_and_the_pods_own_end(
     for part in range(10):
         # A tenth at a time: Loki gives at most five thousand lines.
         digit = f'{stream} |~ "numbered [0-9]*{part} of"'
-        for line in servers.lines(digit, limit=5000):
+        for line in servers.texts(digit, limit=5000):
             found = re.search(r"numbered (\d+) of", line)
             assert found, line
             seen[int(found[1])] += 1
@@ -131,12 +131,12 @@ def test_malformed_and_multi_line_entries_arrive_as_they_were_written(
 ) -> None:
     start(monitored, "strange", STRANGE)
     stream = f'{{k8s_namespace_name="{monitored.stack}"}} | k8s_pod_name="strange"'
-    wait_until("the strange lines", lambda: len(servers.lines(stream)) >= 4, 60, interval=2)
-    lines = servers.lines(stream)
+    wait_until("the strange lines", lambda: len(servers.texts(stream)) >= 4, 60, interval=2)
+    lines = servers.texts(stream)
     assert '{"level":"error", this is not JSON' in lines
     assert 'plain text with "quotes" and \\ backslashes' in lines
     (panic,) = [line for line in lines if line.startswith("panic: something broke")]
     assert "/src/main.go:12" in panic
-    (found,) = servers.lines(f'{stream} | trace_id="{TRACE}"')
+    (found,) = servers.texts(f'{stream} | trace_id="{TRACE}"')
     assert "well formed" in found
     monitored.kubectl("delete", "pod", "strange", "--wait=false")

@@ -84,27 +84,25 @@ def test_one_requests_id_finds_its_metric_its_log_lines_and_its_trace(
     )
     assert response.status_code == 200
 
-    selector = f'{{namespace="{monitored.stack}"}}'
-
-    def exemplar_is_there() -> bool:
-        return any(
-            one["labels"].get("trace_id") == trace_id
-            for one in servers.exemplars(f"http_request_duration_seconds_bucket{selector}")
-        )
-
-    wait_until(f"an exemplar of {trace_id}", exemplar_is_there, 40, interval=2)
+    counted = f'http_request_duration_seconds_bucket{{namespace="{monitored.stack}"}}'
+    wait_until(
+        f"an exemplar of {trace_id}",
+        lambda: trace_id in servers.exemplar_traces(counted),
+        40,
+        interval=2,
+    )
     logged = f'{{k8s_namespace_name="{monitored.stack}"}} | trace_id="{trace_id}"'
-    wait_until("its log line", lambda: bool(servers.lines(logged)), 40, interval=2)
-    assert all(trace_id in line for line in servers.lines(logged))
-    wait_until("its trace", lambda: len(servers.trace(trace_id)) >= 3, 40, interval=2)
-    names = {span["operationName"] for span in servers.trace(trace_id)}
-    assert any("/api/relay" in name for name in names), names
+    wait_until("its log line", lambda: bool(servers.texts(logged)), 40, interval=2)
+    assert all(trace_id in line for line in servers.texts(logged))
+    wait_until("its trace", lambda: len(servers.operations(trace_id)) >= 3, 40, interval=2)
+    operations = servers.operations(trace_id)
+    assert any("/api/relay" in operation for operation in operations), operations
 
 
 def test_log_lines_are_queryable_by_service_level_and_track(
     monitored: Project, servers: Servers
 ) -> None:
     stream = f'{{service_name="beacon", k8s_namespace_name="{monitored.stack}"}}'
-    assert servers.lines(f'{stream} | level="info"')
-    assert servers.lines(f'{stream} | track="stable"')
-    assert not servers.lines(f'{stream} | level="nonsense"')
+    assert servers.texts(f'{stream} | level="info"')
+    assert servers.texts(f'{stream} | track="stable"')
+    assert not servers.texts(f'{stream} | level="nonsense"')
