@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from commands import alerts, dashboards, gate, ground, logs, metrics, status, traces
+from commands import alerts, dashboards, gate, logs, metrics, status, traces
 from commands.errors import BAD_INPUT, CommandError
+from commands.ground import Ground
 from commands.monitoring import Monitoring, check_mode
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE, Release
@@ -42,6 +43,7 @@ class Run:
 
     stack: Stack
     settings: Settings
+    ground: Ground
     environment: Mapping[str, str]
 
     def release(self) -> Release:
@@ -62,10 +64,10 @@ class Run:
             *(["--skip-preview"] if at_hand else []),
             *arguments,
         )
-        if ground.lacks_images(self.settings):
+        if self.ground.lacks_images():
             # The service is not kept waiting for minutes of compiling what watches it.
             self.stack.up(*ALL_BUT_OBSERVABILITY, *arguments)
-            ground.build_images(self.settings)
+            self.ground.build_images()
         self.stack.up(*arguments)
         self.status()
 
@@ -126,7 +128,7 @@ def _parsed() -> argparse.Namespace:
 def _look(arguments: argparse.Namespace) -> None:
     settings = load(arguments.stack)
     check_mode(settings, arguments.stack)
-    variables = {**os.environ, **ground.variables(settings)}
+    variables = {**os.environ, **Ground(settings).variables()}
     with Monitoring(settings, variables) as monitoring:
         console = Console(width=None if sys.stdout.isatty() else WIDTH)
         LOOK[arguments.command].show(monitoring, arguments, console)
@@ -140,9 +142,10 @@ def _execute(arguments: argparse.Namespace) -> None:
     moves_traffic = arguments.command in MOVE_TRAFFIC
     settings = load(arguments.stack, None if moves_traffic else VERSION_FILE)
     weight = _weight(arguments.weight) if arguments.command == "canary" else 0
-    ground.prepare(settings, builds=arguments.command == "up" or moves_traffic)
-    variables = {**os.environ, **ground.variables(settings)}
-    run = Run(Stack(arguments.stack, variables), settings, variables)
+    ground = Ground(settings)
+    ground.prepare(builds=arguments.command == "up" or moves_traffic)
+    variables = {**os.environ, **ground.variables()}
+    run = Run(Stack(arguments.stack, variables), settings, ground, variables)
     changes = arguments.command in (*MOVE_TRAFFIC, "up", "down")
     with turn(arguments.stack, Layout().root / "turns") if changes else nullcontext():
         _perform(run, arguments, weight)

@@ -10,64 +10,71 @@ from components.versions import IMAGES
 from local import images
 from local.environment import environment
 from local.layout import Layout
-from local.machine import machine
+from local.machine import Machine, machine
 from local.node import Node
 from local.progress import Display
 from local.upstream import Reference, can_be_pulled
 from settings import Settings
 
 
-def variables(settings: Settings) -> Mapping[str, str]:
-    """The variables for work on a stack; one that names its cluster uses the user's kubeconfig."""
-    found = environment()
-    if settings.cluster.context is not None:
-        found.pop("KUBECONFIG", None)
-    return found
+class Ground:
+    """The machine under one stack. What it has is looked for once, when this is made."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._at = Layout()
+        has = machine(self._at)
+        self._has = replace(has, cluster=True) if settings.cluster.context is not None else has
 
-def prepare(settings: Settings, *, builds: bool) -> None:
-    """Build and start what this machine lacks: for a preview that is less than for an update.
+    def variables(self) -> Mapping[str, str]:
+        """The variables for work on the stack; one that names its cluster uses the user's."""
+        found = environment()
+        if self._settings.cluster.context is not None:
+            found.pop("KUBECONFIG", None)
+        return found
 
-    A cluster runs here only for a stack that names none, a builder only when ``builds`` and a
-    version is to be built. What the machine cannot have is refused before anything is touched.
-    """
-    node = _node(settings)
-    if builds and node.has.needs_node:
-        _refuse_grafana(settings, node.at)
-    if not (builds and any(track.digest is None for track in settings.release.tracks.values())):
-        node = Node(node.at, replace(node.has, docker=True))
-    with Display(Console(stderr=True)) as display:
-        node.up(display)
+    def prepare(self, *, builds: bool) -> None:
+        """Build and start what this machine lacks: for a preview that is less than for an update.
 
+        A cluster runs here only for a stack that names none, a builder only when ``builds`` and a
+        version is to be built. What the machine cannot have is refused before anything is touched.
+        """
+        if builds and self._has.needs_node:
+            self._refuse_grafana()
+        tracks = self._settings.release.tracks.values()
+        is_built = builds and any(track.digest is None for track in tracks)
+        self._up(self._has if is_built else replace(self._has, docker=True))
 
-def lacks_images(settings: Settings) -> bool:
-    """Whether the stack deploys servers whose images have to be built here first."""
-    if settings.observability.mode != "bundled":
-        return False
-    return bool(_node(settings).missing_images())
+    def prepare_cli(self) -> None:
+        """Build what the CLI needs to run at all, and start nothing."""
+        self._up(replace(self._has, cluster=True, docker=True))
 
+    def lacks_images(self) -> bool:
+        """Whether the stack deploys servers whose images have to be built here first."""
+        if self._settings.observability.mode != "bundled":
+            return False
+        return bool(Node(self._at, self._has).missing_images())
 
-def build_images(settings: Settings) -> None:
-    """Build what :func:`lacks_images` says is missing; minutes when nothing is cached."""
-    with Display(Console(stderr=True)) as display:
-        _node(settings).images(display)
+    def build_images(self) -> None:
+        """Build what :meth:`lacks_images` says is missing; minutes when nothing is cached."""
+        with Display(Console(stderr=True)) as display:
+            Node(self._at, self._has).images(display)
 
+    def _up(self, has: Machine) -> None:
+        with Display(Console(stderr=True)) as display:
+            Node(self._at, has).up(display)
 
-def _node(settings: Settings) -> Node:
-    """What this machine has, with the cluster that the stack names."""
-    at = Layout()
-    has = machine(at)
-    return Node(at, replace(has, cluster=True) if settings.cluster.context is not None else has)
-
-
-def _refuse_grafana(settings: Settings, at: Layout) -> None:
-    """Grafana's image cannot be built here: it is there, can be pulled, or is not asked for."""
-    if settings.observability.mode != "bundled" or not settings.observability.grafana.enabled:
-        return
-    wanted = Reference.parse(IMAGES["grafana"])
-    if not images.has_tag(at, wanted.repository, wanted.tag) and not can_be_pulled(wanted):
-        raise CommandError(
-            f"slipway:observability.grafana.enabled is true: {wanted} can neither be pulled nor "
-            f"built on this machine. Use false, or push it to the registry here as "
-            f"{wanted.repository}:{wanted.tag}"
-        )
+    def _refuse_grafana(self) -> None:
+        """Grafana's image cannot be built here: it is there, can be pulled, or is not asked for."""
+        observability = self._settings.observability
+        if observability.mode != "bundled" or not observability.grafana.enabled:
+            return
+        wanted = Reference.parse(IMAGES["grafana"])
+        if not images.has_tag(self._at, wanted.repository, wanted.tag) and not can_be_pulled(
+            wanted
+        ):
+            raise CommandError(
+                f"slipway:observability.grafana.enabled is true: {wanted} can neither be pulled "
+                f"nor built on this machine. Use false, or push it to the registry here as "
+                f"{wanted.repository}:{wanted.tag}"
+            )

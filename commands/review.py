@@ -12,23 +12,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
-from commands import ground
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from commands.files import write_whole
+from commands.ground import Ground
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE
 from commands.stack_file import PROJECT, forget_salt
 from local.errors import LocalError
-from local.layout import Layout
-from local.machine import machine
-from local.node import Node
-from local.progress import Display
 from settings import Settings, SettingsError, load
 
 Task = Literal["preview", "drift"]
@@ -108,11 +102,10 @@ def comment(result: Result, whole: Path) -> str:
 
 def run(task: Task, name: str, settings: Settings) -> Result:
     """Ask Pulumi. Raises :class:`CommandError` where it comes to no result."""
-    at = Layout()
+    ground = Ground(settings)
     # A preview says what it can know without a cluster, so none is started for it.
-    with Display(Console(stderr=True)) as display:
-        Node(at, replace(machine(at), cluster=True, docker=True)).up(display)
-    stack = Stack(name, {**os.environ, **ground.variables(settings)})
+    ground.prepare_cli()
+    stack = Stack(name, {**os.environ, **ground.variables()})
     stack.select()
     command = ["pulumi", "preview", "--stack", name, "--non-interactive", "--color=never"]
     try:

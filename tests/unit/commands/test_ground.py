@@ -9,6 +9,7 @@ from commands import __main__ as commands
 from commands import ground
 from commands.__main__ import Run
 from commands.errors import BAD_INPUT, CommandError
+from commands.ground import Ground
 from commands.pulumi import Stack
 from local.layout import Layout
 from local.machine import Machine
@@ -42,7 +43,7 @@ def bundled(*, grafana: bool = False, **changes: Any) -> Settings:
 
 
 def test_an_update_of_a_version_to_be_built_starts_node_and_builder(started):
-    ground.prepare(settings(), builds=True)
+    Ground(settings()).prepare(builds=True)
     assert started == [HERE]
 
 
@@ -55,18 +56,18 @@ def test_an_update_of_a_version_to_be_built_starts_node_and_builder(started):
     ids=["preview", "every version is pinned"],
 )
 def test_without_a_version_to_build_no_builder_is_started(stack, builds, started):
-    ground.prepare(stack, builds=builds)
+    Ground(stack).prepare(builds=builds)
     assert [has.needs_builder for has in started] == [False]
 
 
 def test_a_stack_that_names_its_cluster_needs_no_node(started):
-    ground.prepare(settings(cluster={"context": "prod"}), builds=True)
+    Ground(settings(cluster={"context": "prod"})).prepare(builds=True)
     assert [has.needs_node for has in started] == [False]
 
 
 def test_grafana_is_refused_before_anything_is_started_where_it_cannot_be_had(started):
     with pytest.raises(CommandError) as refused:
-        ground.prepare(bundled(grafana=True), builds=True)
+        Ground(bundled(grafana=True)).prepare(builds=True)
     assert refused.value.exit_code == BAD_INPUT
     assert "slipway:observability.grafana.enabled is true" in str(refused.value)
     assert started == []
@@ -84,25 +85,38 @@ def test_grafana_is_not_refused_where_it_can_be_had_or_is_not_deployed(
         monkeypatch.setattr(ground, "can_be_pulled", lambda _: True)
     elif had == "on a cluster of the user's":
         changes = {"cluster": {"context": "prod"}}
-    ground.prepare(bundled(grafana=True, **changes), builds=had != "a preview")
+    Ground(bundled(grafana=True, **changes)).prepare(builds=had != "a preview")
     assert len(started) == 1
 
 
 @pytest.mark.parametrize(("missing", "lacks"), [(["loki"], True), ([], False)])
 def test_a_bundled_stack_lacks_the_images_that_are_missing(missing, lacks, monkeypatch):
     monkeypatch.setattr(Node, "missing_images", lambda _: missing)
-    assert ground.lacks_images(bundled()) is lacks
+    assert Ground(bundled()).lacks_images() is lacks
 
 
 def test_a_stack_without_servers_lacks_no_image(monkeypatch):
     monkeypatch.setattr(Node, "missing_images", lambda _: pytest.fail("looked"))
-    assert not ground.lacks_images(settings())
+    assert not Ground(settings()).lacks_images()
+
+
+def test_the_machine_is_looked_at_once(started, monkeypatch):
+    looks: list[Layout] = []
+    monkeypatch.setattr(ground, "machine", lambda at: looks.append(at) or HERE)
+    monkeypatch.setattr(Node, "missing_images", lambda _: [])
+    monkeypatch.setattr(Node, "images", lambda *_: None)
+    under = Ground(bundled())
+    under.prepare(builds=True)
+    assert not under.lacks_images()
+    under.build_images()
+    assert len(looks) == len(started) == 1
 
 
 @dataclass
 class Steps:
-    """A stack that writes down what is done with it."""
+    """A stack, and the ground under it, that write down what is done with them."""
 
+    images_lack: bool
     done: list[str] = field(default_factory=list)
 
     def select(self) -> None:
@@ -114,19 +128,27 @@ class Steps:
     def outputs(self) -> dict[str, Any]:
         return {}
 
+    def lacks_images(self) -> bool:
+        return self.images_lack
+
+    def build_images(self) -> None:
+        self.done.append("images")
+
+
+def steps_of_an_update(*arguments: str, images_lack: bool) -> list[str]:
+    steps = Steps(images_lack)
+    Run(cast("Stack", steps), bundled(), cast("Ground", steps), {}).update(*arguments)
+    return steps.done
+
 
 @pytest.fixture
-def steps(monkeypatch):
-    made = Steps()
+def quiet(monkeypatch):
     monkeypatch.setattr(commands.status, "show", lambda *_: None)
-    monkeypatch.setattr(ground, "build_images", lambda _: made.done.append("images"))
-    return made
 
 
-def test_the_service_is_deployed_before_the_images_of_its_servers_are_built(steps, monkeypatch):
-    monkeypatch.setattr(ground, "lacks_images", lambda _: True)
-    Run(cast("Stack", steps), bundled(), {}).update("--diff")
-    assert steps.done == [
+@pytest.mark.usefixtures("quiet")
+def test_the_service_is_deployed_before_the_images_of_its_servers_are_built():
+    assert steps_of_an_update("--diff", images_lack=True) == [
         "select",
         "up --exclude **slipway:observability:** --exclude-dependents --yes --skip-preview --diff",
         "images",
@@ -134,7 +156,6 @@ def test_the_service_is_deployed_before_the_images_of_its_servers_are_built(step
     ]
 
 
-def test_with_every_image_there_is_one_update(steps, monkeypatch):
-    monkeypatch.setattr(ground, "lacks_images", lambda _: False)
-    Run(cast("Stack", steps), bundled(), {}).update()
-    assert steps.done == ["select", "up --yes --skip-preview"]
+@pytest.mark.usefixtures("quiet")
+def test_with_every_image_there_is_one_update():
+    assert steps_of_an_update(images_lack=False) == ["select", "up --yes --skip-preview"]
