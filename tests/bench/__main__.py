@@ -20,6 +20,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from commands.pulumi import Stack
+from commands.registry import manifest
 from local.environment import environment
 from tests.bench.plain_objects import Helm, Kubectl, Peer, Pulumi
 from tests.cluster.project import CHECKOUT, Project
@@ -88,19 +90,10 @@ def everyday_tasks(project: Project) -> Iterator[Figure]:
 
 def image_size(project: Project) -> Figure:
     """The image as it is pushed: compressed layers and configuration."""
-    image = json.loads(
-        project.run("pulumi", "stack", "output", "--json", "--stack", project.stack).stdout
-    )["stable"]["image"]
-    raw = project.run("buildx", "imagetools", "inspect", "--raw", image).stdout
-    manifest = json.loads(raw)
-    if "manifests" in manifest:
-        repository = image.partition("@")[0]
-        first = manifest["manifests"][0]["digest"]
-        raw = project.run(
-            "buildx", "imagetools", "inspect", "--raw", f"{repository}@{first}"
-        ).stdout
-        manifest = json.loads(raw)
-    size = manifest["config"]["size"] + sum(layer["size"] for layer in manifest["layers"])
+    running = Stack(project.stack, project.environment).outputs()["stable"]
+    pushed = manifest(running["image"], project.environment)
+    assert pushed, f"{running['image']} is not published"
+    size = pushed["config"]["size"] + sum(layer["size"] for layer in pushed["layers"])
     return Figure("image, compressed", round(size / 1e6, 2), "MB")
 
 

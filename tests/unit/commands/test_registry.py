@@ -1,0 +1,73 @@
+"""What a registry says of an image, asked through buildx."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from commands.errors import CommandError
+from commands.registry import manifest, published_digest
+
+IMAGE = "localhost:5000/slipway/beacon"
+ONE = {"config": {"size": 1}, "layers": [{"size": 2}]}
+SEVERAL = {"manifests": [{"digest": "sha256:first"}, {"digest": "sha256:second"}]}
+
+
+class Registry:
+    """A stand-in for `buildx`: what it says of each reference, or why it fails."""
+
+    def __init__(self, folder: Path) -> None:
+        self._answers = folder / "answers"
+        buildx = folder / "buildx"
+        buildx.write_text(
+            f"#!{sys.executable}\n"
+            "import json, pathlib, sys\n"
+            f"answers = json.loads(pathlib.Path({str(self._answers)!r}).read_text())\n"
+            "found = answers.get(sys.argv[3])\n"
+            "sys.exit(f'ERROR: {sys.argv[3]}: not found' if found is None else print(found))\n"
+        )
+        buildx.chmod(0o755)
+        self.environment: Mapping[str, str] = {"PATH": str(folder)}
+
+    def answers(self, **by_reference: object) -> None:
+        text = {
+            f"{IMAGE}{reference}": answer if isinstance(answer, str) else json.dumps(answer)
+            for reference, answer in by_reference.items()
+        }
+        self._answers.write_text(json.dumps(text))
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path)
+
+
+def test_a_published_version_has_a_digest(registry: Registry) -> None:
+    registry.answers(**{":1.0.0": "sha256:abc"})
+    assert published_digest(IMAGE, "1.0.0", registry.environment) == "sha256:abc"
+
+
+def test_a_version_that_is_not_published_has_none(registry: Registry) -> None:
+    registry.answers()
+    assert published_digest(IMAGE, "1.0.0", registry.environment) is None
+    assert manifest(f"{IMAGE}:1.0.0", registry.environment) is None
+
+
+def test_an_image_for_one_platform_has_its_own_manifest(registry: Registry) -> None:
+    registry.answers(**{":1.0.0": ONE})
+    assert manifest(f"{IMAGE}:1.0.0", registry.environment) == ONE
+
+
+def test_of_an_image_for_several_platforms_it_is_the_first_ones(registry: Registry) -> None:
+    registry.answers(**{"@sha256:all": SEVERAL, "@sha256:first": ONE})
+    assert manifest(f"{IMAGE}@sha256:all", registry.environment) == ONE
+
+
+def test_a_registry_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    buildx = tmp_path / "buildx"
+    buildx.write_text("#!/bin/sh\necho connection refused >&2\nexit 1\n")
+    buildx.chmod(0o755)
+    with pytest.raises(CommandError, match=rf"cannot look up {IMAGE}:1.0.0: connection refused"):
+        published_digest(IMAGE, "1.0.0", {"PATH": str(tmp_path)})
