@@ -31,20 +31,12 @@ class Lock:
         if self.host != socket.gethostname():
             return False
         try:
-            command = Path(f"/proc/{self.pid}/comm").read_text()
-        except FileNotFoundError:
-            return Path("/proc/self").exists() or not _is_running(self.pid)
-        return "pulumi" not in command
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass  # it runs, as somebody else
         return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Stack:
@@ -122,7 +114,8 @@ class Stack:
             if time.monotonic() > deadline:
                 raise CommandError(
                     f"another update of {self.name} (pid {held[0].pid} on {held[0].host}) did not "
-                    f"end within {OTHER_RUN_SECONDS} s; end it, then run this again",
+                    f"end within {OTHER_RUN_SECONDS} s; end it (or `pulumi cancel` it, if that "
+                    "process is something else by now), then run this again",
                     FAILED,
                 )
             if not told:
