@@ -8,6 +8,7 @@ Keys stand under ``slipway:`` in ``Pulumi.<stack>.yaml``. The program reads them
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import combinations, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from schemas.problems import Problem, SettingsError, problems_of
 from schemas.section import Section
 from schemas.values import (
     DECRYPTED,
+    OWN_NAMESPACE,
     VERSION,
     BuildArgument,
     CountOrShare,
@@ -30,6 +32,7 @@ from schemas.values import (
     LabelValue,
     Memory,
     MetricName,
+    OwnNamespace,
     Registry,
     Repository,
     Secret,
@@ -113,14 +116,10 @@ class ContainerLimits(Section):
 class NamespaceSettings(Section):
     """The namespace that holds everything the stack deploys."""
 
-    name: DnsLabel
+    name: OwnNamespace
     """Made by the stack, and deleted with it: one that nothing else lives in."""
     quota: Quota = Quota()
     limits: ContainerLimits = ContainerLimits()
-
-    def contradictions(self) -> Iterator[Problem]:
-        if self.name == "default" or self.name.startswith("kube-"):
-            yield Problem("name", self.name, "a namespace of its own: it is deleted with the stack")
 
 
 class RegistryLogin(Section):
@@ -573,21 +572,32 @@ class Settings(Section):
         yield from self.workload.resources.limits.exceeding(
             self.namespace.limits.max, "workload.resources.limits", "namespace.limits.max"
         )
-        yield from self._foreign_namespace()
+        yield from self._namespaces()
         yield from self._disruptions()
         yield from self._shutdown()
         yield from self._quota()
         yield from self._observability()
 
-    def _foreign_namespace(self) -> Iterator[Problem]:
-        for owner, name in (
-            ("network.proxyNamespace", self.network.proxy_namespace),
-            ("network.monitoringNamespace", self.network.monitoring_namespace),
-            ("observability.nodeNamespace", self.observability.node_namespace),
-            ("routing.gateway.namespace", self.routing.gateway.namespace),
-        ):
-            if self.namespace.name == name:
-                yield Problem("namespace.name", name, f"another namespace than {owner}")
+    def _namespaces(self) -> Iterator[Problem]:
+        """What the stack makes is closed to all others, and deleted with it."""
+        own = {
+            "namespace.name": self.namespace.name,
+            "observability.nodeNamespace": self.observability.node_namespace,
+        }
+        others = {
+            "network.proxyNamespace": self.network.proxy_namespace,
+            "routing.gateway.namespace": self.routing.gateway.namespace,
+        }
+        key, monitoring = "network.monitoringNamespace", self.network.monitoring_namespace
+        is_own = self.observability.mode == "bundled"
+        (own if is_own else others)[key] = monitoring
+        if is_own and not OWN_NAMESPACE.matches(monitoring):
+            why = "with observability.mode bundled the stack makes it"
+            yield Problem(key, monitoring, f"{OWN_NAMESPACE.allowed}; {why}")
+        pairs = (*combinations(own.items(), 2), *product(own.items(), others.items()))
+        for (mine, name), (other, taken) in pairs:
+            if name == taken:
+                yield Problem(mine, name, f"another namespace than {other}")
 
     def _disruptions(self) -> Iterator[Problem]:
         pods = self.fewest_pods
@@ -628,10 +638,7 @@ class Settings(Section):
                 yield Problem(key, has.memory, f"at least {mebibytes(memory)}, {why}")
 
     def _observability(self) -> Iterator[Problem]:
-        observability, node = self.observability, self.observability.node_namespace
-        if node == self.network.monitoring_namespace:
-            allowed = "another namespace than network.monitoringNamespace"
-            yield Problem("observability.nodeNamespace", node, allowed)
+        observability = self.observability
         has_slo = bool(self.slo.model_fields_set)
         if has_slo and observability.mode == "off":
             allowed = '"bundled" or "operator", for slo is set: nothing would measure it'

@@ -15,6 +15,7 @@ from schemas.values import (
     KafkaTopic,
     LabelValue,
     Memory,
+    OwnNamespace,
     Secret,
     Url,
 )
@@ -164,7 +165,7 @@ class ObservabilitySettings(Section):
 
     mode: Mode = "off"
     """`bundled`: servers are deployed. `operator`: the cluster has kube-prometheus-stack."""
-    node_namespace: DnsLabel = "monitoring-node"
+    node_namespace: OwnNamespace = "monitoring-node"
     """Where what needs the nodes themselves runs; servers run in `network.monitoringNamespace`."""
     metrics: MetricsSettings = MetricsSettings()
     logs: LogsSettings = LogsSettings()

@@ -74,6 +74,12 @@ def _is_url(text: str) -> bool:
 DnsLabel = Annotated[
     str, Form("a DNS label: at most 63 of a-z, 0-9 and -, like beacon-dev", _LABEL, 63)
 ]
+OWN_NAMESPACE = Form(
+    "a namespace of its own: at most 63 of a-z, 0-9 and -, not default and not kube-…",
+    rf"(?!default$|kube-){_LABEL}",
+    63,
+)
+OwnNamespace = Annotated[str, OWN_NAMESPACE]
 # Deployments, Services and HPAs are named after the service: `-stable` has to fit beside it.
 ServiceName = Annotated[
     str,

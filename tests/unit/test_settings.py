@@ -229,10 +229,13 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
             'namespace.quota.requests.cpu is "10": use at most limits.cpu, which is 3',
         ),
         (
-            {"namespace": {"name": "kube-system"}},
-            'namespace.name is "kube-system": use a namespace of its own',
+            {"observability": {"mode": "bundled"}, "network": {"monitoringNamespace": "ingress"}},
+            'network.monitoringNamespace is "ingress": use another namespace than network.proxyN',
         ),
-        ({"namespace": {"name": "default"}}, 'namespace.name is "default": use a namespace of its'),
+        (
+            {"observability": {"nodeNamespace": "ingress"}},
+            'observability.nodeNamespace is "ingress": use another namespace than network.proxyN',
+        ),
         (
             {"namespace": {"name": "ingress"}},
             'namespace.name is "ingress": use another namespace than network.proxyNamespace',
@@ -327,6 +330,23 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
 def test_a_contradiction_is_refused(tmp_path: Path, sections: dict[str, Any], says: str) -> None:
     problems = refused(tmp_path, changed(SMALLEST, sections))
     assert problems[0].startswith(f"slipway:{says}"), problems
+
+
+@pytest.mark.parametrize("name", ["default", "kube-system", "kube-public"])
+@pytest.mark.parametrize("section", ["namespace", "network", "observability"])
+def test_a_stack_takes_over_no_namespace_of_the_clusters_own(
+    tmp_path: Path, section: str, name: str
+) -> None:
+    key = {"namespace": "name", "network": "monitoringNamespace", "observability": "nodeNamespace"}
+    changes = changed({"observability": {"mode": "bundled"}}, {section: {key[section]: name}})
+    (line,) = refused(tmp_path, changed(SMALLEST, changes))
+    assert line.startswith(f'slipway:{section}.{key[section]} is "{name}": use a namespace of its')
+
+
+@pytest.mark.parametrize("mode", ["operator", "off"])
+def test_what_the_stack_does_not_make_may_be_in_kube_system(mode: str) -> None:
+    network = {"monitoringNamespace": "kube-system", "proxyNamespace": "kube-system"}
+    assert settings(network=network, observability={"mode": mode})
 
 
 def test_an_operators_prometheus_keeps_metrics_as_long_as_it_likes() -> None:
