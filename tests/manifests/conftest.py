@@ -1,6 +1,7 @@
 """Stacks to render, and the outside checkers that read what comes out."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from commands.turn import turn
 from components.versions import PROMETHEUS_OPERATOR
 from local import toolchain
 from local.layout import Layout
@@ -56,6 +58,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 CHECKERS = ("kubeconform", "kube-score", "promtool", "amtool", "loki", "otelcol-k8s")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Variant = Callable[[str], Path]
+Shared = Callable[[str, Callable[[Path], None]], Path]
 
 
 def run(*command: str | Path, cwd: Path = PROJECT, **options: Any) -> Any:
@@ -88,14 +92,44 @@ def stack_file(folder: Path, stack: str, changes: dict[str, Any]) -> Path:
     return file
 
 
-@pytest.fixture(scope="session", params=VARIANTS)
-def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that a variant was rendered to."""
-    stack, changes = VARIANTS[request.param]
-    folder = tmp_path_factory.mktemp(request.param)
-    result = render(stack_file(folder, stack, changes), folder / "out")
-    assert result.returncode == 0, result.stderr
-    return folder / "out"
+@pytest.fixture(scope="session")
+def shared(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """A folder by its name: the first worker that asks for it fills it, the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base if worker_id == "master" else base.parent) / "shared"
+
+    def folder(name: str, fill: Callable[[Path], None]) -> Path:
+        done, making = root / name, root / f"{name}.making"
+        with turn(name, root):
+            if not done.exists():
+                shutil.rmtree(making, ignore_errors=True)
+                making.mkdir()
+                fill(making)
+                making.rename(done)
+        return done
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def variant(shared: Shared) -> Variant:
+    """The folder that a variant was rendered to, by its name."""
+
+    def folder(name: str) -> Path:
+        def fill(making: Path) -> None:
+            stack, changes = VARIANTS[name]
+            result = render(stack_file(making, stack, changes), making / "out")
+            assert result.returncode == 0, result.stderr
+
+        return shared(name, fill) / "out"
+
+    return folder
+
+
+@pytest.fixture(params=VARIANTS)
+def rendered(request: pytest.FixtureRequest, variant: Variant) -> Path:
+    """The folder of each variant."""
+    return variant(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -115,36 +149,40 @@ def checkers() -> Path:
 
 
 @pytest.fixture(scope="session")
-def podsecurity(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def podsecurity(go: Run, shared: Shared) -> Path:
     """The program in ``podsecurity/``."""
-    program = tmp_path_factory.mktemp("podsecurity") / "podsecurity"
-    built = go("build", "-o", program, ".", cwd=PROJECT / "tests" / "manifests" / "podsecurity")
-    assert built.returncode == 0, built.stderr
-    return program
+
+    def fill(folder: Path) -> None:
+        source = PROJECT / "tests" / "manifests" / "podsecurity"
+        built = go("build", "-o", folder / "podsecurity", ".", cwd=source)
+        assert built.returncode == 0, built.stderr
+
+    return shared("podsecurity", fill) / "podsecurity"
 
 
 @pytest.fixture(scope="session")
-def schemas(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def schemas(go: Run, shared: Shared) -> Path:
     """JSON schemas of Kubernetes, the Gateway API and the Prometheus operator, for kubeconform."""
-    folder = tmp_path_factory.mktemp("schemas")
 
-    def source(module: str, version: str | None = None) -> Path:
+    def source(folder: Path, module: str, version: str | None = None) -> Path:
         version = version or PLATFORM.version_of(module)
         # Outside the checkout: no go.mod there has a say.
         result = go("mod", "download", "-json", f"{module}@{version}", cwd=folder)
         assert result.returncode == 0, result.stdout + result.stderr
         return Path(json.loads(result.stdout)["Dir"])
 
-    gateway = source("sigs.k8s.io/gateway-api")
-    operator = source(
-        "github.com/prometheus-operator/prometheus-operator", f"v{PROMETHEUS_OPERATOR}"
-    ).joinpath("example", "prometheus-operator-crd")
-    write_schemas(
-        source("k8s.io/kubernetes") / "api" / "openapi-spec" / "swagger.json",
-        [
-            *sorted((gateway / "config" / "crd" / "standard").glob("*.yaml")),
-            *(operator / f"monitoring.coreos.com_{kind}.yaml" for kind in _OPERATOR_KINDS),
-        ],
-        folder,
-    )
-    return folder
+    def fill(folder: Path) -> None:
+        gateway = source(folder, "sigs.k8s.io/gateway-api")
+        operator = source(
+            folder, "github.com/prometheus-operator/prometheus-operator", f"v{PROMETHEUS_OPERATOR}"
+        ).joinpath("example", "prometheus-operator-crd")
+        write_schemas(
+            source(folder, "k8s.io/kubernetes") / "api" / "openapi-spec" / "swagger.json",
+            [
+                *sorted((gateway / "config" / "crd" / "standard").glob("*.yaml")),
+                *(operator / f"monitoring.coreos.com_{kind}.yaml" for kind in _OPERATOR_KINDS),
+            ],
+            folder,
+        )
+
+    return shared("schemas", fill)

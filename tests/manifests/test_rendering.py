@@ -1,35 +1,33 @@
 """What every rendering is: the same each time, complete, and without a secret."""
 
 import filecmp
+import shutil
 from pathlib import Path
 
 import yaml
 
-from tests.manifests.conftest import CANARY, LOGIN, SECRET, VARIANTS, render, stack_file
+from tests.manifests.conftest import LOGIN, SECRET, VARIANTS, Variant, render, stack_file
 
 
-def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
-    stack = stack_file(tmp_path, "prod", {"release": CANARY})
-    for out in ("one", "two"):
-        assert render(stack, tmp_path / out).returncode == 0
-    compared = filecmp.dircmp(tmp_path / "one", tmp_path / "two")
+def test_two_runs_write_the_same_bytes(variant: Variant, tmp_path: Path) -> None:
+    first, second = variant("prod-canary"), tmp_path / "out"
+    assert render(stack_file(tmp_path, *VARIANTS["prod-canary"]), second).returncode == 0
+    compared = filecmp.dircmp(first, second)
     assert compared.left_only == compared.right_only == []
-    names = [path.name for path in (tmp_path / "one").iterdir()]
-    match, mismatch, errors = filecmp.cmpfiles(
-        tmp_path / "one", tmp_path / "two", names, shallow=False
-    )
+    names = [path.name for path in first.iterdir()]
+    match, mismatch, errors = filecmp.cmpfiles(first, second, names, shallow=False)
     assert (mismatch, errors) == ([], [])
     assert len(match) == len(names)
 
 
-def test_rendering_over_an_earlier_one_leaves_what_a_fresh_one_has(tmp_path: Path) -> None:
-    stack = stack_file(tmp_path, "prod", {"release": CANARY})
-    assert render(stack, tmp_path / "out").returncode == 0
-    stack = stack_file(tmp_path, "prod", {})
-    for out in ("out", "fresh"):
-        assert render(stack, tmp_path / out).returncode == 0
-    names = [sorted(path.name for path in (tmp_path / out).iterdir()) for out in ("out", "fresh")]
-    assert names[0] == names[1]
+def test_rendering_over_an_earlier_one_leaves_what_a_fresh_one_has(
+    variant: Variant, tmp_path: Path
+) -> None:
+    out = shutil.copytree(variant("prod-canary"), tmp_path / "out")
+    assert render(stack_file(tmp_path, *VARIANTS["prod"]), out).returncode == 0
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        path.name for path in variant("prod").iterdir()
+    )
 
 
 def test_no_secret_is_in_it(rendered: Path) -> None:
@@ -60,11 +58,10 @@ def test_every_object_is_in_a_namespace_of_the_stacks(rendered: Path) -> None:
             assert one["metadata"]["namespace"] in namespaces
 
 
-def test_dev_and_prod_are_the_same_objects_but_for_grafana(tmp_path: Path) -> None:
+def test_dev_and_prod_are_the_same_objects_but_for_grafana(variant: Variant) -> None:
     names = []
     for stack in ("dev", "prod"):
         assert VARIANTS[stack] == (stack, {})
-        assert render(stack, tmp_path / stack).returncode == 0
-        names.append({file.name.replace(stack, "") for file in (tmp_path / stack).iterdir()})
+        names.append({file.name.replace(stack, "") for file in variant(stack).iterdir()})
     # A bare machine has no image of it.
     assert names[0] == {name for name in names[1] if "grafana" not in name}

@@ -7,30 +7,35 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.manifests.conftest import run
+from tests.manifests.conftest import VARIANTS, Variant, run
 
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.fixture(scope="module")
-def configs(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+SERVED = ("dev", "prod", "prod-told")
+"""The variants whose servers differ."""
+AS_PROD = ("prod-canary", "prod-gateway", "prod-login")
+"""Those whose servers have the files of prod's."""
+
+
+@pytest.fixture(params=SERVED)
+def configs(request: pytest.FixtureRequest, variant: Variant, tmp_path: Path) -> Path:
     """Every server's files as its pod sees them, in a folder of the server's name."""
-    found = {
-        document["metadata"]["name"]: document
-        for file in rendered.glob("40-monitoring-*.yaml")
-        if (document := yaml.safe_load(file.read_text()))
-    }
-    if not found:
-        pytest.skip("a stack without servers")
-    folder = tmp_path_factory.mktemp("configs")
-    for name, workload in found.items():
+    return written(variant(request.param), tmp_path / "configs")
+
+
+def written(rendered: Path, folder: Path) -> Path:
+    """Write the files of the servers' ConfigMaps as their pods mount them."""
+    for file in rendered.glob("40-monitoring-*.yaml"):
+        workload = yaml.safe_load(file.read_text())
+        name = workload["metadata"]["name"]
         maps = list(rendered.glob(f"20-*-configmap-{name}.yaml"))
         if maps:
             data = yaml.safe_load(maps[0].read_text())["data"]
             for item in _items(workload):
-                file = folder / name / item["path"]
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(data[item["key"]])
+                path = folder / name / item["path"]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(data[item["key"]])
     return folder
 
 
@@ -38,6 +43,23 @@ def _items(workload: dict[str, Any]) -> list[dict[str, str]]:
     volumes = workload["spec"]["template"]["spec"]["volumes"]
     (config,) = (volume for volume in volumes if volume["name"] == "config")
     return config["configMap"]["items"]
+
+
+def files_of(folder: Path) -> dict[Path, str]:
+    """The text of every file below a folder."""
+    return {
+        file.relative_to(folder): file.read_text() for file in folder.rglob("*") if file.is_file()
+    }
+
+
+def test_every_variant_is_looked_at_or_has_the_same_files(variant: Variant, tmp_path: Path) -> None:
+    assert {*SERVED, *AS_PROD} == {
+        name for name in VARIANTS if [*variant(name).glob("40-monitoring-*.yaml")]
+    }
+    prod = files_of(written(variant("prod"), tmp_path / "prod"))
+    assert prod
+    for name in AS_PROD:
+        assert files_of(written(variant(name), tmp_path / name)) == prod
 
 
 def test_prometheus_accepts_its_configuration_and_rules(configs: Path, checkers: Path) -> None:
@@ -101,6 +123,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.parametrize("configs", ["prod"], indirect=True)
 @pytest.mark.parametrize("checker", MISTAKES)
 def test_a_checker_refuses_a_mistake(
     configs: Path, checkers: Path, tmp_path: Path, checker: str
@@ -119,10 +142,9 @@ def test_a_checker_refuses_a_mistake(
     assert run(checkers / checker, *arguments[checker]).returncode != 0
 
 
+@pytest.mark.parametrize("configs", ["prod", "prod-told"], indirect=True)
 def test_grafana_is_given_dashboards_with_sources_that_are_there(configs: Path) -> None:
     folder = configs / "grafana"
-    if not folder.is_dir():
-        pytest.skip("a stack without Grafana")
     sources = yaml.safe_load((folder / "provisioning/datasources/slipway.yaml").read_text())
     uids = {source["uid"] for source in sources["datasources"]}
     assert {"prometheus", "loki", "jaeger"} <= uids
