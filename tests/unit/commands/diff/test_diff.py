@@ -43,7 +43,7 @@ def test_an_image_version_changes_what_names_it(diff: Diff) -> None:
     digest = f"sha256:{'c' * 64}"
     diff.repository.replace("Pulumi.dev.yaml", "version: 0.9.0", "version: 0.9.1")
     diff.repository.replace("Pulumi.dev.yaml", f"sha256:{'b' * 64}", digest)
-    compared = diff.compared()
+    compared = diff.changed()
     assert compared.objects == {
         "changed": {name.replace("canary", "stable") for name in CANARY_WORKLOAD}
     }
@@ -53,7 +53,7 @@ def test_an_image_version_changes_what_names_it(diff: Diff) -> None:
 
 def test_a_canary_weight_changes_one_ingress(diff: Diff) -> None:
     diff.repository.replace("Pulumi.dev.yaml", "weight: 10", "weight: 25")
-    compared = diff.compared()
+    compared = diff.changed()
     assert compared.objects == {"changed": {"Ingress beacon-canary"}}
     weight = 'metadata.annotations["nginx.ingress.kubernetes.io/canary-weight"]: 10 → 25'
     assert weight in compared.text
@@ -66,12 +66,12 @@ def test_a_new_key_with_a_default_changes_nothing(diff: Diff) -> None:
         '    proxy_namespace: DnsLabel = "ingress"\n    added: bool = True\n    """New."""\n',
     )
     diff.repository.configure("dev", "network", added=True)
-    assert diff.compared().objects == {}
+    assert diff.changed().objects == {}
 
 
 def test_an_ended_canary_takes_its_whole_workload_along(diff: Diff) -> None:
     diff.repository.configure("dev", "release", canary=None)
-    assert diff.compared().objects == {
+    assert diff.changed().objects == {
         "removed": CANARY_WORKLOAD,
         "changed": {"Ingress beacon-canary"},
     }
@@ -80,7 +80,7 @@ def test_an_ended_canary_takes_its_whole_workload_along(diff: Diff) -> None:
 def test_a_removed_component_is_called_out_where_it_routes(diff: Diff) -> None:
     diff.repository.configure("dev", "release", strategy="rolling", canary=None)
     routing = {"Service beacon-canary", "Ingress beacon-canary"}
-    compared = diff.compared()
+    compared = diff.changed()
     assert compared.objects == {"removed": CANARY_WORKLOAD | routing}
     first = compared.text.index("Look at these first")
     called_out = compared.text.index("! deletes Ingress beacon-dev/beacon-canary (routing)")
@@ -89,7 +89,7 @@ def test_a_removed_component_is_called_out_where_it_routes(diff: Diff) -> None:
 
 def test_a_renamed_object_is_a_deletion_and_a_creation(diff: Diff) -> None:
     diff.repository.replace("components/namespace.py", '"name": "quota"', '"name": "allowance"')
-    compared = diff.compared()
+    compared = diff.changed()
     assert compared.objects == {
         "added": {"ResourceQuota allowance"},
         "removed": {"ResourceQuota quota"},
@@ -103,7 +103,7 @@ def test_a_renamed_object_is_a_deletion_and_a_creation(diff: Diff) -> None:
 
 def test_a_bound_of_the_autoscaler_changes_only_that(diff: Diff) -> None:
     diff.repository.configure("dev", "autoscaling", maxReplicas=9)
-    compared = diff.compared()
+    compared = diff.changed()
     assert compared.objects == {
         "changed": {
             "HorizontalPodAutoscaler beacon-canary",
@@ -115,7 +115,7 @@ def test_a_bound_of_the_autoscaler_changes_only_that(diff: Diff) -> None:
 
 def test_a_configuration_value_is_shown_as_a_difference_of_texts(diff: Diff) -> None:
     diff.repository.configure("dev", "config", message="Good morning")
-    compared = diff.compared()
+    compared = diff.changed()
     assert compared.objects == {"changed": {"ConfigMap beacon-canary", "ConfigMap beacon-stable"}}
     assert 'data["config.yaml"]:' in compared.text
     assert "+ message: Good morning" in compared.text
@@ -124,7 +124,7 @@ def test_a_configuration_value_is_shown_as_a_difference_of_texts(diff: Diff) -> 
 
 def test_an_added_object_is_the_only_one(diff: Diff) -> None:
     diff.repository.append("__main__.py", ADDED_CONFIG_MAP)
-    assert diff.compared().objects == {"added": {"ConfigMap beacon-dashboard"}}
+    assert diff.changed().objects == {"added": {"ConfigMap beacon-dashboard"}}
 
 
 # Code, not only configuration
