@@ -48,22 +48,22 @@ def deployed(project: Project) -> None:
 
 def test_a_bad_value_is_refused_with_exit_code_two_and_nothing_touched(project: Project) -> None:
     before = project.file.read_text()
-    objects = kubernetes_objects(project)
+    objects = as_declared(kubernetes_objects(project))
     with project.config() as config:
         config["slipway:autoscaling"]["minReplicas"] = 50
     result = project.run("make", "--silent", "up", f"STACK={project.stack}")
+    plain = project.pulumi_up()
+    project.file.write_text(before)
     assert result.returncode == 2, result.stdout + result.stderr
     assert "slipway:autoscaling.minReplicas" in result.stderr
     assert "50" in result.stderr
     assert "Traceback" not in result.stderr
 
-    plain = project.pulumi_up()
     text = plain.stdout + plain.stderr
     assert plain.returncode != 0
     assert text.count("slipway:autoscaling.minReplicas") == 1, text
     assert "Traceback" not in text
-    assert kubernetes_objects(project) == objects
-    project.file.write_text(before)
+    assert as_declared(kubernetes_objects(project)) == objects
 
 
 def test_source_that_does_not_compile_is_shown_as_the_compiler_shows_it(project: Project) -> None:
