@@ -3,10 +3,10 @@ STACK  ?= dev
 OUT    ?= out/$(STACK)
 PYTHON ?= python3
 ARGS   ?=
-# Most tests wait more than they work: so many run beside each other.
+# Most tests wait more than they work: so many run beside each other, of `make test` three on the
+# node (tests/conftest.py).
 BESIDE ?= --numprocesses=4
-# Fewer on the node, whose two cores run all their pods too.
-ON_NODE ?= --numprocesses=3
+WORKERS ?= --numprocesses=6
 BASE   ?= HEAD
 FORMAT ?= terminal
 
@@ -155,9 +155,7 @@ local-reset: $(RUN) ## Stop it and forget all that ran on it; what was built sta
 ##@ The code
 
 test: lint test-app ## Run every test: style, types, the Go service, unit, manifests, cluster
-	@$(PY) -m pytest tests/unit tests/manifests $(BESIDE) $(ARGS)
-	@$(PY) -m pytest tests/cluster -m 'not alone' $(ON_NODE) $(ARGS)
-	@$(PY) -m pytest tests/cluster -m alone $(ARGS)
+	@$(PY) -m pytest $(WORKERS) $(ARGS)
 
 test-app: $(RUN) ## Run the Go service's tests, race detector on
 	@$(PY) -m commands.app test
@@ -169,8 +167,7 @@ test-manifests: $(DEV) ## Render the stacks and let outside checkers read them
 	@$(PY) -m pytest tests/manifests $(BESIDE) $(ARGS)
 
 test-cluster: $(DEV) ## Run the tests on a running node
-	@$(PY) -m pytest tests/cluster -m 'not alone' $(ON_NODE) $(ARGS)
-	@$(PY) -m pytest tests/cluster -m alone $(ARGS)
+	@$(PY) -m pytest tests/cluster --numprocesses=3 $(ARGS)
 
 lint: $(DEV) ## Check style and types
 	@$(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/pyright

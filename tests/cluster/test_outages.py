@@ -1,6 +1,7 @@
 """A part of the ground that is down is named, and the next `up` goes on.
 
-These tests stop what every other test stands on: they run alone.
+These tests stop what every other test stands on: nothing else is on the node meanwhile
+(tests/conftest.py).
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 from local.layout import Layout
 from tests.cluster.project import Project, changes
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.alone]
+pytestmark = pytest.mark.timeout(900)
 
 
 @contextmanager
