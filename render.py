@@ -134,8 +134,8 @@ _Dumper.add_representer(str, _represent_text)
 def _text(manifest: Manifest) -> str:
     if manifest["kind"] != "Secret":
         return yaml.dump(manifest, Dumper=_Dumper)
-    shown = {key: value for key, value in manifest.items() if key != "stringData"}
-    keys = ", ".join(sorted(manifest["stringData"]))
+    shown = {key: value for key, value in manifest.items() if key != "data"}
+    keys = ", ".join(sorted(manifest["data"]))
     return f"# The values are left out, of: {keys}\n{yaml.dump(shown, Dumper=_Dumper)}"
 
 

@@ -10,6 +10,7 @@ from pulumi_kubernetes.core.v1 import Secret
 from pydantic import SecretStr
 
 from components.labels import Identity
+from components.secret_data import secret_data
 from settings import ImageSettings, RegistryLogin
 
 
@@ -66,7 +67,7 @@ class Credentials(pulumi.ComponentResource):
             name,
             metadata={"name": name, "namespace": self._namespace, "labels": self._labels},
             type=kind,
-            string_data={key: pulumi.Output.secret(value) for key, value in data.items()},
+            data=secret_data(data),
             opts=pulumi.ResourceOptions(parent=self),
         )
 

@@ -21,6 +21,7 @@ from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding
 
 from components.labels import Identity, Labels
 from components.observability.addresses import Address
+from components.secret_data import secret_data
 from components.unset import without_unset
 from schemas.observability import ServerResources, Store
 from schemas.values import amount, mebibytes
@@ -220,9 +221,7 @@ class Server(pulumi.ComponentResource):
                     f"{name}-secrets",
                     metadata=self._metadata(),
                     type="Opaque",
-                    string_data={
-                        key: pulumi.Output.secret(value) for key, value in about.secrets.items()
-                    },
+                    data=secret_data(about.secrets),
                     opts=self._child,
                 )
             )

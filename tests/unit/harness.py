@@ -1,5 +1,6 @@
 """A program run under the SDK's mocks, and what it registered: read only after all is drained."""
 
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -64,6 +65,11 @@ class Registry(Mocks):
         ]
         assert len(found) == 1, f"{len(found)} of {kind} {name or ''}"
         return found[0]
+
+    def secret(self, name: str | None = None) -> dict[str, str]:
+        """The values in the only Secret, or in that whose object is ``name``."""
+        data = self.one("Secret", name)["data"]
+        return {key: b64decode(value).decode() for key, value in data.items()}
 
     def named(self, kind: str) -> set[str]:
         """The names of the objects of ``kind``."""

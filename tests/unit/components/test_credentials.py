@@ -21,13 +21,13 @@ def credentials(image: ImageSettings = OPEN, token: SecretStr | None = None) -> 
 def test_a_token_is_generated_where_none_is_given() -> None:
     registry = credentials()
     assert registry.of_kind("RandomPassword")[0].inputs["length"] == 32
-    assert registry.one("Secret", "beacon-token")["stringData"] == {"token": "drawn"}
+    assert registry.secret("beacon-token") == {"token": "drawn"}
 
 
 def test_a_given_token_is_used_and_none_is_generated() -> None:
     registry = credentials(token=SecretStr("given"))
     assert registry.of_kind("RandomPassword") == []
-    assert registry.one("Secret", "beacon-token")["stringData"] == {"token": "given"}
+    assert registry.secret("beacon-token") == {"token": "given"}
 
 
 def test_an_open_registry_needs_no_pull_secret() -> None:
@@ -35,9 +35,9 @@ def test_an_open_registry_needs_no_pull_secret() -> None:
 
 
 def test_a_closed_registry_is_pulled_from_with_the_login_that_pushed() -> None:
-    secret = credentials(CLOSED).one("Secret", "beacon-registry")
-    assert secret["type"] == "kubernetes.io/dockerconfigjson"
-    auths = json.loads(secret["stringData"][".dockerconfigjson"])["auths"]
+    registry = credentials(CLOSED)
+    assert registry.one("Secret", "beacon-registry")["type"] == "kubernetes.io/dockerconfigjson"
+    auths = json.loads(registry.secret("beacon-registry")[".dockerconfigjson"])["auths"]
     assert base64.b64decode(auths["localhost:5000"]["auth"]) == b"robot:hidden"
 
 

@@ -40,7 +40,7 @@ def test_urls_are_in_a_secret_and_the_configuration_names_their_files() -> None:
     }
     registry = made(Alertmanager, alerts=alerts)
     names = {"page-webhook", "page-slack", "ticket-slack", "heartbeat"}
-    assert registry.one("Secret")["stringData"] == dict.fromkeys(names, URL)
+    assert registry.secret() == dict.fromkeys(names, URL)
     text = registry.one("ConfigMap")["data"]["alertmanager.yaml"]
     assert URL not in text
     assert all(f"/run/secrets/server/{name}" in text for name in names)

@@ -175,7 +175,7 @@ def test_the_image_with_all_exporters_is_taken_only_where_there_is_a_sink() -> N
 
 def test_a_sinks_key_is_a_file_and_its_port_is_let_through() -> None:
     registry = made(CollectorAgent, logs=SINKS)
-    assert registry.one("Secret")["stringData"] == {"elasticsearch": "hidden"}
+    assert registry.secret() == {"elasticsearch": "hidden"}
     text = registry.one("ConfigMap")["data"]["collector.yaml"]
     assert "${file:/run/secrets/server/elasticsearch}" in text
     assert "hidden" not in text

@@ -15,7 +15,7 @@ def sources(registry: Registry) -> dict[str, Any]:
 
 def test_the_password_is_drawn_and_in_a_secret_only() -> None:
     registry = made(Grafana)
-    assert registry.one("Secret")["stringData"] == {"password": "drawn"}
+    assert registry.secret() == {"password": "drawn"}
     ini = registry.one("ConfigMap")["data"]["grafana.ini"]
     assert "admin_password = $__file{/run/secrets/server/password}" in ini
     assert "drawn" not in str(registry.one("StatefulSet"))

@@ -163,7 +163,7 @@ def test_files_keep_their_path_below_the_folder() -> None:
 
 def test_secrets_are_files_from_a_secret_and_nowhere_else() -> None:
     registry = made(secrets={"password": "hidden"}, files={"a": "b"})
-    assert registry.one("Secret")["stringData"] == {"password": "hidden"}
+    assert registry.secret() == {"password": "hidden"}
     others = [one for one in registry.resources.values() if not one.is_of("Secret")]
     assert "hidden" not in str(others)
     assert {"name": "secrets", "mountPath": str(SECRETS), "readOnly": True} in container(registry)[
