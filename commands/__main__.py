@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
@@ -14,7 +15,7 @@ from commands.errors import BAD_INPUT, CommandError
 from commands.ground import Ground
 from commands.monitoring import Monitoring, check_mode
 from commands.pulumi import Stack
-from commands.release import VERSION_FILE, Release
+from commands.release import VERSION_FILE, Release, parse_version
 from commands.turn import turn
 from local.errors import LocalError
 from local.layout import Layout
@@ -50,11 +51,11 @@ class Run:
         self.stack.select()
         return Release(self.stack, self.settings, self.environment)
 
-    def update(self, *arguments: str) -> None:
+    def update(self, *arguments: str, plan: Path | None = None) -> None:
         """``pulumi up``, then what runs.
 
         A stack on the cluster at hand is updated at once. One that names its cluster shows its
-        preview first and, on a terminal, asks.
+        preview first and, on a terminal, asks. With a ``plan`` nothing happens that is not in it.
         """
         self.stack.select()
         at_hand = self.settings.cluster.context is None
@@ -64,9 +65,13 @@ class Run:
             *(["--skip-preview"] if at_hand else []),
             *arguments,
         )
+        if plan is not None:
+            arguments = (*arguments, "--plan", str(plan))
         if self.ground.lacks_images():
-            # The service is not kept waiting for minutes of compiling what watches it.
-            self.stack.up(*ALL_BUT_OBSERVABILITY, *arguments)
+            # The service is not kept waiting for minutes of compiling what watches it. A plan is
+            # for one update: one that leaves something out would violate it.
+            if plan is None:
+                self.stack.up(*ALL_BUT_OBSERVABILITY, *arguments)
             self.ground.build_images()
         self.stack.up(*arguments)
         self.status()
@@ -87,6 +92,15 @@ class Run:
         status.show(self.stack.outputs(), self.environment, self.settings.cluster.context)
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what can be refused before anything is looked at."""
+    if version := getattr(arguments, "version", ""):
+        parse_version(version)
+    plan = getattr(arguments, "plan", None)
+    if plan and not plan.is_file():
+        raise CommandError(f"PLAN={plan} is not there: `make ci-preview PLAN={plan}` writes it")
+
+
 def _weight(text: str) -> int:
     try:
         return int(text)
@@ -102,6 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("up", "preview", "down", "status", "canary", "promote", "rollback"):
         command = commands.add_parser(name)
         command.add_argument("--stack", default="dev")
+        if name == "up":
+            command.add_argument("--plan", type=Path)
         if name in ("canary", "rollback"):
             command.add_argument("--version", default="")
         if name == "canary":
@@ -138,6 +154,7 @@ def _execute(arguments: argparse.Namespace) -> None:
     if arguments.command in LOOK:
         _look(arguments)
         return
+    _check(arguments)
     # A release command mends what app/VERSION contradicts: it pins the version before.
     moves_traffic = arguments.command in MOVE_TRAFFIC
     settings = load(arguments.stack, None if moves_traffic else VERSION_FILE)
@@ -154,7 +171,7 @@ def _execute(arguments: argparse.Namespace) -> None:
 def _perform(run: Run, arguments: argparse.Namespace, weight: int) -> None:
     match arguments.command:
         case "up":
-            run.update(*arguments.arguments)
+            run.update(*arguments.arguments, plan=arguments.plan)
         case "preview":
             run.preview(*arguments.arguments)
         case "down":

@@ -17,6 +17,9 @@ from commands.errors import FAILED, CommandError
 from commands.stack_file import PROJECT, forget_salt
 from commands.turn import OTHER_RUN_SECONDS
 
+_SALT_OF_THE_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
+"""A stack file without a salt uses the state's: what one machine encrypts, another one reads."""
+
 
 @dataclass(frozen=True)
 class Lock:
@@ -47,12 +50,13 @@ class Stack:
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         self.name = name
-        self.environment = dict(environment)
+        self.environment = {**environment, **_SALT_OF_THE_STATE}
 
-    def select(self) -> None:
-        """Make the stack if it is new, and ready for an update if an earlier one was cut off."""
+    def select(self, *, mend: bool = True) -> None:
+        """Make the stack if it is new; ``mend`` it for an update if an earlier one was cut off."""
         self._run("stack", "select", "--create", self.name, capture=True)
-        self._end_interrupted_update()
+        if mend:
+            self._end_interrupted_update()
 
     def up(self, *arguments: str) -> None:
         """``pulumi up``."""

@@ -19,7 +19,8 @@ from settings import Settings
 VERSION_FILE = PROJECT / "app" / "VERSION"
 
 
-def _parse(version: str) -> Version:
+def parse_version(version: str) -> Version:
+    """A version as a person typed it. Raises :class:`CommandError`."""
     try:
         return Version.parse(version)
     except ValueError:
@@ -49,7 +50,7 @@ class Release:
         ``version`` is published already, or it is what ``app/VERSION`` names, or it is newer than
         that: then ``app/VERSION`` is moved on to it and it is built from the working tree.
         """
-        wanted = _parse(version)
+        wanted = parse_version(version)
         if not 0 <= weight <= 100:  # noqa: PLR2004
             raise CommandError(f"WEIGHT={weight} is out of bounds: use a percentage from 0 to 100")
         release = self._settings.release
@@ -73,7 +74,7 @@ class Release:
         if version != built:
             digest = published_digest(self._image, version, self._environment)
             if digest is None:
-                if wanted <= _parse(built):
+                if wanted <= parse_version(built):
                     raise CommandError(
                         f"VERSION={version} is not published in {self._image} and app/VERSION is "
                         f"{built} already: name a published version, or one after {built}"
@@ -117,7 +118,7 @@ class Release:
         return f"{self._file.path.name}: stable {release.stable.version} -> {version}"
 
     def _published(self, version: str) -> tuple[str, str]:
-        _parse(version)
+        parse_version(version)
         digest = published_digest(self._image, version, self._environment)
         if digest is None:
             raise CommandError(f"VERSION={version} is not published in {self._image}")

@@ -2,7 +2,7 @@
 
 Nobody is asked and nothing is changed. The file is written whole, and only when Pulumi came to a
 result: a comment that is made from it is never half of one. Exit code 1: a policy is broken, or
-there is drift; 2: there is no result.
+there is drift; 2: there is no result. A preview can save what it says as the plan of an update.
 """
 
 import argparse
@@ -37,7 +37,9 @@ ARGUMENTS: dict[Task, Sequence[str]] = {
 }
 _UNREACHABLE = "cluster is unreachable"
 _CHANGED = "no changes were expected"
-_PROGRESS = re.compile(r"(?m)^(?:@ previewing .*|Loading policy packs.*)\n")
+_PROGRESS = re.compile(
+    r"(?m)^(?:@ previewing .*|Loading policy packs.*|Update plan written .*|Run `pulumi up .*)\n"
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Result:
     stack: str
     text: str
     succeeded: bool
+    needs_cluster: bool = False
+    """Whether what a preview can say without the cluster is not enough."""
 
     @property
     def broken(self) -> list[str]:
@@ -67,22 +71,36 @@ class Result:
     @property
     def is_whole(self) -> bool:
         """Whether it says all that there is to say."""
-        if self.task == "drift" and self.unknown:
+        if (self.task == "drift" or self.needs_cluster) and self.unknown:
             return False
         return self.succeeded or bool(self.broken) or self.drifted
+
+    @property
+    def changes(self) -> str:
+        """What would be done; not what a refresh read, which is mostly the status of objects."""
+        planned = re.search(r"(?m)^[ ~+-] ?pulumi:pulumi:Stack: \((?!refresh)", self.text)
+        return self.text[planned.start() :] if self.task == "drift" and planned else self.text
+
+    @property
+    def counts(self) -> list[str]:
+        """``2 to create``, and so on."""
+        summary = self.text.partition("\nResources:")[2]
+        return list(dict.fromkeys(re.findall(r"\b(\d+ to [a-z-]+)", summary)))
 
     @property
     def totals(self) -> str:
         """``2 to create, 23 unchanged``."""
         summary = self.text.partition("\nResources:")[2]
-        counted = re.findall(r"\b(\d+ (?:to [a-z-]+|unchanged))", summary)
-        return ", ".join(dict.fromkeys(counted)) or "no changes"
+        unchanged = re.findall(r"\b(\d+ unchanged)", summary)[:1]
+        return ", ".join([*self.counts, *unchanged]) or "no changes"
 
 
 def comment(result: Result, whole: Path) -> str:
     """The result as Markdown; ``whole`` has what does not fit."""
-    if result.task == "drift":
-        title = f"Drift in `{result.stack}`" if result.drifted else f"No drift in `{result.stack}`"
+    if result.drifted:
+        title = f"Drift in `{result.stack}`: {', '.join(result.counts)}"
+    elif result.task == "drift":
+        title = f"No drift in `{result.stack}`"
     elif result.broken:
         title = f"Preview of `{result.stack}`: stopped by {', '.join(sorted(set(result.broken)))}"
     else:
@@ -90,7 +108,7 @@ def comment(result: Result, whole: Path) -> str:
     head = f"<!-- slipway-{result.task}: {result.stack} -->\n### {title}\n\n"
     for unknown in result.unknown:
         head += f"> [!NOTE]\n> {html.escape(unknown, quote=False)}\n\n"
-    text, rest = html.escape(result.text, quote=False), ""
+    text, rest = html.escape(result.changes, quote=False), ""
     room = MOST_CHARACTERS - len(head)
     if len(text) > room:
         text = text[:room].rpartition("\n")[0]
@@ -100,17 +118,23 @@ def comment(result: Result, whole: Path) -> str:
     return f"{head}{folded}\n</details>\n{rest}"
 
 
-def run(task: Task, name: str, settings: Settings) -> Result:
-    """Ask Pulumi. Raises :class:`CommandError` where it comes to no result."""
+def run(task: Task, name: str, settings: Settings, plan: Path | None = None) -> Result:
+    """Ask Pulumi. Raises :class:`CommandError` where it comes to no result.
+
+    ``plan`` gets what an update may do then, or is gone: no update is held to an older one.
+    """
+    if plan:
+        _clear(plan)
     ground = Ground(settings)
     # A preview says what it can know without a cluster, so none is started for it.
     ground.prepare_cli()
     stack = Stack(name, {**os.environ, **ground.variables()})
-    stack.select()
+    stack.select(mend=False)
     command = ["pulumi", "preview", "--stack", name, "--non-interactive", "--color=never"]
+    command += [*ARGUMENTS[task], *(["--save-plan", str(plan)] if plan else [])]
     try:
         process = subprocess.run(
-            [*command, *ARGUMENTS[task]],
+            command,
             cwd=PROJECT,
             env=stack.environment,
             stdout=subprocess.PIPE,
@@ -123,10 +147,21 @@ def run(task: Task, name: str, settings: Settings) -> Result:
         raise CommandError(f"the preview of {name} did not end within {SECONDS} s") from None
     finally:
         forget_salt(name)
-    result = Result(task, name, _PROGRESS.sub("", process.stdout), process.returncode == 0)
+    text = _PROGRESS.sub("", process.stdout)
+    result = Result(task, name, text, process.returncode == 0, needs_cluster=plan is not None)
+    if plan and not (result.is_whole and result.succeeded):
+        plan.unlink(missing_ok=True)
     if not result.is_whole:
         raise CommandError(f"the preview of {name} came to no result:\n{result.text.strip()}")
     return result
+
+
+def _clear(plan: Path) -> None:
+    try:
+        plan.parent.mkdir(parents=True, exist_ok=True)
+        plan.unlink(missing_ok=True)
+    except OSError as error:
+        raise CommandError(f"PLAN={plan} cannot be written: {error.strerror}") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,10 +170,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("task", choices=list(ARGUMENTS))
     parser.add_argument("--stack", default="dev")
     parser.add_argument("--out", type=Path, help="a file, replaced in one step")
+    parser.add_argument("--plan", type=Path, help="a file that a preview's plan is saved to")
     given = parser.parse_args(arguments)
     whole = Path("out") / given.task / f"{given.stack}.txt"
     try:
-        result = run(given.task, given.stack, load(given.stack, VERSION_FILE))
+        result = run(given.task, given.stack, load(given.stack, VERSION_FILE), given.plan)
         write_whole(PROJECT / whole, result.text)
         if given.out:
             write_whole(given.out, comment(result, whole))

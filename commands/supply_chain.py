@@ -9,22 +9,31 @@ Exit code 4: nothing was checked, for a database or a tool is out of reach.
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
+import uuid
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from rich.console import Console
 
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from commands.files import write_whole
 from commands.stack_file import PROJECT
 from commands.turn import turn
 from local import toolchain
+from local.environment import environment
 from local.errors import LocalError
 from local.layout import Layout
+from local.machine import machine
+from local.node import Node
+from local.progress import Display
 
 APP = PROJECT / "app"
 UNCHECKED = 4
@@ -202,14 +211,19 @@ def cyclonedx(info: dict[str, Any], version: str) -> dict[str, Any]:
         for one in [standard, *modules]
     ]
     uses = [one["bom-ref"] for one in components]
+    content: dict[str, Any] = {
+        "metadata": {"component": own},
+        "components": components,
+        "dependencies": [{"ref": "service", "dependsOn": uses}],
+    }
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
+        # Of the content: the same modules are the same document.
+        "serialNumber": uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(content)).urn,
         "version": 1,
-        "metadata": {"component": own},
-        "components": components,
-        "dependencies": [{"ref": "service", "dependsOn": uses}],
+        **content,
     }
 
 
@@ -234,18 +248,30 @@ def scan(image: Path) -> str:
 
 def image(out: Path) -> str:
     """Build the image into an OCI archive, with provenance; nothing is pushed."""
-    builder = ["buildx"] if shutil.which("buildx") else ["docker", "buildx"]
+    variables = {**os.environ, **_with_builder()}
+    buildx = shutil.which("buildx", path=variables["PATH"])
     out.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [
-            *(*builder, "build", "--attest", "type=provenance,mode=max"),
+            *([buildx] if buildx else ["docker", "buildx"]),
+            *("build", "--attest", "type=provenance,mode=max"),
             *("--output", f"type=oci,dest={out}", str(APP)),
         ],
+        env=variables,
         check=False,
     )
     if done.returncode != 0:
         raise CommandError("the image does not build", FAILED)
     return f"the image and its provenance are in {out}"
+
+
+def _with_builder() -> Mapping[str, str]:
+    """Start a builder where the machine has none; return the variables by which it is found."""
+    at = Layout()
+    has = replace(machine(at), cluster=True, pulumi=True, plugins=True)
+    with Display(Console(stderr=True)) as display:
+        Node(at, has).up(display)
+    return environment()
 
 
 def _run(given: argparse.Namespace) -> str:

@@ -1,6 +1,7 @@
 """What an update needs on this machine, and in which order it gets it."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -154,6 +155,14 @@ def test_the_service_is_deployed_before_the_images_of_its_servers_are_built():
         "images",
         "up --yes --skip-preview --diff",
     ]
+
+
+@pytest.mark.usefixtures("quiet")
+def test_an_update_that_is_held_to_a_plan_leaves_nothing_out():
+    steps = Steps(images_lack=True)
+    run = Run(cast("Stack", steps), bundled(), cast("Ground", steps), {})
+    run.update(plan=Path("plan.json"))
+    assert steps.done == ["select", "images", "up --yes --skip-preview --plan plan.json"]
 
 
 @pytest.mark.usefixtures("quiet")

@@ -17,7 +17,18 @@ Resources:
     3 changes. 23 unchanged
 """
 BROKEN = "Policies:\n    ❌ slipway\n  - [mandatory]  replicas  (kubernetes:x: y)\n"
-DRIFT = "error: no changes were expected but changes were proposed\n"
+DRIFT = """Previewing update (prod):
+~ pulumi:pulumi:Stack: (refresh)
+    ~ kubernetes:apps/v1:Deployment: (refresh)
+      ~ resourceVersion: "1" => "2"
+  pulumi:pulumi:Stack: (same)
+    ~ kubernetes:autoscaling/v2:HorizontalPodAutoscaler: (update)
+      ~ maxReplicas: 7 => 10
+Resources:
+    ~ 1 to update
+    1 changes. 24 unchanged
+error: no changes were expected for preview but changes were proposed
+"""
 UNREACHABLE = "    warning: configured Kubernetes cluster is unreachable: no context\n"
 
 
@@ -59,9 +70,18 @@ def test_drift_is_a_result_and_a_cluster_out_of_reach_is_none() -> None:
     found = result(DRIFT, task="drift", succeeded=False)
     assert found.drifted
     assert found.is_whole
-    assert "### Drift in `prod`" in comment(found, WHOLE)
+    text = comment(found, WHOLE)
+    assert "### Drift in `prod`: 1 to update\n" in text
+    assert "maxReplicas: 7 =&gt; 10" in text
+    assert "resourceVersion" not in text
     assert not result(UNREACHABLE, task="drift").is_whole
     assert "### No drift in `prod`" in comment(result(PREVIEW, task="drift"), WHOLE)
+
+
+def test_a_plan_without_the_cluster_is_none() -> None:
+    assert result(PREVIEW + UNREACHABLE).is_whole
+    planned = Result("preview", "prod", PREVIEW + UNREACHABLE, succeeded=True, needs_cluster=True)
+    assert not planned.is_whole
 
 
 @pytest.mark.parametrize("line", ["+ x\n", "&<>\n"])

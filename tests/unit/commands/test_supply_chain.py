@@ -1,5 +1,7 @@
 """What the service is made of."""
 
+import uuid
+
 from commands.notify import main as notify
 from commands.notify import send
 from commands.supply_chain import cyclonedx
@@ -27,6 +29,13 @@ def test_the_bill_of_materials_has_what_was_linked_in() -> None:
     ]
     refs = [one["bom-ref"] for one in document["components"]]
     assert document["dependencies"] == [{"ref": "service", "dependsOn": refs}]
+
+
+def test_the_same_modules_are_the_same_document_and_others_are_not() -> None:
+    first = cyclonedx(BUILT, "1.2.3")
+    assert first == cyclonedx(BUILT, "1.2.3")
+    assert uuid.UUID(first["serialNumber"]).version == 5
+    assert first["serialNumber"] != cyclonedx(BUILT, "1.2.4")["serialNumber"]
 
 
 def test_nobody_is_told_without_a_webhook(monkeypatch, capsys) -> None:

@@ -256,7 +256,7 @@ def test_the_target_of_make_passes_everything_on(diff: Diff, tmp_path: Path) -> 
         capture_output=True,
         text=True,
     ).stdout
-    assert f"--stack 'prod' --base 'main' --format 'markdown' --out '{out}'" in printed
+    assert f"--stack='prod' --base='main' --format='markdown' --out='{out}'" in printed
     plain = subprocess.run(
         ["make", "-s", "-n", "diff"], cwd=checkout, check=True, capture_output=True, text=True
     ).stdout
