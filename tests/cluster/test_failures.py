@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(900)
 
 CLUSTERS_OWN = ("replicas", "clusterIP", "clusterIPs")
 
-KILLS = int(os.environ.get("KILLS", "2"))
+KILLS = int(os.environ.get("KILLS", "1"))
 """How many different moments of an update are tried."""
 
 
@@ -125,7 +125,11 @@ def test_ctrl_c_in_the_middle_of_an_update_loses_nothing(project: Project) -> No
     assert set(changes(again)) == {"unchanged"}, again
 
 
-def test_an_update_killed_at_any_moment_converges_when_run_again(project: Project) -> None:
+@pytest.mark.timeout(600 + 60 * KILLS)
+@pytest.mark.parametrize("killed", ["make", "everything"])
+def test_an_update_killed_at_any_moment_converges_when_run_again(
+    project: Project, killed: str
+) -> None:
     project.make("down")
     started = time.monotonic()
     project.make("up")
@@ -139,10 +143,15 @@ def test_an_update_killed_at_any_moment_converges_when_run_again(project: Projec
             env=dict(project.environment),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         time.sleep(whole * moment / (KILLS + 1))
-        process.kill()
+        if killed == "make":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         project.make("up")
         assert as_declared(kubernetes_objects(project)) == expected
-        assert set(changes(project.make("up").stdout)) == {"unchanged"}
+        again = project.make("up").stdout
+        assert set(changes(again)) == {"unchanged"}, again
