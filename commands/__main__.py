@@ -59,7 +59,8 @@ class Run:
         """
         self.stack.select()
         at_hand = self.settings.cluster.context is None
-        ask = not at_hand and sys.stdin.isatty()
+        # As Pulumi sees it: a CI may give its commands a terminal at which nobody sits.
+        ask = not at_hand and sys.stdin.isatty() and "CI" not in self.environment
         arguments = (
             *([] if ask else ["--yes"]),
             *(["--skip-preview"] if at_hand else []),

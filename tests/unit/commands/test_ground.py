@@ -166,5 +166,17 @@ def test_an_update_that_is_held_to_a_plan_leaves_nothing_out():
 
 
 @pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(
+    ("variables", "arguments"), [({}, "up "), ({"CI": "true"}, "up --yes")], ids=["person", "ci"]
+)
+def test_nobody_is_asked_where_nobody_sits_at_the_terminal(variables, arguments, monkeypatch):
+    monkeypatch.setattr(commands.sys.stdin, "isatty", lambda: True)
+    steps = Steps(images_lack=False)
+    stack = settings(cluster={"context": "prod"})
+    Run(cast("Stack", steps), stack, cast("Ground", steps), variables).update()
+    assert steps.done == ["select", arguments]
+
+
+@pytest.mark.usefixtures("quiet")
 def test_with_every_image_there_is_one_update():
     assert steps_of_an_update(images_lack=False) == ["select", "up --yes --skip-preview"]
