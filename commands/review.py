@@ -11,11 +11,13 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from commands.diff.rendering import cause
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from commands.files import write_whole
 from commands.ground import Ground
@@ -33,10 +35,11 @@ SECONDS = 1200
 """Longer than any preview takes; one that hangs ends here."""
 ARGUMENTS: dict[Task, Sequence[str]] = {
     "preview": ("--diff", "--policy-pack", "policy"),
-    "drift": ("--diff", "--refresh", "--expect-no-changes"),
+    "drift": ("--diff", "--refresh"),
 }
 _UNREACHABLE = "cluster is unreachable"
-_CHANGED = "no changes were expected"
+_RESOURCE = re.compile(r"^( *)(?:[~+-]+ )?[^\s:]+:\S+: \((\S+)\)")
+_END = re.compile(r"^(?: *--outputs:--|Resources:|Policies:)$")
 _PROGRESS = re.compile(
     r"(?m)^(?:@ previewing .*|Loading policy packs.*|Update plan written .*|Run `pulumi up .*)\n"
 )
@@ -52,6 +55,8 @@ class Result:
     succeeded: bool
     needs_cluster: bool = False
     """Whether what a preview can say without the cluster is not enough."""
+    undelivered: str = ""
+    """Of a check for drift: what a preview says that does not look at the cluster anew."""
 
     @property
     def broken(self) -> list[str]:
@@ -59,9 +64,20 @@ class Result:
         return re.findall(r"\[mandatory\]\s+([\w-]+)", self.text)
 
     @property
+    def drift(self) -> list[str]:
+        """What would be done to each object that is not as the last update left it.
+
+        What is declared here and not delivered yet would be done without a look at the cluster too.
+        """
+        if self.task != "drift":
+            return []
+        known = set(_steps(self.undelivered))
+        return [step for step in _steps(self.text) if step not in known]
+
+    @property
     def drifted(self) -> bool:
-        """Whether changes were found where none were expected."""
-        return self.task == "drift" and _CHANGED in self.text
+        """Whether somebody else changed what the stack deployed."""
+        return bool(self.drift)
 
     @property
     def unknown(self) -> list[str]:
@@ -73,32 +89,53 @@ class Result:
         """Whether it says all that there is to say."""
         if (self.task == "drift" or self.needs_cluster) and self.unknown:
             return False
-        return self.succeeded or bool(self.broken) or self.drifted
-
-    @property
-    def changes(self) -> str:
-        """What would be done; not what a refresh read, which is mostly the status of objects."""
-        planned = re.search(r"(?m)^[ ~+-] ?pulumi:pulumi:Stack: \((?!refresh)", self.text)
-        return self.text[planned.start() :] if self.task == "drift" and planned else self.text
-
-    @property
-    def counts(self) -> list[str]:
-        """``2 to create``, and so on."""
-        summary = self.text.partition("\nResources:")[2]
-        return list(dict.fromkeys(re.findall(r"\b(\d+ to [a-z-]+)", summary)))
+        return self.succeeded or bool(self.broken)
 
     @property
     def totals(self) -> str:
         """``2 to create, 23 unchanged``."""
         summary = self.text.partition("\nResources:")[2]
-        unchanged = re.findall(r"\b(\d+ unchanged)", summary)[:1]
-        return ", ".join([*self.counts, *unchanged]) or "no changes"
+        counted = re.findall(r"\b(\d+ (?:to [a-z-]+|unchanged))", summary)
+        return ", ".join(dict.fromkeys(counted)) or "no changes"
+
+
+def _steps(text: str) -> list[str]:
+    """What is to be done to each object, out of what a preview printed."""
+    steps: list[list[str]] = []
+    is_open, margin = False, 0
+    for line in text.splitlines():
+        if found := _RESOURCE.match(line):
+            is_open = found[2] not in ("same", "refresh")
+            margin = len(found[1])
+            if is_open:
+                steps.append([line[margin:]])
+        elif _END.match(line):
+            is_open = False
+        elif is_open:
+            steps[-1].append(line[margin:])
+    return ["\n".join(step).rstrip() for step in steps]
+
+
+def problem(text: str) -> str:
+    """Why Pulumi came to no result, without all that it printed around it."""
+    if "incorrect passphrase" in text:
+        return (
+            "its secrets are encrypted with another passphrase: set PULUMI_CONFIG_PASSPHRASE, or "
+            "PULUMI_CONFIG_PASSPHRASE_FILE, to the stack's own"
+        )
+    if trace := re.search(r"(?m)^Traceback .*\n(?: .*\n)*\S.*$", text):
+        return cause(trace[0], PROJECT)
+    errors = dict.fromkeys(re.findall(r"(?m)^ *error: (.+)$", text))
+    errors.pop("preview failed", None)
+    return "\n".join(errors) or (text.strip().splitlines() or ["it ended without a word"])[-1]
 
 
 def comment(result: Result, whole: Path) -> str:
     """The result as Markdown; ``whole`` has what does not fit."""
     if result.drifted:
-        title = f"Drift in `{result.stack}`: {', '.join(result.counts)}"
+        done = Counter(_RESOURCE.findall(step)[0][1] for step in result.drift)
+        counts = ", ".join(f"{count} to {step}" for step, count in done.items())
+        title = f"Drift in `{result.stack}`: {counts}"
     elif result.task == "drift":
         title = f"No drift in `{result.stack}`"
     elif result.broken:
@@ -108,7 +145,8 @@ def comment(result: Result, whole: Path) -> str:
     head = f"<!-- slipway-{result.task}: {result.stack} -->\n### {title}\n\n"
     for unknown in result.unknown:
         head += f"> [!NOTE]\n> {html.escape(unknown, quote=False)}\n\n"
-    text, rest = html.escape(result.changes, quote=False), ""
+    shown = "\n".join(result.drift) if result.drifted else result.text
+    text, rest = html.escape(shown, quote=False), ""
     room = MOST_CHARACTERS - len(head)
     if len(text) > room:
         text = text[:room].rpartition("\n")[0]
@@ -130,11 +168,35 @@ def run(task: Task, name: str, settings: Settings, plan: Path | None = None) -> 
     ground.prepare_cli()
     stack = Stack(name, {**os.environ, **ground.variables()})
     stack.select(mend=False)
-    command = ["pulumi", "preview", "--stack", name, "--non-interactive", "--color=never"]
-    command += [*ARGUMENTS[task], *(["--save-plan", str(plan)] if plan else [])]
+    arguments = [*ARGUMENTS[task], *(["--save-plan", str(plan)] if plan else [])]
+    succeeded, text = _previewed(stack, *arguments)
+    result = Result(task, name, text, succeeded, needs_cluster=plan is not None)
+    if result.drifted:
+        succeeded, undelivered = _previewed(stack, "--diff")
+        result = replace(result, succeeded=succeeded, undelivered=undelivered)
+    whole = whole_of(task, name)
+    write_whole(PROJECT / whole, result.text)
+    if plan and not (result.is_whole and result.succeeded):
+        plan.unlink(missing_ok=True)
+    if not result.is_whole:
+        what = "preview" if task == "preview" else "check for drift"
+        raise CommandError(
+            f"the {what} of {name} came to no result: {problem(result.text + result.undelivered)}\n"
+            f"all that Pulumi said is in {whole}"
+        )
+    return result
+
+
+def whole_of(task: Task, stack: str) -> Path:
+    """Where all that Pulumi said is kept."""
+    return Path("out") / task / f"{stack}.txt"
+
+
+def _previewed(stack: Stack, *arguments: str) -> tuple[bool, str]:
+    command = ["pulumi", "preview", "--stack", stack.name, "--non-interactive", "--color=never"]
     try:
         process = subprocess.run(
-            command,
+            [*command, *arguments],
             cwd=PROJECT,
             env=stack.environment,
             stdout=subprocess.PIPE,
@@ -144,16 +206,10 @@ def run(task: Task, name: str, settings: Settings, plan: Path | None = None) -> 
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise CommandError(f"the preview of {name} did not end within {SECONDS} s") from None
+        raise CommandError(f"the preview of {stack.name} did not end within {SECONDS} s") from None
     finally:
-        forget_salt(name)
-    text = _PROGRESS.sub("", process.stdout)
-    result = Result(task, name, text, process.returncode == 0, needs_cluster=plan is not None)
-    if plan and not (result.is_whole and result.succeeded):
-        plan.unlink(missing_ok=True)
-    if not result.is_whole:
-        raise CommandError(f"the preview of {name} came to no result:\n{result.text.strip()}")
-    return result
+        forget_salt(stack.name)
+    return process.returncode == 0, _PROGRESS.sub("", process.stdout)
 
 
 def _clear(plan: Path) -> None:
@@ -172,12 +228,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="a file, replaced in one step")
     parser.add_argument("--plan", type=Path, help="a file that a preview's plan is saved to")
     given = parser.parse_args(arguments)
-    whole = Path("out") / given.task / f"{given.stack}.txt"
     try:
         result = run(given.task, given.stack, load(given.stack, VERSION_FILE), given.plan)
-        write_whole(PROJECT / whole, result.text)
         if given.out:
-            write_whole(given.out, comment(result, whole))
+            write_whole(given.out, comment(result, whole_of(given.task, given.stack)))
     except (CommandError, LocalError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT

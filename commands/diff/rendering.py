@@ -149,10 +149,10 @@ def _finish(process: "subprocess.Popen[str]", folder: Path, what: str) -> None:
         return
     if process.returncode == BAD_INPUT and "Traceback" not in errors:
         raise CommandError(f"{what} cannot be rendered: {errors.strip().removeprefix('error: ')}")
-    raise CommandError(f"{what} cannot be rendered: {_cause(errors, folder)}")
+    raise CommandError(f"{what} cannot be rendered: {cause(errors, folder)}")
 
 
-def _cause(errors: str, folder: Path) -> str:
+def cause(errors: str, folder: Path) -> str:
     """The last line of a traceback, and the line of the program that it leads to."""
     frames = re.findall(r'File "([^"]+)", line (\d+)', errors)
     inside = [

@@ -1,10 +1,12 @@
 """What a preview comes to as a comment."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from commands.review import MOST_CHARACTERS, Result, Task, comment
+from commands.review import MOST_CHARACTERS, Result, Task, comment, problem
+from commands.stack_file import PROJECT
 
 WHOLE = Path("out/preview/prod.txt")
 PREVIEW = """Previewing update (prod):
@@ -24,10 +26,17 @@ DRIFT = """Previewing update (prod):
   pulumi:pulumi:Stack: (same)
     ~ kubernetes:autoscaling/v2:HorizontalPodAutoscaler: (update)
       ~ maxReplicas: 7 => 10
+    ~ kubernetes:core/v1:ConfigMap: (update)
+      ~ data: {
 Resources:
-    ~ 1 to update
-    1 changes. 24 unchanged
-error: no changes were expected for preview but changes were proposed
+    ~ 2 to update
+    2 changes. 24 unchanged
+"""
+UNDELIVERED = """Previewing update (prod):
+  pulumi:pulumi:Stack: (same)
+    ~ kubernetes:core/v1:ConfigMap: (update)
+      ~ data: {
+    --outputs:--
 """
 UNREACHABLE = "    warning: configured Kubernetes cluster is unreachable: no context\n"
 
@@ -66,16 +75,47 @@ def test_what_could_not_be_known_is_said_first() -> None:
     assert text.index("[!NOTE]") < text.index("<details>")
 
 
-def test_drift_is_a_result_and_a_cluster_out_of_reach_is_none() -> None:
-    found = result(DRIFT, task="drift", succeeded=False)
+def test_drift_is_what_is_not_merely_undelivered() -> None:
+    found = replace(result(DRIFT, task="drift"), undelivered=UNDELIVERED)
     assert found.drifted
     assert found.is_whole
     text = comment(found, WHOLE)
     assert "### Drift in `prod`: 1 to update\n" in text
     assert "maxReplicas: 7 =&gt; 10" in text
+    assert "ConfigMap" not in text
     assert "resourceVersion" not in text
+
+
+def test_what_is_declared_and_not_delivered_is_no_drift() -> None:
+    found = replace(result(UNDELIVERED, task="drift"), undelivered=UNDELIVERED)
+    assert not found.drifted
+    assert "### No drift in `prod`" in comment(found, WHOLE)
+
+
+def test_a_cluster_out_of_reach_is_no_result_of_a_check_for_drift() -> None:
     assert not result(UNREACHABLE, task="drift").is_whole
-    assert "### No drift in `prod`" in comment(result(PREVIEW, task="drift"), WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "    + x:y:Z: (create)\nerror: Program failed with an unhandled exception:\n"
+            "Traceback (most recent call last):\n"
+            f'  File "{PROJECT}/__main__.py", line 8, in <module>\n    raise RuntimeError("boom")\n'
+            "RuntimeError: boom\n\n    --outputs:--\n",
+            "RuntimeError: boom (__main__.py:8)",
+        ),
+        ("error: getting stack configuration: incorrect passphrase\n", "PULUMI_CONFIG_PASSPHRASE"),
+        ("error: no such thing\n  error: no such thing\nerror: preview failed\n", "no such thing"),
+        ("killed\n", "killed"),
+        ("", "it ended without a word"),
+    ],
+)
+def test_why_there_is_no_result_is_one_message(text: str, says: str) -> None:
+    told = problem(text)
+    assert says in told
+    assert "\n" not in told
 
 
 def test_a_plan_without_the_cluster_is_none() -> None:
