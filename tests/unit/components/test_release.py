@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from components.credentials import CredentialNames
 from components.release import Release
+from tests.unit.components.template import template
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import CANARY, settings
 
@@ -20,16 +20,7 @@ def release(images: dict[Any, str] | None = None, **changes: Any) -> Release:
         {
             "release": stack.release,
             "images": images or {track: IMAGES[track] for track in tracks},
-            "workload": {
-                "namespace": "home",
-                "service": stack.service,
-                "pods": stack.workload,
-                "config": stack.config,
-                "autoscaling": stack.autoscaling,
-                "disruption": stack.disruption,
-                "network": stack.network,
-                "credentials": CredentialNames("beacon-token"),
-            },
+            "workload": template(stack),
         },
     )
 

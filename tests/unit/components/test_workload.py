@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from components.credentials import CredentialNames
 from components.labels import Identity
 from components.observability.trace_receiver import TraceReceiver
 from components.workload import Workload
+from tests.unit.components.template import NAMESPACE, template
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
 
@@ -20,17 +20,10 @@ def workload(traces: TraceReceiver | None = None, **changes: Any) -> Registry:
         lambda: Workload(
             "beacon-stable",
             {
-                "identity": Identity("beacon", "home", "stable", "1.0.0"),
+                **template(stack),
+                "identity": Identity("beacon", NAMESPACE, "stable", "1.0.0"),
                 "image": IMAGE,
-                "namespace": "home",
-                "service": stack.service,
-                "pods": stack.workload,
-                "config": stack.config,
-                "autoscaling": stack.autoscaling,
-                "disruption": stack.disruption,
-                "network": stack.network,
                 "traces": traces,
-                "credentials": CredentialNames("beacon-token"),
             },
         )
     )
@@ -40,7 +33,7 @@ def test_every_object_has_the_tracks_name_and_is_in_the_namespace() -> None:
     for resource in workload().resources.values():
         if resource.type.startswith("kubernetes:"):
             assert resource.inputs["metadata"]["name"] == "beacon-stable"
-            assert resource.inputs["metadata"]["namespace"] == "home"
+            assert resource.inputs["metadata"]["namespace"] == NAMESPACE
 
 
 def test_the_autoscaler_owns_the_number_of_pods() -> None:
