@@ -1,9 +1,11 @@
 """A weighted canary on both back ends: shares, promotion and rollback under steady requests."""
 
 import time
+from typing import get_args
 
 import pytest
 
+from settings import Backend
 from tests.cluster.project import Project, wait_until
 from tests.cluster.traffic import SteadyLoad, versions_of
 
@@ -12,14 +14,11 @@ pytestmark = pytest.mark.timeout(900)
 REQUESTS = 1000
 
 
-@pytest.fixture(scope="module", autouse=True)
-def deployed(project: Project) -> None:
-    project.make("up")
-
-
-def use_gateway(project: Project) -> None:
+@pytest.fixture(scope="module", autouse=True, params=get_args(Backend))
+def deployed(project: Project, request: pytest.FixtureRequest) -> None:
+    """Every test of the module, first with one back end and then with the other."""
     with project.config() as config:
-        config["slipway:routing"]["backend"] = "gateway"
+        config["slipway:routing"]["backend"] = request.param
     project.make("up")
 
 
@@ -78,24 +77,4 @@ def test_a_rollback_without_a_canary_returns_to_the_stable_version_before(
     with SteadyLoad(project.host) as load:
         project.make("rollback")
     assert load.failures == []
-    assert set(versions_of(project.host, 100)) == {"1.0.0"}
-
-
-def test_the_gateway_gives_the_same_shares(project: Project) -> None:
-    use_gateway(project)
-    with SteadyLoad(project.host) as load:
-        project.make("canary", "VERSION=1.1.0", "WEIGHT=10")
-    assert load.failures == []
-    settle(project, "1.1.0")
-    seen = versions_of(project.host, REQUESTS)
-    assert 95 <= seen["1.1.0"] <= 105, seen
-
-
-def test_a_rollback_through_the_gateway_fails_no_request(project: Project) -> None:
-    with SteadyLoad(project.host) as load:
-        project.make("rollback")
-        ended = time.monotonic()
-        time.sleep(6)
-    assert load.failures == []
-    assert load.last_seen.get("1.1.0", ended) - ended < 5
     assert set(versions_of(project.host, 100)) == {"1.0.0"}
