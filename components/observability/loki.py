@@ -13,6 +13,8 @@ from settings import Settings
 
 _DATA = PurePosixPath("/loki")
 _INSIDE = 9095
+_MESSAGE_BYTES = 100 * 2**20
+"""What its parts send each other at the most; the same as Loki's default where they are clients."""
 _SCHEMA_FROM = "2024-01-01"
 """Before every log. A later schema gets a period of its own beside this one."""
 _STREAM_LABELS = (
@@ -70,6 +72,9 @@ def config_text(logs: LogsSettings) -> str:
             # Its parts talk to each other, and to nobody else.
             "grpc_listen_address": "127.0.0.1",
             "grpc_listen_port": _INSIDE,
+            # gRPC's own bound of 4 MiB is less than 5,000 lines, each with labels of its own, take.
+            "grpc_server_max_recv_msg_size": _MESSAGE_BYTES,
+            "grpc_server_max_send_msg_size": _MESSAGE_BYTES,
             "log_level": "warn",
         },
         "common": {

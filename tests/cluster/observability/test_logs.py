@@ -28,6 +28,18 @@ done
 sleep 3600
 """
 
+# In one answer, more than 4 MiB: each line has labels of its own, for no two are of one trace.
+ANSWER = 5000
+TRACED = f"""
+number=1
+while [ $number -le {ANSWER} ]; do
+  printf '{{"level":"info","message":"{"x" * 300}","trace_id":"%032x"}}\\n' $number
+  [ $((number % 500)) -eq 0 ] && sleep 1
+  number=$((number + 1))
+done
+sleep 3600
+"""
+
 TRACE = "0123456789abcdef0123456789abcdef"
 STRANGE = rf"""
 echo '{{"level":"error","message":"well formed","trace_id":"{TRACE}"}}'
@@ -124,6 +136,16 @@ def test_no_line_is_lost_over_restarts_of_agent_loki_and_the_pods_own_end(
     print(f"{LINES} lines, none lost, {twice} of them twice")
     # At least once: what was under way when the agent or Loki went may come again.
     assert twice <= LINES // 10
+
+
+def test_as_many_lines_as_loki_gives_come_in_one_answer_though_each_is_of_another_trace(
+    monitored: Project, servers: Servers
+) -> None:
+    start(monitored, "traced", TRACED)
+    stream = f'{{k8s_namespace_name="{monitored.stack}", k8s_pod_name="traced"}} | trace_id!=""'
+    wait_until(f"{ANSWER} lines", lambda: servers.count(stream) >= ANSWER, 60, interval=2)
+    assert len(set(servers.texts(stream, limit=ANSWER))) == ANSWER
+    monitored.kubectl("delete", "pod", "traced", "--wait=false")
 
 
 def test_malformed_and_multi_line_entries_arrive_as_they_were_written(
