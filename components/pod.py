@@ -1,11 +1,15 @@
 """The pod of a workload: hardened, placed and sized the same on every track."""
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import pulumi
+
 from components.config_file import CONFIG_FILE, TOKEN_FILE
-from schemas.values import amount, mebibytes
-from settings import Compute, Placement, Probe, Resources, WorkloadSettings
+from components.container import HARDENED, bounds, go_environment
+from components.credentials import CredentialNames
+from components.labels import Identity, Labels
+from schemas.values import amount
+from settings import Compute, Placement, Probe, Service, WorkloadSettings
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
@@ -15,32 +19,31 @@ if TYPE_CHECKING:
         NodeSelectorRequirementArgsDict,
         PodSpecArgsDict,
         ProbeArgsDict,
-        ResourceRequirementsArgsDict,
         TolerationArgsDict,
         TopologySpreadConstraintArgsDict,
     )
 
-    from components.labels import Labels
-    from components.workload import WorkloadArgs
-
 _USER = 65532
 """The user that the image runs as; "nonroot" in distroless images."""
-_MEMORY_SHARE = 90
-"""Percent of the memory limit at which Go's collector works harder, before the kernel kills."""
-
-_LOG_BYTES = 64 * 2**20
-"""What a container's log may take: the kubelet keeps five files of 10 MiB, and is a little late."""
 
 
-def pod_spec(args: "WorkloadArgs", service_account: str, config_map: str) -> "PodSpecArgsDict":
-    """The pod of one track; it satisfies Pod Security ``restricted``."""
-    pods = args["pods"]
+def pod_spec(
+    identity: Identity,
+    image: pulumi.Input[str],
+    service: Service,
+    pods: WorkloadSettings,
+    credentials: CredentialNames,
+) -> "PodSpecArgsDict":
+    """The pod of one track; it satisfies Pod Security ``restricted``.
+
+    Its account and its configuration have the track's name.
+    """
     placement = pods.placement
     return {
-        "service_account_name": service_account,
+        "service_account_name": identity.object_name,
         "automount_service_account_token": False,
         "enable_service_links": False,
-        "image_pull_secrets": [{"name": name} for name in args["credentials"].pull] or None,
+        "image_pull_secrets": [{"name": name} for name in credentials.pull] or None,
         "security_context": {
             "run_as_non_root": True,
             "run_as_user": _USER,
@@ -50,40 +53,38 @@ def pod_spec(args: "WorkloadArgs", service_account: str, config_map: str) -> "Po
         },
         "termination_grace_period_seconds": pods.termination_grace_period_seconds,
         "affinity": _affinity(placement),
-        "topology_spread_constraints": _spread(placement, args["identity"].selector),
+        "topology_spread_constraints": _spread(placement, identity.selector),
         "tolerations": _tolerations(placement) or None,
-        "containers": [_container(args)],
+        "containers": [_container(identity, image, service, pods)],
         "volumes": [
-            {"name": "config", "config_map": {"name": config_map}},
+            {"name": "config", "config_map": {"name": identity.object_name}},
             {
                 "name": "token",
-                "secret": {"secret_name": args["credentials"].token, "default_mode": 0o440},
+                "secret": {"secret_name": credentials.token, "default_mode": 0o440},
             },
             {"name": "tmp", "empty_dir": {"size_limit": pods.temporary_storage}},
         ],
     }
 
 
-def _container(args: "WorkloadArgs") -> "ContainerArgsDict":
-    pods, service = args["pods"], args["service"]
+def _container(
+    identity: Identity, image: pulumi.Input[str], service: Service, pods: WorkloadSettings
+) -> "ContainerArgsDict":
+    resources = pods.resources
     return {
         "name": service.name,
-        "image": args["image"],
+        "image": image,
         "image_pull_policy": "IfNotPresent",
         "ports": [
             {"name": "http", "container_port": service.port, "protocol": "TCP"},
             {"name": "admin", "container_port": service.admin_port, "protocol": "TCP"},
         ],
-        "env": _environment(args["identity"].track or "stable", pods.resources),
-        "resources": _resources(pods),
+        "env": _environment(identity.track or "stable", resources.limits),
+        "resources": bounds(resources.requests, resources.limits, amount(pods.temporary_storage)),
         "startup_probe": _probe(pods.probes.startup),
         "liveness_probe": _probe(pods.probes.liveness),
         "readiness_probe": _probe(pods.probes.readiness),
-        "security_context": {
-            "allow_privilege_escalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "read_only_root_filesystem": True,
-        },
+        "security_context": HARDENED,
         "volume_mounts": [
             {"name": "config", "mount_path": str(CONFIG_FILE.parent), "read_only": True},
             {"name": "token", "mount_path": str(TOKEN_FILE.parent), "read_only": True},
@@ -92,24 +93,7 @@ def _container(args: "WorkloadArgs") -> "ContainerArgsDict":
     }
 
 
-def _resources(pods: WorkloadSettings) -> "ResourceRequirementsArgsDict":
-    storage = amount(pods.temporary_storage)
-    return {
-        "requests": _compute(pods.resources.requests, storage),
-        "limits": _compute(pods.resources.limits, storage + _LOG_BYTES),
-    }
-
-
-def _compute(compute: Compute, storage: Decimal) -> dict[str, str]:
-    return {
-        "cpu": compute.cpu,
-        "memory": compute.memory,
-        "ephemeral-storage": mebibytes(storage),
-    }
-
-
-def _environment(track: str, resources: Resources) -> "list[EnvVarArgsDict]":
-    memory = int(amount(resources.limits.memory)) * _MEMORY_SHARE // 100
+def _environment(track: str, limits: Compute) -> "list[EnvVarArgsDict]":
     return [
         {"name": "TRACK", "value": track},
         {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
@@ -117,9 +101,7 @@ def _environment(track: str, resources: Resources) -> "list[EnvVarArgsDict]":
             "name": "POD_NAMESPACE",
             "value_from": {"field_ref": {"field_path": "metadata.namespace"}},
         },
-        # Whole cores, rounded up.
-        {"name": "GOMAXPROCS", "value_from": {"resource_field_ref": {"resource": "limits.cpu"}}},
-        {"name": "GOMEMLIMIT", "value": f"{memory}B"},
+        *go_environment(limits),
     ]
 
 
@@ -150,7 +132,7 @@ def _affinity(placement: Placement) -> "AffinityArgsDict":
     }
 
 
-def _has(labels: "Labels") -> "list[NodeSelectorRequirementArgsDict]":
+def _has(labels: Labels) -> "list[NodeSelectorRequirementArgsDict]":
     return [{"key": key, "operator": "In", "values": [value]} for key, value in labels.items()]
 
 
@@ -166,7 +148,7 @@ def _tolerations(placement: Placement) -> "list[TolerationArgsDict]":
     ]
 
 
-def _spread(placement: Placement, selector: "Labels") -> "list[TopologySpreadConstraintArgsDict]":
+def _spread(placement: Placement, selector: Labels) -> "list[TopologySpreadConstraintArgsDict]":
     return [
         {
             "max_skew": 1,

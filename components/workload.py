@@ -14,6 +14,7 @@ from components.config_file import CONFIG_FILE, ConfigFile
 from components.credentials import CredentialNames
 from components.labels import Identity
 from components.observability.trace_receiver import TraceReceiver
+from components.peer import TO_DNS, Peer
 from components.pod import pod_spec
 from components.unset import without_unset
 from settings import (
@@ -28,11 +29,6 @@ from settings import (
 if TYPE_CHECKING:
     from pulumi_kubernetes.autoscaling.v2 import MetricSpecArgsDict
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
-    from pulumi_kubernetes.networking.v1 import (
-        NetworkPolicyEgressRuleArgsDict,
-        NetworkPolicyPeerArgsDict,
-        NetworkPolicyPortArgsDict,
-    )
 
 _ROLLOUT = pulumi.CustomTimeouts(create="15m", update="15m")
 """For the slowest rollout that makes progress; one that makes none fails after its own deadline."""
@@ -136,7 +132,9 @@ class Workload(pulumi.ComponentResource):
                             "labels": identity.labels,
                             "annotations": {"checksum/config": config.restart_checksum},
                         },
-                        "spec": pod_spec(args, identity.object_name, identity.object_name),
+                        "spec": pod_spec(
+                            identity, args["image"], args["service"], pods, args["credentials"]
+                        ),
                     },
                 }
             ),
@@ -184,11 +182,6 @@ class Workload(pulumi.ComponentResource):
 
     def _network_policy(self) -> NetworkPolicy:
         network, traces = self._args["network"], self._args.get("traces")
-
-        def everyone_in(namespace: str) -> "NetworkPolicyPeerArgsDict":
-            labels = {"kubernetes.io/metadata.name": namespace}
-            return {"namespace_selector": {"match_labels": labels}}
-
         return NetworkPolicy(
             f"{self._name}-network",
             metadata=self._metadata(),
@@ -196,44 +189,13 @@ class Workload(pulumi.ComponentResource):
                 "pod_selector": {"match_labels": self._args["identity"].selector},
                 "policy_types": ["Ingress", "Egress"],
                 "ingress": [
-                    {
-                        "from_": [everyone_in(network.proxy_namespace)],
-                        "ports": [{"port": "http", "protocol": "TCP"}],
-                    },
-                    {
-                        "from_": [everyone_in(network.monitoring_namespace)],
-                        "ports": [{"port": "admin", "protocol": "TCP"}],
-                    },
+                    Peer(network.proxy_namespace, ("http",)).ingress,
+                    Peer(network.monitoring_namespace, ("admin",)).ingress,
                 ],
-                "egress": [
-                    {
-                        "to": [
-                            {
-                                **everyone_in("kube-system"),
-                                "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
-                            }
-                        ],
-                        "ports": [
-                            {"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")
-                        ],
-                    },
-                    *([_to(traces)] if traces else []),
-                ],
+                "egress": [TO_DNS, *([traces.peer.egress] if traces else [])],
             },
             opts=self._child,
         )
-
-
-def _to(traces: TraceReceiver) -> "NetworkPolicyEgressRuleArgsDict":
-    ports: list[NetworkPolicyPortArgsDict] = [{"port": traces.port, "protocol": "TCP"}]
-    if traces.namespace is None:
-        return {"ports": ports}
-    labels = {"kubernetes.io/metadata.name": traces.namespace}
-    pods: NetworkPolicyPeerArgsDict = {
-        "namespace_selector": {"match_labels": labels},
-        "pod_selector": {"match_labels": traces.pods},
-    }
-    return {"to": [pods], "ports": ports}
 
 
 def _metrics(scaling: Autoscaling) -> "list[MetricSpecArgsDict]":

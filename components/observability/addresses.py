@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from components.peer import Peer
+
 
 @dataclass(frozen=True)
 class Address:
@@ -18,6 +20,10 @@ class Address:
     def url(self, namespace: str) -> str:
         """The same as a URL, without a slash at the end."""
         return f"http://{self.host(namespace)}"
+
+    def peer(self, namespace: str, *ports: int) -> Peer:
+        """The server's pods. Without ``ports``, the one of this address."""
+        return Peer(namespace, ports or (self.port,), {"app.kubernetes.io/name": self.server})
 
 
 def port_of(url: str) -> int:

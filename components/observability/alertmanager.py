@@ -4,8 +4,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from components.observability.addresses import ALERTMANAGER, GRAFANA, PROMETHEUS
-from components.observability.server import SECRETS, Description, Http, Peer, Server
+from components.observability.server import SECRETS, Description, Http, Server
 from components.observability.text import as_yaml
+from components.peer import Peer
 from components.versions import IMAGES
 from schemas.observability import AlertsSettings, Receiver, ServerResources, Store
 from settings import Compute, Settings
@@ -51,8 +52,7 @@ class Alertmanager(Server):
             data=PurePosixPath("/alertmanager"),
             store=Store(volume=alerts.volume, storage_class=alerts.storage_class),
             reached_by=[
-                Peer.server(namespace, client, ALERTMANAGER.port)
-                for client in (PROMETHEUS, GRAFANA)
+                client.peer(namespace, ALERTMANAGER.port) for client in (PROMETHEUS, GRAFANA)
             ],
             # A receiver may be anything that has a URL.
             reaches=[Peer(None)] if secrets else [],

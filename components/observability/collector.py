@@ -18,11 +18,11 @@ from components.observability.server import (
     Description,
     HostFolder,
     Http,
-    Peer,
     Server,
     Tcp,
 )
 from components.observability.text import as_yaml
+from components.peer import Peer
 from components.versions import IMAGES
 from schemas.observability import LogsSettings, ServerResources
 from settings import Compute, Settings
@@ -83,9 +83,9 @@ class CollectorGateway(Server):
             may=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
             reached_by=[
                 Peer(settings.namespace.name, (COLLECTOR.port,)),
-                Peer.server(namespace, PROMETHEUS, COLLECTOR_METRICS.port),
+                PROMETHEUS.peer(namespace, COLLECTOR_METRICS.port),
             ],
-            reaches=[Peer.server(namespace, JAEGER_OTLP)],
+            reaches=[JAEGER_OTLP.peer(namespace)],
         )
 
 
@@ -123,9 +123,9 @@ class CollectorAgent(Server):
                 HostFolder(f"{_POSITIONS}/{namespace}", _POSITIONS, writable=True),
             ],
             may=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
-            reached_by=[Peer.server(network.monitoring_namespace, PROMETHEUS, AGENT_METRICS.port)],
+            reached_by=[PROMETHEUS.peer(network.monitoring_namespace, AGENT_METRICS.port)],
             reaches=[
-                Peer.server(network.monitoring_namespace, LOKI),
+                LOKI.peer(network.monitoring_namespace),
                 *_sink_peers(logs),
             ],
         )

@@ -13,7 +13,7 @@ from components.observability.addresses import (
     PROMETHEUS,
 )
 from components.observability.dashboards import all_dashboards
-from components.observability.server import SECRETS, Description, Http, Peer, Server
+from components.observability.server import SECRETS, Description, Http, Server
 from components.observability.text import as_yaml
 from components.versions import IMAGES
 from schemas.observability import ServerResources, Store
@@ -101,8 +101,8 @@ class Grafana(Server):
             secrets={"password": self._password()},
             data=_DATA,
             store=Store(volume=own.volume, storage_class=own.storage_class),
-            reached_by=[Peer.server(namespace, PROMETHEUS, GRAFANA.port)],
-            reaches=[Peer.server(namespace, at) for at in (PROMETHEUS, ALERTMANAGER, LOKI, JAEGER)],
+            reached_by=[PROMETHEUS.peer(namespace, GRAFANA.port)],
+            reaches=[at.peer(namespace) for at in (PROMETHEUS, ALERTMANAGER, LOKI, JAEGER)],
         )
 
     def _password(self) -> pulumi.Output[str]:

@@ -11,7 +11,7 @@ from components.observability.addresses import (
     JAEGER_OTLP,
     PROMETHEUS,
 )
-from components.observability.server import Description, Http, Peer, Server, Tcp
+from components.observability.server import Description, Http, Server, Tcp
 from components.observability.text import as_yaml
 from components.versions import IMAGES
 from schemas.observability import TracesSettings
@@ -46,9 +46,9 @@ class Jaeger(Server):
             data=_DATA,
             store=traces,
             reached_by=[
-                Peer.server(namespace, PROMETHEUS, JAEGER_METRICS.port),
-                Peer.server(namespace, GRAFANA, JAEGER.port),
-                Peer.server(namespace, COLLECTOR, JAEGER_OTLP.port),
+                PROMETHEUS.peer(namespace, JAEGER_METRICS.port),
+                GRAFANA.peer(namespace, JAEGER.port),
+                COLLECTOR.peer(namespace, JAEGER_OTLP.port),
             ],
         )
 

@@ -7,7 +7,7 @@ from components.observability.addresses import (
     KUBE_STATE_METRICS_OWN,
     PROMETHEUS,
 )
-from components.observability.server import Description, Http, Peer, Server
+from components.observability.server import Description, Http, Server
 from components.versions import IMAGES
 from schemas.observability import ServerResources
 from settings import Compute, Settings
@@ -57,9 +57,7 @@ class KubeStateMetrics(Server):
             ],
             may=_rules(),
             reached_by=[
-                Peer.server(
-                    namespace, PROMETHEUS, KUBE_STATE_METRICS.port, KUBE_STATE_METRICS_OWN.port
-                )
+                PROMETHEUS.peer(namespace, KUBE_STATE_METRICS.port, KUBE_STATE_METRICS_OWN.port)
             ],
         )
 

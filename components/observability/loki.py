@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from components.observability.addresses import AGENT_METRICS, GRAFANA, LOKI, PROMETHEUS
-from components.observability.server import Description, Http, Peer, Server
+from components.observability.server import Description, Http, Server
 from components.observability.text import as_yaml
 from components.versions import IMAGES
 from schemas.observability import LogsSettings
@@ -54,9 +54,9 @@ class Loki(Server):
             data=_DATA,
             store=logs,
             reached_by=[
-                Peer.server(namespace, PROMETHEUS, LOKI.port),
-                Peer.server(namespace, GRAFANA, LOKI.port),
-                Peer.server(node_namespace, AGENT_METRICS, LOKI.port),
+                PROMETHEUS.peer(namespace, LOKI.port),
+                GRAFANA.peer(namespace, LOKI.port),
+                AGENT_METRICS.peer(node_namespace, LOKI.port),
             ],
         )
 

@@ -1,7 +1,7 @@
 """node-exporter: what each node uses and has left."""
 
 from components.observability.addresses import NODE_EXPORTER, PROMETHEUS
-from components.observability.server import Description, HostFolder, Http, Peer, Server, Tcp
+from components.observability.server import Description, HostFolder, Http, Server, Tcp
 from components.versions import IMAGES
 from schemas.observability import ServerResources
 from settings import Compute, Settings
@@ -50,7 +50,5 @@ class NodeExporter(Server):
                 HostFolder("/sys", "/host/sys"),
                 HostFolder("/", "/host/root", follows_mounts=True),
             ],
-            reached_by=[
-                Peer.server(settings.network.monitoring_namespace, PROMETHEUS, NODE_EXPORTER.port)
-            ],
+            reached_by=[PROMETHEUS.peer(settings.network.monitoring_namespace, NODE_EXPORTER.port)],
         )

@@ -17,8 +17,9 @@ from components.observability.addresses import (
     Address,
 )
 from components.observability.rules import rule_files
-from components.observability.server import Description, Http, Peer, Server
+from components.observability.server import Description, Http, Server
 from components.observability.text import as_yaml
+from components.peer import Peer
 from components.versions import IMAGES
 from schemas.observability import MetricsSettings
 from schemas.values import amount
@@ -109,11 +110,11 @@ class Prometheus(Server):
                 {"api_groups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
                 {"non_resource_urls": ["/metrics"], "verbs": ["get"]},
             ],
-            reached_by=[Peer.server(namespace, GRAFANA, PROMETHEUS.port)],
+            reached_by=[GRAFANA.peer(namespace, PROMETHEUS.port)],
             reaches=[
                 Peer(settings.namespace.name, (settings.service.admin_port,)),
                 *(
-                    Peer.server(node_namespace if at in _ON_NODES else namespace, at)
+                    at.peer(node_namespace if at in _ON_NODES else namespace)
                     for at in (*_SELF_REPORTING, KUBE_STATE_METRICS, NODE_EXPORTER)
                 ),
                 # Nodes are no pods.

@@ -19,12 +19,13 @@ from pulumi_kubernetes.core.v1 import (
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding
 
-from components.labels import Identity, Labels
-from components.observability.addresses import Address
+from components.container import HARDENED, bounds, go_environment
+from components.labels import Identity
+from components.peer import TO_DNS, Peer
 from components.secret_data import secret_data
 from components.unset import without_unset
 from schemas.observability import ServerResources, Store
-from schemas.values import amount, mebibytes
+from schemas.values import mebibytes
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -37,21 +38,11 @@ if TYPE_CHECKING:
         VolumeArgsDict,
         VolumeMountArgsDict,
     )
-    from pulumi_kubernetes.meta.v1 import LabelSelectorArgsDict, ObjectMetaArgsDict
-    from pulumi_kubernetes.networking.v1 import (
-        NetworkPolicyEgressRuleArgsDict,
-        NetworkPolicyPeerArgsDict,
-        NetworkPolicyPortArgsDict,
-        NetworkPolicySpecArgsDict,
-    )
+    from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
     from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
 _TIMEOUTS = pulumi.CustomTimeouts(create="10m", update="10m")
 _TMP_BYTES = Decimal(64 * 2**20)
-_LOG_BYTES = Decimal(64 * 2**20)
-"""What a container's log may take: the kubelet keeps five files of 10 MiB, and is a little late."""
-_MEMORY_SHARE = 90
-"""Percent of the memory limit at which Go's collector works harder, before the kernel kills."""
 _STARTS_WITHIN = 900
 """Seconds; to read a write-ahead log again after a crash can take minutes."""
 
@@ -60,23 +51,6 @@ SECRETS = PurePosixPath("/run/secrets/server")
 """Where the files of :attr:`Description.secrets` are."""
 _CONFIG = PurePosixPath("/etc/server")
 _DATA = PurePosixPath("/data")
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One end of allowed traffic: pods, and the ports by which they, or the server, answer."""
-
-    namespace: str | None
-    """Its name. ``None``: anywhere, also outside the cluster."""
-    ports: tuple[int, ...] = ()
-    """TCP ports. Empty: every one."""
-    pods: Labels = field(default_factory=dict)
-    """The pods' labels. Empty: every pod of the namespace."""
-
-    @classmethod
-    def server(cls, namespace: str, address: Address, *ports: int) -> "Peer":
-        """The pods of a server. Without ``ports``, the one of its address."""
-        return cls(namespace, ports or (address.port,), {"app.kubernetes.io/name": address.server})
 
 
 API_SERVER = Peer(None, (443, 6443))
@@ -288,40 +262,19 @@ class Server(pulumi.ComponentResource):
                 for name, port in about.ports.items()
             ],
             "env": self._environment(),
-            "resources": {
-                "requests": {
-                    "cpu": about.resources.requests.cpu,
-                    "memory": about.resources.requests.memory,
-                    "ephemeral-storage": mebibytes(_TMP_BYTES),
-                },
-                "limits": {
-                    "cpu": about.resources.limits.cpu,
-                    "memory": about.resources.limits.memory,
-                    "ephemeral-storage": mebibytes(_TMP_BYTES + _LOG_BYTES),
-                },
-            },
+            "resources": bounds(about.resources.requests, about.resources.limits, _TMP_BYTES),
             "startup_probe": _probe(about.ready, period=1, failures=_STARTS_WITHIN),
             "readiness_probe": _probe(about.ready, period=5),
             "liveness_probe": _probe(about.alive, period=10, failures=6),
-            "security_context": {
-                "allow_privilege_escalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "read_only_root_filesystem": True,
-            },
+            "security_context": HARDENED,
             "volume_mounts": list(self._mounts()),
         }
 
     def _environment(self) -> "list[EnvVarArgsDict]":
         about = self._description
-        memory = int(amount(about.resources.limits.memory)) * _MEMORY_SHARE // 100
         return [
             {"name": "NODE_NAME", "value_from": {"field_ref": {"field_path": "spec.nodeName"}}},
-            # Whole cores, rounded up.
-            {
-                "name": "GOMAXPROCS",
-                "value_from": {"resource_field_ref": {"resource": "limits.cpu"}},
-            },
-            {"name": "GOMEMLIMIT", "value": f"{memory}B"},
+            *go_environment(about.resources.limits),
             *({"name": key, "value": value} for key, value in about.environment.items()),
         ]
 
@@ -442,34 +395,20 @@ class Server(pulumi.ComponentResource):
     def _network_policy(self) -> NetworkPolicy:
         about = self._description
         reaches = [*about.reaches, *([API_SERVER] if about.may else [])]
-        spec: NetworkPolicySpecArgsDict = {
-            "pod_selector": {"match_labels": self._identity.selector},
-            "policy_types": ["Ingress", "Egress"],
-            "ingress": [
-                {"from_": _peers(peer), "ports": _ports(peer)} for peer in about.reached_by
-            ],
-            "egress": [
-                *([_DNS] if reaches else []),
-                *({"to": _peers(peer), "ports": _ports(peer)} for peer in reaches),
-            ],
-        }
         return NetworkPolicy(
             f"{self._name}-network",
             metadata=self._metadata(),
-            spec=without_unset(spec),
+            spec={
+                "pod_selector": {"match_labels": self._identity.selector},
+                "policy_types": ["Ingress", "Egress"],
+                "ingress": [peer.ingress for peer in about.reached_by],
+                "egress": [
+                    *([TO_DNS] if reaches else []),
+                    *(peer.egress for peer in reaches),
+                ],
+            },
             opts=self._child,
         )
-
-
-_DNS: "NetworkPolicyEgressRuleArgsDict" = {
-    "to": [
-        {
-            "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}},
-            "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
-        }
-    ],
-    "ports": [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")],
-}
 
 
 def _how_many(name: str, kind: str) -> dict[str, object]:
@@ -497,20 +436,3 @@ def _probe(where: Http | Tcp, period: int, failures: int = 3) -> "ProbeArgsDict"
     if isinstance(where, Tcp):
         return {"tcp_socket": {"port": where.port}, **pace}
     return {"http_get": {"path": where.path, "port": where.port, "scheme": "HTTP"}, **pace}
-
-
-def _peers(peer: Peer) -> "list[NetworkPolicyPeerArgsDict] | None":
-    if peer.namespace is None:
-        return None
-    inside: LabelSelectorArgsDict = {
-        "match_labels": {"kubernetes.io/metadata.name": peer.namespace}
-    }
-    return [
-        {"namespace_selector": inside, "pod_selector": {"match_labels": peer.pods}}
-        if peer.pods
-        else {"namespace_selector": inside}
-    ]
-
-
-def _ports(peer: Peer) -> "list[NetworkPolicyPortArgsDict] | None":
-    return [{"port": port, "protocol": "TCP"} for port in peer.ports] or None

@@ -1,10 +1,10 @@
 """Where the service sends its spans."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from components.labels import Labels
 from components.observability.addresses import COLLECTOR, port_of
+from components.peer import Peer
 from settings import Settings
 
 _SHORTEST = 2
@@ -13,13 +13,11 @@ _SHORTEST = 2
 
 @dataclass(frozen=True)
 class TraceReceiver:
-    """An OTLP/HTTP receiver, and what a network policy has to let through to it."""
+    """An OTLP/HTTP receiver."""
 
     url: str
-    namespace: str | None = None
-    """``None``: it is outside the cluster, or its name does not tell."""
-    pods: Labels = field(default_factory=dict)
-    """The labels of its pods. Empty: not known."""
+    peer: Peer
+    """Who answers, as far as the URL tells: a namespace's pods, or anybody."""
 
     @classmethod
     def of(cls, settings: Settings) -> "TraceReceiver | None":
@@ -28,16 +26,10 @@ class TraceReceiver:
         match observability.mode:
             case "bundled":
                 namespace = settings.network.monitoring_namespace
-                pods = {"app.kubernetes.io/name": COLLECTOR.server}
-                return cls(COLLECTOR.url(namespace), namespace, pods)
+                return cls(COLLECTOR.url(namespace), COLLECTOR.peer(namespace))
             case "operator" if url := observability.operator.collector:
-                return cls(url.rstrip("/"), _namespace_in(url))
+                return cls(url.rstrip("/"), Peer(_namespace_in(url), (port_of(url),)))
         return None
-
-    @property
-    def port(self) -> int:
-        """The port that is connected to."""
-        return port_of(self.url)
 
 
 def _namespace_in(url: str) -> str | None:

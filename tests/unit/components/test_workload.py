@@ -6,6 +6,7 @@ import pytest
 
 from components.labels import Identity
 from components.observability.trace_receiver import TraceReceiver
+from components.peer import Peer
 from components.workload import Workload
 from tests.unit.components.template import NAMESPACE, template
 from tests.unit.harness import Registry, run
@@ -134,7 +135,8 @@ def egress(traces: TraceReceiver | None) -> list[dict[str, Any]]:
 
 
 def test_the_pods_reach_the_receiver_of_traces_and_know_its_address() -> None:
-    receiver = TraceReceiver("http://collector.watch.svc:4318", "watch", {"app": "collector"})
+    collector = Peer("watch", (4318,), {"app": "collector"})
+    receiver = TraceReceiver("http://collector.watch.svc:4318", collector)
     assert egress(receiver)[1:] == [
         {
             "to": [
@@ -151,7 +153,7 @@ def test_the_pods_reach_the_receiver_of_traces_and_know_its_address() -> None:
 
 
 def test_a_receiver_outside_the_cluster_is_reached_by_its_port_alone() -> None:
-    assert egress(TraceReceiver("https://otlp.example.com"))[1:] == [
+    assert egress(TraceReceiver("https://otlp.example.com", Peer(None, (443,))))[1:] == [
         {"ports": [{"port": 443, "protocol": "TCP"}]}
     ]
 

@@ -12,10 +12,10 @@ from components.observability.server import (
     Description,
     HostFolder,
     Http,
-    Peer,
     Server,
     Tcp,
 )
+from components.peer import Peer
 from schemas.observability import ServerResources, Store
 from settings import Compute, Settings
 from tests.unit.harness import Registry, run
@@ -94,7 +94,7 @@ def test_what_it_may_ask_is_all_that_it_may_and_is_named_after_the_stacks_namesp
 
 def test_only_named_peers_connect_and_are_connected_to() -> None:
     policy = made(
-        reached_by=[Peer.server("monitoring", LOKI, 9000)],
+        reached_by=[LOKI.peer("monitoring", 9000)],
         reaches=[Peer("other", (80,)), Peer(None, (443,))],
     ).one("NetworkPolicy")["spec"]
     assert policy["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "one"

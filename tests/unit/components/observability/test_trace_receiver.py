@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from components.observability.trace_receiver import TraceReceiver
+from components.peer import Peer
 from tests.unit.stacks import settings
 
 
@@ -13,14 +14,10 @@ def receiver(**observability: Any) -> TraceReceiver | None:
 
 
 def test_bundled_they_go_to_the_stacks_collector() -> None:
-    found = receiver(mode="bundled")
-    assert found
-    assert found == TraceReceiver(
+    assert receiver(mode="bundled") == TraceReceiver(
         "http://collector.monitoring.svc:4318",
-        "monitoring",
-        {"app.kubernetes.io/name": "collector"},
+        Peer("monitoring", (4318,), {"app.kubernetes.io/name": "collector"}),
     )
-    assert found.port == 4318
 
 
 def test_off_nothing_is_traced() -> None:
@@ -43,5 +40,5 @@ def test_an_operators_collector_is_where_its_name_says(
 ) -> None:
     found = receiver(mode="operator", operator={"collector": url})
     assert found
-    assert (found.namespace, found.port) == (namespace, port)
+    assert found.peer == Peer(namespace, (port,))
     assert not found.url.endswith("/")
