@@ -42,6 +42,15 @@ TOLD = {
     },
 }
 """Everybody who can be told something is."""
+OPERATOR = {
+    "mode": "operator",
+    "operator": {
+        "collector": "http://collector.tracing:4318",
+        "loki": "http://loki.logs:3100",
+        "jaeger": "http://jaeger.tracing:16686",
+    },
+}
+"""The cluster has all that the stack can make use of."""
 _OPERATOR_KINDS = ("podmonitors", "prometheusrules")
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -51,6 +60,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prod-gateway": ("prod", {"release": CANARY, "routing": {"backend": "gateway"}}),
     "prod-login": ("prod", {"image": {"login": LOGIN}}),
     "prod-told": ("prod", {"observability": TOLD}),
+    "prod-operator": ("prod", {"observability": OPERATOR}),
     "dev-unwatched": ("dev", {"observability": {"mode": "off"}, "slo": None}),
 }
 """Name of a rendering: the stack that it starts from, and what is different."""

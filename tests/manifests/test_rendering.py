@@ -3,6 +3,7 @@
 import filecmp
 import shutil
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -50,11 +51,17 @@ def test_every_image_of_the_services_is_a_digest(rendered: Path) -> None:
             assert "@sha256:" in container["image"]
 
 
+def is_for_the_clusters_grafana(one: Any) -> bool:
+    """It reads nothing but ConfigMaps of its own namespace."""
+    return any(label.startswith("grafana_") for label in one["metadata"]["labels"])
+
+
 def test_every_object_is_in_a_namespace_of_the_stacks(rendered: Path) -> None:
     objects = [yaml.safe_load(file.read_text()) for file in rendered.glob("*.yaml")]
     namespaces = {one["metadata"]["name"] for one in objects if one["kind"] == "Namespace"}
     for one in objects:
-        if one["kind"] not in {"Namespace", "ClusterRole", "ClusterRoleBinding"}:
+        is_global = one["kind"] in {"Namespace", "ClusterRole", "ClusterRoleBinding"}
+        if not is_global and not is_for_the_clusters_grafana(one):
             assert one["metadata"]["namespace"] in namespaces
 
 
