@@ -673,11 +673,9 @@ def load(stack: str, built: Path | None = None) -> Settings:
     of a version that can neither be built nor is pinned is an error too. Encrypted values are not
     decrypted. Raises :class:`SettingsError`.
     """
-    from schemas.stack_file import read  # noqa: PLC0415  # the program needs no YAML
+    from schemas.stack_file import path_of, read  # noqa: PLC0415  # the program needs no YAML
 
-    path = (
-        Path(stack) if stack.endswith(".yaml") else Path(__file__).parent / f"Pulumi.{stack}.yaml"
-    )
+    path = path_of(stack)
     return _settings(path.name, read(path, PROJECT), built)
 
 

@@ -18,7 +18,7 @@ def verdict(settings: Settings, environment: Mapping[str, str]) -> str | None:
     """
     if settings.observability.mode != "bundled" or not settings.service.metrics:
         return None
-    gate = Slo(settings.service.name, settings.namespace.name, settings.slo).canary_gate
+    gate = Slo.of(settings).canary_gate
     try:
         with Monitoring(settings, environment) as monitoring:
             states = monitoring.now(gate.state)

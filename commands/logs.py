@@ -13,7 +13,6 @@ from rich.text import Text
 from commands.errors import CommandError
 from commands.monitoring import Line, Monitoring, period
 from components.observability.dashboards.scope import Scope
-from components.observability.slo import Slo
 from settings import Settings, Track
 
 LEVELS = ("debug", "info", "warn", "error", "fatal")
@@ -54,9 +53,7 @@ def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None
 
 def selection(settings: Settings, arguments: Namespace) -> str:
     """LogQL for the lines that were asked for."""
-    service, namespace = settings.service.name, settings.namespace.name
-    scope = Scope(Slo(service, namespace, settings.slo), settings.network.monitoring_namespace)
-    query = scope.logs
+    query = Scope.of(settings).logs
     if arguments.track:
         _check("TRACK", arguments.track, get_args(Track))
         query += f' | track="{arguments.track}"'

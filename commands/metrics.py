@@ -11,7 +11,6 @@ from commands.monitoring import Monitoring, Series, period
 from components.observability.dashboards.scope import Scope
 from components.observability.dashboards.service import duration
 from components.observability.slo import Slo
-from settings import Settings
 
 _OVER = "5m"
 _TRACKS = ("stable", "canary")
@@ -72,7 +71,7 @@ _FORMS: Mapping[str, Callable[[float], str]] = {
 
 
 def _show_service(monitoring: Monitoring, seconds: int, console: Console) -> None:
-    scope = _scope(monitoring.settings)
+    scope = Scope.of(monitoring.settings)
     versions: dict[str, list[str]] = {}
     for one in monitoring.now(f"count by (track, version) (beacon_build_info{{{scope.requests}}})"):
         versions.setdefault(one.labels.get("track", ""), []).append(one.labels.get("version", ""))
@@ -165,8 +164,3 @@ def _thinned(values: tuple[float, ...], width: int = 12) -> tuple[float, ...]:
     """Every so many values, the newest among them, so that a cell stays narrow."""
     step = max(1, math.ceil(len(values) / width))
     return values[::-1][::step][::-1]
-
-
-def _scope(settings: Settings) -> Scope:
-    slo = Slo(settings.service.name, settings.namespace.name, settings.slo)
-    return Scope(slo, settings.network.monitoring_namespace)

@@ -4,10 +4,11 @@ import re
 from collections.abc import MutableMapping
 from io import StringIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, Self
 
 from ruamel.yaml import YAML
+
+from commands.files import write_whole
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -26,14 +27,7 @@ def forget_salt(stack: str) -> None:
     text = path.read_text()
     without = re.sub(r"(?m)^encryptionsalt:.*(?:\n[ \t]+.*)*\n?", "", text)
     if without != text and not re.search(r"(?m)^\s*(?:- )?secure:", text):
-        _replace(path, without)
-
-
-def _replace(path: Path, text: str) -> None:
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
-        new.write(text)
-    Path(new.name).chmod(path.stat().st_mode & 0o777)
-    Path(new.name).replace(path)
+        write_whole(path, without)
 
 
 class StackFile:
@@ -78,4 +72,4 @@ class StackFile:
         """Write the file."""
         text = StringIO()
         self._yaml.dump(self._document, text)
-        _replace(self.path, text.getvalue())
+        write_whole(self.path, text.getvalue())

@@ -77,10 +77,8 @@ class Grafana(Server):
 
     def describe(self, settings: Settings) -> Description:
         own, namespace = settings.observability.grafana, settings.network.monitoring_namespace
-        dashboards = all_dashboards(
-            settings.service.name, settings.namespace.name, namespace, settings.slo
-        )
-        shown = {f"{_DASHBOARDS}/{name}": text for name, text in dashboards.items()}
+        dashboards = all_dashboards(settings).items()
+        shown = {f"{_DASHBOARDS}/{name}": text for name, text in dashboards}
         return Description(
             kind="StatefulSet",
             namespace=namespace,

@@ -90,15 +90,14 @@ class OperatorObjects(pulumi.ComponentResource):
 
     def _rules(self) -> None:
         settings = self._settings
-        namespace = settings.namespace.name
-        for subject, groups in service_groups(settings.service, namespace, settings.slo).items():
+        for subject, groups in service_groups(settings).items():
             CustomResource(
                 f"{self._name}-rules-{subject}",
                 api_version=_API,
                 kind="PrometheusRule",
                 metadata={
                     "name": f"{self._identity.object_name}-{subject}",
-                    "namespace": namespace,
+                    "namespace": settings.namespace.name,
                     "labels": self._selected_labels(),
                 },
                 spec={"groups": [group.as_json() for group in groups]},
@@ -106,14 +105,7 @@ class OperatorObjects(pulumi.ComponentResource):
             )
 
     def _dashboards(self) -> None:
-        settings = self._settings
-        texts = all_dashboards(
-            settings.service.name,
-            settings.namespace.name,
-            settings.network.monitoring_namespace,
-            settings.slo,
-        )
-        for file, text in texts.items():
+        for file, text in all_dashboards(self._settings).items():
             self._for_grafana(f"dashboard-{file.removesuffix('.json')}", "dashboard", file, text)
 
     def _data_sources(self) -> None:

@@ -131,7 +131,7 @@ _ON_NODES = (AGENT_METRICS, NODE_EXPORTER)
 
 def prometheus_files(settings: Settings) -> dict[str, str]:
     """The configuration and the rules."""
-    rules = rule_files(settings.service, settings.namespace.name, settings.slo)
+    rules = rule_files(settings)
     return {
         _FILE: as_yaml(_config(settings)),
         **{f"rules/{name}": text for name, text in rules.items()},

@@ -17,7 +17,7 @@ from typing import Literal
 from components.observability.rule import Alert, Group, Rule, Severity
 from schemas.observability import SloSettings
 from schemas.values import seconds
-from settings import Track
+from settings import Settings, Track
 
 Sli = Literal["availability", "latency"]
 """What is bad about a request: a 5xx status, or an answer that came too late."""
@@ -106,6 +106,11 @@ class Slo:
     namespace: str
     """Value of the label ``namespace``."""
     settings: SloSettings
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Slo":
+        """The stack's."""
+        return cls(settings.service.name, settings.namespace.name, settings.slo)
 
     @property
     def slis(self) -> tuple[Sli, ...]:

@@ -1,4 +1,4 @@
-"""What is meant for the Prometheus operator is checked by its own schemas: they refuse what it would."""
+"""What is meant for the Prometheus operator is refused by its schemas where it would be wrong."""
 
 from pathlib import Path
 

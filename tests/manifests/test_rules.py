@@ -24,8 +24,7 @@ Labels = dict[str, str]
 
 
 def dev_rules() -> dict[str, str]:
-    settings = load("dev")
-    return rule_files(settings.service, settings.namespace.name, settings.slo)
+    return rule_files(load("dev"))
 
 
 def alerts() -> list[dict[str, Any]]:

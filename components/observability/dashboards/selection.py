@@ -14,8 +14,7 @@ from components.observability.dashboards import (
 from components.observability.dashboards import service as requests
 from components.observability.dashboards.panel import Dashboard, Source
 from components.observability.dashboards.scope import Scope
-from components.observability.slo import Slo
-from schemas.observability import SloSettings
+from settings import Settings
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,9 @@ class Query:
     """Why an empty answer is right. Empty itself: none is."""
 
 
-def dashboards(
-    service: str, namespace: str, monitoring_namespace: str, slo: SloSettings
-) -> tuple[Dashboard, ...]:
-    """All of them, in the order of a reader who goes from the whole to the detail."""
-    scope = Scope(Slo(service, namespace, slo), monitoring_namespace)
+def dashboards(settings: Settings) -> tuple[Dashboard, ...]:
+    """All of a stack, in the order of a reader who goes from the whole to the detail."""
+    scope = Scope.of(settings)
     return (
         overview.dashboard(scope),
         requests.dashboard(scope),

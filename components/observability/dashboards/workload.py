@@ -114,14 +114,7 @@ def _cpu(scope: Scope) -> tuple[Panel, ...]:
     periods = f"container_cpu_cfs_periods_total{{{_whole(scope)}}}"
     throttled = f"container_cpu_cfs_throttled_periods_total{{{_whole(scope)}}}"
     return (
-        Panel(
-            "CPU used",
-            "Cores that each pod uses.",
-            "suffix: cores",
-            (Promql(f"sum by (pod) ({used})", "{{pod}}"),),
-            width=8,
-            stacked=True,
-        ),
+        _used("CPU used", "Cores that each pod uses.", "suffix: cores", used),
         _share(scope, "CPU", "cpu", used),
         Panel(
             "CPU throttled",
@@ -145,14 +138,7 @@ def _cpu(scope: Scope) -> tuple[Panel, ...]:
 def _memory(scope: Scope) -> tuple[Panel, ...]:
     used = f"container_memory_working_set_bytes{{{_whole(scope)}}}"
     return (
-        Panel(
-            "Memory used",
-            "Memory of each pod that cannot be freed.",
-            "bytes",
-            (Promql(f"sum by (pod) ({used})", "{{pod}}"),),
-            width=8,
-            stacked=True,
-        ),
+        _used("Memory used", "Memory of each pod that cannot be freed.", "bytes", used),
         _share(scope, "Memory", "memory", used),
         Panel(
             "Memory of the Go runtime",
@@ -169,13 +155,17 @@ def _memory(scope: Scope) -> tuple[Panel, ...]:
     )
 
 
+def _used(title: str, description: str, unit: Unit, used: str) -> Panel:
+    each = Promql(f"sum by (pod) ({used})", "{{pod}}")
+    return Panel(title, description, unit, (each,), width=8, stacked=True)
+
+
 def _share(scope: Scope, title: str, resource: str, used: str) -> Panel:
-    unit: Unit = "percentunit"
     return Panel(
         f"{title} against request and limit",
         "Share of what is reserved, and of what is never exceeded. Above the request a pod lives "
         "on what others leave.",
-        unit,
+        "percentunit",
         tuple(
             Promql(
                 f"sum by (pod) ({used}) / sum by (pod) "

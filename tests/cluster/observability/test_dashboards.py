@@ -21,7 +21,7 @@ def asked(monitored: Project, servers: Servers) -> Servers:
     """The servers of a stack that has answered requests, after the first rules and scrapes."""
     for _ in range(50):
         assert monitored.get().status_code == 200
-    slo = Slo(servers.settings.service.name, monitored.stack, servers.settings.slo)
+    slo = Slo.of(servers.settings)
     # What is recorded from other recorded series comes last.
     wait_until(
         "the error budget to be recorded",
@@ -41,17 +41,8 @@ def answers(servers: Servers, query: Query) -> bool:
 
 
 def test_every_query_is_answered(asked: Servers) -> None:
-    settings = asked.settings
-    every = queries(
-        dashboards(
-            settings.service.name,
-            settings.namespace.name,
-            settings.network.monitoring_namespace,
-            settings.slo,
-        )
-    )
     problems = []
-    for query in every:
+    for query in queries(dashboards(asked.settings)):
         where = f"{query.dashboard}: {query.title}: {query.expr}"
         try:
             if not answers(asked, query):

@@ -10,11 +10,11 @@ import pytest
 
 from components.observability.dashboards import all_dashboards
 from components.observability.dashboards.selection import Query, dashboards, queries
-from schemas.observability import SloSettings
+from tests.unit.stacks import settings
 
-STACK = ("beacon", "beacon-dev", "monitoring", SloSettings())
-FILES = all_dashboards(*STACK)
-QUERIES = list(queries(dashboards(*STACK)))
+STACK = settings(namespace={"name": "beacon-dev"})
+FILES = all_dashboards(STACK)
+QUERIES = list(queries(dashboards(STACK)))
 
 
 def panels(file: str) -> list[dict[str, Any]]:
@@ -115,11 +115,12 @@ def test_what_is_no_promql_is_found() -> None:
 
 
 def test_the_same_stack_gets_the_same_dashboards() -> None:
-    assert all_dashboards(*STACK) == FILES
+    assert all_dashboards(STACK) == FILES
 
 
 def test_another_stack_gets_its_own() -> None:
-    text = "".join(all_dashboards("shop", "shop-prod", "watch", SloSettings()).values())
+    other = settings(service={"name": "shop"}, namespace={"name": "shop-prod"})
+    text = "".join(all_dashboards(other).values())
     assert "beacon-dev" not in text
     assert "shop-prod" in text
 
