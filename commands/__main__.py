@@ -3,14 +3,14 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from commands import alerts, dashboards, gate, logs, metrics, status, traces
+from commands import alerts, cluster, dashboards, gate, logs, metrics, status, traces
 from commands.errors import BAD_INPUT, CommandError
 from commands.ground import Ground
 from commands.monitoring import Monitoring, check_mode
@@ -58,12 +58,12 @@ class Run:
         preview first and, on a terminal, asks. With a ``plan`` nothing happens that is not in it.
         """
         self.stack.select()
-        at_hand = self.settings.cluster.context is None
         # As Pulumi sees it: a CI may give its commands a terminal at which nobody sits.
-        ask = not at_hand and sys.stdin.isatty() and "CI" not in self.environment
+        ask = not self._is_at_hand and sys.stdin.isatty() and "CI" not in self.environment
         arguments = (
             *([] if ask else ["--yes"]),
-            *(["--skip-preview"] if at_hand else []),
+            *(["--skip-preview"] if self._is_at_hand else []),
+            *self._refresh(),
             *arguments,
         )
         if plan is not None:
@@ -83,11 +83,32 @@ class Run:
 
     def preview(self, *arguments: str) -> None:
         self.stack.select()
-        self.stack.preview(*arguments)
+        self.stack.preview(*self._refresh(), *arguments)
 
     def down(self, *arguments: str) -> None:
         self.stack.select()
         self.stack.destroy("--yes", *arguments)
+
+    @property
+    def _is_at_hand(self) -> bool:
+        return self.settings.cluster.context is None
+
+    def _refresh(self) -> Sequence[str]:
+        """Let Pulumi look at what there is, where the state is about a cluster that is gone.
+
+        A cluster at hand is made anew at will, and what ran on it is not there any more.
+        """
+        if not self._is_at_hand or not (known := self.stack.namespaces()):
+            return ()
+        try:
+            found = cluster.namespaces(known, environment=self.environment)
+        except CommandError:
+            return ()  # Pulumi says better what is wrong
+        if found == known:
+            return ()
+        gone = ", ".join(sorted(name for name in known if found.get(name) != known[name]))
+        print(f"not what the last update left, so the state is refreshed: namespace {gone}")
+        return ("--refresh",)
 
     def status(self) -> None:
         status.show(self.stack.outputs(), self.environment, self.settings.cluster.context)

@@ -19,6 +19,7 @@ from commands.turn import OTHER_RUN_SECONDS
 
 _SALT_OF_THE_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
 """A stack file without a salt uses the state's: what one machine encrypts, another one reads."""
+_NAMESPACE = "kubernetes:core/v1:Namespace"
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,19 @@ class Stack:
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         self.name = name
         self.environment = {**environment, **_SALT_OF_THE_STATE}
+        self._found: dict[str, Any] = {}
 
     def select(self, *, mend: bool = True) -> None:
         """Make the stack if it is new; ``mend`` it for an update if an earlier one was cut off."""
         self._run("stack", "select", "--create", self.name, capture=True)
         if mend:
             self._end_interrupted_update()
+
+    def namespaces(self) -> dict[str, str]:
+        """The identity of each of the stack's namespaces, as the state had it at :meth:`select`."""
+        made = (one for one in self._found.get("resources", ()) if one["type"] == _NAMESPACE)
+        known = {one["id"]: one.get("outputs", {}).get("metadata", {}).get("uid") for one in made}
+        return {name: uid for name, uid in known.items() if uid}
 
     def up(self, *arguments: str) -> None:
         """``pulumi up``."""
@@ -100,7 +108,8 @@ class Stack:
         if self._wait_for_other_update():
             self._run("cancel", "--yes", "--stack", self.name, capture=True)
         state = json.loads(self._run("stack", "export", "--stack", self.name, capture=True))
-        if (state.get("deployment") or {}).get("pending_operations"):
+        self._found = state.get("deployment") or {}
+        if self._found.get("pending_operations"):
             self._run(
                 "refresh",
                 *("--yes", "--skip-preview", "--clear-pending-creates"),

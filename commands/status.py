@@ -1,16 +1,12 @@
 """What a stack runs, as a table."""
 
-import json
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from commands.errors import FAILED, CommandError
-
-READ_SECONDS = 20
+from commands import cluster
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits that tell two images apart; Docker shows as many."""
@@ -23,7 +19,11 @@ def show(outputs: Mapping[str, Any], environment: Mapping[str, str], context: st
         console.print("nothing is deployed: run `make up`")
         return
     namespace = outputs["namespace"]
-    objects = _read(namespace, environment, context)
+    objects = cluster.read(
+        *("deployments,horizontalpodautoscalers", "--namespace", namespace),
+        environment=environment,
+        context=context,
+    )["items"]
     table = Table(title=f"{namespace}", title_justify="left")
     for column in ("track", "version", "traffic", "ready", "autoscaling", "digest"):
         table.add_column(column, no_wrap=True)
@@ -47,23 +47,6 @@ def show(outputs: Mapping[str, Any], environment: Mapping[str, str], context: st
         )
     console.print(table)
     console.print(f"URL  {outputs['url']}", soft_wrap=True)
-
-
-def _read(
-    namespace: str, environment: Mapping[str, str], context: str | None
-) -> list[dict[str, Any]]:
-    command = [
-        "kubectl",
-        *(["--context", context] if context else []),
-        *("get", "deployments,horizontalpodautoscalers", "--namespace", namespace),
-        *("--output", "json", f"--request-timeout={READ_SECONDS}s"),
-    ]
-    result = subprocess.run(
-        command, env=dict(environment), capture_output=True, text=True, check=False
-    )
-    if result.returncode != 0:
-        raise CommandError(f"cannot read what runs: {result.stderr.strip()}", FAILED)
-    return json.loads(result.stdout)["items"]
 
 
 def _of_track(objects: list[dict[str, Any]], kind: str, track: str) -> dict[str, Any]:

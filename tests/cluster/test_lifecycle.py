@@ -98,6 +98,15 @@ def test_a_component_that_config_removes_is_deleted(project: Project) -> None:
     assert project.get().status_code == 200
 
 
+def test_what_a_cluster_has_forgotten_is_made_again(project: Project) -> None:
+    project.run("kubectl", "delete", "namespace", project.stack, "--wait")
+    output = project.make("up").stdout
+    assert f"the state is refreshed: namespace {project.stack}" in output
+    assert "created" in changes(output)
+    wait_until("the service to answer again", lambda: project.get().status_code == 200, 15)
+    assert set(changes(project.make("up").stdout)) == {"unchanged"}
+
+
 def test_down_leaves_nothing_behind(project: Project) -> None:
     project.make("down")
     state = json.loads(project.run("pulumi", "stack", "export", "--stack", project.stack).stdout)

@@ -117,7 +117,8 @@ def test_the_machine_is_looked_at_once(started, monkeypatch):
 class Steps:
     """A stack, and the ground under it, that write down what is done with them."""
 
-    images_lack: bool
+    images_lack: bool = False
+    made: dict[str, str] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
 
     def select(self) -> None:
@@ -129,6 +130,9 @@ class Steps:
     def outputs(self) -> dict[str, Any]:
         return {}
 
+    def namespaces(self) -> dict[str, str]:
+        return self.made
+
     def lacks_images(self) -> bool:
         return self.images_lack
 
@@ -136,9 +140,9 @@ class Steps:
         self.done.append("images")
 
 
-def steps_of_an_update(*arguments: str, images_lack: bool) -> list[str]:
-    steps = Steps(images_lack)
-    Run(cast("Stack", steps), bundled(), cast("Ground", steps), {}).update(*arguments)
+def steps_of_an_update(steps: Steps, *arguments: str, **changes: Any) -> list[str]:
+    run = Run(cast("Stack", steps), bundled(**changes), cast("Ground", steps), {})
+    run.update(*arguments)
     return steps.done
 
 
@@ -149,7 +153,7 @@ def quiet(monkeypatch):
 
 @pytest.mark.usefixtures("quiet")
 def test_the_service_is_deployed_before_the_images_of_its_servers_are_built():
-    assert steps_of_an_update("--diff", images_lack=True) == [
+    assert steps_of_an_update(Steps(images_lack=True), "--diff") == [
         "select",
         "up --exclude **slipway:observability:** --exclude-dependents --yes --skip-preview --diff",
         "images",
@@ -179,4 +183,36 @@ def test_nobody_is_asked_where_nobody_sits_at_the_terminal(variables, arguments,
 
 @pytest.mark.usefixtures("quiet")
 def test_with_every_image_there_is_one_update():
-    assert steps_of_an_update(images_lack=False) == ["select", "up --yes --skip-preview"]
+    assert steps_of_an_update(Steps()) == ["select", "up --yes --skip-preview"]
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(
+    ("known", "found", "is_refreshed"),
+    [
+        ({"home": "1", "watch": "2"}, {"home": "1", "watch": "2"}, False),
+        ({"home": "1", "watch": "2"}, {"home": "1", "watch": "3"}, True),
+        ({"home": "1"}, {}, True),
+        ({}, {"home": "1"}, False),
+        ({"home": "1"}, CommandError("the cluster does not answer"), False),
+    ],
+    ids=["the same", "another", "gone", "the first update", "not to be seen"],
+)
+def test_the_state_of_a_cluster_that_was_made_anew_is_refreshed(
+    known, found, is_refreshed, monkeypatch
+):
+    def namespaces(*_: object, **__: object) -> dict[str, str]:
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(commands.cluster, "namespaces", namespaces)
+    done = steps_of_an_update(Steps(made=known))
+    assert done[-1] == f"up --yes --skip-preview{' --refresh' if is_refreshed else ''}"
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_cluster_that_is_named_is_not_taken_for_another(monkeypatch):
+    monkeypatch.setattr(commands.cluster, "namespaces", lambda *_, **__: pytest.fail("asked"))
+    steps = Steps(made={"home": "1"})
+    assert "--refresh" not in steps_of_an_update(steps, cluster={"context": "prod"})[-1]

@@ -1,10 +1,13 @@
 """The Pulumi CLI at work on a stack."""
 
+import json
 import os
 import socket
 import subprocess
+from pathlib import Path
+from typing import Any
 
-from commands.pulumi import Lock
+from commands.pulumi import Lock, Stack
 
 HERE = socket.gethostname()
 
@@ -23,3 +26,30 @@ def test_a_lock_is_stale_once_the_process_that_took_it_has_ended() -> None:
 
 def test_a_lock_that_was_taken_on_another_machine_is_never_stale() -> None:
     assert not Lock(ended(), "elsewhere").is_stale
+
+
+def stack(folder: Path, deployment: dict[str, Any] | None) -> Stack:
+    """A stack whose CLI says nothing but what its state is."""
+    (folder / "state").write_text(json.dumps({"version": 3, "deployment": deployment}))
+    pulumi = folder / "pulumi"
+    pulumi.write_text(f'#!/bin/sh\n[ "$2" = export ] && cat {folder}/state\nexit 0\n')
+    pulumi.chmod(0o755)
+    return Stack("dev", {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"})
+
+
+def namespace(name: str, uid: str) -> dict[str, Any]:
+    outputs = {"metadata": {"name": name, "uid": uid}}
+    return {"type": "kubernetes:core/v1:Namespace", "id": name, "outputs": outputs}
+
+
+def test_the_state_knows_which_namespaces_the_stack_made(tmp_path: Path) -> None:
+    other = {"type": "slipway:namespace:Namespace", "id": ""}
+    made = stack(tmp_path, {"resources": [other, namespace("home", "1"), namespace("watch", "2")]})
+    made.select()
+    assert made.namespaces() == {"home": "1", "watch": "2"}
+
+
+def test_a_stack_that_was_never_deployed_has_made_no_namespace(tmp_path: Path) -> None:
+    new = stack(tmp_path, None)
+    new.select()
+    assert new.namespaces() == {}
