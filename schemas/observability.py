@@ -167,6 +167,8 @@ class ObservabilitySettings(Section):
     """`bundled`: servers are deployed. `operator`: the cluster has kube-prometheus-stack."""
     node_namespace: OwnNamespace = "monitoring-node"
     """Where what needs the nodes themselves runs; servers run in `network.monitoringNamespace`."""
+    runbooks: Url = "https://example.com/slipway/docs/runbooks"
+    """Where the folder `docs/runbooks` is read: the links of alerts lead there."""
     metrics: MetricsSettings = MetricsSettings()
     logs: LogsSettings = LogsSettings()
     traces: TracesSettings = TracesSettings()

@@ -100,7 +100,9 @@ class OperatorObjects(pulumi.ComponentResource):
                     "namespace": settings.namespace.name,
                     "labels": self._selected_labels(),
                 },
-                spec={"groups": [group.as_json() for group in groups]},
+                spec={
+                    "groups": [group.as_json(settings.observability.runbooks) for group in groups]
+                },
                 opts=self._child,
             )
 

@@ -11,9 +11,6 @@ Severity = Literal["page", "ticket", "none"]
 """``page``: somebody is needed now. ``ticket``: tomorrow will do. ``none``: for machines."""
 Json = dict[str, Any]
 
-RUNBOOKS = "https://example.com/slipway/docs/runbooks"
-"""Where the folder ``docs/runbooks`` of this repository is read."""
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -54,13 +51,8 @@ class Alert:
         if not re.fullmatch(r"[A-Z][A-Za-z0-9]+", self.name):
             raise ValueError(f"the alert's name is {self.name!r}: use CamelCase, like TargetDown")
 
-    @property
-    def runbook_url(self) -> str:
-        """The page that says what to do."""
-        return f"{RUNBOOKS}/{self.name}.md"
-
-    def as_json(self) -> Json:
-        """The rule as Prometheus reads it."""
+    def as_json(self, runbooks: str) -> Json:
+        """The rule as Prometheus reads it; the folder of the runbooks is read at ``runbooks``."""
         return {
             "alert": self.name,
             "expr": _tidy(self.expr),
@@ -69,7 +61,7 @@ class Alert:
             "annotations": {
                 "summary": self.summary,
                 "description": self.description,
-                "runbook_url": self.runbook_url,
+                "runbook_url": f"{runbooks.rstrip('/')}/{self.name}.md",
             },
         }
 
@@ -88,15 +80,19 @@ class Group:
         """Those that tell."""
         return (rule for rule in self.rules if isinstance(rule, Alert))
 
-    def as_json(self) -> Json:
+    def as_json(self, runbooks: str) -> Json:
         """The group as Prometheus reads it."""
         interval = {"interval": self.interval} if self.interval else {}
-        return {"name": self.name, **interval, "rules": [rule.as_json() for rule in self.rules]}
+        rules = [
+            rule.as_json(runbooks) if isinstance(rule, Alert) else rule.as_json()
+            for rule in self.rules
+        ]
+        return {"name": self.name, **interval, "rules": rules}
 
 
-def rules_text(groups: tuple[Group, ...]) -> str:
+def rules_text(groups: tuple[Group, ...], runbooks: str) -> str:
     """A rule file."""
-    document = {"groups": [group.as_json() for group in groups]}
+    document = {"groups": [group.as_json(runbooks) for group in groups]}
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000)
 
 

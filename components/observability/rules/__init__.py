@@ -17,7 +17,8 @@ def rule_files(settings: Settings) -> dict[str, str]:
         "certificates": certificates.groups(),
         "monitoring": monitoring.groups(),
     }
-    return {f"{name}.yaml": rules_text(groups) for name, groups in every.items()}
+    runbooks = settings.observability.runbooks
+    return {f"{name}.yaml": rules_text(groups, runbooks) for name, groups in every.items()}
 
 
 def service_groups(settings: Settings) -> dict[str, tuple[Group, ...]]:

@@ -5,12 +5,13 @@ import yaml
 
 from components.observability.rule import Alert, Group, Rule, rules_text
 
+RUNBOOKS = "https://wiki.example.com/runbooks/"
 RULE = Rule("job:up:sum", "\n        sum by (job) (\n          up\n        )\n    ", {"slo": "x"})
 ALERT = Alert("TargetDown", "page", "up == 0", "down", "{{ $value }}", "5m", {"window": "1h"})
 
 
 def test_a_recording_rule_has_its_name_expression_and_labels() -> None:
-    (group,) = yaml.safe_load(rules_text((Group("a", (RULE,)),)))["groups"]
+    (group,) = yaml.safe_load(rules_text((Group("a", (RULE,)),), RUNBOOKS))["groups"]
     assert group == {
         "name": "a",
         "rules": [
@@ -24,17 +25,17 @@ def test_a_recording_rule_has_its_name_expression_and_labels() -> None:
 
 
 def test_an_alert_has_a_severity_and_leads_to_its_runbook() -> None:
-    (group,) = yaml.safe_load(rules_text((Group("a", (ALERT,), "30s"),)))["groups"]
+    (group,) = yaml.safe_load(rules_text((Group("a", (ALERT,), "30s"),), RUNBOOKS))["groups"]
     assert group["interval"] == "30s"
     (alert,) = group["rules"]
     assert alert["labels"] == {"severity": "page", "window": "1h"}
     assert alert["for"] == "5m"
-    assert alert["annotations"]["runbook_url"].endswith("/docs/runbooks/TargetDown.md")
+    assert alert["annotations"]["runbook_url"] == "https://wiki.example.com/runbooks/TargetDown.md"
 
 
 def test_text_of_several_lines_is_written_as_such() -> None:
     assert "expr: |-\n      sum by (job) (\n        up\n      )\n" in rules_text(
-        (Group("a", (RULE,)),)
+        (Group("a", (RULE,)),), RUNBOOKS
     )
 
 
