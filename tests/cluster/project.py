@@ -16,8 +16,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 ENTRY_POINT = "http://127.0.0.1:8080"
 COMMAND_SECONDS = 420
 
-SHARED = ("local", "plugins", ".venv")
-"""What a copy has by a link: the machine's ground and the CLI's plugins stay the checkout's own."""
+SHARED = ("local", "plugins", "components", "schemas", ".venv")
+"""What a copy has by a link: nothing in it is edited, and what is compiled there stays so."""
 
 
 def wait_until(

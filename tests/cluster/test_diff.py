@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from commands.diff.comparison import Comparison
 from commands.diff.objects import Identity, read
 from tests.unit.commands.diff.conftest import RELEASE
 from tests.unit.commands.repository import Repository
@@ -126,15 +127,13 @@ class Deployed:
         self._python("render.py", "--stack", "dev", "--out", str(out))
         return out
 
-    def ours(self) -> dict[str, set[Identity]]:
-        """What `make diff` lists, by action."""
-        listed: list[dict[str, str]] = json.loads(
-            self._python("-m", "commands.diff", "--stack", "dev", "--format", "json")
-        )
-        found: dict[str, set[Identity]] = {"added": set(), "removed": set(), "changed": set()}
-        for one in listed:
-            found[one.pop("action")].add(Identity(**one))
-        return found
+    def command(self) -> list[dict[str, str]]:
+        """What `make diff` lists."""
+        return json.loads(self._python("-m", "commands.diff", "--stack", "dev", "--format", "json"))
+
+    def ours(self, head: Path) -> list[dict[str, str]]:
+        """What it lists for a working tree that is rendered already."""
+        return Comparison.of(read(self.base), read(head)).listed()
 
     def theirs(self, head: Path) -> set[Identity]:
         """What `kubectl diff` says an apply would make or change."""
@@ -175,6 +174,15 @@ class Deployed:
         self._kubectl("delete", "namespace", self.namespace, "--wait=false")
 
 
+def by_action(listed: list[dict[str, str]]) -> dict[str, set[Identity]]:
+    """The objects that a comparison lists."""
+    found: dict[str, set[Identity]] = {"added": set(), "removed": set(), "changed": set()}
+    for one in listed:
+        identity = {key: value for key, value in one.items() if key != "action"}
+        found[one["action"]].add(Identity(**identity))
+    return found
+
+
 @pytest.fixture(scope="module")
 def deployed(
     ground: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
@@ -190,7 +198,7 @@ def test_the_objects_are_those_that_kubectl_finds(deployed: Deployed, change: Ch
     deployed.repository.reset(deployed.commit)
     change(deployed.repository)
     head = deployed.rendered(change.__name__)
-    ours = deployed.ours()
+    ours = by_action(deployed.ours(head))
     assert ours["added"] | ours["changed"] == deployed.theirs(head)
     assert ours["removed"] == deployed.undeclared(head)
     assert any(ours.values()) == (change is not new_key_with_a_default)
@@ -198,5 +206,13 @@ def test_the_objects_are_those_that_kubectl_finds(deployed: Deployed, change: Ch
 
 def test_nothing_is_found_where_nothing_changed(deployed: Deployed) -> None:
     deployed.repository.reset(deployed.commit)
-    assert not any(deployed.ours().values())
+    assert deployed.command() == []
     assert deployed.theirs(deployed.base) == set()
+
+
+def test_the_command_lists_the_same(deployed: Deployed) -> None:
+    deployed.repository.reset(deployed.commit)
+    removed_component(deployed.repository)
+    listed = deployed.command()
+    assert listed
+    assert listed == deployed.ours(deployed.rendered("command"))
