@@ -2,7 +2,7 @@
 STACK  ?= dev
 PYTHON ?= python3
 ARGS   ?=
-# Most tests wait more than they work: so many run beside each other, of `make test` three on the
+# Most tests wait more than they work: so many run beside each other, of `make test` four on the
 # node (tests/conftest.py).
 BESIDE ?= --numprocesses=4
 WORKERS ?= --numprocesses=6
@@ -177,7 +177,7 @@ test-manifests: $(DEV) ## Render the stacks and let outside checkers read them
 	@$(PY) -m pytest tests/manifests $(BESIDE) $(ARGS)
 
 test-cluster: $(DEV) ## Run the tests on a running node
-	@$(PY) -m pytest tests/cluster --numprocesses=3 $(ARGS)
+	@$(PY) -m pytest tests/cluster $(BESIDE) $(ARGS)
 
 lint: $(DEV) ## Check style and types
 	@$(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/pyright

@@ -10,7 +10,7 @@ from xdist.workermanage import WorkerController
 
 NODE = "tests/cluster/"
 """What runs on the one node."""
-ON_NODE = 3
+ON_NODE = 4
 """Workers for it, since its cores run all the pods too. The others take the rest meanwhile."""
 ALONE = "tests/cluster/test_outages.py"
 """Stops what the others stand on: while it runs, nothing else is on the node."""

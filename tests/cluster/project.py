@@ -21,7 +21,7 @@ SHARED = ("local", "plugins", "components", "schemas", ".venv")
 
 
 def wait_until(
-    what: str, condition: Callable[[], bool], seconds: float, interval: float = 0.5
+    what: str, condition: Callable[[], bool], seconds: float, interval: float = 1
 ) -> None:
     """Wait for ``condition``; fail saying ``what`` did not come true."""
     deadline = time.monotonic() + seconds

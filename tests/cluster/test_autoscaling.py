@@ -41,16 +41,25 @@ def test_replicas_follow_the_load_and_an_update_in_between_does_not_reset_them(
     project: Project,
 ) -> None:
     # The work of starting counts as load too: it has to be over.
-    wait_until("the fewest replicas at rest", lambda: replicas(project) == FEWEST, seconds=180)
+    wait_until(
+        "the fewest replicas at rest", lambda: replicas(project) == FEWEST, seconds=180, interval=2
+    )
     stop = threading.Event()
     client = threading.Thread(target=burn, args=(project.host, stop))
     client.start()
     try:
-        wait_until("more replicas under load", lambda: replicas(project) > FEWEST, seconds=180)
+        wait_until(
+            "more replicas under load", lambda: replicas(project) > FEWEST, seconds=180, interval=2
+        )
         risen = replicas(project)
         assert set(changes(project.make("up").stdout)) == {"unchanged"}
         assert replicas(project) >= risen
     finally:
         stop.set()
         client.join()
-    wait_until("the fewest replicas in the quiet", lambda: replicas(project) == FEWEST, seconds=240)
+    wait_until(
+        "the fewest replicas in the quiet",
+        lambda: replicas(project) == FEWEST,
+        seconds=240,
+        interval=2,
+    )
