@@ -11,7 +11,7 @@ from xdist.workermanage import WorkerController
 NODE = "tests/cluster/"
 """What runs on the one node."""
 ON_NODE = 4
-"""Workers for it, since its cores run all the pods too. The others take the rest meanwhile."""
+"""Workers for it: its cores run all the pods too. The others take the rest meanwhile."""
 ALONE = "tests/cluster/test_outages.py"
 """Stops what the others stand on: while it runs, nothing else is on the node."""
 TOGETHER = ("tests/cluster/observability/", "tests/manifests/test_policy.py")
@@ -24,6 +24,7 @@ FIRST = (
     "tests/cluster/test_failures.py",
     "tests/cluster/test_canary.py",
     "tests/cluster/test_lifecycle.py",
+    "tests/cluster/test_kills.py",
     "tests/cluster/test_autoscaling.py",
     "tests/cluster/test_template.py",
     "tests/cluster/test_diff.py",
@@ -87,19 +88,19 @@ class BesideEachOther(LoadScopeScheduling):
         return self._on_node[worker]
 
     def _next(self, worker: WorkerController) -> str | None:
-        """The scope that this worker takes next; it takes all where no other kind is left."""
-        kinds = {self._is_on_node(other) for other in self.nodes}
-        kind = self._is_on_node(worker)
+        """The scope that this worker takes next: the few take the rest where the node's is done."""
+        on_node = self._is_on_node(worker)
+        takes_all = on_node or not any(self._is_on_node(other) for other in self.nodes)
         return next(
-            (scope for scope in self.workqueue if scope.startswith(NODE) == kind),
-            next(iter(self.workqueue), None) if len(kinds) == 1 else None,
+            (scope for scope in self.workqueue if scope.startswith(NODE) == on_node),
+            next(iter(self.workqueue), None) if takes_all else None,
         )
 
     def _is_alone(self) -> WorkerController | None:
         """The worker on which tests run that have the node to themselves."""
-        for node, work in self.assigned_work.items():
+        for worker, work in self.assigned_work.items():
             if not all(work.get(ALONE, {}).values()):
-                return node
+                return worker
         return None
 
     def remove_node(self, node: WorkerController) -> str | None:

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,11 +51,13 @@ def render_both(stack: str, ref: str) -> Renderings:
         if not (base / RENDER).is_file():
             raise CommandError(f"BASE={ref} has no {RENDER}: it cannot be compared with")
         out = Path(temporary) / "out"
-        with _rendering(project, stack, out / "head") as head:
-            if not is_new:
-                with _rendering(base, stack, out / "base") as other:
-                    _finish(other, base, f"{name} at BASE={ref}")
+        with (
+            _rendering(project, stack, out / "head") as head,
+            nullcontext() if is_new else _rendering(base, stack, out / "base") as other,
+        ):
             _finish(head, project, f"{name} of the working tree")
+            if other:
+                _finish(other, base, f"{name} at BASE={ref}")
         objects = {side: read(out / side) for side in ("base", "head")}
     is_rebuilt = UNBUILT in str(objects["head"]) and _has_changed(project, commit, "app")
     return Renderings(stack, objects["base"], objects["head"], commit[:10], is_new, is_rebuilt)

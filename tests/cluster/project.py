@@ -1,5 +1,6 @@
 """A copy of the checkout with a stack of its own, so that a test changes nothing of the user's."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 ENTRY_POINT = "http://127.0.0.1:8080"
 COMMAND_SECONDS = 420
 
+ADDED = ("replicas", "clusterIP", "clusterIPs")
+"""What an autoscaler owns, and the addresses that a cluster gives."""
 SHARED = ("local", "plugins", "components", "schemas", ".venv")
 """What a copy has by a link: nothing in it is edited, and what is compiled there stays so."""
 
@@ -144,6 +147,17 @@ class Project:
         result = self.run("kubectl", "--namespace", self.stack, *arguments, seconds=60)
         assert result.returncode == 0, result.stderr
         return result.stdout
+
+    def declared(self) -> dict[str, object]:
+        """What is specified of all that runs, by kind and name, less what the cluster adds."""
+        kinds = "deployments,services,ingresses,configmaps,hpa,pdb,networkpolicies,serviceaccounts"
+        items = json.loads(self.kubectl("get", kinds, "--output", "json"))["items"]
+        return {
+            f"{item['kind']}/{item['metadata']['name']}": item.get("data")
+            or {key: value for key, value in item.get("spec", {}).items() if key not in ADDED}
+            for item in items
+            if item["metadata"]["name"] not in ("default", "kube-root-ca.crt")
+        }
 
     def get(self, path: str = "/", **headers: str) -> httpx.Response:
         """Ask the service through the ingress."""

@@ -1,6 +1,5 @@
 """What goes wrong is said clearly, touches nothing it need not, and the next `up` converges."""
 
-import json
 import os
 import re
 import signal
@@ -14,32 +13,6 @@ from tests.cluster.traffic import SteadyLoad
 
 pytestmark = pytest.mark.timeout(900)
 
-CLUSTERS_OWN = ("replicas", "clusterIP", "clusterIPs")
-
-KILLS = int(os.environ.get("KILLS", "1"))
-"""How many different moments of an update are tried."""
-
-
-def kubernetes_objects(project: Project) -> dict[str, object]:
-    """The specs of all that runs, by kind and name."""
-    kinds = "deployments,services,ingresses,configmaps,hpa,pdb,networkpolicies,serviceaccounts"
-    items = json.loads(project.kubectl("get", kinds, "--output", "json"))["items"]
-    return {
-        f"{item['kind']}/{item['metadata']['name']}": item.get("data", item.get("spec"))
-        for item in items
-        if item["metadata"]["name"] not in ("default", "kube-root-ca.crt")
-    }
-
-
-def as_declared(objects: dict[str, object]) -> dict[str, object]:
-    """The same, less what the autoscaler owns and the addresses that the cluster gives."""
-    return {
-        name: {key: value for key, value in spec.items() if key not in CLUSTERS_OWN}
-        if isinstance(spec, dict)
-        else spec
-        for name, spec in objects.items()
-    }
-
 
 @pytest.fixture(scope="module", autouse=True)
 def deployed(project: Project) -> None:
@@ -48,7 +21,7 @@ def deployed(project: Project) -> None:
 
 def test_a_bad_value_is_refused_with_exit_code_two_and_nothing_touched(project: Project) -> None:
     before = project.file.read_text()
-    objects = as_declared(kubernetes_objects(project))
+    objects = project.declared()
     with project.config() as config:
         config["slipway:autoscaling"]["minReplicas"] = 50
     result = project.run("make", "--silent", "up", f"STACK={project.stack}")
@@ -63,7 +36,7 @@ def test_a_bad_value_is_refused_with_exit_code_two_and_nothing_touched(project: 
     assert plain.returncode != 0
     assert text.count("slipway:autoscaling.minReplicas") == 1, text
     assert "Traceback" not in text
-    assert as_declared(kubernetes_objects(project)) == objects
+    assert project.declared() == objects
 
 
 def test_source_that_does_not_compile_is_shown_as_the_compiler_shows_it(project: Project) -> None:
@@ -123,35 +96,3 @@ def test_ctrl_c_in_the_middle_of_an_update_loses_nothing(project: Project) -> No
     project.make("up")
     again = project.make("up").stdout
     assert set(changes(again)) == {"unchanged"}, again
-
-
-@pytest.mark.timeout(600 + 60 * KILLS)
-@pytest.mark.parametrize("killed", ["make", "everything"])
-def test_an_update_killed_at_any_moment_converges_when_run_again(
-    project: Project, killed: str
-) -> None:
-    project.make("down")
-    started = time.monotonic()
-    project.make("up")
-    whole = time.monotonic() - started
-    expected = as_declared(kubernetes_objects(project))
-    for moment in range(1, KILLS + 1):
-        project.make("down")
-        process = subprocess.Popen(
-            ["make", "--silent", "up", f"STACK={project.stack}"],
-            cwd=project.folder,
-            env=dict(project.environment),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(whole * moment / (KILLS + 1))
-        if killed == "make":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        project.make("up")
-        assert as_declared(kubernetes_objects(project)) == expected
-        again = project.make("up").stdout
-        assert set(changes(again)) == {"unchanged"}, again

@@ -28,13 +28,13 @@ def remains(project: Project) -> list[str]:
     return [one["metadata"]["name"] for one in found if project.stack in json.dumps(one)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def receiver() -> Iterator[Receiver]:
     with Receiver() as receiver:
         yield receiver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def monitored(
     ground: Mapping[str, str], receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
@@ -71,7 +71,7 @@ def monitored(
     project.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", project.stack)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def servers(monitored: Project) -> Iterator[Servers]:
     with Servers(load(str(monitored.file)), monitored.environment) as servers:
         yield servers

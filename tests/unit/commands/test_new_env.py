@@ -1,5 +1,6 @@
 """A new stack's file: complete, valid, and with names of its own."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from commands.diff.__main__ import main as diff
 from commands.errors import BAD_INPUT
 from commands.new_env import main
 from commands.stack_file import StackFile
-from render import manifests_of
 from settings import load
 from tests.unit.commands.repository import Repository
 from tests.unit.stacks import SMALLEST, changed
@@ -176,10 +176,11 @@ def test_a_stack_made_from_a_shipped_one_loads_renders_and_diffs(
     assert settings.namespace.name == "beacon-staging"
     original = load(str(tmp_path / f"Pulumi.{source}.yaml"))
     assert settings.autoscaling == original.autoscaling
-    assert any("namespace-beacon-staging" in name for name in manifests_of(file))
     capsys.readouterr()
-    assert diff(["--stack", "staging"]) == 0
-    assert "a new stack" in capsys.readouterr().out
+    assert diff(["--stack", "staging", "--format", "json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert {one["action"] for one in listed} == {"added"}
+    assert ("Namespace", "beacon-staging") in {(one["kind"], one["name"]) for one in listed}
     repository.commit()
     assert diff(["--stack", "staging"]) == 0
     assert "no object changes" in capsys.readouterr().out
