@@ -5,7 +5,7 @@ ARGS   ?=
 # Most tests wait more than they work: so many run beside each other, of `make test` four on the
 # node (tests/conftest.py).
 BESIDE ?= --numprocesses=4
-WORKERS ?= --numprocesses=5
+WORKERS ?= --numprocesses=6
 BASE   ?= HEAD
 FORMAT ?= terminal
 
