@@ -112,13 +112,16 @@ def serve(register: Callable[[grpc.Server], None], stop: Callable[[], None]) -> 
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
 
-    ended = threading.Event()
+    # Not an event: the system may hand a signal to any thread, which does not wake the main one.
+    ended, end = os.pipe()
+    os.set_blocking(end, False)
+    signal.set_wakeup_fd(end, warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    _on_parent_exit(ended.set)
+        signal.signal(number, lambda *_: None)
+    _on_parent_exit(lambda: os.write(end, b"\0"))
 
     print(port, flush=True)
-    ended.wait()
+    os.read(ended, 1)
     stop()
     server.stop(grace=None)
     # The server forgets a request whose client is gone, but its thread may have to tidy up.
@@ -136,7 +139,7 @@ def engine_address(arguments: list[str]) -> str:
     return arguments[-1] if arguments and not arguments[-1].startswith("-") else ""
 
 
-def _on_parent_exit(callback: Callable[[], None]) -> None:
+def _on_parent_exit(callback: Callable[[], object]) -> None:
     # The engine holds the other end of our standard input and never writes to it, so its end is the
     # engine's end, even when that was killed. Started by hand, there is no pipe to watch.
     if not stat.S_ISFIFO(os.fstat(0).st_mode):

@@ -1,5 +1,7 @@
 """How a plugin process lives, and what the engine gets to see of its failures."""
 
+import ctypes
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -91,10 +93,18 @@ def test_an_initialization_error_carries_the_resource_that_now_exists(provider):
 
 def test_an_interrupted_plugin_ends_without_an_error_or_a_word(process):
     process.stdout.readline()
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert errors == b""
+
+
+def test_a_plugin_ends_whichever_of_its_threads_is_interrupted(process):
+    process.stdout.readline()
+    threads = [int(entry.name) for entry in Path(f"/proc/{process.pid}/task").iterdir()]
+    other = next(thread for thread in threads if thread != process.pid)
+    assert ctypes.CDLL(None).tgkill(process.pid, other, signal.SIGINT) == 0
+    assert process.wait(timeout=10) == 0
 
 
 def test_a_plugin_ends_when_the_engine_is_gone(process):
