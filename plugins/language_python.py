@@ -32,13 +32,42 @@ _GRACE = (
 )
 
 
+class _Program(subprocess.Popen[bytes]):
+    """A running program. Whoever wants it to end, and however many do, it is interrupted once.
+
+    A second interrupt would cut short what it does at its end.
+    """
+
+    _interrupted = False
+    _turn = threading.Lock()
+
+    def end(self) -> None:
+        """Interrupt it, and return when it has ended."""
+        self._interrupt()
+        try:
+            self.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def end_soon(self) -> None:
+        """Interrupt it, and return at once."""
+        self._interrupt()
+        threading.Thread(target=self.end, daemon=True).start()
+
+    def _interrupt(self) -> None:
+        with self._turn:
+            if not self._interrupted and self.poll() is None:
+                self._interrupted = True
+                self.send_signal(signal.SIGINT)
+
+
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """Answers the CLI. Its calls for generating code and for linking are "not implemented"."""
 
     def __init__(self, version: str, address: str) -> None:
         self._version = version
         self._engine = address
-        self._children: set[subprocess.Popen[bytes]] = set()
+        self._children: set[_Program] = set()
 
     def Handshake(
         self, request: language_pb2.LanguageHandshakeRequest, context: grpc.ServicerContext
@@ -158,7 +187,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def interrupt(self) -> None:
         """End every program that still runs."""
         for child in list(self._children):
-            _end_soon(child)
+            child.end_soon()
 
     @contextmanager
     def _child(
@@ -169,17 +198,17 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         cwd: Path,
         env: Mapping[str, str],
         piped: bool = True,
-    ) -> Iterator[subprocess.Popen[bytes]]:
+    ) -> Iterator[_Program]:
         output = subprocess.PIPE if piped else None
-        with subprocess.Popen(
+        with _Program(
             command, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=output, stderr=output
         ) as child:
             self._children.add(child)
-            context.add_callback(lambda: _end_soon(child))
+            context.add_callback(child.end_soon)
             try:
                 yield child
             finally:
-                _end(child)
+                child.end()
                 self._children.discard(child)
 
 
@@ -255,20 +284,6 @@ def _output(
             yield name, chunk
         else:
             open_streams -= 1
-
-
-def _end_soon(child: subprocess.Popen[bytes]) -> None:
-    threading.Thread(target=_end, args=[child], daemon=True).start()
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is not None:
-        return
-    child.send_signal(signal.SIGINT)
-    try:
-        child.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        child.kill()
 
 
 def main(version: str) -> None:
