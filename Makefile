@@ -165,6 +165,7 @@ local-reset: $(RUN) ## Stop it and forget all that ran on it; what was built sta
 ##@ The code
 
 test: lint test-app ## Run every test: style, types, the Go service, unit, manifests, cluster
+	@$(PY) -m tests.ground
 	@$(PY) -m pytest $(WORKERS) $(ARGS)
 
 test-app: $(RUN) ## Run the Go service's tests, race detector on
@@ -177,6 +178,7 @@ test-manifests: $(DEV) ## Render the stacks and let outside checkers read them
 	@$(PY) -m pytest tests/manifests $(BESIDE) $(ARGS)
 
 test-cluster: $(DEV) ## Run the tests on a running node
+	@$(PY) -m tests.ground
 	@$(PY) -m pytest tests/cluster $(BESIDE) $(ARGS)
 
 lint: $(DEV) ## Check style and types

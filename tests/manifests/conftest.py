@@ -16,6 +16,7 @@ from components.versions import PROMETHEUS_OPERATOR
 from local import toolchain
 from local.layout import Layout
 from local.recipes import PLATFORM
+from tests.ground import CHECKERS
 from tests.manifests.openapi import write_schemas
 from tests.unit.stacks import OTHER_DIGEST, changed
 
@@ -64,8 +65,6 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dev-unwatched": ("dev", {"observability": {"mode": "off"}, "slo": None}),
 }
 """Name of a rendering: the stack that it starts from, and what is different."""
-
-CHECKERS = ("kubeconform", "kube-score", "promtool", "amtool", "loki", "otelcol-k8s")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Variant = Callable[[str], Path]
