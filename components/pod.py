@@ -8,6 +8,7 @@ from components.config_file import CONFIG_FILE, TOKEN_FILE
 from components.container import HARDENED, bounds, go_environment
 from components.credentials import CredentialNames
 from components.labels import Identity, Labels
+from components.unset import unless_zero
 from schemas.values import amount
 from settings import Compute, Placement, Probe, Service, WorkloadSettings
 
@@ -108,7 +109,7 @@ def _environment(track: str, limits: Compute) -> "list[EnvVarArgsDict]":
 def _probe(probe: Probe) -> "ProbeArgsDict":
     return {
         "http_get": {"path": probe.path, "port": "http", "scheme": "HTTP"},
-        "initial_delay_seconds": probe.initial_delay_seconds,
+        "initial_delay_seconds": unless_zero(probe.initial_delay_seconds),
         "period_seconds": probe.period_seconds,
         "timeout_seconds": probe.timeout_seconds,
         "failure_threshold": probe.failure_threshold,

@@ -14,6 +14,15 @@ def without_unset(fields: Fields) -> Fields:
     return _pruned(fields)
 
 
+def unless_zero(number: int) -> Any:  # noqa: ANN401  # the SDK's types know no None in a nested field
+    """``number``, or nothing where the API takes zero for a field that is not there.
+
+    The provider leaves such a field out as soon as all values of its object are known, so an update
+    would do another thing than its plan says of a Deployment whose image is not built yet.
+    """
+    return number or None
+
+
 def _pruned(value: Any) -> Any:  # noqa: ANN401  # any part of an object
     if isinstance(value, dict):
         return {key: _pruned(item) for key, item in value.items() if item is not None}

@@ -16,7 +16,7 @@ from components.labels import Identity
 from components.observability.trace_receiver import TraceReceiver
 from components.peer import TO_DNS, Peer
 from components.pod import pod_spec
-from components.unset import without_unset
+from components.unset import unless_zero, without_unset
 from settings import (
     Autoscaling,
     Disruption,
@@ -124,7 +124,7 @@ class Workload(pulumi.ComponentResource):
                             "max_unavailable": rollout.max_unavailable,
                         },
                     },
-                    "min_ready_seconds": rollout.min_ready_seconds,
+                    "min_ready_seconds": unless_zero(rollout.min_ready_seconds),
                     "revision_history_limit": rollout.revision_history_limit,
                     "progress_deadline_seconds": rollout.progress_deadline_seconds,
                     "template": {

@@ -50,6 +50,16 @@ def test_without_an_autoscaler_the_number_is_the_settings() -> None:
     assert registry.of_kind("HorizontalPodAutoscaler") == []
 
 
+def test_a_number_that_the_api_leaves_out_when_it_is_zero_is_not_declared() -> None:
+    spec = workload().one("Deployment")["spec"]
+    probes = spec["template"]["spec"]["containers"][0]
+    assert "minReadySeconds" not in spec
+    assert "initialDelaySeconds" not in probes["startupProbe"]
+    assert probes["livenessProbe"]["initialDelaySeconds"] == 15
+    waiting = workload(workload={"rollout": {"minReadySeconds": 5}}).one("Deployment")["spec"]
+    assert waiting["minReadySeconds"] == 5
+
+
 def test_a_deployment_rolls_by_one_pod_by_default() -> None:
     spec = workload().one("Deployment")["spec"]
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 1}
