@@ -39,7 +39,7 @@ def manifest(reference: str, environment: Mapping[str, str]) -> dict[str, Any] |
 def _inspect(reference: str, environment: Mapping[str, str], *shown: str) -> str | None:
     try:
         result = subprocess.run(
-            [*_buildx(environment), "imagetools", "inspect", reference, *shown],
+            [*buildx(environment), "imagetools", "inspect", reference, *shown],
             env=dict(environment),
             capture_output=True,
             text=True,
@@ -56,7 +56,8 @@ def _inspect(reference: str, environment: Mapping[str, str], *shown: str) -> str
     raise CommandError(f"cannot look up {reference}: {result.stderr.strip()}", FAILED)
 
 
-def _buildx(environment: Mapping[str, str]) -> Sequence[str]:
-    if buildx := shutil.which("buildx", path=environment.get("PATH")):
-        return [buildx]
+def buildx(environment: Mapping[str, str]) -> Sequence[str]:
+    """How buildx is called: by itself where it is on the path, else as Docker's plugin."""
+    if program := shutil.which("buildx", path=environment.get("PATH")):
+        return [program]
     return ["docker", "buildx"]

@@ -25,6 +25,7 @@ from rich.console import Console
 
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from commands.files import write_whole
+from commands.registry import buildx
 from commands.stack_file import PROJECT
 from commands.turn import turn
 from local import toolchain
@@ -249,11 +250,10 @@ def scan(image: Path) -> str:
 def image(out: Path) -> str:
     """Build the image into an OCI archive, with provenance; nothing is pushed."""
     variables = {**os.environ, **_with_builder()}
-    buildx = shutil.which("buildx", path=variables["PATH"])
     out.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [
-            *([buildx] if buildx else ["docker", "buildx"]),
+            *buildx(variables),
             *("build", "--attest", "type=provenance,mode=max"),
             *("--output", f"type=oci,dest={out}", str(APP)),
         ],
