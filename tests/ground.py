@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[1]
+from tests.cluster.project import CHECKOUT
+
 CHECKERS = ("kubeconform", "kube-score", "promtool", "amtool", "loki", "otelcol-k8s")
 """Programs that read what is rendered."""
 

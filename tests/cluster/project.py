@@ -122,6 +122,18 @@ class Project:
         assert result.returncode == 0, f"make {target}\n{result.stdout}\n{result.stderr}"
         return result
 
+    def start(self, target: str, output: int) -> "subprocess.Popen[str]":
+        """Begin a Makefile target in a process group of its own, which a signal reaches as one."""
+        return subprocess.Popen(
+            ["make", "--silent", target, f"STACK={self.stack}"],
+            cwd=self.folder,
+            env=dict(self.environment),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
     def fails(self, target: str, *variables: str) -> "subprocess.CompletedProcess[str]":
         """Run a Makefile target on the stack and expect a failure without a traceback."""
         result = self.run("make", "--silent", target, f"STACK={self.stack}", *variables)

@@ -79,15 +79,7 @@ def test_an_image_that_crashes_is_reported_while_the_old_one_serves_on(project: 
 
 def test_ctrl_c_in_the_middle_of_an_update_loses_nothing(project: Project) -> None:
     project.edit_source("// Interrupted by hand.")
-    process = subprocess.Popen(
-        ["make", "--silent", "up", f"STACK={project.stack}"],
-        cwd=project.folder,
-        env=dict(project.environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    process = project.start("up", subprocess.PIPE)
     time.sleep(4)
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=120)

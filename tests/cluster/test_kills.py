@@ -37,14 +37,7 @@ def test_an_update_killed_at_any_moment_converges_when_run_again(
 ) -> None:
     for moment in range(1, KILLS + 1):
         project.make("down")
-        process = subprocess.Popen(
-            ["make", "--silent", "up", f"STACK={project.stack}"],
-            cwd=project.folder,
-            env=dict(project.environment),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = project.start("up", subprocess.DEVNULL)
         time.sleep(whole.seconds * moment / (KILLS + 1))
         if killed == "make":
             process.kill()
