@@ -40,7 +40,7 @@ import pulumi_docker_build as build
 image = build.Image(
     "image",
     context={"location": "app"},
-    tags=["localhost:5000/slipway-tests/plugins:1.0"],
+    tags=[pulumi.Config().require("tag")],
     secrets={"token": "hunter2hunter2"},
     build_on_preview=False,
     push=True,
@@ -272,7 +272,10 @@ def test_a_policy_pack_stops_a_preview(stack, tmp_path):
 
 
 @pytest.fixture
-def image(stack: Stack) -> Stack:
+def image(stack: Stack, request: pytest.FixtureRequest) -> Stack:
+    """A stack with an image; in a repository of its own, as one of the tests deletes there."""
+    repository = f"slipway-tests/{request.node.originalname}"
+    stack.succeeds("config", "set", "tag", f"{REGISTRY}/{repository}:1.0")
     app = stack.folder / "app"
     app.mkdir()
     (app / "Dockerfile").write_text(DOCKERFILE)
@@ -281,11 +284,11 @@ def image(stack: Stack) -> Stack:
     return stack
 
 
-def manifest(reference: str) -> httpx.Response:
+def manifest(reference: str, method: str = "GET") -> httpx.Response:
     name, _, digest = reference.removeprefix(f"{REGISTRY}/").partition("@")
     url = f"http://{REGISTRY}/v2/{name.partition(':')[0]}/manifests/{digest}"
-    accept = "application/vnd.oci.image.manifest.v1+json"
-    return httpx.get(url, headers={"Accept": f"{accept}, application/vnd.oci.image.index.v1+json"})
+    accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
+    return httpx.request(method, url, headers={"Accept": accept})
 
 
 def test_an_image_is_built_pushed_and_not_built_again(image):
@@ -302,10 +305,7 @@ def test_an_image_is_built_pushed_and_not_built_again(image):
 
 def test_an_image_that_its_registry_lost_is_built_again(image):
     image.up()
-    reference = image.outputs()["ref"]
-    name, _, digest = reference.removeprefix(f"{REGISTRY}/").partition("@")
-    url = f"http://{REGISTRY}/v2/{name.partition(':')[0]}/manifests/{digest}"
-    if httpx.delete(url).status_code != httpx.codes.ACCEPTED:
+    if manifest(image.outputs()["ref"], "DELETE").status_code != httpx.codes.ACCEPTED:
         pytest.skip("this registry refuses deletions")
     assert "1 deleted" in image.succeeds("refresh", "--yes", "--skip-preview")
     assert "1 created" in image.up()
@@ -324,7 +324,7 @@ def test_a_failing_step_is_shown_with_its_own_lines_and_without_secrets(image):
 
 
 def test_a_registry_that_is_down_is_named(image):
-    image.program(IMAGE.replace(REGISTRY, "localhost:5999"))
+    image.succeeds("config", "set", "tag", "localhost:5999/slipway-tests/plugins:1.0")
     shown = image.fails("up", "--yes", "--skip-preview")
     assert "localhost:5999" in shown
     assert "connection refused" in shown
