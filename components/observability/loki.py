@@ -17,6 +17,8 @@ _MESSAGE_BYTES = 100 * 2**20
 """What its parts send each other at the most; the same as Loki's default where they are clients."""
 _SCHEMA_FROM = "2024-01-01"
 """Before every log. A later schema gets a period of its own beside this one."""
+_QUERY_SECONDS = 60
+"""What a query may take; Loki's own default."""
 _STREAM_LABELS = (
     "service.name",
     "k8s.namespace.name",
@@ -69,6 +71,8 @@ def config_text(logs: LogsSettings) -> str:
         "analytics": {"reporting_enabled": False},
         "server": {
             "http_listen_port": LOKI.port,
+            # Its default of 30 s would cut off what a query is still allowed to look for.
+            "http_server_write_timeout": f"{_QUERY_SECONDS + 30}s",
             # Its parts talk to each other, and to nobody else.
             "grpc_listen_address": "127.0.0.1",
             "grpc_listen_port": _INSIDE,
@@ -116,6 +120,7 @@ def config_text(logs: LogsSettings) -> str:
             "delete_request_store": "filesystem",
         },
         "limits_config": {
+            "query_timeout": f"{_QUERY_SECONDS}s",
             "retention_period": retention,
             "reject_old_samples": True,
             "reject_old_samples_max_age": retention,
