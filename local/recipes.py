@@ -224,10 +224,6 @@ KUBE_SCORE = Recipe(
     },
 )
 
-VEGETA = Recipe(
-    "vegeta", {"vegeta": Program("github.com/tsenart/vegeta/v12", "github.com/tsenart/vegeta/v12")}
-)
-
 RECIPES = {
     program: recipe
     for recipe in (
@@ -238,7 +234,6 @@ RECIPES = {
         HELM,
         KUBECONFORM,
         KUBE_SCORE,
-        VEGETA,
     )
     for program in recipe.programs
 }
