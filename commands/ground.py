@@ -28,10 +28,7 @@ class Ground:
 
     def variables(self) -> Mapping[str, str]:
         """The variables for work on the stack; one that names its cluster uses the user's."""
-        found = environment()
-        if self._settings.cluster.context is not None:
-            found.pop("KUBECONFIG", None)
-        return found
+        return environment(has=self._has)
 
     def prepare(self, *, builds: bool) -> None:
         """Build and start what this machine lacks: for a preview that is less than for an update.

@@ -12,17 +12,19 @@ BUILDER = "slipway"
 """The name of the buildx builder."""
 
 
-def environment(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
+def environment(
+    variables: Mapping[str, str] = os.environ, has: Machine | None = None
+) -> dict[str, str]:
     """What to set on top of `variables`. Makes the passphrase file at first use, nothing else.
 
-    What the machine has is left alone: with a cluster of the user's, `KUBECONFIG`; with a Docker
-    engine, `DOCKER_CONFIG` and `BUILDX_CONFIG`; with a Pulumi of the user's, `PULUMI_HOME`. A
-    backend or a passphrase that the user has set stays too.
+    What the machine `has` (looked for here where that is not said) is left alone: with a cluster
+    of the user's, `KUBECONFIG`; with a Docker engine, `DOCKER_CONFIG` and `BUILDX_CONFIG`; with a
+    Pulumi of the user's, `PULUMI_HOME`. A backend or a passphrase that the user has set stays too.
     """
     at = Layout()
     return {
         **_shell(at, variables),
-        **_parts(at, machine(at, variables)),
+        **_parts(at, has or machine(at, variables)),
         **_backend(at, variables),
     }
 
