@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from commands.supply_chain import python_tool
+from commands.supply_chain.python_tool import python_tool
 from tests.manifests.conftest import Shared, Variant, run
 
 pytestmark = pytest.mark.timeout(900)

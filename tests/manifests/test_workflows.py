@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from commands.supply_chain import Go
+from commands.supply_chain.go import Go
 from local.recipes import PLATFORM
 from tests.manifests.conftest import PROJECT, run
 

@@ -2,9 +2,7 @@
 
 import uuid
 
-from commands.notify import main as notify
-from commands.notify import send
-from commands.supply_chain import cyclonedx
+from commands.supply_chain.sbom import cyclonedx
 
 BUILT = {
     "GoVersion": "go1.26.8",
@@ -36,13 +34,3 @@ def test_the_same_modules_are_the_same_document_and_others_are_not() -> None:
     assert first == cyclonedx(BUILT, "1.2.3")
     assert uuid.UUID(first["serialNumber"]).version == 5
     assert first["serialNumber"] != cyclonedx(BUILT, "1.2.4")["serialNumber"]
-
-
-def test_nobody_is_told_without_a_webhook(monkeypatch, capsys) -> None:
-    monkeypatch.delenv("SLACK_WEBHOOK_URL", raising=False)
-    assert notify(["--text", "done"]) == 0
-    assert "nobody is told" in capsys.readouterr().out
-
-
-def test_a_webhook_is_told_over_https_only() -> None:
-    assert send("file:///etc/passwd", "done") == "it is no https:// address"
