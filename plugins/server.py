@@ -25,7 +25,10 @@ _OPTIONS = [
 # One thread per request in flight, which the engine bounds by `--parallel`; a thread that waits
 # for a rollout costs next to nothing.
 _MAX_REQUESTS = 256
-_GRACE = 3.0  # seconds for requests in flight to end; the engine kills a plugin after 5
+# Seconds for requests in flight to end: the engine, where it is not gone, kills a plugin after 5.
+_GRACE = 3.0
+_GRACE_WITHOUT_ENGINE = 30.0
+_ENGINE_GONE = b"\0"  # where it is not the number of a signal
 
 
 class PluginError(Exception):
@@ -118,16 +121,16 @@ def serve(register: Callable[[grpc.Server], None], stop: Callable[[], None]) -> 
     signal.set_wakeup_fd(end, warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    _on_parent_exit(lambda: os.write(end, b"\0"))
+    _on_parent_exit(lambda: os.write(end, _ENGINE_GONE))
 
     print(port, flush=True)
-    os.read(ended, 1)
+    reason = os.read(ended, 1)
     stop()
     server.stop(grace=None)
     # The server forgets a request whose client is gone, but its thread may have to tidy up.
     tidying = threading.Thread(target=workers.shutdown, daemon=True)
     tidying.start()
-    tidying.join(_GRACE)
+    tidying.join(_GRACE_WITHOUT_ENGINE if reason == _ENGINE_GONE else _GRACE)
     sys.stdout.flush()
     sys.stderr.flush()
     # Not sys.exit: that would wait for requests which nobody waits for any more.

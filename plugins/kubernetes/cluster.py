@@ -140,16 +140,15 @@ class Cluster:
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """The object; None if there is none."""
-        try:
-            return self._request("GET", kind.path(namespace, name))
-        except ApiError as problem:
-            if problem.http_status == 404:  # noqa: PLR2004
-                return None
-            raise
+        return self._request_unless_gone("GET", kind.path(namespace, name))
 
     def list_objects(self, kind: Kind, namespace: str) -> Object:
-        """All objects of a kind; in every namespace if `namespace` is empty."""
-        return self._request("GET", kind.path(namespace))
+        """All objects of a kind; in every namespace if `namespace` is empty.
+
+        There are none of a kind that went with its CustomResourceDefinition.
+        """
+        nothing = {"items": [], "metadata": {"resourceVersion": ""}}
+        return self._request_unless_gone("GET", kind.path(namespace)) or nothing
 
     def apply(
         self, kind: Kind, obj: Object, manager: str, *, force: bool, dry_run: bool = False
@@ -179,13 +178,8 @@ class Cluster:
     def delete(self, kind: Kind, namespace: str, name: str, propagation: str) -> Object | None:
         """Ask for an object's deletion; what remains of it while its finalizers run, if any."""
         options = {"propagationPolicy": propagation}
-        try:
-            answer = self._request("DELETE", kind.path(namespace, name), {}, options)
-        except ApiError as problem:
-            if problem.http_status == 404:  # noqa: PLR2004
-                return None
-            raise
-        return None if answer.get("kind") == "Status" else answer
+        answer = self._request_unless_gone("DELETE", kind.path(namespace, name), {}, options)
+        return None if answer and answer.get("kind") == "Status" else answer
 
     def watch(self, kind: Kind, namespace: str, version: str, seconds: int) -> Iterator[Object]:
         """The changes since a resource version, for at most so many seconds."""
@@ -277,6 +271,20 @@ class Cluster:
         if response.status >= 400:  # noqa: PLR2004
             raise _error(response)
         return json.loads(response.data)
+
+    def _request_unless_gone(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+    ) -> Object | None:
+        try:
+            return self._request(method, path, query, body)
+        except ApiError as problem:
+            if problem.http_status == 404:  # noqa: PLR2004
+                return None
+            raise
 
     def _unreachable(self, problem: Exception) -> str:
         cause: BaseException = problem

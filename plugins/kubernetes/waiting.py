@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from plugins.kubernetes.cluster import Cluster, Kind, Object
+from plugins.kubernetes.cluster import Cluster, Kind, Object, UnknownKindError
 from plugins.kubernetes.readiness import Verdict, is_judged, problems, verdict
 from plugins.kubernetes.state import annotation, name_of, namespace_of
 from plugins.kubernetes.watch import Collection
@@ -120,7 +120,10 @@ class _Wait(ExitStack):
     def current(self) -> Object | None:
         """The object as it is now; None if it is gone."""
         obj, uid = self._object, self._object["metadata"].get("uid")
-        found = self._look(obj["apiVersion"], obj["kind"], name_of(obj))
+        try:
+            found = self._look(obj["apiVersion"], obj["kind"], name_of(obj))
+        except UnknownKindError:
+            return None  # gone with its CustomResourceDefinition
         return next((item for item in found if item["metadata"]["uid"] == uid), None)
 
     def find(self, api_version: str, kind: str, key: str | None = None) -> list[Object]:

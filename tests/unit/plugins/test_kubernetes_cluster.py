@@ -1,76 +1,12 @@
 """Requests reach an API server that hesitates, and its refusals become errors."""
 
-import json
 import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
 from plugins.kubernetes.cluster import ApiError, Cluster, UnknownKindError, UnreachableError
 from plugins.kubernetes.kubeconfig import Access
-
-Answer = tuple[int, dict[str, Any]]
-
-
-def discovery(*kinds: str) -> dict[str, Any]:
-    resources = [
-        {"responseKind": {"kind": kind}, "resource": f"{kind.lower()}s", "scope": "Namespaced"}
-        for kind in kinds
-    ]
-    versions = [{"version": "v1", "resources": resources}]
-    return {
-        "kind": "APIGroupDiscoveryList",
-        "items": [{"metadata": {"name": ""}, "versions": versions}],
-    }
-
-
-class Server(ThreadingHTTPServer):
-    """Answers each request with the next of the answers for it; with the last ever after."""
-
-    daemon_threads = True
-
-    def __init__(self, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
-        self.answers: dict[str, list[Answer]] = {}
-        self.requests: list[str] = []
-
-
-class Handler(BaseHTTPRequestHandler):
-    def answer(self) -> None:
-        assert isinstance(self.server, Server)
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        path = self.path.partition("?")[0]
-        self.server.requests.append(f"{self.command} {self.path}")
-        queue = self.server.answers.get(path) or [(404, {"message": f"{path} not found"})]
-        status, body = queue.pop(0) if len(queue) > 1 else queue[0]
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_PATCH = do_DELETE = answer  # noqa: N815 # the standard library's names
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        server.answers["/api"] = [(200, discovery("ConfigMap"))]
-        server.answers["/apis"] = [(200, discovery())]
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server
-        server.shutdown()
-
-
-@pytest.fixture
-def cluster(server: Server) -> Cluster:
-    return Cluster(Access(f"http://127.0.0.1:{server.server_port}"), "test")
-
+from tests.unit.plugins.api_server import Server, discovery
 
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}}
 PATH = "/api/v1/namespaces/n/configmaps/a"
