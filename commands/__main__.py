@@ -11,15 +11,15 @@ from pathlib import Path
 from rich.console import Console
 
 from commands import alerts, cluster, dashboards, gate, logs, metrics, status, traces
-from commands.errors import BAD_INPUT, CommandError
+from commands.command import command
+from commands.errors import CommandError
 from commands.ground import Ground
 from commands.monitoring import Monitoring, check_mode
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE, Release, parse_version
 from commands.turn import turn
-from local.errors import LocalError
 from local.layout import Layout
-from settings import Settings, SettingsError, load
+from settings import Settings, load
 
 MOVE_TRAFFIC = ("canary", "promote", "rollback")
 TAKE_MORE = ("up", "preview", "down")
@@ -213,14 +213,10 @@ def _perform(run: Run, arguments: argparse.Namespace, weight: int) -> None:
             run.update()
 
 
+@command
 def main() -> int:
     """Run one command; return its exit code."""
-    arguments = _parsed()
-    try:
-        _execute(arguments)
-    except (CommandError, LocalError, SettingsError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code if isinstance(error, CommandError) else BAD_INPUT
+    _execute(_parsed())
     return 0
 
 

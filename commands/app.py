@@ -11,10 +11,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from commands.command import command
 from commands.errors import FAILED, CommandError
 from commands.stack_file import PROJECT
 from local import debian, toolchain
-from local.errors import LocalError
 from local.layout import Layout
 
 APP = PROJECT / "app"
@@ -65,18 +65,15 @@ class App:
             raise CommandError(f"go {arguments[0]} of app/ failed", FAILED)
 
 
+@command
 def main() -> int:
     """Run one task; return its exit code."""
     parser = argparse.ArgumentParser(prog="commands.app", description=__doc__)
     parser.add_argument("task", choices=["test", "binaries"])
     parser.add_argument("--out", type=Path, default=PROJECT / "out" / "bin")
     arguments = parser.parse_args()
-    try:
-        app = App()
-        app.test() if arguments.task == "test" else app.binaries(arguments.out)
-    except (CommandError, LocalError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILED
+    app = App()
+    app.test() if arguments.task == "test" else app.binaries(arguments.out)
     return 0
 
 

@@ -16,6 +16,7 @@ from pulumi.runtime import Mocks, set_all_config, set_mocks
 from pulumi.runtime import test as drained
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 
+from commands.command import command
 from commands.errors import CommandError
 from commands.files import write_whole
 from commands.stack_file import PROJECT
@@ -167,13 +168,10 @@ def updated(page: str) -> str:
     return f"{before}{begin}\n\n```mermaid\n{picture(tree())}\n```\n\n{end}{after}"
 
 
+@command
 def main() -> int:
     """Redraw the picture; return the exit code."""
-    try:
-        write_whole(FILE, updated(FILE.read_text()))
-    except CommandError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    write_whole(FILE, updated(FILE.read_text()))
     print(FILE.relative_to(PROJECT))
     return 0
 

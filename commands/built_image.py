@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands.errors import BAD_INPUT, FAILED, CommandError
+from commands.command import command
+from commands.errors import FAILED, CommandError
 from commands.ground import Ground
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE
-from local.errors import LocalError
-from settings import SettingsError, load
+from settings import load
 
 BUILDERS = ("docker-build:index:Image", "docker:index/image:Image")
 BUILT = ("create", "update", "replace", "create-replacement")
@@ -50,6 +50,7 @@ def _read(plan: Path) -> Mapping[str, Any]:
         raise CommandError(f"PLAN={plan} cannot be read: {error}") from None
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what was built; return the exit code."""
     parser = argparse.ArgumentParser(prog="commands.built_image", description=__doc__)
@@ -57,16 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="a file that gets the lines at its end")
     given = parser.parse_args(arguments)
-    try:
-        settings = load(given.stack)
-        if not is_built(_read(given.plan)):
-            print("no image was built")
-            return 0
-        stack = Stack(given.stack, {**os.environ, **Ground(settings).variables()})
-        name, digest = of_version(stack.outputs(), VERSION_FILE.read_text().strip())
-    except (CommandError, LocalError, SettingsError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code if isinstance(error, CommandError) else BAD_INPUT
+    settings = load(given.stack)
+    if not is_built(_read(given.plan)):
+        print("no image was built")
+        return 0
+    stack = Stack(given.stack, {**os.environ, **Ground(settings).variables()})
+    name, digest = of_version(stack.outputs(), VERSION_FILE.read_text().strip())
     lines = f"name={name}\ndigest={digest}\n"
     print(lines, end="")
     if given.out:

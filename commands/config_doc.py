@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from commands.errors import CommandError
+from commands.command import command
 from commands.files import write_whole
 from commands.keys import REQUIRED, Key, on_one_line, sections
 from commands.stack_file import PROJECT
@@ -52,13 +52,10 @@ def _default(key: Key) -> str:
     return "" if key.keys else f"`{on_one_line(key.default)}`"
 
 
+@command
 def main() -> int:
     """Write the page; return the exit code."""
-    try:
-        write_whole(FILE, document())
-    except CommandError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    write_whole(FILE, document())
     print(FILE.relative_to(PROJECT))
     return 0
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from commands.command import command
 from commands.errors import FAILED, CommandError
 from commands.stack_file import PROJECT, path_of
 
@@ -127,6 +128,7 @@ def _gh(path: str, method: str, fields: Mapping[str, Any] | None, *options: str)
     raise CommandError(f"GitHub did not take it: {problem}", FAILED)
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one task; return its exit code."""
     parser = argparse.ArgumentParser(prog="commands.github", description=__doc__)
@@ -140,18 +142,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     proposing = tasks.add_parser("propose")
     proposing.add_argument("--stack", required=True)
     given = parser.parse_args(arguments)
-    try:
-        if given.task == "propose":
-            print(propose(given.stack))
-        elif given.task == "issue":
-            print(issue(given.file, resolved=given.resolved))
-        elif given.pull_request.isdigit():
-            print(comment(given.file, int(given.pull_request)))
-        else:
-            raise CommandError(f"PR={given.pull_request} is not a pull request's number")
-    except CommandError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    if given.task == "propose":
+        print(propose(given.stack))
+    elif given.task == "issue":
+        print(issue(given.file, resolved=given.resolved))
+    elif given.pull_request.isdigit():
+        print(comment(given.file, int(given.pull_request)))
+    else:
+        raise CommandError(f"PR={given.pull_request} is not a pull request's number")
     return 0
 
 

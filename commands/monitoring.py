@@ -27,7 +27,7 @@ from settings import Settings
 
 ANSWER_SECONDS = 30
 """How long a server may take for one answer."""
-_START_SECONDS = 10
+_START_SECONDS = 30
 _POINTS = 60
 """Samples of a series over time: enough for a line of text."""
 _DURATION = re.compile(r"([1-9][0-9]{0,4})(s|m|h|d)")

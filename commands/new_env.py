@@ -16,11 +16,12 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from commands import stack_file
-from commands.errors import BAD_INPUT, CommandError
+from commands.command import command
+from commands.errors import CommandError
 from commands.files import write_whole
 from commands.keys import REQUIRED, Key, on_one_line, sections
 from schemas.stack_file import read
-from settings import PROJECT, SettingsError, load
+from settings import PROJECT, load
 
 _NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
 _ALLOWED = "at most 40 of a-z, 0-9 and -, beginning with a letter"
@@ -199,17 +200,14 @@ def create(name: str, source: str) -> Environment:
     return made
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="commands.new_env", description=__doc__)
     parser.add_argument("--name", required=True)
     parser.add_argument("--source", required=True, help="the stack to make it from")
     given = parser.parse_args(arguments)
-    try:
-        made = create(given.name, given.source)
-    except (CommandError, SettingsError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+    made = create(given.name, given.source)
     print(f"{stack_file.path_of(given.name).name}, from {given.source}:")
     for title, lines in (
         ("changed", made.replaced),

@@ -16,6 +16,7 @@ import yaml
 from rich.console import Console
 
 from commands import stack_file
+from commands.command import command
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from policy.judgement import FILE, Policy, PolicyError, Violation, load, never_used
 from policy.objects import PROVIDER, Object
@@ -132,17 +133,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     given = _parser().parse_args(arguments)
     if given.manifests and not given.stack:
-        print("error: say with STACK=… whose rules hold for the manifests", file=sys.stderr)
-        return BAD_INPUT
-    try:
-        return run(given, Console())
-    except CommandError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        raise CommandError("say with STACK=… whose rules hold for the manifests")
+    return run(given, Console())
 
 
 if __name__ == "__main__":

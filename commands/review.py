@@ -17,15 +17,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from commands.command import command
 from commands.diff.rendering import cause
-from commands.errors import BAD_INPUT, FAILED, CommandError
+from commands.errors import FAILED, CommandError
 from commands.files import write_whole
 from commands.ground import Ground
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE
 from commands.stack_file import PROJECT, forget_salt
-from local.errors import LocalError
-from settings import Settings, SettingsError, load
+from settings import Settings, load
 
 Task = Literal["preview", "drift"]
 
@@ -220,6 +220,7 @@ def _clear(plan: Path) -> None:
         raise CommandError(f"PLAN={plan} cannot be written: {error.strerror}") from None
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one task; return its exit code."""
     parser = argparse.ArgumentParser(prog="commands.review", description=__doc__)
@@ -230,12 +231,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         result = run(given.task, given.stack, load(given.stack, VERSION_FILE), given.plan)
-        if given.out:
-            write_whole(given.out, comment(result, whole_of(given.task, given.stack)))
-    except (CommandError, LocalError, SettingsError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    if not given.out:
+    except CommandError as error:
+        # The exit code FAILED is for what was found.
+        raise CommandError(str(error)) from error
+    if given.out:
+        write_whole(given.out, comment(result, whole_of(given.task, given.stack)))
+    else:
         print(result.text)
     return FAILED if result.broken or result.drifted else 0
 

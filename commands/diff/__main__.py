@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from commands import stack_file
+from commands.command import command
 from commands.diff import markdown, terminal
 from commands.diff.rendering import render_both
 from commands.diff.report import Report
@@ -52,13 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    try:
-        return run(_parser().parse_args(arguments))
-    except CommandError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    return run(_parser().parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -13,12 +13,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from commands.errors import BAD_INPUT, CommandError
+from commands.command import command
 from commands.stack_file import PROJECT
 from commands.supply_chain.flaws import audit, scan, staticcheck, vulncheck
 from commands.supply_chain.image import image
 from commands.supply_chain.sbom import sbom
-from local.errors import LocalError
 
 OUT = PROJECT / "out"
 
@@ -38,6 +37,7 @@ def _run(given: argparse.Namespace) -> str:
     return scan(given.image)
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one task; return its exit code."""
     parser = argparse.ArgumentParser(prog="commands.supply_chain", description=__doc__)
@@ -45,14 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("task", choices=tasks)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--image", type=Path, default=OUT / "image.tar")
-    try:
-        print(_run(parser.parse_args(arguments)))
-    except CommandError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except LocalError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+    print(_run(parser.parse_args(arguments)))
     return 0
 
 

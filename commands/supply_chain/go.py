@@ -4,6 +4,7 @@ import subprocess
 
 from commands.errors import UNCHECKED, CommandError
 from commands.stack_file import PROJECT
+from commands.turn import turn
 from local import toolchain
 from local.layout import Layout
 
@@ -36,7 +37,9 @@ class Go:
         name, _, version = package.partition("@")
         folder = self._at.root / "tools" / f"{name.rpartition('/')[2]}-{version}"
         program = folder / name.rpartition("/")[2]
-        if not program.exists():
+        with turn(folder.name, self._at.root / "turns"):
+            if program.exists():
+                return str(program)
             variables = self._go.variables(self._at) | {"GOBIN": str(folder), "GOFLAGS": ""}
             done = subprocess.run(
                 [str(self._go.command), "install", package],
