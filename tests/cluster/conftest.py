@@ -29,7 +29,7 @@ def project(
     folder: Path = tmp_path_factory.mktemp("project")
     project = Project.copy(folder, f"test-{secrets.token_hex(3)}", ground)
     yield project
-    project.run("make", "--silent", "down", f"STACK={project.stack}")
+    project.make("down")
     project.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", project.stack)
 
 

@@ -34,6 +34,17 @@ def wait_until(
         time.sleep(interval)
 
 
+def read_until(text: str, process: "subprocess.Popen[str]") -> str:
+    """What ``process`` prints up to a line with ``text``; fails where it ends without one."""
+    assert process.stdout
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if text in line:
+            return printed
+    raise AssertionError(f"ended without {text!r}:\n{printed}")
+
+
 def changes(output: str) -> dict[str, int]:
     """The counts under Pulumi's ``Resources:``, by what happened: created, updated, unchanged…"""
     summary = output.partition("Resources:")[2].partition("Duration")[0]

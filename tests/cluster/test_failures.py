@@ -4,11 +4,10 @@ import os
 import re
 import signal
 import subprocess
-import time
 
 import pytest
 
-from tests.cluster.project import Project, changes
+from tests.cluster.project import Project, changes, read_until
 from tests.cluster.traffic import SteadyLoad
 
 pytestmark = pytest.mark.timeout(900)
@@ -61,6 +60,7 @@ def test_a_full_disk_during_a_build_is_named_and_the_next_up_builds(project: Pro
 
 
 def test_an_image_that_crashes_is_reported_while_the_old_one_serves_on(project: Project) -> None:
+    before = project.file.read_text()
     with project.config() as config:
         config["slipway:workload"].setdefault("rollout", {})["progressDeadlineSeconds"] = 20
     project.make("up")
@@ -73,6 +73,7 @@ def test_an_image_that_crashes_is_reported_while_the_old_one_serves_on(project: 
     assert "CrashLoopBackOff" in text or "crashes at start" in text, text
     assert load.failures == []
     main.write_text(good)
+    project.file.write_text(before)
     project.make("up")
     assert set(changes(project.make("up").stdout)) == {"unchanged"}
 
@@ -80,9 +81,9 @@ def test_an_image_that_crashes_is_reported_while_the_old_one_serves_on(project: 
 def test_ctrl_c_in_the_middle_of_an_update_loses_nothing(project: Project) -> None:
     project.edit_source("// Interrupted by hand.")
     process = project.start("up", subprocess.PIPE)
-    time.sleep(4)
+    output = read_until(" updating (", process)
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
+    output += process.communicate(timeout=120)[0]
     assert process.returncode != 0
     assert "Traceback" not in output, output
     project.make("up")

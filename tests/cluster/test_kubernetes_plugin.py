@@ -327,14 +327,14 @@ def test_a_crashing_rollout_is_an_error_with_its_reason_and_the_next_up_converge
         "app",
         "apps/v1/Deployment",
         deployment(namespace, "crash"),
-        custom_timeouts={"create": "8s", "update": "60s"},
+        custom_timeouts={"create": "20s", "update": "60s"},
     )
     container_of(stack.resources["app"])["command"] = ["/does-not-exist"]
     told = stack.up().failed.text
     assert "Deployment" in told
     assert "is not ready" in told
     assert "/does-not-exist" in told
-    assert "after 8 s" in told
+    assert "after 20 s" in told
     assert stack.state("app")["initErrors"]
     del container_of(stack.resources["app"])["command"]
     _ = stack.up().ok
@@ -347,7 +347,7 @@ def test_an_interrupted_up_keeps_what_it_made_and_the_next_up_converges(
 ) -> None:
     stack.declare("app", "apps/v1/Deployment", deployment(namespace, "slow", "localhost:5000/no:1"))
     running = stack.start("up", "--yes", "--skip-preview")
-    wait_until("the Deployment", lambda: bool(stack.get("deployment", "slow", namespace)), 30)
+    wait_until("the Deployment", lambda: bool(stack.get("deployment", "slow", namespace)), 90)
     running.send_signal(signal.SIGINT)
     assert "interrupted" in stack.finish(running).failed.text
     assert stack.state("app")["id"] == f"{namespace}/slow"
@@ -362,7 +362,7 @@ def test_a_killed_up_leaves_an_object_that_the_next_up_adopts(
         "app", "apps/v1/Deployment", deployment(namespace, "killed", "localhost:5000/no:1")
     )
     running = stack.start("up", "--yes", "--skip-preview")
-    wait_until("the Deployment", lambda: bool(stack.get("deployment", "killed", namespace)), 30)
+    wait_until("the Deployment", lambda: bool(stack.get("deployment", "killed", namespace)), 90)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
     _ = stack.run("cancel", "--yes").ok

@@ -305,8 +305,7 @@ def test_an_image_is_built_pushed_and_not_built_again(image):
 
 def test_an_image_that_its_registry_lost_is_built_again(image):
     image.up()
-    if manifest(image.outputs()["ref"], "DELETE").status_code != httpx.codes.ACCEPTED:
-        pytest.skip("this registry refuses deletions")
+    assert manifest(image.outputs()["ref"], "DELETE").status_code == httpx.codes.ACCEPTED
     assert "1 deleted" in image.succeeds("refresh", "--yes", "--skip-preview")
     assert "1 created" in image.up()
     assert manifest(image.outputs()["ref"]).status_code == httpx.codes.OK
@@ -345,7 +344,7 @@ def test_a_build_ends_with_its_update_and_leaves_nothing_behind(image, number, t
     wait_until("the build to start", lambda: any(temporary.glob("docker-build-*")), seconds=60)
     process.send_signal(number)
     process.communicate(timeout=30)
-    wait_until("its folder to go", lambda: not any(temporary.glob("docker-build-*")), seconds=15)
+    wait_until("its folder to go", lambda: not any(temporary.glob("docker-build-*")), seconds=40)
     assert not builds(temporary)
     image.run("cancel", "--yes")
     (image.folder / "app/step").write_text("echo built\n")

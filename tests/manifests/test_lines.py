@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from components.observability.collector import agent_config
+from tests.cluster.project import read_until
 from tests.unit.stacks import settings
 
 pytestmark = pytest.mark.timeout(900)
@@ -62,12 +63,9 @@ def said(checkers: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    try:
-        printed, _ = collector.communicate(timeout=8)
-    except subprocess.TimeoutExpired:
-        collector.terminate()
-        printed, _ = collector.communicate(timeout=30)
-    return printed
+    printed = read_until("Body: Str(end)", collector)
+    collector.terminate()
+    return printed + collector.communicate(timeout=30)[0]
 
 
 def test_every_line_comes_out_once_as_it_was_written(said: str) -> None:

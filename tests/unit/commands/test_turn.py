@@ -18,7 +18,7 @@ def test_a_second_command_waits_for_the_first_and_says_so(
     def first() -> None:
         with turn("dev", tmp_path):
             began.set()
-            threading.Event().wait(0.5)
+            threading.Event().wait(2)
             order.append("first")
 
     thread = threading.Thread(target=first)

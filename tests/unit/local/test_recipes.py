@@ -1,12 +1,12 @@
 """What is built, from which pins."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
 
-from local import recipes
+from local import recipes, toolchain
+from local.layout import Layout
 from local.recipes import RECIPES, Program, Recipe
 
 ALL = {recipe.name: recipe for recipe in RECIPES.values()}
@@ -92,9 +92,10 @@ def test_no_name_belongs_to_two_programs():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.skipif(not shutil.which("gofmt"), reason="Go is not installed")
 def test_go_sources_are_formatted():
-
+    go = toolchain.find(Layout()) or toolchain.install(Layout())
     sources = list(recipes.layout.TOOLS.rglob("*.go"))
-    listed = subprocess.run(["gofmt", "-l", *sources], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        [go.root / "bin" / "gofmt", "-l", *sources], capture_output=True, text=True, check=True
+    )
     assert listed.stdout == ""
