@@ -58,10 +58,8 @@ class Run:
         preview first and, on a terminal, asks. With a ``plan`` nothing happens that is not in it.
         """
         self.stack.select()
-        # As Pulumi sees it: a CI may give its commands a terminal at which nobody sits.
-        ask = not self._is_at_hand and sys.stdin.isatty() and "CI" not in self.environment
         arguments = (
-            *([] if ask else ["--yes"]),
+            *self._consent(),
             *(["--skip-preview"] if self._is_at_hand else []),
             *self._refresh(),
             *arguments,
@@ -86,12 +84,19 @@ class Run:
         self.stack.preview(*self._refresh(), *arguments)
 
     def down(self, *arguments: str) -> None:
+        """``pulumi destroy``, which asks where :meth:`update` asks."""
         self.stack.select()
-        self.stack.destroy("--yes", *arguments)
+        self.stack.destroy(*self._consent(), *arguments)
 
     @property
     def _is_at_hand(self) -> bool:
         return self.settings.cluster.context is None
+
+    def _consent(self) -> Sequence[str]:
+        """What lets Pulumi go on without asking; nothing where there is somebody to ask."""
+        # As Pulumi sees it: a CI may give its commands a terminal at which nobody sits.
+        ask = not self._is_at_hand and sys.stdin.isatty() and "CI" not in self.environment
+        return () if ask else ("--yes",)
 
     def _refresh(self) -> Sequence[str]:
         """Let Pulumi look at what there is, where the state is about a cluster that is gone.

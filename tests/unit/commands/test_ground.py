@@ -127,6 +127,9 @@ class Steps:
     def up(self, *arguments: str) -> None:
         self.done.append(f"up {' '.join(arguments)}")
 
+    def destroy(self, *arguments: str) -> None:
+        self.done.append(f"destroy {' '.join(arguments)}")
+
     def outputs(self) -> dict[str, Any]:
         return {}
 
@@ -171,14 +174,16 @@ def test_an_update_that_is_held_to_a_plan_leaves_nothing_out():
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize(
-    ("variables", "arguments"), [({}, "up "), ({"CI": "true"}, "up --yes")], ids=["person", "ci"]
+    ("variables", "arguments"), [({}, ""), ({"CI": "true"}, "--yes")], ids=["person", "ci"]
 )
 def test_nobody_is_asked_where_nobody_sits_at_the_terminal(variables, arguments, monkeypatch):
     monkeypatch.setattr(commands.sys.stdin, "isatty", lambda: True)
     steps = Steps(images_lack=False)
     stack = settings(cluster={"context": "prod"})
-    Run(cast("Stack", steps), stack, cast("Ground", steps), variables).update()
-    assert steps.done == ["select", arguments]
+    run = Run(cast("Stack", steps), stack, cast("Ground", steps), variables)
+    run.update()
+    run.down()
+    assert steps.done == ["select", f"up {arguments}", "select", f"destroy {arguments}"]
 
 
 @pytest.mark.usefixtures("quiet")
