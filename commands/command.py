@@ -10,16 +10,14 @@ from commands.errors import BAD_INPUT, CommandError
 from local.errors import LocalError
 from settings import SettingsError
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as a shell has it."""
 UNREAD = 141
-"""Exit code when nobody reads on, as with ``make logs | head -1``; also as a shell has it."""
+"""Exit code when nobody reads on, as with ``make logs | head -1``; a shell has the same."""
 
 Arguments = ParamSpec("Arguments")
 
 
 def command(run: Callable[Arguments, int]) -> Callable[Arguments, int]:
-    """Let a function that returns its exit code end with one in any case, and never a traceback.
+    """Let a function that returns its exit code do so also when it raises an error for a person.
 
     A :class:`CommandError` brings its own. What is wrong with the settings, or with what the
     machine has, is :data:`BAD_INPUT`.
@@ -36,9 +34,6 @@ def command(run: Callable[Arguments, int]) -> Callable[Arguments, int]:
         except (LocalError, SettingsError) as error:
             print(f"error: {error}", file=sys.stderr)
             return BAD_INPUT
-        except KeyboardInterrupt:
-            print("interrupted: run the same command again to go on", file=sys.stderr)
-            return INTERRUPTED
         except BrokenPipeError:
             # Python would write the rest when it ends, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,6 @@
 """A command ends with one message and an exit code, whatever becomes of it."""
 
+import signal
 import subprocess
 import sys
 
@@ -31,13 +32,24 @@ def test_an_error_is_told_as_it_is(
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
-def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
-    @command
-    def wait() -> int:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("at_work", [True, False], ids=["at work", "being imported"])
+def test_ctrl_c_is_told_in_one_line(at_work: bool) -> None:
+    program = f"""
+import os, signal
+from commands.command import command
 
-    assert wait() == 130
-    assert "again" in capsys.readouterr().err
+@command
+def wait() -> int:
+    os.kill(os.getpid(), signal.SIGINT)
+    return 0
+
+{"wait()" if at_work else "os.kill(os.getpid(), signal.SIGINT)"}
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert result.returncode == -signal.SIGINT
+    assert result.stderr == "interrupted: run the same command again to go on\n"
 
 
 def test_a_reader_that_has_read_enough_is_no_error() -> None:
