@@ -62,7 +62,7 @@ canary: $(RUN) ## Send WEIGHT percent of the requests to VERSION
 	@$(PY) -m commands canary $(ON_STACK) $(call given,VERSION WEIGHT)
 
 promote: $(RUN) ## Send every request to the canary's version, if it keeps the objective (or FORCE=1)
-	@$(PY) -m commands promote $(ON_STACK) $(if $(value FORCE),--force)
+	@$(PY) -m commands promote $(ON_STACK) $(call given,FORCE)
 
 rollback: $(RUN) ## End the canary; without one, go back to the stable version before (or VERSION)
 	@$(PY) -m commands rollback $(ON_STACK) $(call given,VERSION)
@@ -117,7 +117,7 @@ comment: $(RUN) ## Post FILE on the pull request PR, or update it there
 	@$(PY) -m commands.github comment --file=$(call quoted,FILE) --pull-request=$(call quoted,PR)
 
 drift-issue: $(RUN) ## Open, update or (RESOLVED=1) close the issue that FILE is the text of
-	@$(PY) -m commands.github issue --file=$(call quoted,FILE) $(if $(value RESOLVED),--resolved)
+	@$(PY) -m commands.github issue --file=$(call quoted,FILE) $(call given,RESOLVED)
 
 notify: $(RUN) ## Tell Slack TEXT, where SLACK_WEBHOOK_URL is set
 	@$(PY) -m commands.notify --text=$(call quoted,TEXT)
@@ -159,7 +159,7 @@ local-down: $(RUN) ## Stop it; nothing is lost
 local-status: $(RUN) ## Show its parts
 	@$(PY) -m local status
 
-local-reset: $(RUN) ## Stop it and forget all that ran on it; what was built stays
+local-reset: $(RUN) ## Stop it and forget what ran on it, volumes too; what was built or published stays
 	@$(PY) -m local reset
 
 ##@ The code
@@ -203,7 +203,7 @@ bench: $(DEV) ## Measure, beside peers where there are any; prints a table and w
 	@$(PY) -m tests.bench
 
 $(RUN):
-	@echo "installing what the program needs into $(VENV)"
+	@echo "installing what the program needs into $(VENV)" >&2
 	@$(PY) -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r local/requirements.txt -r plugins/requirements.txt
 	@rm -f $(VENV)/.run-* && touch $@

@@ -17,6 +17,7 @@ from commands.ground import Ground
 from commands.monitoring import Monitoring, check_mode
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE, Release, parse_version
+from commands.switch import is_on
 from commands.turn import turn
 from local.layout import Layout
 from settings import Settings, load
@@ -121,6 +122,7 @@ class Run:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse what can be refused before anything is looked at."""
+    is_on("FORCE", getattr(arguments, "force", ""))
     if version := getattr(arguments, "version", ""):
         parse_version(version)
     plan = getattr(arguments, "plan", None)
@@ -150,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "canary":
             command.add_argument("--weight", default="")
         if name == "promote":
-            command.add_argument("--force", action="store_true")
+            command.add_argument("--force", default="")
     for name, module in LOOK.items():
         command = commands.add_parser(name)
         command.add_argument("--stack", default="dev")
@@ -209,7 +211,7 @@ def _perform(run: Run, arguments: argparse.Namespace, weight: int) -> None:
             print(run.release().canary(arguments.version, weight))
             run.update()
         case "promote":
-            if run.settings.release.canary and not arguments.force:
+            if run.settings.release.canary and not is_on("FORCE", arguments.force):
                 run.ask_gate()
             print(run.release().promote())
             run.update()

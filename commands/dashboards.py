@@ -10,6 +10,7 @@ from rich.console import Console
 
 from commands.errors import CommandError
 from commands.monitoring import Monitoring
+from commands.switch import is_on
 from components.observability.addresses import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, Address
 
 PAGES: dict[str, tuple[Address, str]] = {
@@ -96,7 +97,7 @@ def _forward(monitoring: Monitoring, arguments: Namespace, port: int, console: C
 
 def _say_password(monitoring: Monitoring, shown: str, console: Console) -> None:
     read = monitoring.kubectl("get", "secret", GRAFANA.server, "--output", "json")
-    if not shown:
+    if not is_on("SHOW_PASSWORD", shown):
         hint = "SHOW_PASSWORD=1 prints the password"
         console.print(f"user admin; {hint}, which is in the Secret {GRAFANA.server}")
         return

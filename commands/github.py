@@ -18,6 +18,7 @@ from typing import Any
 from commands.command import command
 from commands.errors import FAILED, CommandError
 from commands.stack_file import PROJECT, path_of
+from commands.switch import is_on
 
 MOST_CHARACTERS = 65_536
 """GitHub's limit."""
@@ -138,14 +139,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commenting.add_argument("--pull-request", required=True)
     reporting = tasks.add_parser("issue")
     reporting.add_argument("--file", type=Path, required=True)
-    reporting.add_argument("--resolved", action="store_true", help="close it")
+    reporting.add_argument("--resolved", default="", help="1: close it")
     proposing = tasks.add_parser("propose")
     proposing.add_argument("--stack", required=True)
     given = parser.parse_args(arguments)
     if given.task == "propose":
         print(propose(given.stack))
     elif given.task == "issue":
-        print(issue(given.file, resolved=given.resolved))
+        print(issue(given.file, resolved=is_on("RESOLVED", given.resolved)))
     elif given.pull_request.isdigit():
         print(comment(given.file, int(given.pull_request)))
     else:
