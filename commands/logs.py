@@ -12,6 +12,8 @@ from rich.text import Text
 
 from commands.errors import CommandError
 from commands.monitoring import Line, Monitoring, period
+from commands.printable import printable
+from commands.switch import is_on
 from components.observability.dashboards.scope import Scope
 from settings import Settings, Track
 
@@ -35,6 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None:
     """Print the last lines, the newest last; with ``follow`` go on until Ctrl-C."""
+    follow = is_on("FOLLOW", arguments.follow)
     query = arguments.query or selection(monitoring.settings, arguments)
     since = time.time_ns() - period(arguments.since or "15m", "SINCE") * 1_000_000_000
     lines = monitoring.lines(query, since, LINES)
@@ -47,7 +50,7 @@ def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None
             style="dim",
             markup=False,
         )
-    if arguments.follow:
+    if follow:
         _follow(monitoring, query, lines[-1].nanoseconds if lines else time.time_ns(), console)
 
 
@@ -79,14 +82,18 @@ def text(line: Line) -> Text:
     except json.JSONDecodeError:
         fields = None
     if not isinstance(fields, dict):
-        return shown.append(line.text, "default not dim")
-    level = str(fields.get("level", ""))
+        return shown.append(printable(line.text), "default not dim")
+    fields = {
+        name: printable(value if isinstance(value, str) else json.dumps(value))
+        for name, value in fields.items()
+    }
+    level = fields.get("level", "")
     shown.append(f"{level.upper():5} ", f"not dim {_STYLES.get(level, 'default')}")
     shown.append(f"{fields.get('track', ''):6} {fields.get('version', '')}  ")
-    shown.append(str(fields.get("message", "")), "default not dim")
+    shown.append(fields.get("message", ""), "default not dim")
     for name, value in fields.items():
         if name not in _SHOWN:
-            shown.append(f"  {name}={value if isinstance(value, str) else json.dumps(value)}")
+            shown.append(f"  {printable(name)}={value}")
     if fields.get("trace_id"):
         shown.append(f"  trace={fields['trace_id']}", "not dim cyan")
     return shown

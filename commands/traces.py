@@ -13,6 +13,7 @@ from rich.tree import Tree
 
 from commands.errors import CommandError
 from commands.monitoring import Monitoring, period
+from commands.printable import printable
 
 TRACES = 20
 """How many are shown."""
@@ -95,7 +96,7 @@ def _label(span: Span, processes: Mapping[str, Any], first: int) -> Text:
     label.append(f"  {_duration(span['duration'])}", "yellow")
     label.append(f"  +{_duration(span['startTime'] - first)}", "dim")
     shown = "  ".join(f"{name}={tags[name]}" for name in _SHOWN_TAGS if name in tags)
-    return label.append(f"  {shown}", "dim") if shown else label
+    return label.append(f"  {printable(shown)}", "dim") if shown else label
 
 
 def _table(traces: list[dict[str, Any]]) -> Table:

@@ -75,6 +75,11 @@ def test_a_line_that_is_no_object_stays_as_it_was_written(text: str) -> None:
     assert logs.text(Line(0, {}, text)).plain[13:] == text
 
 
+@pytest.mark.parametrize("written", ["\x1b[2Jgone", '{"message":"\\u001b[2Jgone"}'])
+def test_what_would_command_a_terminal_is_shown_as_it_is(written: str) -> None:
+    assert "\\x1b[2Jgone" in logs.text(Line(0, {}, written)).plain
+
+
 def test_markup_in_a_line_stays_as_it_was_written(cluster: Cluster, console: Console) -> None:
     cluster.answer(LOKI, PATH, streams((1, "[red]not red[/red]")))
     with cluster.monitoring() as monitoring:
