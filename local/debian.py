@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -30,19 +31,28 @@ PACKAGES = {
 
 _NO_DAEMONS = Path("/usr/sbin/policy-rc.d")
 """Debian asks this program whether a service may be started: 101 means no."""
+_OURS = "#!/bin/sh\n# Made by slipway while it installs packages.\nexit 101\n"
 
 
 def missing() -> list[str]:
-    """The packages that are not there."""
+    """The packages of the node that are not there."""
     return [package for package, file in PACKAGES.items() if not file.exists()]
 
 
 def install(at: Layout, packages: Sequence[str], say: Say) -> None:
-    """Installs `packages` with apt; none of their services is started."""
+    """Installs `packages` with apt; none of their services is started.
+
+    Raises `LocalError`.
+    """
     if not shutil.which("apt-get"):
         raise LocalError(
             f"This machine lacks {', '.join(packages)} and has no apt-get to install them. "
             "Use a Debian machine, or one with Docker and a cluster (set KUBECONFIG)."
+        )
+    if os.geteuid() != 0:
+        raise LocalError(
+            f"This machine lacks {', '.join(packages)}, and only root can install packages: run "
+            f"`apt-get install {' '.join(packages)}` as root, then this again."
         )
     log = at.logs / "apt.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -50,20 +60,28 @@ def install(at: Layout, packages: Sequence[str], say: Say) -> None:
         say("apt-get update")
         updated = _apt(kept, "update")
         say(f"apt-get install {' '.join(packages)}")
-        held = not _NO_DAEMONS.exists()
-        if held:
-            _NO_DAEMONS.write_text("#!/bin/sh\nexit 101\n")
-            _NO_DAEMONS.chmod(0o755)
-        try:
+        with _no_daemons():
             installed = _apt(kept, "install", "--yes", "--no-install-recommends", *packages)
-        finally:
-            if held:
-                _NO_DAEMONS.unlink(missing_ok=True)
-    still = missing()
+    still = [package for package in missing() if package in packages]
     if still or not installed:
         hint = "" if updated else " (`apt-get update` failed too)"
         named = ", ".join(still or packages)
         raise LocalError(f"apt-get did not install {named}{hint}. The end of {log}:\n{tail(log)}")
+
+
+@contextmanager
+def _no_daemons() -> Iterator[None]:
+    """Let no service be started, by the file of whoever has one there already or by ours."""
+    # A run that was cut off may have left ours: it is taken over, and removed.
+    ours = not _NO_DAEMONS.exists() or _NO_DAEMONS.read_bytes() == _OURS.encode()
+    if ours:
+        _NO_DAEMONS.write_text(_OURS)
+        _NO_DAEMONS.chmod(0o755)
+    try:
+        yield
+    finally:
+        if ours:
+            _NO_DAEMONS.unlink(missing_ok=True)
 
 
 def _apt(log: IO[str], *arguments: str) -> bool:
