@@ -21,7 +21,7 @@ from pulumi.runtime import Mocks, set_all_config, set_mocks
 from pulumi.runtime import test as run_under_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
-from schemas.stack_file import path_of, read
+from schemas.stack_file import path_of, read, stack_of
 from settings import PROJECT, SettingsError, load
 
 BAD_INPUT = 2
@@ -82,7 +82,7 @@ def manifests_of(stack: str) -> dict[str, str]:
     path = path_of(stack)
     set_all_config(*engine_config(read(path, PROJECT)))
     recorder = _Recorder()
-    set_mocks(recorder, project=PROJECT, stack=path.name.split(".")[1], preview=False)
+    set_mocks(recorder, project=PROJECT, stack=stack_of(path), preview=False)
     _run_program()
     return dict(sorted((_file_name(one, home), _text(one)) for one in recorder.manifests))
 

@@ -20,7 +20,7 @@ from commands.command import command
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from policy.judgement import FILE, Policy, PolicyError, Violation, load, never_used
 from policy.objects import PROVIDER, Object
-from schemas.stack_file import path_of
+from schemas.stack_file import path_of, stack_of
 from settings import SettingsError
 from settings import load as load_settings
 
@@ -49,14 +49,18 @@ def rendered(stack: str) -> list[Object]:
         raise CommandError(str(error)) from None
     with TemporaryDirectory(prefix="slipway-policy-") as temporary:
         out = Path(temporary) / "out"
-        result = subprocess.run(
-            [sys.executable, "render.py", "--stack", stack, "--out", str(out)],
-            cwd=stack_file.PROJECT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=RENDER_SECONDS,
-        )
+        try:
+            result = subprocess.run(
+                [sys.executable, "render.py", "--stack", stack, "--out", str(out)],
+                cwd=stack_file.PROJECT,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=RENDER_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            message = f"stack {stack} was not rendered within {RENDER_SECONDS} s"
+            raise CommandError(message) from None
         if result.returncode != 0:
             lines = result.stderr.strip().splitlines() or ["it ended without a word"]
             whole = "\n".join(lines) if result.returncode == BAD_INPUT else lines[-1]
@@ -72,7 +76,7 @@ def stacks() -> list[str]:
     found = sorted(stack_file.PROJECT.glob("Pulumi.*.yaml"))
     if not found:
         raise CommandError("there is no stack file: there is nothing to judge")
-    return [file.name.split(".")[1] for file in found]
+    return [stack_of(file) for file in found]
 
 
 def show(policy: Policy, count: int, violations: Sequence[Violation], out: Console) -> None:
@@ -96,7 +100,7 @@ def run(arguments: argparse.Namespace, out: Console) -> int:
     """Judge, show, and return the exit code. Raises :class:`CommandError`."""
     names = [arguments.stack] if arguments.stack else stacks()
     try:
-        policies = [load(path_of(name).name.split(".")[1]) for name in names]
+        policies = [load(stack_of(path_of(name))) for name in names]
     except PolicyError as error:
         raise CommandError(str(error)) from None
     if arguments.manifests:

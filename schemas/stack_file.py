@@ -21,13 +21,18 @@ def path_of(stack: str) -> Path:
     return Path(stack) if is_path else Path(__file__).parent.parent / f"Pulumi.{stack}.yaml"
 
 
+def stack_of(path: Path) -> str:
+    """The stack whose file this is."""
+    return path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+
+
 def read(path: Path, project: str) -> dict[str, Any]:
     """The project's sections in a stack file, by name, as they stand.
 
     Keys of other namespaces, which belong to providers, are left out. Raises
     :class:`SettingsError` where the file is not a stack file.
     """
-    document = _parse(path)
+    document = _with_keys_of_text(_parse(path))
     if not isinstance(document, dict):
         raise SettingsError(path.name, ["it is not a mapping: its keys stand under `config:`"])
     problems = [
@@ -50,6 +55,18 @@ def read(path: Path, project: str) -> dict[str, Any]:
     return {
         key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)
     }
+
+
+def _with_keys_of_text(value: object) -> object:
+    """The same with keys as JSON has them, which YAML reads as numbers and the like."""
+    if isinstance(value, dict):
+        return {
+            key if isinstance(key, str) else json.dumps(key, default=str): _with_keys_of_text(one)
+            for key, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_keys_of_text(one) for one in value]
+    return value
 
 
 def _parse(path: Path) -> object:

@@ -8,7 +8,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from schemas.problems import SettingsError
-from schemas.stack_file import SCHEMA, path_of, read, schema_of
+from schemas.stack_file import SCHEMA, path_of, read, schema_of, stack_of
 from settings import PROJECT, Settings
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -76,6 +76,11 @@ def test_words_that_other_yaml_takes_for_booleans_stay_words(tmp_path: Path) -> 
     assert read(file, PROJECT) == {"service": {"name": "yes", "port": "on"}}
 
 
+def test_keys_that_yaml_takes_for_something_else_are_text(tmp_path: Path) -> None:
+    file = written(tmp_path, "config:\n  slipway:service: {8080: a, true: b, null: [{1.5: c}]}\n")
+    assert read(file, PROJECT) == {"service": {"8080": "a", "true": "b", "null": [{"1.5": "c"}]}}
+
+
 def test_the_schema_for_editors_is_that_of_the_settings() -> None:
     expected = schema_of(Settings, PROJECT)
     assert json.loads(SCHEMA.read_text()) == expected, "run `python -m settings`"
@@ -138,3 +143,4 @@ def test_every_key_is_described_for_editors() -> None:
 def test_a_stack_is_found_by_name_or_by_path() -> None:
     assert path_of("dev") == CHECKOUT / "Pulumi.dev.yaml"
     assert path_of("/else/where/Pulumi.dev.yaml") == Path("/else/where/Pulumi.dev.yaml")
+    assert stack_of(path_of("eu.prod")) == "eu.prod"
