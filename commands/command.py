@@ -1,12 +1,13 @@
 """How every command ends: with one message for a person, and an exit code."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-from commands.errors import BAD_INPUT, CommandError
+from commands.errors import BAD_INPUT, FAILED, CommandError
 from local.errors import LocalError
 from settings import SettingsError
 
@@ -20,7 +21,7 @@ def command(run: Callable[Arguments, int]) -> Callable[Arguments, int]:
     """Let a function that returns its exit code do so also when it raises an error for a person.
 
     A :class:`CommandError` brings its own. What is wrong with the settings, or with what the
-    machine has, is :data:`BAD_INPUT`.
+    machine has, is :data:`BAD_INPUT`; a full disk or a program that does not end :data:`FAILED`.
     """
 
     @wraps(run)
@@ -38,6 +39,9 @@ def command(run: Callable[Arguments, int]) -> Callable[Arguments, int]:
             # Python would write the rest when it ends, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return UNREAD
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return FAILED
         return code
 
     return ended

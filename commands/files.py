@@ -10,9 +10,14 @@ from commands.errors import CommandError
 def write_whole(file: Path, text: str) -> None:
     """Replace a file in one step: whoever reads it finds the old text or the new.
 
-    Folders are made where they are missing. Raises :class:`CommandError`, and then nothing changed.
+    Folders are made where they are missing. What is there and no regular file, such as
+    ``/dev/stdout``, is written to. Raises :class:`CommandError`, and then nothing changed.
     """
     try:
+        file = file.resolve()
+        if file.exists() and not file.is_file():
+            file.write_text(text, encoding="utf-8")
+            return
         file.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(
             "w", dir=file.parent, prefix=f".{file.name}.", delete=False, encoding="utf-8"

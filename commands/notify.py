@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from http.client import HTTPException
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -26,8 +27,11 @@ def send(webhook: str, text: str) -> str | None:
         try:
             with urlopen(request, timeout=10):  # noqa: S310  # https only, see above
                 return None
-        except (URLError, TimeoutError) as error:
-            problem = str(getattr(error, "reason", error))
+        except URLError as error:
+            problem = str(error.reason)
+        except (OSError, HTTPException, ValueError) as error:
+            # Its text may have the address, which is a secret.
+            problem = type(error).__name__
     return problem
 
 

@@ -4,9 +4,11 @@ import fcntl
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import IO
 from urllib.parse import urlsplit
 
 from local import (
@@ -34,6 +36,9 @@ from local.recipes import PLATFORM, RECIPES, Recipe
 from local.service import Service, refuse_taken_port
 from local.supervisor import Supervisor
 from local.upstream import SERVERS, Server, can_be_pulled
+
+_OTHER_RUN = 1800.0
+"""Seconds to wait for another run: longer than everything takes to build."""
 
 
 class Node:
@@ -97,10 +102,13 @@ class Node:
             self._stop()
 
     def reset(self) -> None:
-        """Stops everything and forgets all but what was built and what Pulumi knows."""
+        """Stops everything and forgets what ran: the cluster, its volumes, the builder's cache.
+
+        Images stay: a version that is published is never built again.
+        """
         with self._lock():
             self._stop()
-            for folder in (self.at.node, self.at.registry, self.at.buildkit):
+            for folder in (self.at.node, self.at.buildkit):
                 shutil.rmtree(folder, ignore_errors=True)
             self.at.kubeconfig.unlink(missing_ok=True)
 
@@ -208,15 +216,27 @@ class Node:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One at a time; the lock goes with the process that holds it."""
+        """One at a time; the lock goes with the process that holds it. Raises `LocalError`."""
         self.at.root.mkdir(parents=True, exist_ok=True)
         with (self.at.root / "lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            deadline = time.monotonic() + _OTHER_RUN
+            if not _locked(file):
                 print("Another run is at work here: waiting for it to end.", file=sys.stderr)
-                fcntl.flock(file, fcntl.LOCK_EX)
+            while not _locked(file):
+                if time.monotonic() > deadline:
+                    raise LocalError(
+                        f"Another run did not end within {_OTHER_RUN / 60:g} minutes: end it first."
+                    )
+                time.sleep(0.2)
             yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _clear(at: Layout) -> None:

@@ -126,9 +126,8 @@ def first_and_warm_start(project: Project) -> Iterator[Figure]:
     if os.environ.get("COLD"):
         with step("a cold start: this builds everything"), tempfile.TemporaryDirectory() as home:
             project.make("local-down")
-            cold = Project(
-                project.folder, project.stack, {**project.environment, "SLIPWAY_HOME": home}
-            )
+            # Not with the variables of the other home: what they name would be used, not built.
+            cold = Project(project.folder, project.stack, {**os.environ, "SLIPWAY_HOME": home})
             yield Figure("up, cold: everything built", seconds_of(cold, "up"), "s")
             cold.make("local-reset")
     with step("a warm start: everything built, nothing running"):

@@ -19,6 +19,8 @@ from settings import SettingsError
         (CommandError("no", FAILED), 1),
         (LocalError("no"), 2),
         (SettingsError("dev", ["no"]), 2),
+        (OSError(28, "No space left on device"), 1),
+        (subprocess.TimeoutExpired("kubectl", 60), 1),
     ],
 )
 def test_an_error_is_told_as_it_is(
