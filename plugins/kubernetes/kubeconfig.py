@@ -38,8 +38,9 @@ class Access:
 def load(given: str = "") -> dict[str, Any]:
     """The kubeconfig `given` as a path or as its content, else that of the environment.
 
-    As for kubectl: all files that `KUBECONFIG` lists, the first to define a name wins; without that
-    variable `~/.kube/config`. Raises `PluginError` if there is none or it is not a kubeconfig.
+    As for kubectl: all files that `KUBECONFIG` lists, the first to set a key or to define a
+    cluster, user or context wins; without that variable `~/.kube/config`. Raises `PluginError` if
+    there is none or it is not a kubeconfig.
     """
     if given:
         is_path = "\n" not in given and not given.lstrip().startswith("{")
@@ -56,7 +57,9 @@ def load(given: str = "") -> dict[str, Any]:
     for config in configs:
         for key, value in config.items():
             if isinstance(value, list):
-                merged.setdefault(key, []).extend(value)
+                known = {item["name"] for item in merged.get(key, [])}
+                added = [item for item in value if item["name"] not in known]
+                merged[key] = merged.get(key, []) + added
             elif value:
                 merged.setdefault(key, value)
     return merged

@@ -76,6 +76,23 @@ def test_the_files_of_the_environment_are_merged_the_first_wins(
         kubeconfig.load()
 
 
+def test_of_several_files_the_first_to_define_a_name_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text(yaml.safe_dump(config(token="first")))
+    other = config(token="second")
+    other["clusters"][0]["cluster"]["server"] = "http://other"
+    other["contexts"][0]["context"]["namespace"] = "other"
+    other["contexts"].append({"name": "c", "context": {"cluster": "two"}})
+    second.write_text(yaml.safe_dump(other))
+    monkeypatch.setenv("KUBECONFIG", f"{first}:{second}")
+    access = kubeconfig.access(kubeconfig.load())
+    assert (access.server, access.namespace) == ("http://one", "mine")
+    assert access.headers == {"Authorization": "Bearer first"}
+    assert kubeconfig.access(kubeconfig.load(), context="c").server == "http://two"
+
+
 def test_a_credential_plugin_gives_the_token_or_its_reason(tmp_path: Path):
     plugin = tmp_path / "plugin"
     plugin.write_text(f'#!{sys.executable}\nprint(\'{{"status": {{"token": "fresh"}}}}\')\n')
