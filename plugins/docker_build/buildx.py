@@ -28,6 +28,9 @@ Properties = Mapping[str, Any]
 _STATUS_INTERVAL = 0.1  # seconds between two status messages
 _STEP_LINES = 60  # of a failing step, the last are shown
 _INSPECT_TIMEOUT = 60.0  # seconds for one question to a registry
+_SHORTEST_LINE = 4  # of a secret; to mask a shorter line would black out the output
+_MISSING = re.compile(r"^ERROR: \S+: not found$", re.MULTILINE)
+"""What buildx says of a reference; not of a missing credential helper, or a Docker context."""
 _DOCKER_HUB = "https://index.docker.io/v1/"  # how Docker's own config file names it
 
 
@@ -102,7 +105,7 @@ def manifest(reference: str, inputs: Properties) -> dict[str, Any] | None:
             raise PluginError(f"no answer in {_INSPECT_TIMEOUT:g} s") from problem
     if answer.returncode == 0:
         return json.loads(answer.stdout)
-    if "not found" in answer.stderr:
+    if _MISSING.search(answer.stderr):
         return None
     raise PluginError(_hider(inputs)(failure(answer.stderr.splitlines())))
 
@@ -272,7 +275,11 @@ def _unpushed(export: str) -> str:
 def _hider(inputs: Properties) -> Callable[[str], str]:
     values = [*inputs.get("secrets", {}).values()]
     values += [registry.get("password") for registry in inputs.get("registries", [])]
-    hidden = [re.escape(value) for value in values if value]
+    # The output is masked a line at a time, so of a value with several lines each is a secret.
+    lines = [line.strip() for value in values for line in (value or "").splitlines()]
+    texts = {text for text in values if text}
+    texts |= {line for line in lines if len(line) >= _SHORTEST_LINE}
+    hidden = [re.escape(text) for text in texts]
     if not hidden:
         return lambda line: line
     pattern = re.compile("|".join(sorted(hidden, key=len, reverse=True)))

@@ -123,7 +123,7 @@ def shape_problems(given: Properties) -> Problems:
         if value is None or isinstance(value, Unknown):
             continue
         if type(value) is not type(default):
-            problems.append((key, f"{key} must be {_type_name(default)}, got {value!r}"))
+            problems.append((key, f"{key} must be {_type_name(default)}, got {_type_name(value)}"))
         elif key in _NESTED:
             items = {key: value} if isinstance(value, dict) else _indexed(key, value)
             for path, item in items.items():
@@ -134,7 +134,7 @@ def shape_problems(given: Properties) -> Problems:
         elif isinstance(value, list | dict):
             texts = value.items() if isinstance(value, dict) else enumerate(value)
             problems += [
-                (key, f"{key}[{name}] must be a text, got {text!r}")
+                (key, f"{key}[{name}] must be a text, got {_type_name(text)}")
                 for name, text in texts
                 if not isinstance(text, str | Unknown)
             ]
@@ -277,7 +277,7 @@ def _entry_problems(path: str, entry: Any, kinds: Mapping[str, Mapping[str, Any]
     if isinstance(entry, Unknown):
         return []
     if not isinstance(entry, dict):
-        return [(path, f"{path} must be an object, got {entry!r}")]
+        return [(path, f"{path} must be an object, got {_type_name(entry)}")]
     problems = _unknown_names(f"{path}.", entry, [*kinds, "raw", "disabled"])
     chosen = [key for key in (*kinds, "raw") if entry.get(key) not in (None, "")]
     if not problems and len(chosen) != 1:
@@ -292,7 +292,7 @@ def _field_problems(path: str, value: Any, fields: Mapping[str, Any]) -> Problem
     if isinstance(value, Unknown):
         return []
     if not isinstance(value, dict):
-        return [(path, f"{path} must be an object, got {value!r}")]
+        return [(path, f"{path} must be an object, got {_type_name(value)}")]
     return _unknown_names(f"{path}.", value, fields) + [
         (f"{path}.{name}", f"{path}.{name} is required")
         for name, default in fields.items()
@@ -315,7 +315,9 @@ def _indexed(key: str, items: Any) -> dict[str, Any]:
 
 
 def _type_name(sample: Any) -> str:
-    return {bool: "true or false", str: "a text", list: "a list", dict: "an object"}[type(sample)]
+    # Said instead of a wrong value, which may be a secret.
+    names = {bool: "true or false", str: "a text", list: "a list", dict: "an object"}
+    return names.get(type(sample), "nothing" if sample is None else "a number")
 
 
 def _is_remote(location: str) -> bool:

@@ -155,9 +155,9 @@ def test_secrets_and_passwords_are_kept_secret_even_if_given_bare(builder, provi
     [
         (image(tag="x"), "tag is not an input; those are addHosts"),
         ({"context": {"location": "./app"}}, "push is required"),
-        (image(tags="x"), "tags must be a list, got 'x'"),
-        (image(push="yes"), "push must be true or false, got 'yes'"),
-        (image(buildArgs={"VERSION": 1}), r"buildArgs\[VERSION\] must be a text, got 1"),
+        (image(tags="x"), "tags must be a list, got a text"),
+        (image(push="yes"), "push must be true or false, got a text"),
+        (image(buildArgs={"VERSION": 1}), r"buildArgs\[VERSION\] must be a text, got a number"),
         (image(tags=[]), "at least one tag is needed to push"),
         (image(tags=["localhost:5000/App:1"]), '"localhost:5000/App:1" is not an image name'),
         (image(context={"location": "./nope"}), '"./nope" is not a directory or a URL'),
@@ -179,7 +179,7 @@ def test_secrets_and_passwords_are_kept_secret_even_if_given_bare(builder, provi
         ),
     ],
 )
-def test_a_bad_input_is_refused_by_name_and_value(builder, provider, inputs, reason):
+def test_a_bad_input_is_refused_by_name(builder, provider, inputs, reason):
     _, failures = check(provider, inputs)
     assert len(failures) == 1
     assert re.search(reason, failures[0]), failures
@@ -395,6 +395,29 @@ def test_a_compiler_error_is_shown_with_the_compilers_lines(builder, provider):
     ]
 
 
+def test_each_line_of_a_secret_is_masked_but_not_what_is_too_short(builder, provider):
+    key = "-----BEGIN KEY-----\n  c2VjcmV0\n{\n-----END KEY-----\n"
+    builder.will_fail(
+        "#8 [build 4/4] RUN cat /key\n#8 0.1 -----BEGIN KEY-----\n#8 0.1 c2VjcmV0\n#8 0.1 {\n"
+        "#8 ERROR: exit code: 1\nERROR: exit code: 1\n"
+    )
+    with pytest.raises(PluginError) as raised:
+        create(provider, image(secrets={"key": key, "other": "s3cret"}))
+    assert str(raised.value).splitlines()[-3:] == ["[secret]", "[secret]", "{"]
+
+
+def test_a_wrong_value_is_not_shown_since_it_may_be_a_secret(builder, provider):
+    for wrong in (
+        {"secrets": "hunter2"},
+        {"secrets": {"token": ["hunter2"]}},
+        {"registries": ["hunter2"]},
+        {"registries": "hunter2"},
+    ):
+        _, failures = check(provider, image(**wrong))
+        assert failures
+        assert "hunter2" not in " ".join(failures)
+
+
 def test_a_missing_builder_is_named(builder, provider):
     builder.will_fail('ERROR: no builder "nosuch" found\n')
     with pytest.raises(PluginError, match=r'^no builder "nosuch" found$'):
@@ -534,6 +557,19 @@ def test_a_refresh_keeps_the_state_if_the_registry_does_not_answer(builder, prov
     builder.will_fail("ERROR: connection refused\n")
     assert read(provider, state) == (DIGEST, state)
     assert "connection refused" in provider.engine.warning.call_args[0][0]
+
+
+def test_an_image_is_lost_only_if_the_registry_does_not_have_it(builder, provider):
+    _, state = create(provider, image())
+    for reason in (
+        'error getting credentials - err: exec: "docker-credential-x": executable file not found'
+        " in $PATH",
+        'unable to resolve docker endpoint: context "x": context not found',
+    ):
+        builder.will_fail(f"ERROR: {reason}\n")
+        assert read(provider, state) == (DIGEST, state)
+    builder.will_fail(f"ERROR: {TAG}@{DIGEST}: not found\n")
+    assert read(provider, state)[0] == ""
 
 
 def test_a_lost_tag_is_missing_from_the_state(builder, provider, monkeypatch):
