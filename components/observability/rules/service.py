@@ -21,14 +21,17 @@ def groups(service: Service, namespace: str) -> tuple[Group, ...]:
 def _pods(service: Service, namespace: str) -> tuple[Alert, ...]:
     tracks = f"{service.name}-(stable|canary)"
     pods = f'namespace="{namespace}",pod=~"{tracks}-.+"'
+    deployments = f'namespace="{namespace}",deployment=~"{tracks}"'
     return (
         Alert(
             "ServiceWithoutReadyPods",
             "page",
-            f'sum by (namespace) (kube_pod_status_ready{{{pods},condition="true"}}) == 0',
-            f"No pod of {service.name} is ready",
-            f"{{{{ $value }}}} pods of {service.name} in {{{{ $labels.namespace }}}} are ready: "
-            "nobody is served.",
+            # Of the Deployment, which is there when no pod is; each track gets requests of its own.
+            "max by (namespace, deployment) "
+            f"(kube_deployment_status_replicas_ready{{{deployments}}}) == 0",
+            f"No pod of a track of {service.name} is ready",
+            "{{ $value }} pods of {{ $labels.namespace }}/{{ $labels.deployment }} are ready: the "
+            "track's share of the requests is not served.",
             lasting="2m",
         ),
         Alert(
@@ -72,7 +75,7 @@ def _pods(service: Service, namespace: str) -> tuple[Alert, ...]:
             "DeploymentStuck",
             "ticket",
             "max by (namespace, deployment) (\n"
-            f'  kube_deployment_status_condition{{namespace="{namespace}",deployment=~"{tracks}",'
+            f"  kube_deployment_status_condition{{{deployments},"
             'condition="Progressing",status="false"}\n'
             ") == 1",
             f"A rollout of {service.name} makes no progress",
@@ -147,10 +150,16 @@ def _own_metrics(service: Service, namespace: str) -> tuple[Alert, ...]:
         Alert(
             "ServiceMetricsMissing",
             "page",
-            f"(sum(up{{{own}}}) or vector(0)) == 0",
-            f"Nothing is measured of {service.name}",
-            f"{{{{ $value }}}} pods of {service.name} in {namespace} have answered a scrape for "
-            "5 minutes: it is down, or its objectives are watched by nobody.",
+            "(\n"
+            f"  sum by (track) (up{{{own}}})\n"
+            "or\n"
+            # There is always a stable one; a canary only now and then.
+            '  label_replace(vector(0), "track", "stable", "", "")\n'
+            ") == 0",
+            f"Nothing is measured of a track of {service.name}",
+            f"{{{{ $value }}}} pods of the track {{{{ $labels.track }}}} of {namespace}/"
+            f"{service.name} have answered a scrape for 5 minutes: it is down, or its objectives "
+            "are watched by nobody.",
             lasting="5m",
             labels={"namespace": namespace, "service": service.name},
         ),
