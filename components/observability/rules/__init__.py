@@ -13,12 +13,21 @@ def rule_files(settings: Settings) -> dict[str, str]:
     A service without metrics has no rules about its requests.
     """
     every = service_groups(settings) | {
-        "kubernetes": kubernetes.groups(),
+        "kubernetes": kubernetes.groups(_namespaces(settings)),
         "certificates": certificates.groups(),
         "monitoring": monitoring.groups(),
     }
     runbooks = settings.observability.runbooks
     return {f"{name}.yaml": rules_text(groups, runbooks) for name, groups in every.items()}
+
+
+def _namespaces(settings: Settings) -> tuple[str, ...]:
+    """The stack's own."""
+    return (
+        settings.namespace.name,
+        settings.network.monitoring_namespace,
+        settings.observability.node_namespace,
+    )
 
 
 def service_groups(settings: Settings) -> dict[str, tuple[Group, ...]]:

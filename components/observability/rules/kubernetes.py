@@ -3,21 +3,17 @@
 from components.observability.rule import Alert, Group
 
 _VOLUME = "{{ $labels.namespace }}/{{ $labels.persistentvolumeclaim }}"
-_FREE = (
-    "max by (namespace, persistentvolumeclaim) (\n"
-    "  kubelet_volume_stats_available_bytes / kubelet_volume_stats_capacity_bytes\n"
-    ")"
-)
 # What is mounted read-only or lives in memory does not fill up.
 _DISK = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|erofs"'
 
 
-def groups() -> tuple[Group, ...]:
-    """Of nodes, volumes and jobs."""
+def groups(namespaces: tuple[str, ...]) -> tuple[Group, ...]:
+    """Of the nodes, and of the volumes and jobs in ``namespaces``: others have other owners."""
+    own = f'namespace=~"{"|".join(namespaces)}"'
     return (
         Group("kubernetes-nodes", _nodes()),
-        Group("kubernetes-volumes", _volumes()),
-        Group("kubernetes-jobs", (_job_failed(),)),
+        Group("kubernetes-volumes", _volumes(own)),
+        Group("kubernetes-jobs", (_job_failed(own),)),
     )
 
 
@@ -68,15 +64,21 @@ def _nodes() -> tuple[Alert, ...]:
     )
 
 
-def _volumes() -> tuple[Alert, ...]:
+def _volumes(own: str) -> tuple[Alert, ...]:
+    available = f"kubelet_volume_stats_available_bytes{{{own}}}"
+    free = (
+        "max by (namespace, persistentvolumeclaim) (\n"
+        f"  {available} / kubelet_volume_stats_capacity_bytes{{{own}}}\n"
+        ")"
+    )
     return (
         Alert(
             "VolumeFillingUp",
             "ticket",
-            f"{_FREE} < 0.15\n"
+            f"{free} < 0.15\n"
             "and\n"
             "min by (namespace, persistentvolumeclaim) (\n"
-            "  predict_linear(kubelet_volume_stats_available_bytes[6h], 4 * 24 * 3600)\n"
+            f"  predict_linear({available}[6h], 4 * 24 * 3600)\n"
             ") < 0",
             "A volume will be full within four days",
             f"{_VOLUME} has {{{{ $value | humanizePercentage }}}} of its space left, and goes on "
@@ -86,7 +88,7 @@ def _volumes() -> tuple[Alert, ...]:
         Alert(
             "VolumeAlmostFull",
             "page",
-            f"{_FREE} < 0.03",
+            f"{free} < 0.03",
             "A volume is full",
             f"{_VOLUME} has {{{{ $value | humanizePercentage }}}} of its space left.",
             lasting="1m",
@@ -94,11 +96,11 @@ def _volumes() -> tuple[Alert, ...]:
     )
 
 
-def _job_failed() -> Alert:
+def _job_failed(own: str) -> Alert:
     return Alert(
         "JobFailed",
         "ticket",
-        'max by (namespace, job_name) (kube_job_failed{condition="true"}) > 0',
+        f'max by (namespace, job_name) (kube_job_failed{{{own},condition="true"}}) > 0',
         "A job failed",
         "Job {{ $labels.namespace }}/{{ $labels.job_name }} failed ({{ $value }}) and is not "
         "tried again.",
