@@ -12,6 +12,11 @@ from components.observability.dashboards.panel import (
 _NODE = 'node=~"$node"'
 _DISKS = f'{_NODE},device!~"loop.*|ram.*"'
 _FILES = f'{_NODE},fstype!~"tmpfs|ramfs|devtmpfs|squashfs|nsfs"'
+# What a CNI plugin makes for pods carries again what a physical interface does.
+_PHYSICAL = (
+    'interface!~"lo|veth.*|cali.*|cni.*|docker.*|br-.*|cbr.*|flannel.*|cilium.*|lxc.*|'
+    'eni[0-9a-f]+|azv.*|gke.*|tunl.*|vxlan.*|kube-.*|nodelocaldns|dummy.*"'
+)
 _NO_DISK = "the node is a container without a disk of its own"
 _NO_PRESSURE = "the node's kernel does not measure pressure"
 
@@ -163,7 +168,7 @@ def _files() -> tuple[Panel, ...]:
 
 def _disks() -> tuple[Panel, ...]:
     # The exporter has a network of its own; cAdvisor sees the node's.
-    network = f'{_NODE},job="kubelet",id="/"'
+    network = f'{_NODE},job="kubelet",id="/",{_PHYSICAL}'
     return (
         Panel(
             "Disk busy",
@@ -197,7 +202,7 @@ def _disks() -> tuple[Panel, ...]:
         ),
         Panel(
             "Network",
-            "Bytes per second that the node receives and sends, all interfaces together.",
+            "Bytes per second that the node receives and sends, by all physical interfaces.",
             "Bps",
             tuple(
                 Promql(

@@ -1,6 +1,7 @@
 """What every dashboard has: read from the JSON that Grafana reads, and from the queries in it."""
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -112,6 +113,17 @@ def test_every_query_to_prometheus_is_promql(query: Query) -> None:
 def test_what_is_no_promql_is_found() -> None:
     with pytest.raises(ValueError):
         promql_parser.parse("sum by (le) (rate(x[5m])")
+
+
+def test_a_nodes_bytes_are_counted_once_on_their_way_to_a_pod() -> None:
+    asked = [query for query in QUERIES if 'id="/"' in query.expr]
+    assert {query.title for query in asked} == {"Network", "Network errors"}
+    for query in asked:
+        (virtual,) = re.findall(r'interface!~"([^"]*)"', query.expr)
+        for name in ("lo", "cni0", "veth1a2b3c4d", "cali12ab", "flannel.1", "cilium_host", "lxc1a"):
+            assert re.fullmatch(virtual, name), name
+        for name in ("eth0", "ens5", "enp3s0", "eno1", "bond0", "wlan0"):
+            assert not re.fullmatch(virtual, name), name
 
 
 def test_the_same_stack_gets_the_same_dashboards() -> None:
