@@ -88,7 +88,6 @@ class Prometheus(Server):
                 "--config.auto-reload-interval=5s",
                 f"--storage.tsdb.path={_DATA}",
                 f"--web.external-url={PROMETHEUS.url(namespace)}",
-                "--web.enable-lifecycle",
                 "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion",
             ],
             folder=_FOLDER,

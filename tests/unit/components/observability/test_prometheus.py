@@ -105,6 +105,11 @@ def test_alerts_go_to_the_stacks_alertmanager() -> None:
     assert manager["static_configs"] == [{"targets": ["alertmanager.monitoring.svc:9093"]}]
 
 
+def test_no_pod_that_reaches_it_can_stop_it() -> None:
+    args = container(made(Prometheus), "StatefulSet")["args"]
+    assert not [one for one in args if one.startswith(("--web.enable-", "--no-web"))]
+
+
 def test_it_may_only_read() -> None:
     rules = made(Prometheus).one("ClusterRole")["rules"]
     assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch"}
