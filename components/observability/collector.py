@@ -37,6 +37,9 @@ _FOLDER = PurePosixPath("/etc/otelcol")
 _FILE = "collector.yaml"
 _HEALTH = Http("/", 13133)
 _LOGS = "/var/log/pods"
+_WRITTEN = "*.log{,.????????-??????}"
+"""What the runtime writes to, and what the kubelet has put aside of it: a rotated file is read to
+its end too, however late. The ones before, which it compresses, have a longer name."""
 _POSITIONS = "/var/lib/otelcol"
 _NO_END = "0s"
 
@@ -93,9 +96,10 @@ class CollectorAgent(Server):
     """Brings every line that the stack's pods write on its node to Loki.
 
     It loses none while Loki is away: what was read is in a queue on the node's disk, and when that
-    is full, it stops reading. How far it has read is on the node's disk too. Only when it is killed
-    without warning, what it read in the tenth of a second before is lost: 100 lines of each file at
-    most, and what waited to be put together with more.
+    is full, it stops reading. How far it has read is on the node's disk too. Lost is only what it
+    read in the tenth of a second before it is killed without warning, 100 lines of each file at
+    most, and what waited to be put together with more; and what the kubelet has rotated twice
+    before it was read: it compresses that.
     """
 
     def describe(self, settings: Settings) -> Description:
@@ -253,11 +257,13 @@ def _pod_logs(settings: Settings) -> Config:
     monitoring = network.monitoring_namespace
     namespaces = {settings.namespace.name, monitoring, network.proxy_namespace, "kube-system"}
     return {
-        "include": [f"{_LOGS}/{name}_*/*/*.log" for name in sorted({*namespaces, node_namespace})],
+        "include": [
+            f"{_LOGS}/{name}_*/*/{_WRITTEN}" for name in sorted({*namespaces, node_namespace})
+        ],
         # What they write about a line would be a line to write about.
         "exclude": [
-            f"{_LOGS}/{node_namespace}_{AGENT_METRICS.server}-*/*/*.log",
-            f"{_LOGS}/{monitoring}_{LOKI.server}-*/*/*.log",
+            f"{_LOGS}/{node_namespace}_{AGENT_METRICS.server}-*/*/{_WRITTEN}",
+            f"{_LOGS}/{monitoring}_{LOKI.server}-*/*/{_WRITTEN}",
         ],
         "start_at": "beginning",
         "include_file_path": True,

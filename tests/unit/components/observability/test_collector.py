@@ -84,8 +84,8 @@ def test_only_the_stacks_own_namespaces_are_read() -> None:
 
 def test_what_carries_lines_is_not_read_itself() -> None:
     assert agent()["receivers"]["filelog/loki"]["exclude"] == [
-        "/var/log/pods/monitoring-node_collector-agent-*/*/*.log",
-        "/var/log/pods/monitoring_loki-*/*/*.log",
+        "/var/log/pods/monitoring-node_collector-agent-*/*/*.log{,.????????-??????}",
+        "/var/log/pods/monitoring_loki-*/*/*.log{,.????????-??????}",
     ]
 
 
