@@ -42,6 +42,7 @@ _WRITTEN = "*.log{,.????????-??????}"
 its end too, however late. The ones before, which it compresses, have a longer name."""
 _POSITIONS = "/var/lib/otelcol"
 _NO_END = "0s"
+_API_KEY = "bearertokenauth/elasticsearch"
 
 _CONTINUES = "|".join(
     (
@@ -187,6 +188,7 @@ def agent_config(settings: Settings) -> Config:
     Each reads on its own too, so that a sink which is away holds up no other.
     """
     exporters = _log_exporters(settings)
+    extensions = _key_extensions(settings.observability.logs)
     return {
         "extensions": {
             "health_check": {"endpoint": f"0.0.0.0:{_HEALTH.port}"},
@@ -199,6 +201,7 @@ def agent_config(settings: Settings) -> Config:
                     "cleanup_on_start": True,
                 },
             },
+            **extensions,
         },
         "receivers": {_receiver_of(exporter): _pod_logs(settings) for exporter in exporters},
         "processors": {
@@ -235,7 +238,7 @@ def agent_config(settings: Settings) -> Config:
         },
         "exporters": exporters,
         "service": {
-            "extensions": ["health_check", "file_storage"],
+            "extensions": ["health_check", "file_storage", *extensions],
             "pipelines": {
                 f"logs/{exporter.partition('/')[2] or exporter}": {
                     "receivers": [_receiver_of(exporter)],
@@ -371,13 +374,19 @@ def _log_exporters(settings: Settings) -> dict[str, Config]:
             "producer": {"required_acks": -1},
         }
     if elasticsearch := logs.elasticsearch:
-        api_key = f"${{file:{SECRETS / 'elasticsearch'}}}" if elasticsearch.api_key else None
         exporters["elasticsearch"] = {
             "endpoints": [elasticsearch.url],
             "logs_index": elasticsearch.index,
-            **({"api_key": api_key} if api_key else {}),
+            **({"auth": {"authenticator": _API_KEY}} if elasticsearch.api_key else {}),
         }
     return {name: {**exporter, **_held(name)} for name, exporter in exporters.items()}
+
+
+def _key_extensions(logs: LogsSettings) -> dict[str, Config]:
+    """What sends the key, and reads its file again when that changes: a key can be replaced."""
+    if not (logs.elasticsearch and logs.elasticsearch.api_key):
+        return {}
+    return {_API_KEY: {"scheme": "ApiKey", "filename": str(SECRETS / "elasticsearch")}}
 
 
 def _held(exporter: str) -> Config:

@@ -103,7 +103,11 @@ def test_the_collector_accepts_its_configuration(
 ) -> None:
     config = yaml.safe_load((configs / collector / "collector.yaml").read_text())
     # The program that is built here has no exporter to Elasticsearch: its module cannot be had.
+    # Nor has it what signs the requests in.
     config["exporters"].pop("elasticsearch", None)
+    for name in [one for one in config["extensions"] if one.startswith("bearertokenauth/")]:
+        del config["extensions"][name]
+        config["service"]["extensions"].remove(name)
     config["receivers"].pop("filelog/elasticsearch", None)
     config["service"]["pipelines"].pop("logs/elasticsearch", None)
     file = tmp_path / "collector.yaml"

@@ -177,7 +177,6 @@ def test_a_sinks_key_is_a_file_and_its_port_is_let_through() -> None:
     registry = made(CollectorAgent, logs=SINKS)
     assert registry.secret() == {"elasticsearch": "hidden"}
     text = registry.one("ConfigMap")["data"]["collector.yaml"]
-    assert "${file:/run/secrets/server/elasticsearch}" in text
     assert "hidden" not in text
     ports = [
         sorted(port["port"] for port in rule["ports"])
@@ -185,6 +184,23 @@ def test_a_sinks_key_is_a_file_and_its_port_is_let_through() -> None:
         if "to" not in rule
     ]
     assert [443, 9092] in ports
+
+
+def test_a_sinks_key_is_read_again_when_it_changes() -> None:
+    found = agent(**SINKS)
+    authenticator = found["exporters"]["elasticsearch"]["auth"]["authenticator"]
+    assert found["extensions"][authenticator] == {
+        "scheme": "ApiKey",
+        "filename": "/run/secrets/server/elasticsearch",
+    }
+    assert authenticator in found["service"]["extensions"]
+
+
+def test_a_sink_that_asks_for_no_key_is_sent_none() -> None:
+    found = agent(elasticsearch={"url": "https://search.example.com"})
+    assert "auth" not in found["exporters"]["elasticsearch"]
+    assert set(found["extensions"]) == {*found["service"]["extensions"]}
+    assert set(found["extensions"]) == {"health_check", "file_storage"}
 
 
 def test_the_agent_is_root_for_the_files_sake_and_has_no_capabilities() -> None:
