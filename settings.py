@@ -568,6 +568,15 @@ class Settings(Section):
     observability: ObservabilitySettings = ObservabilitySettings()
     slo: SloSettings = SloSettings()
 
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """What the stack makes, closes to all others and deletes with itself: names, by key."""
+        made = {"namespace.name": self.namespace.name}
+        if self.observability.mode == "bundled":
+            made["network.monitoringNamespace"] = self.network.monitoring_namespace
+            made["observability.nodeNamespace"] = self.observability.node_namespace
+        return made
+
     def contradictions(self) -> Iterator[Problem]:
         yield from self.workload.resources.limits.exceeding(
             self.namespace.limits.max, "workload.resources.limits", "namespace.limits.max"
@@ -579,19 +588,16 @@ class Settings(Section):
         yield from self._observability()
 
     def _namespaces(self) -> Iterator[Problem]:
-        """What the stack makes is closed to all others, and deleted with it."""
-        own = {
-            "namespace.name": self.namespace.name,
-            "observability.nodeNamespace": self.observability.node_namespace,
-        }
+        node = self.observability.node_namespace
+        own = {**self.namespaces, "observability.nodeNamespace": node}
         others = {
             "network.proxyNamespace": self.network.proxy_namespace,
             "routing.gateway.namespace": self.routing.gateway.namespace,
         }
         key, monitoring = "network.monitoringNamespace", self.network.monitoring_namespace
-        is_own = self.observability.mode == "bundled"
-        (own if is_own else others)[key] = monitoring
-        if is_own and not OWN_NAMESPACE.matches(monitoring):
+        if key not in own:
+            others[key] = monitoring
+        elif not OWN_NAMESPACE.matches(monitoring):
             why = "with observability.mode bundled the stack makes it"
             yield Problem(key, monitoring, f"{OWN_NAMESPACE.allowed}; {why}")
         pairs = (*combinations(own.items(), 2), *product(own.items(), others.items()))

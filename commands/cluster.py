@@ -2,10 +2,11 @@
 
 import json
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from commands.errors import FAILED, CommandError
+from components.labels import OWN
 
 READ_SECONDS = 20
 
@@ -40,7 +41,36 @@ def namespaces(names: Collection[str], *, environment: Mapping[str, str]) -> dic
     One that was made again has another, as has one of the same name in another cluster. Raises
     :class:`CommandError` as :func:`read`.
     """
-    found = read("namespaces", *names, "--ignore-not-found", environment=environment)
+    found = _namespaces(names, environment=environment)
+    return {one["metadata"]["name"]: one["metadata"]["uid"] for one in found}
+
+
+def refuse_foreign(
+    names: Mapping[str, str], *, environment: Mapping[str, str], context: str | None = None
+) -> None:
+    """Raise :class:`CommandError` where a namespace is there that the program has not made.
+
+    ``names`` are by their keys in the stack file. Pulumi would take such a namespace over, close it
+    to all others, and delete it together with the stack.
+    """
+    for one in _namespaces(names.values(), environment=environment, context=context):
+        metadata = one["metadata"]
+        if OWN.items() <= metadata.get("labels", {}).items():
+            continue
+        key, name = next(item for item in names.items() if item[1] == metadata["name"])
+        labels = " ".join(f"{label}={value}" for label, value in OWN.items())
+        raise CommandError(
+            f"slipway:{key} is {name}: the cluster has a namespace of that name which is not this "
+            f"program's. Use another name, or give it away, to be deleted with the stack: "
+            f"kubectl label namespace {name} {labels}"
+        )
+
+
+def _namespaces(
+    names: Iterable[str], *, environment: Mapping[str, str], context: str | None = None
+) -> list[dict[str, Any]]:
+    found = read(
+        *("namespaces", *names, "--ignore-not-found"), environment=environment, context=context
+    )
     # Of one name kubectl gives the object, of several a list.
-    objects = found.get("items", [found] if found else [])
-    return {one["metadata"]["name"]: one["metadata"]["uid"] for one in objects}
+    return found.get("items", [found] if found else [])

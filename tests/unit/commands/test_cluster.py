@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from commands.cluster import namespaces, read
+from commands.cluster import namespaces, read, refuse_foreign
 from commands.errors import CommandError
+from components.labels import OWN
 from tests.unit.commands.cluster import Cluster
 
 
@@ -36,6 +37,20 @@ def test_a_namespace_that_is_there_has_an_identity(
     (call,) = cluster.calls()
     assert call[:2] == ["get", "namespaces"]
     assert "--context" not in call
+
+
+def test_a_namespace_of_somebody_else_is_not_taken_over(cluster: Cluster) -> None:
+    theirs = namespace("monitoring", "1")
+    cluster.says("get", json.dumps(theirs))
+    with pytest.raises(CommandError, match=r"slipway:network\.monitoringNamespace is monitoring"):
+        refuse_foreign({"network.monitoringNamespace": "monitoring"}, environment=of(cluster))
+
+
+def test_a_namespace_of_the_programs_own_is_gone_on_with(cluster: Cluster) -> None:
+    ours = namespace("monitoring", "1")
+    ours["metadata"]["labels"] = {**OWN, "team": "a"}
+    cluster.says("get", json.dumps(ours))
+    refuse_foreign({"network.monitoringNamespace": "monitoring"}, environment=of(cluster))
 
 
 def test_a_cluster_that_is_named_is_asked(cluster: Cluster) -> None:
