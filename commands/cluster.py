@@ -28,7 +28,7 @@ def read(
             command, env=dict(environment), capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
-        raise CommandError("there is no kubectl: run `make local-up`") from None
+        raise CommandError("there is no kubectl on the PATH: install it") from None
     if result.returncode != 0:
         raise CommandError(f"cannot read what runs: {result.stderr.strip()}", FAILED)
     # With --ignore-not-found there may be nothing at all.

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 
 from local import files, layout
+from local.errors import LocalError
 from local.layout import Layout
 from local.machine import Machine, machine
 
@@ -20,6 +21,8 @@ def environment(
     What the machine `has` (looked for here where that is not said) is left alone: with a cluster
     of the user's, `KUBECONFIG`; with a Docker engine, `DOCKER_CONFIG` and `BUILDX_CONFIG`; with a
     Pulumi of the user's, `PULUMI_HOME`. A backend or a passphrase that the user has set stays too.
+
+    Raises `LocalError` where stacks are left and their passphrase is gone.
     """
     at = Layout()
     return {
@@ -65,6 +68,12 @@ def _backend(at: Layout, given: Mapping[str, str]) -> dict[str, str]:
         variables["PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER"] = "true"
     if not (given.get("PULUMI_CONFIG_PASSPHRASE") or given.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
         if not at.passphrase.exists():
+            if any((at.state / ".pulumi" / "stacks").glob("*/*.json")):
+                raise LocalError(
+                    f"The passphrase of the stacks in {at.state} is gone: put it back as "
+                    f"{at.passphrase}, or name it by PULUMI_CONFIG_PASSPHRASE. Without it their "
+                    f"secrets cannot be read; to begin anew, remove {at.state}."
+                )
             files.write(at.passphrase, secrets.token_urlsafe(32), files.PRIVATE)
         variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(at.passphrase)
     return variables

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ _PAUSE = 0.1
 
 _OPEN_FILES = 65_536
 
+_FOR_DAEMONS = ("HOME", "LANG", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _MAIN = """\
@@ -76,6 +77,18 @@ _NOT_THERE = {"BACKOFF", "EXITED", "FATAL", "STOPPED"}
 """The states in which a program has no process."""
 
 
+def _inherited(variables: Mapping[str, str]) -> dict[str, str]:
+    """What daemons may have of a shell that they outlive: nothing secret, nothing that sets them.
+
+    docker-registry, for one, takes every REGISTRY_… for a setting.
+    """
+    return {
+        name: value
+        for name, value in variables.items()
+        if name in _FOR_DAEMONS or name.lower().endswith("_proxy")
+    }
+
+
 class Supervisor:
     """The one supervisord of a `SLIPWAY_HOME`."""
 
@@ -97,7 +110,7 @@ class Supervisor:
             return
         done = subprocess.run(
             self._command(),
-            env={**os.environ, **self._variables()},
+            env={**_inherited(os.environ), **self._variables()},
             capture_output=True,
             text=True,
             check=False,

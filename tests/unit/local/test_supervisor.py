@@ -26,7 +26,10 @@ def until(reached):
 
 
 @pytest.fixture
-def supervisor(tmp_path_factory):
+def supervisor(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("REGISTRY_HTTP_ADDR", "0.0.0.0:80")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     # Not pytest's own folder: its name is too long for a Unix socket.
     at = Layout(tmp_path_factory.mktemp("s"))
     made = Supervisor(at)
@@ -52,6 +55,15 @@ def test_it_is_started_once(supervisor):
     assert supervisor._call("getPID") == first
     # A guardian that is stopped between its fork and its start is deaf for ten seconds.
     until(lambda: pid(supervisor, "guardian"))
+
+
+def test_a_program_has_nothing_of_the_shell_but_where_things_are(supervisor, sleeper):
+    supervisor.apply(sleeper)
+    running = until(lambda: pid(supervisor, "sleeper"))
+    variables = Path(f"/proc/{running}/environ").read_bytes().split(b"\0")
+    names = {variable.partition(b"=")[0].decode() for variable in variables}
+    assert {"PATH", "HOME", "HTTPS_PROXY"} <= names
+    assert not {"REGISTRY_HTTP_ADDR", "PULUMI_CONFIG_PASSPHRASE"} & names
 
 
 def test_a_program_that_is_killed_comes_back(supervisor, sleeper):
