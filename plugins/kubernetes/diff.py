@@ -84,6 +84,11 @@ def refused(problem: ApiError, obj: Object, changed: Mapping[Path, int]) -> list
     return [path for path in changed if covered(path, fixed)]
 
 
+def is_identity(path: Path) -> bool:
+    """Whether a change at `path` means another object."""
+    return covered(path, [*_IDENTITY])
+
+
 def covered(path: Path, fields: list[Path]) -> bool:
     """Whether a change at `path` is a change of one of the fields."""
     return any(_overlap(path, field) for field in fields)

@@ -119,16 +119,18 @@ class KubernetesProvider(Provider):
         is_mutable = self._settings.data_is_mutable(new.get("kind"))
         fixed = diff.force_new(new, data_is_mutable=is_mutable)
         replacing = [path for path in changed if diff.covered(path, fixed)]
-        if changed and not replacing and (cluster := self._connection.if_it_can_tell(new)):
+        is_same = not any(diff.is_identity(path) for path in changed)
+        if changed and is_same and (cluster := self._connection.if_it_can_tell(new)):
             manager = state.field_manager(olds, new, request.urn)
             try:
                 applied = cluster.apply(
                     cluster.kind_of(new), new, manager, force=True, dry_run=True
                 )
                 changed = diff.changes(old, state.pruned(applied, new), ignored)
+                replacing = [path for path in changed if diff.covered(path, fixed)]
             except ApiError as problem:
                 # Any other refusal is for the update to report.
-                replacing = diff.refused(problem, new, changed)
+                replacing = replacing or diff.refused(problem, new, changed)
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME
             if changed

@@ -508,3 +508,33 @@ def test_a_failed_job_is_an_error_at_once(stack: SmallStack, namespace: str) -> 
         },
     )
     assert "BackoffLimitExceeded" in stack.up().failed.text
+
+
+def test_a_job_and_a_stateful_set_written_another_way_than_the_cluster_does_are_unchanged(
+    stack: SmallStack, namespace: str
+) -> None:
+    fields = deployment(namespace, "same", replicas=0, serviceName="same")
+    claim = {
+        "metadata": {"name": "data"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1024Mi"}},
+        },
+    }
+    fields["spec"]["volumeClaimTemplates"] = [claim]
+    stack.declare("set", "apps/v1/StatefulSet", fields)
+    template = deployment(namespace, "same")["spec"]["template"]
+    template["spec"] |= {"restartPolicy": "Never", "volumes": []}
+    spec = {"suspend": True, "template": template}
+    metadata = {"name": "same", "namespace": namespace}
+    stack.declare("job", "batch/v1/Job", {"metadata": metadata, "spec": spec})
+    _ = stack.up().ok
+    made = stack.get("job", "same", namespace)
+    assert stack.up().ok.unchanged()
+    template["metadata"]["labels"] = {"app": "other"}
+    assert "1 to replace" in stack.preview().ok.text
+    _ = stack.up().ok
+    after = stack.get("job", "same", namespace)
+    assert made
+    assert after
+    assert made["metadata"]["uid"] != after["metadata"]["uid"]

@@ -7,7 +7,7 @@ from typing import Any
 Answer = tuple[int, dict[str, Any]]
 
 
-def discovery(*kinds: str) -> dict[str, Any]:
+def discovery(*kinds: str, group: str = "") -> dict[str, Any]:
     resources = [
         {"responseKind": {"kind": kind}, "resource": f"{kind.lower()}s", "scope": "Namespaced"}
         for kind in kinds
@@ -15,7 +15,7 @@ def discovery(*kinds: str) -> dict[str, Any]:
     versions = [{"version": "v1", "resources": resources}]
     return {
         "kind": "APIGroupDiscoveryList",
-        "items": [{"metadata": {"name": ""}, "versions": versions}],
+        "items": [{"metadata": {"name": group}, "versions": versions}],
     }
 
 
