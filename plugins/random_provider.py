@@ -83,7 +83,7 @@ def _characters(inputs: Properties) -> str:
         "Upper": string.ascii_uppercase,
         "Lower": string.ascii_lowercase,
         "Numeric": string.digits,
-        "Special": inputs.get("overrideSpecial", _SPECIAL),
+        "Special": inputs.get("overrideSpecial") or _SPECIAL,
     }
     chosen = [
         secrets.choice(classes[name]) for name in classes for _ in range(inputs[f"min{name}"])

@@ -130,6 +130,7 @@ def test_a_password_longer_than_bcrypt_reads_is_hashed_by_its_beginning():
         ({"length": 50, "number": False, "special": False}, r"[A-Za-z]{50}"),
         ({"length": 4, "minNumeric": 4}, r"[0-9]{4}"),
         ({"length": 9, "minSpecial": 9, "overrideSpecial": "~"}, r"~{9}"),
+        ({"length": 4, "minSpecial": 4, "overrideSpecial": ""}, r"[!@#$%&*()\-_=+\[\]{}<>:?]{4}"),
     ],
 )
 def test_a_string_has_the_characters_it_was_asked_for(inputs, pattern):
