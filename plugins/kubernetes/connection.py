@@ -3,6 +3,7 @@
 import threading
 
 from plugins.kubernetes.cluster import Cluster, Object, UnknownKindError, UnreachableError
+from plugins.kubernetes.groups import is_own
 from plugins.kubernetes.settings import Settings
 from plugins.kubernetes.waiting import Observer
 from plugins.server import PluginError
@@ -15,7 +16,6 @@ _CLUSTER_SCOPED = {
     "ClusterRole",
     "ClusterRoleBinding",
     "CustomResourceDefinition",
-    "GatewayClass",
     "IngressClass",
     "MutatingWebhookConfiguration",
     "Namespace",
@@ -82,13 +82,13 @@ class Connection:
 
     def is_namespaced(self, api_version: str, kind: str) -> bool:
         """Whether objects of a kind are in a namespace."""
-        if kind in _CLUSTER_SCOPED:
-            return False
         try:
             if not self.problem:
                 return self.cluster.kind(api_version, kind).namespaced
         except UnknownKindError:
             pass
+        if kind in _CLUSTER_SCOPED and is_own(api_version):
+            return False
         # Most are; if this one is not, creating it will show.
         return self._defined.get((api_version.partition("/")[0], kind), True)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from pulumi.runtime.proto import provider_pb2
 
 from plugins.kubernetes.cluster import ApiError, Object
+from plugins.kubernetes.groups import is_own
 
 Path = tuple[str | int, ...]
 
@@ -76,9 +77,10 @@ def force_new(obj: Object, *, data_is_mutable: bool) -> list[Path]:
 def refused(problem: ApiError, obj: Object, changed: Mapping[Path, int]) -> list[Path]:
     """Which of the changes take a new object, because the API server calls the fields immutable.
 
-    None of an object whose deletion deletes more than itself: there the refusal is an error.
+    None of an object whose deletion deletes more than itself, nor of a custom resource, of which
+    that is not known: there the refusal is an error.
     """
-    if obj.get("kind") in _HOLDERS:
+    if obj.get("kind") in _HOLDERS or not is_own(obj.get("apiVersion", "")):
         return []
     fixed = [parse_path(field) for field in problem.immutable_fields()]
     return [path for path in changed if covered(path, fixed)]

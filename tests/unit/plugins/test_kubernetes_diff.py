@@ -104,17 +104,24 @@ PATHS: dict[diff.Path, int] = {
 )
 def test_a_field_that_the_api_server_calls_immutable_takes_a_new_object(message: str):
     problem = refusal("spec.selector", message)
-    assert diff.refused(problem, {"kind": "Thing"}, PATHS) == [("spec", "selector", "a")]
+    own = obj("policy/v1", "PodDisruptionBudget")
+    assert diff.refused(problem, own, PATHS) == [("spec", "selector", "a")]
+
+
+@pytest.mark.parametrize("group", ["example.com", "snapshot.storage.k8s.io"])
+def test_a_refused_change_never_replaces_a_custom_resource(group: str):
+    problem = refusal("spec.selector", "Invalid value: field is immutable")
+    assert diff.refused(problem, obj(f"{group}/v1", "Thing"), PATHS) == []
 
 
 def test_any_other_refusal_does_not():
     problem = refusal("spec.replicas", "Invalid value: -1: must be greater than or equal to 0")
-    assert diff.refused(problem, {"kind": "Thing"}, PATHS) == []
+    assert diff.refused(problem, obj("v1", "Thing"), PATHS) == []
 
 
 def test_a_refused_change_never_replaces_what_holds_data():
     problem = refusal("spec", "Forbidden: spec is immutable after creation except resources")
-    assert diff.refused(problem, {"kind": "PersistentVolumeClaim"}, PATHS) == []
+    assert diff.refused(problem, obj("v1", "PersistentVolumeClaim"), PATHS) == []
 
 
 def test_a_replacing_change_is_marked_and_a_deleted_one_is_shown_from_the_inputs():
