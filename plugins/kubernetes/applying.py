@@ -30,6 +30,16 @@ _LEAVES = {
     "Service",
     "ServiceAccount",
 }
+_LEFT = {
+    "apps/v1/DaemonSet",
+    "apps/v1/Deployment",
+    "apps/v1/StatefulSet",
+    "batch/v1/Job",
+    "v1/Namespace",
+    "v1/Pod",
+    "v1/ReplicationController",
+}
+"""Kinds whose deletion is not waited for with `skipAwait` either, as Pulumi's own plugin has it."""
 _PAUSES = (0.25, 0.5, 1, 2, 4, 4, 4, 4, 4, 4)
 """Seconds between attempts to create an object while its namespace or its CRD is being made."""
 _FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
@@ -150,6 +160,12 @@ def delete(cluster: Cluster, live: Object, inputs: Object) -> Object | None:
     default = "Background" if kind.name in _LEAVES else "Foreground"
     propagation = _PROPAGATION.get(policy, default)
     return cluster.delete(kind, namespace_of(live), name_of(live), propagation)
+
+
+def leaves_deletion(inputs: Object) -> bool:
+    """Whether the program does not want the object's deletion to be waited for."""
+    kind = f"{inputs.get('apiVersion')}/{inputs.get('kind')}"
+    return kind in _LEFT and annotation(inputs, "pulumi.com/skipAwait") == "true"
 
 
 def conflict_help(problem: ApiError) -> str:

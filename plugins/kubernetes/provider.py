@@ -14,6 +14,7 @@ from pulumi.runtime.proto import provider_pb2
 from plugins.kubernetes import applying, diff, state
 from plugins.kubernetes.cluster import ApiError, Object, UnknownKindError, UnreachableError
 from plugins.kubernetes.connection import Connection
+from plugins.kubernetes.readiness import is_judged_by_refresh
 from plugins.kubernetes.settings import Settings, replacing, unsupported
 from plugins.kubernetes.waiting import NotReadyError, Report
 from plugins.provider import Provider, changed_keys, diff_response
@@ -239,7 +240,7 @@ class KubernetesProvider(Provider):
         news = state.to_properties(shown, old_inputs)
         manager = state.field_manager(olds, inputs, request.urn)
         properties = state.checkpoint(news, live, state.api_version_of(olds, live), manager)
-        if is_known:
+        if is_known and is_judged_by_refresh(live):
             verdict, reasons = self._connection.observer.judge(live)
             if verdict.state != "ready":
                 reasons = [f"{_title(live)} is not ready: {verdict.message}", *reasons]
@@ -258,7 +259,7 @@ class KubernetesProvider(Provider):
         except UnreachableError as problem:
             self._accept_as_deleted(problem, request.urn)
             return Empty()
-        if remaining and state.annotation(inputs, "pulumi.com/skipAwait") != "true":
+        if remaining and not applying.leaves_deletion(inputs):
             seconds = _seconds(request.timeout, inputs)
             try:
                 observer = self._connection.observer

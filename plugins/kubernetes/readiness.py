@@ -53,6 +53,14 @@ def is_judged(obj: Object) -> bool:
     return f"{obj.get('apiVersion')}/{obj.get('kind')}" in _RULES
 
 
+def is_judged_by_refresh(obj: Object) -> bool:
+    """Whether a refresh looks if an object of this kind is ready.
+
+    Of the others a refresh would make an error that no update can end, as of a released volume.
+    """
+    return f"{obj.get('apiVersion')}/{obj.get('kind')}" in _RUNNING
+
+
 def problems(obj: Object, find: Find) -> list[str]:
     """What the cluster says against an object that is not ready, and against its pods."""
     pods = [pod for pod in _pods(obj, find) if not _pod_is_fine(pod)]
@@ -228,12 +236,6 @@ def _quota(obj: Object, _: Find) -> Verdict:
     return Verdict("waiting", "waiting for the quota to be counted")
 
 
-def _namespace(obj: Object, _: Find) -> Verdict:
-    if obj.get("status", {}).get("phase") == "Terminating":
-        return Verdict("failed", "the namespace is being deleted")
-    return READY
-
-
 _RULES: dict[str, Callable[[Object, Find], Verdict]] = {
     "apiextensions.k8s.io/v1/CustomResourceDefinition": _definition,
     "apps/v1/DaemonSet": _daemon_set,
@@ -242,12 +244,20 @@ _RULES: dict[str, Callable[[Object, Find], Verdict]] = {
     "autoscaling/v2/HorizontalPodAutoscaler": _autoscaler,
     "batch/v1/Job": _job,
     "networking.k8s.io/v1/Ingress": _ingress,
-    "v1/Namespace": _namespace,
     "v1/PersistentVolume": _volume,
     "v1/PersistentVolumeClaim": _claim,
     "v1/Pod": _pod,
     "v1/ResourceQuota": _quota,
     "v1/Service": _service,
+}
+_RUNNING = {
+    "apps/v1/DaemonSet",
+    "apps/v1/Deployment",
+    "apps/v1/StatefulSet",
+    "batch/v1/Job",
+    "networking.k8s.io/v1/Ingress",
+    "v1/Pod",
+    "v1/Service",
 }
 
 

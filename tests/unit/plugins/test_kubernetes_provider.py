@@ -9,28 +9,43 @@ from pulumi.runtime.proto import provider_pb2
 
 from plugins.kubernetes import state
 from plugins.kubernetes.provider import KubernetesProvider
-from plugins.values import to_struct
+from plugins.server import InitializationError, PluginError
+from plugins.values import from_struct, to_struct
 from tests.unit.plugins.api_server import Server, discovery
 
+VOLUME = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolume",
+    "metadata": {"name": "a", "namespace": "n", "uid": "1"},
+    "spec": {},
+}
 JOBS = "/apis/batch/v1/namespaces/n/jobs"
+
+
+def kubeconfig(server: str) -> str:
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c"}}],
+        "current-context": "c",
+    }
+    return json.dumps(config)
+
+
+def configured(server: str) -> KubernetesProvider:
+    provider = KubernetesProvider("4.0.0")
+    provider.engine = Mock()
+    variables = {"kubernetes:config:kubeconfig": kubeconfig(server)}
+    provider.Configure(provider_pb2.ConfigureRequest(variables=variables), Mock())
+    return provider
 
 
 @pytest.fixture
 def provider(server: Server) -> KubernetesProvider:
-    server.answers["/api"] = [(200, discovery("Namespace"))]
+    server.answers["/api"] = [
+        (200, discovery("Namespace", "Node", "ConfigMap", "PersistentVolume"))
+    ]
     server.answers["/apis"] = [(200, discovery("Job", group="batch"))]
-    config = {
-        "clusters": [
-            {"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
-        ],
-        "contexts": [{"name": "c", "context": {"cluster": "c"}}],
-        "current-context": "c",
-    }
-    provider = KubernetesProvider("4.0.0")
-    provider.engine = Mock()
-    variables = {"kubernetes:config:kubeconfig": json.dumps(config)}
-    provider.Configure(provider_pb2.ConfigureRequest(variables=variables), Mock())
-    return provider
+    return configured(f"http://127.0.0.1:{server.server_port}")
 
 
 def urn(kind: str) -> str:
@@ -88,3 +103,84 @@ def test_an_object_of_another_name_is_not_compared_by_a_dry_run(
     assert list(found.replaces) == ["metadata.name"]
     assert not found.deleteBeforeReplace
     assert not [line for line in server.requests if line.startswith("PATCH")]
+
+
+def read(provider: KubernetesProvider, live: dict[str, Any]) -> provider_pb2.ReadResponse:
+    version = live["apiVersion"]
+    module = version if "/" in version else f"core/{version}"
+    request = provider_pb2.ReadRequest(
+        urn=urn(f"{module}:{live['kind']}"),
+        id="n/a",
+        properties=to_struct(state.checkpoint(live, live, version, "pulumi-kubernetes-1")),
+        inputs=to_struct(live),
+    )
+    return provider.Read(request, Mock())
+
+
+def test_a_refresh_makes_no_error_of_a_released_volume(
+    server: Server, provider: KubernetesProvider
+) -> None:
+    released = {**VOLUME, "status": {"phase": "Released"}}
+    server.answers["/api/v1/namespaces/n/persistentvolumes/a"] = [(200, released)]
+    assert read(provider, VOLUME).id == "n/a"
+
+
+def test_a_refresh_makes_an_error_of_a_job_that_failed(
+    server: Server, provider: KubernetesProvider
+) -> None:
+    ended = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}
+    failed = {**job("1"), "status": {"conditions": [ended]}}
+    server.answers[f"{JOBS}/a"] = [(200, failed)]
+    with pytest.raises(InitializationError, match="DeadlineExceeded"):
+        read(provider, job("1"))
+
+
+@pytest.mark.parametrize(("kind", "is_left"), [("batch/v1/Job", True), ("v1/ConfigMap", False)])
+def test_what_is_not_to_be_waited_for_is_still_seen_gone_unless_it_runs_pods(
+    server: Server, provider: KubernetesProvider, kind: str, is_left: bool
+) -> None:
+    version, _, name = kind.rpartition("/")
+    metadata: dict[str, Any] = {"name": "a", "namespace": "n", "uid": "1", "resourceVersion": "1"}
+    metadata["annotations"] = {"pulumi.com/skipAwait": "true"}
+    live = {"apiVersion": version, "kind": name, "metadata": metadata}
+    module = version if "/" in version else f"core/{version}"
+    path = JOBS if is_left else "/api/v1/namespaces/n/configmaps"
+    server.answers[f"{path}/a"] = [(200, live)]
+    server.answers[path] = [(200, {"items": [live], "metadata": {"resourceVersion": "1"}})]
+    request = provider_pb2.DeleteRequest(
+        urn=urn(f"{module}:{name}"),
+        properties=to_struct(state.checkpoint(live, live, version, "pulumi-kubernetes-1")),
+        timeout=0.1,
+    )
+    if is_left:
+        provider.Delete(request, Mock())
+    else:
+        with pytest.raises(PluginError, match="waiting for it to be gone"):
+            provider.Delete(request, Mock())
+
+
+def check(provider: KubernetesProvider, kind: str, **metadata: Any) -> provider_pb2.CheckResponse:
+    version, _, name = kind.rpartition("/")
+    module = version if "/" in version else f"core/{version}"
+    news = {"apiVersion": version, "kind": name, "metadata": {"name": "a", **metadata}}
+    request = provider_pb2.CheckRequest(urn=urn(f"{module}:{name}"), news=to_struct(news))
+    return provider.Check(request, Mock())
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace"),
+    [("v1/Node", None), ("example.com/v1/Node", "default"), ("v1/ConfigMap", "default")],
+)
+def test_without_a_cluster_only_kubernetes_own_kinds_are_known_to_have_no_namespace(
+    kind: str, namespace: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugins.kubernetes.cluster._FIRST_RETRY", False)
+    inputs = from_struct(check(configured("http://127.0.0.1:9"), kind).inputs)
+    assert inputs["metadata"].get("namespace") == namespace
+
+
+def test_what_the_cluster_says_of_a_kind_counts_more_than_its_name(
+    provider: KubernetesProvider,
+) -> None:
+    inputs = from_struct(check(provider, "v1/Node").inputs)
+    assert inputs["metadata"]["namespace"] == "default"

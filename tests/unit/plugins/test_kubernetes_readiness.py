@@ -213,7 +213,6 @@ PUBLISHED = {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}}
             "ready",
             "",
         ),
-        (made("v1/Namespace", {}, {"phase": "Terminating"}), "failed", "deleted"),
         (made("v1/ConfigMap"), "ready", ""),
     ],
 )
