@@ -40,6 +40,17 @@ done
 sleep 3600
 """
 
+# More than the kubelet lets a log grow to, 10 MiB, and something after it has looked.
+ROTATED = 12_000
+TO_ROTATE = f"""
+number=1
+while [ $number -le {ROTATED} ]; do
+  echo "numbered $number of {ROTATED} {"x" * 1000}"
+  number=$((number + 1))
+done
+while true; do echo "still here"; sleep 2; done
+"""
+
 TRACE = "0123456789abcdef0123456789abcdef"
 STRANGE = rf"""
 echo '{{"level":"error","message":"well formed","trace_id":"{TRACE}"}}'
@@ -149,6 +160,44 @@ def test_no_line_is_lost_over_restarts_of_agent_loki_and_the_pods_own_end(
     print(f"{LINES} lines, none lost, {twice} of them twice")
     # At least once: what was under way when the agent or Loki went may come again.
     assert twice <= LINES // 10
+
+
+def placed(project: Project, namespace: str, workload: str, labels: dict[str, str] | None) -> None:
+    """Let a DaemonSet run on the nodes with these labels too; ``None``: as before."""
+    selector = {"test": None} if labels is None else labels
+    patch = {"spec": {"template": {"spec": {"nodeSelector": selector}}}}
+    where = ("--namespace", namespace)
+    project.kubectl("patch", *where, workload, "--patch", json.dumps(patch))
+    result = project.run("kubectl", "rollout", "status", *where, workload, "--timeout=90s")
+    assert result.returncode == 0, result.stderr
+
+
+def test_no_line_is_lost_that_was_rotated_while_the_agent_was_away(
+    monitored: Project, servers: Servers
+) -> None:
+    agent = (f"{monitored.stack}-node", "daemonset/collector-agent")
+    placed(monitored, *agent, {"test": "nowhere"})
+    label = f"app.kubernetes.io/name={agent[1].partition('/')[2]}"
+    gone = ("wait", "--for=delete", "pod", "--selector", label, "--timeout=50s")
+    monitored.kubectl(*gone, "--namespace", agent[0])
+    start(monitored, "rotated", TO_ROTATE)
+    about = json.loads(monitored.kubectl("get", "pod", "rotated", "--output", "json"))
+    logs = (
+        f"/api/v1/nodes/{about['spec']['nodeName']}/proxy/logs/pods/"
+        f"{monitored.stack}_rotated_{about['metadata']['uid']}/writer/"
+    )
+    wait_until(
+        "the kubelet to rotate the log",
+        lambda: "0.log.2" in monitored.kubectl("get", "--raw", logs),
+        90,
+    )
+    placed(monitored, *agent, None)
+    stream = f'{{k8s_namespace_name="{monitored.stack}"}} | k8s_pod_name="rotated"'
+    numbered = f'{stream} |= "numbered "'
+    wait_until(f"{ROTATED} lines", lambda: servers.count(numbered) >= ROTATED, 180, interval=3)
+    assert sorted(numbers(servers, stream)) == [*range(1, ROTATED + 1)]
+    wait_until("what was written since", lambda: servers.count(f'{stream} |= "still here"') > 0, 60)
+    monitored.kubectl("delete", "pod", "rotated", "--wait=false")
 
 
 def test_as_many_lines_as_loki_gives_come_in_one_answer_though_each_is_of_another_trace(
