@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from plugins.install import install
 from tests.cluster.project import CHECKOUT
 
 SECONDS = 120
@@ -104,9 +106,13 @@ class SmallStack:
         (self.folder / "__main__.py").write_text(PROGRAM)
         state = self.folder / "state"
         state.mkdir()
+        # A home of its own, since the shared one leads to the checkout that was last brought up.
+        home = self.folder / "pulumi"
+        install(home / "plugins", Path(sys.executable))
         self.environment = {
             **os.environ,
             **self.environment,
+            "PULUMI_HOME": str(home),
             "PULUMI_BACKEND_URL": state.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "test",
         }
