@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from plugins.kubernetes.cluster import ApiError, Cluster, Kind, Object, UnknownKindError
 from plugins.kubernetes.diff import Path
-from plugins.kubernetes.ownership import applied_by, has_predecessor, taken_over
+from plugins.kubernetes.ownership import applied_by, has_predecessor, is_others, taken_over
 from plugins.kubernetes.state import annotation, in_namespace, name_of, namespace_of
 from plugins.kubernetes.waiting import Report
 from plugins.server import PluginError
@@ -118,12 +118,19 @@ def create(
                 raise
 
 
-def preview_update(cluster: Cluster, obj: Object, manager: str, *, force: bool) -> Object | None:
+def preview_update(
+    cluster: Cluster, obj: Object, manager: str, *, ignored: Iterable[Path], force: bool
+) -> Object | None:
     """The object as it would be updated; None if that cannot be told. Nothing is changed."""
     kind = cluster.kind_of(obj)
     obj = _placed(obj, kind)
     live = cluster.get(kind, namespace_of(obj), name_of(obj))
-    force = force or _forced(obj) or (live is not None and has_predecessor(live))
+    force = force or _forced(obj)
+    if live:
+        if has_predecessor(live):
+            force = True
+            live["metadata"]["managedFields"] = taken_over(live, manager)
+        _leave(ignored, live, obj, manager)
     try:
         return cluster.apply(kind, obj, manager, force=force, dry_run=True)
     except ApiError as problem:
@@ -137,17 +144,17 @@ def update(
 ) -> Object:
     """Apply the new form of an object, which is created if it was deleted meanwhile.
 
-    `ignored` are the fields of which the program does not care what they are.
+    `ignored` are the fields of which the program does not care what they are. `force` takes over
+    what other managers own.
     """
     kind = cluster.kind_of(obj)
     obj = _placed(obj, kind)
     live = cluster.get(kind, namespace_of(obj), name_of(obj))
+    force = force or _forced(obj)
     if live:
         live = _take_over(cluster, kind, live, manager)
-        for path in ignored:
-            # Not left out: the field may be owned by nobody else, and would be removed.
-            _copy(live, obj, path)
-    return cluster.apply(kind, obj, manager, force=force or _forced(obj))
+        _leave(ignored, live, obj, manager)
+    return cluster.apply(kind, obj, manager, force=force)
 
 
 def delete(cluster: Cluster, live: Object, inputs: Object) -> Object | None:
@@ -214,12 +221,20 @@ def _take_over(cluster: Cluster, kind: Kind, live: Object, manager: str) -> Obje
     return live
 
 
-def _copy(source: Object, target: Object, path: Path) -> None:
-    for step in path[:-1]:
+def _leave(ignored: Iterable[Path], live: Object, obj: Object, manager: str) -> None:
+    """Make the object's ignored fields what they are."""
+    for path in ignored:
+        source, target = live, obj
         try:
-            source, target = source[step], target[step]  # type: ignore[index]
+            for step in path[:-1]:
+                source, target = source[step], target[step]  # type: ignore[index]
         except (KeyError, IndexError, TypeError):
-            return
-    last = path[-1]
-    if isinstance(target, dict) and isinstance(source, dict) and last in source:
-        target[str(last)] = source[str(last)]
+            continue
+        last = str(path[-1])
+        if not isinstance(target, dict) or not isinstance(source, dict):
+            continue
+        if is_others(live, manager, path):
+            target.pop(last, None)
+        elif last in source:
+            # Not left out: what nobody else owns would be removed.
+            target[last] = source[last]

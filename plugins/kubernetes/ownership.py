@@ -3,6 +3,7 @@
 from typing import Any
 
 from plugins.kubernetes.cluster import Object
+from plugins.kubernetes.diff import Path
 
 # Managers by which an object may have been made that is now the stack's: `kubectl apply` and
 # `create`, and Pulumi's own plugin, which creates by POST. As prefixes of their names.
@@ -18,6 +19,13 @@ _PREDECESSORS = (
 def applied_by(live: Object, manager: str) -> bool:
     """Whether this manager has ever applied the object."""
     return any(entry.get("manager") == manager for entry in _entries(live, "Apply"))
+
+
+def is_others(live: Object, manager: str, path: Path) -> bool:
+    """Whether a field is owned, but not by this manager. Of a list's items that is not told."""
+    entries = live["metadata"].get("managedFields") or []
+    owners = {entry["manager"] for entry in entries if _has(entry.get("fieldsV1") or {}, path)}
+    return bool(owners) and manager not in owners
 
 
 def has_predecessor(live: Object) -> bool:
@@ -59,6 +67,14 @@ def _is_predecessor(entry: dict[str, Any]) -> bool:
         entry.get("manager", "").startswith(prefix) and entry.get("operation") == operation
         for prefix, operation in _PREDECESSORS
     )
+
+
+def _has(fields: dict[str, Any], path: Path) -> bool:
+    for step in path:
+        if f"f:{step}" not in fields:
+            return False
+        fields = fields[f"f:{step}"]
+    return True
 
 
 def _union(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:

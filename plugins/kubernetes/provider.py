@@ -194,16 +194,18 @@ class KubernetesProvider(Provider):
         def checkpoint(live: Object) -> dict[str, Any]:
             return state.checkpoint(news, live, api_version, manager)
 
+        ignored = [diff.parse_path(path) for path in request.ignoreChanges]
         if request.preview:
             live = None
             if cluster := self._connection.if_it_can_tell(obj):
                 with _explained(f"{_title(obj)} cannot be updated", news):
-                    live = applying.preview_update(cluster, obj, manager, force=force)
+                    live = applying.preview_update(
+                        cluster, obj, manager, ignored=ignored, force=force
+                    )
             if live is None:
                 return provider_pb2.UpdateResponse(properties=request.news)
             return provider_pb2.UpdateResponse(properties=to_struct(checkpoint(live)))
 
-        ignored = [diff.parse_path(path) for path in request.ignoreChanges]
         with _explained(f"{_title(obj)} was not updated", news):
             live = applying.update(
                 self._connection.cluster, obj, manager, ignored=ignored, force=force

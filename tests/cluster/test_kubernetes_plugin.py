@@ -261,10 +261,17 @@ def test_replicas_that_the_program_ignores_stay_as_they_are(
     stack.kubectl("scale", "deployment", "ignored", "--namespace", namespace, "--replicas", "1")
     assert stack.up().ok.unchanged()
     container_of(stack.resources["app"])["env"] = [{"name": "A", "value": "1"}]
+    _ = stack.preview().ok
     _ = stack.up().ok
     live = stack.get("deployment", "ignored", namespace)
     assert live
     assert live["spec"]["replicas"] == 1
+    owners = [
+        entry["manager"]
+        for entry in live["metadata"]["managedFields"]
+        if "f:replicas" in entry["fieldsV1"].get("f:spec", {})
+    ]
+    assert owners == ["kubectl"]
     _ = stack.refresh().ok
     assert stack.up().ok.unchanged()
 

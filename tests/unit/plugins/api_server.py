@@ -28,12 +28,15 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.answers: dict[str, list[Answer]] = {}
         self.requests: list[str] = []
+        self.bodies: list[dict[str, Any]] = []
+        """Of the requests that have one."""
 
 
 class Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         assert isinstance(self.server, Server)
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if body := self.rfile.read(int(self.headers.get("Content-Length", 0))):
+            self.server.bodies.append(json.loads(body))
         path = self.path.partition("?")[0]
         self.server.requests.append(f"{self.command} {self.path}")
         queue = self.server.answers.get(path) or [(404, {"message": f"{path} not found"})]

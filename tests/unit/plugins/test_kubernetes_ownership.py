@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from plugins.kubernetes.ownership import applied_by, has_predecessor, taken_over
+from plugins.kubernetes.ownership import applied_by, has_predecessor, is_others, taken_over
 
 
 def entry(manager: str, operation: str, fields: dict[str, Any], **more: str) -> dict[str, Any]:
@@ -44,3 +44,16 @@ def test_an_object_that_was_applied_under_a_name_is_known_by_it():
     assert applied_by(obj, "pulumi-kubernetes-1")
     assert not applied_by(obj, "other")
     assert not applied_by({"metadata": {}}, "pulumi-kubernetes-1")
+
+
+def test_a_field_is_others_if_they_own_it_and_the_stack_does_not():
+    replicas = {"f:spec": {"f:replicas": {}}}
+    scaled = entry("kube-controller-manager", "Update", replicas, subresource="scale")
+    mine = entry("mine", "Apply", {"f:spec": {"f:template": {"f:a": {}}}})
+    obj = live(mine, scaled)
+    assert is_others(obj, "mine", ("spec", "replicas"))
+    assert not is_others(obj, "mine", ("spec", "template"))
+    assert not is_others(obj, "mine", ("spec", "paused"))
+    assert not is_others(
+        live(entry("mine", "Apply", replicas), scaled), "mine", ("spec", "replicas")
+    )

@@ -184,3 +184,36 @@ def test_what_the_cluster_says_of_a_kind_counts_more_than_its_name(
 ) -> None:
     inputs = from_struct(check(provider, "v1/Node").inputs)
     assert inputs["metadata"]["namespace"] == "default"
+
+
+@pytest.mark.parametrize("preview", [True, False])
+@pytest.mark.parametrize(
+    ("manager", "applied"), [("autoscaler", None), ("pulumi-kubernetes-1", 3), ("", 3)]
+)
+def test_an_ignored_field_is_left_to_the_one_other_that_owns_it_or_stays_as_it_is(
+    server: Server,
+    provider: KubernetesProvider,
+    preview: bool,
+    manager: str,
+    applied: int | None,
+) -> None:
+    old, new = job("1"), job("1")
+    old["spec"]["parallelism"] = new["spec"]["parallelism"] = 1
+    owner = {
+        "manager": manager,
+        "operation": "Update",
+        "fieldsV1": {"f:spec": {"f:parallelism": {}}},
+    }
+    live = {**job("1"), "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+    live["spec"]["parallelism"] = 3
+    live["metadata"] |= {"managedFields": [owner] if manager else [], "resourceVersion": "1"}
+    server.answers[f"{JOBS}/a"] = [(200, live)]
+    request = provider_pb2.UpdateRequest(
+        urn=urn("batch/v1:Job"),
+        olds=to_struct(state.checkpoint(old, old, "batch/v1", "pulumi-kubernetes-1")),
+        news=to_struct(new),
+        ignoreChanges=["spec.parallelism"],
+        preview=preview,
+    )
+    provider.Update(request, Mock())
+    assert server.bodies[-1]["spec"].get("parallelism") == applied
