@@ -8,7 +8,7 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from plugins.server import Engine, engine_address, serve
+from plugins.server import Engine, PluginError, engine_address, serve
 from plugins.values import from_struct
 
 
@@ -16,8 +16,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """The calls that set a provider up and end it.
 
     A subclass adds `Check`, `Diff`, `Create`, `Read`, `Update` and `Delete` with the protocol's own
-    messages, and raises `PluginError` for what the user should read. What it leaves out is answered
-    with "not implemented".
+    messages, and raises `PluginError` for what the user should read. There are no functions and no
+    components; what else it leaves out is answered with "not implemented".
     """
 
     accept_secrets: ClassVar[bool] = True
@@ -63,6 +63,21 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             acceptSecrets=self.accept_secrets, supportsPreview=True
         )
 
+    def Invoke(
+        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.InvokeResponse:
+        raise _missing(request.tok)
+
+    def Call(
+        self, request: provider_pb2.CallRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CallResponse:
+        raise _missing(request.tok)
+
+    def Construct(
+        self, request: provider_pb2.ConstructRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConstructResponse:
+        raise _missing(request.type)
+
     def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
         self.cancel()
         return Empty()
@@ -81,6 +96,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             ),
             provider.cancel,
         )
+
+
+def _missing(token: str) -> PluginError:
+    return PluginError(
+        f"{token} is not in this plugin, which stands in for Pulumi's own and has resources only"
+    )
 
 
 def changed_keys(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

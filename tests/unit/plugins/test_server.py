@@ -73,8 +73,18 @@ def test_an_unexpected_exception_is_one_line_and_leaves_the_outcome_open(provide
 
 
 def test_a_call_the_provider_lacks_is_unimplemented(provider):
-    problem = failure(provider.Invoke, provider_pb2.InvokeRequest())
+    problem = failure(provider.Delete, provider_pb2.DeleteRequest())
     assert problem.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_function_or_a_component_is_refused_by_its_name(provider):
+    for call, request in (
+        (provider.Invoke, provider_pb2.InvokeRequest(tok="kubernetes:yaml:decode")),
+        (provider.Call, provider_pb2.CallRequest(tok="kubernetes:yaml:decode")),
+        (provider.Construct, provider_pb2.ConstructRequest(type="kubernetes:yaml:decode")),
+    ):
+        told = failure(call, request).details() or ""
+        assert told.startswith("kubernetes:yaml:decode is not in this plugin")
 
 
 def test_an_initialization_error_carries_the_resource_that_now_exists(provider):
