@@ -48,7 +48,12 @@ class DockerBuildProvider(Provider):
         self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
         # Pulumi's own provider keeps these, and takes one that lacks them for another provider.
-        inputs = {"host": os.environ.get("DOCKER_HOST", "")} | from_struct(request.news)
+        host = os.environ.get("DOCKER_HOST", "")
+        inputs = {"host": host} | from_struct(request.news)
+        if (reveal(inputs["host"]) or "") not in ("", host):
+            reason = "host is not supported by this plugin: set DOCKER_HOST, or name a builder"
+            failure = provider_pb2.CheckFailure(property="host", reason=reason)
+            return provider_pb2.CheckResponse(inputs=request.news, failures=[failure])
         if given := inputs.get("registries"):
             # The SDK sends what is nested in a provider's inputs as a text.
             given = json.loads(given) if isinstance(given, str) else given

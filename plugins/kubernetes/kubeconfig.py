@@ -15,6 +15,11 @@ import yaml
 
 from plugins.server import PluginError
 
+_UNSUPPORTED = {
+    "cluster": ("proxy-url",),
+    "user": ("as", "as-uid", "as-groups", "as-user-extra", "auth-provider"),
+}
+"""Keys that would make this another connection, or of another user."""
 _EXEC_SECONDS = 60
 """How long a credential plugin may take; a browser log-in must be done before."""
 
@@ -70,12 +75,12 @@ def access(
 ) -> Access:
     """The access that a kubeconfig gives; a name that is not empty overrides the kubeconfig's.
 
-    Raises `PluginError` if the context, its cluster or its user is not in the kubeconfig.
+    Raises `PluginError` if the context, its cluster or its user is not in the kubeconfig, or asks
+    for what is not supported.
     """
-    context = context or config.get("current-context") or ""
-    chosen = _named(config, "context", context)
-    target = _named(config, "cluster", cluster or chosen.get("cluster", ""))
-    user = _named(config, "user", chosen["user"]) if chosen.get("user") else {}
+    chosen, target, user = _sections(config, context, cluster)
+    if keys := _unsupported(target, user):
+        raise PluginError(f"the kubeconfig's {', '.join(keys)} is not supported")
     server = target.get("server", "")
     if "exec" in user:
         user = {**user, **_run_credential_plugin(user["exec"])}
@@ -88,17 +93,43 @@ def access(
     )
 
 
+def unsupported(config: Mapping[str, Any], context: str = "", cluster: str = "") -> list[str]:
+    """The keys of a kubeconfig that `access` refuses; none if it leads nowhere."""
+    try:
+        return _unsupported(*_sections(config, context, cluster)[1:])
+    except PluginError:
+        return []
+
+
 def cluster_of(
     config: Mapping[str, Any], context: str = "", cluster: str = ""
 ) -> dict[str, Any] | None:
     """The cluster a kubeconfig leads to; None if it does not say."""
     try:
-        context = context or config.get("current-context") or ""
-        return _named(
-            config, "cluster", cluster or _named(config, "context", context).get("cluster", "")
-        )
+        return _cluster(config, _context(config, context), cluster)
     except PluginError:
         return None
+
+
+def _sections(
+    config: Mapping[str, Any], context: str, cluster: str
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    chosen = _context(config, context)
+    user = _named(config, "user", chosen["user"]) if chosen.get("user") else {}
+    return chosen, _cluster(config, chosen, cluster), user
+
+
+def _context(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return _named(config, "context", name or config.get("current-context") or "")
+
+
+def _cluster(config: Mapping[str, Any], context: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return _named(config, "cluster", name or context.get("cluster", ""))
+
+
+def _unsupported(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> list[str]:
+    sections = {"cluster": cluster, "user": user}
+    return [key for kind, keys in _UNSUPPORTED.items() for key in keys if sections[kind].get(key)]
 
 
 def _read(path: Path) -> dict[str, Any]:

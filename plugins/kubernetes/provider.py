@@ -23,6 +23,8 @@ from plugins.values import UNKNOWN, Unknown, contains, from_struct, reveal, to_s
 
 _PATIENCE = 600.0
 """Seconds to wait for an object, as Pulumi's own plugin does; `customTimeouts` says otherwise."""
+_UNSUPPORTED = ("pulumi.com/replaceUnready", "pulumi.com/waitFor")
+"""Annotations that ask for what is not done here."""
 _IF_DELETED = (
     "If the cluster was deleted, you can remove this resource from Pulumi state by rerunning the"
     ' operation with the PULUMI_K8S_DELETE_UNREACHABLE environment variable set to "true"'
@@ -95,6 +97,17 @@ class KubernetesProvider(Provider):
         news = from_struct(request.news)
         obj = state.normalized(state.to_object(news))
         api_version, kind = _type_of(request.urn, obj)
+        if wrong := [key for key in _UNSUPPORTED if state.annotation(obj, key)]:
+            return provider_pb2.CheckResponse(
+                inputs=request.news,
+                failures=[
+                    provider_pb2.CheckFailure(
+                        property=diff.format_path(("metadata", "annotations", key)),
+                        reason=f"the annotation {key} is not supported by this plugin",
+                    )
+                    for key in wrong
+                ],
+            )
         obj.setdefault("metadata", {})
         if obj["metadata"] is not UNKNOWN:
             obj = _named(obj, state.to_object(from_struct(request.olds)), request)

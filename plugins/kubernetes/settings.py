@@ -10,6 +10,8 @@ from plugins.kubernetes.kubeconfig import Access
 from plugins.server import PluginError
 from plugins.values import Unknown, reveal
 
+_UNSUPPORTED = ("clusterIdentifier", "kubeClientSettings", "skipUpdateUnreachable", "strictMode")
+_NOTHING = (None, "", False, "false", {}, "{}")
 _TARGET = ("kubeconfig", "context", "cluster")
 
 
@@ -72,7 +74,23 @@ def unsupported(inputs: Mapping[str, Any]) -> dict[str, str]:
         found["enableServerSideApply"] = "must be true: objects are always applied by the server"
     if inputs.get("renderYamlToDirectory"):
         found["renderYamlToDirectory"] = "is not supported; `make render` writes manifests"
+    for key in _UNSUPPORTED:
+        if inputs.get(key) not in _NOTHING:
+            found[key] = "is not supported by this plugin"
+    if keys := _unsupported_in_kubeconfig(inputs):
+        found["kubeconfig"] = f"has {', '.join(keys)}, which this plugin does not support"
     return found
+
+
+def _unsupported_in_kubeconfig(inputs: Mapping[str, Any]) -> list[str]:
+    target = [inputs.get(key) or "" for key in _TARGET]
+    if not all(isinstance(value, str) for value in target):
+        return []  # not known yet
+    given, context, cluster = target
+    try:
+        return kubeconfig.unsupported(kubeconfig.load(given), context, cluster)
+    except PluginError:
+        return []  # there may be no cluster yet; the first object says what is wrong
 
 
 def replacing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

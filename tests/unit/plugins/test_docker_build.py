@@ -418,6 +418,17 @@ def test_a_wrong_value_is_not_shown_since_it_may_be_a_secret(builder, provider):
         assert "hunter2" not in " ".join(failures)
 
 
+def test_another_host_than_the_environments_is_refused(provider, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://here")
+
+    def failures(host):
+        request = provider_pb2.CheckRequest(news=to_struct({"host": host}))
+        return [failure.property for failure in provider.CheckConfig(request, Mock()).failures]
+
+    assert failures("tcp://elsewhere") == ["host"]
+    assert failures("tcp://here") == failures("") == []
+
+
 def test_a_missing_builder_is_named(builder, provider):
     builder.will_fail('ERROR: no builder "nosuch" found\n')
     with pytest.raises(PluginError, match=r'^no builder "nosuch" found$'):

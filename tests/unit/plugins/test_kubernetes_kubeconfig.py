@@ -125,6 +125,39 @@ def test_only_another_cluster_replaces_what_is_on_it():
     assert replacing(old, {"kubeconfig": UNKNOWN, "context": "a"}) == ["kubeconfig"]
 
 
-def test_what_this_provider_does_not_do_is_refused():
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("users", "as", "admin"),
+        ("users", "as-groups", ["admins"]),
+        ("users", "as-uid", "1"),
+        ("users", "auth-provider", {"name": "oidc"}),
+        ("clusters", "proxy-url", "http://proxy"),
+    ],
+)
+def test_another_identity_or_way_that_a_kubeconfig_asks_for_is_refused_by_name(
+    section: str, key: str, value: object
+):
+    wrong = config(token="t")
+    wrong[section][0][section.removesuffix("s")][key] = value
+    with pytest.raises(PluginError, match=f"the kubeconfig's {key} is not supported"):
+        kubeconfig.access(wrong)
+    given = {"kubeconfig": yaml.safe_dump(wrong)}
+    assert f"has {key}," in unsupported(given)["kubeconfig"]
+    assert unsupported({**given, "context": "b"}) == {}
+
+
+def test_what_this_provider_does_not_do_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KUBECONFIG", "/does/not/exist")
     assert unsupported({"enableServerSideApply": "true", "namespace": "n"}) == {}
-    assert unsupported({"enableServerSideApply": False}).keys() == {"enableServerSideApply"}
+    assert unsupported({"strictMode": "false", "kubeClientSettings": UNKNOWN}).keys() == {
+        "kubeClientSettings"
+    }
+    for key, value in {
+        "enableServerSideApply": False,
+        "clusterIdentifier": "one",
+        "strictMode": "true",
+        "skipUpdateUnreachable": True,
+        "kubeClientSettings": '{"qps": 1}',
+    }.items():
+        assert unsupported({key: value}).keys() == {key}

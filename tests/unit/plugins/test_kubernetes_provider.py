@@ -217,3 +217,14 @@ def test_an_ignored_field_is_left_to_the_one_other_that_owns_it_or_stays_as_it_i
     )
     provider.Update(request, Mock())
     assert server.bodies[-1]["spec"].get("parallelism") == applied
+
+
+@pytest.mark.parametrize("key", ["pulumi.com/waitFor", "pulumi.com/replaceUnready"])
+def test_an_annotation_that_asks_for_what_is_not_done_is_refused(
+    provider: KubernetesProvider, key: str
+) -> None:
+    found = check(provider, "v1/ConfigMap", annotations={key: "x"})
+    assert [failure.property for failure in found.failures] == [f'metadata.annotations["{key}"]']
+    assert not check(
+        provider, "v1/ConfigMap", annotations={"pulumi.com/skipAwait": "true"}
+    ).failures
