@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from plugins.kubernetes.cluster import ApiError, Cluster, Kind, Object, UnknownKindError
 from plugins.kubernetes.diff import Path
-from plugins.kubernetes.ownership import applied_by, has_predecessor, is_others, taken_over
+from plugins.kubernetes.ownership import has_predecessor, is_others, taken_over
 from plugins.kubernetes.state import annotation, in_namespace, name_of, namespace_of
 from plugins.kubernetes.waiting import Report
 from plugins.server import PluginError
@@ -53,8 +53,11 @@ class ExistsError(PluginError):
     def __init__(self) -> None:
         super().__init__(
             "an object of this name exists already. If it should be part of the stack, import it"
-            " (resource option `import_`); if the resource was renamed in the program, give it an"
-            " alias of its old name; if it belongs to something else, choose another name"
+            " (resource option `import_`), or let the provider take over what exists"
+            " (`upsert_existing_objects`); if it is to be replaced under its name, delete it first"
+            " (resource option `delete_before_replace`); if the resource was renamed in the"
+            " program, give it an alias of its old name; if it belongs to something else, choose"
+            " another name"
         )
 
 
@@ -92,8 +95,8 @@ def create(
 ) -> Object:
     """Create an object. Raises `ExistsError` if it exists, unless `adopt`.
 
-    An object that this same manager has applied before is what is left of a creation that was cut
-    short; it is made complete.
+    Even if this same manager has applied it before: that may be left of a creation that was cut
+    short, but also be the object that is to be replaced, and deleted next.
     """
     pauses = iter(_PAUSES)
     while True:
@@ -103,7 +106,7 @@ def create(
             existing = cluster.get(kind, namespace_of(obj), name_of(obj))
             if existing and "deletionTimestamp" in existing["metadata"]:
                 raise _BeingDeletedError
-            if existing and not (adopt or applied_by(existing, manager)):
+            if existing and not adopt:
                 raise ExistsError
             return cluster.apply(kind, obj, manager, force=_forced(obj) or adopt)
         except (UnknownKindError, _BeingDeletedError, ApiError) as problem:

@@ -16,11 +16,6 @@ _PREDECESSORS = (
 )
 
 
-def applied_by(live: Object, manager: str) -> bool:
-    """Whether this manager has ever applied the object."""
-    return any(entry.get("manager") == manager for entry in _entries(live, "Apply"))
-
-
 def is_others(live: Object, manager: str, path: Path) -> bool:
     """Whether a field is owned, but not by this manager. Of a list's items that is not told."""
     entries = live["metadata"].get("managedFields") or []
@@ -55,11 +50,6 @@ def taken_over(live: Object, manager: str) -> list[dict[str, Any]]:
         "fieldsV1": fields,
     }
     return [*others, own]
-
-
-def _entries(live: Object, operation: str) -> list[dict[str, Any]]:
-    entries = live["metadata"].get("managedFields") or []
-    return [entry for entry in entries if entry.get("operation") == operation]
 
 
 def _is_predecessor(entry: dict[str, Any]) -> bool:

@@ -115,7 +115,7 @@ def field_manager(state: Mapping[str, Any], obj: Object, urn: str) -> str:
 
     The name in the state, if there is one, is that of Pulumi's own plugin, which draws it by lot. A
     new one follows from the URN, so that an object whose creation was cut short, before the engine
-    could note it, can be told from a stranger's.
+    could note it, is adopted under the name that owns its fields.
     """
     given = annotation(obj, "pulumi.com/patchFieldManager") or state.get(_FIELD_MANAGER)
     return given or f"pulumi-kubernetes-{hashlib.sha256(urn.encode()).hexdigest()[:8]}"

@@ -365,6 +365,7 @@ def test_an_interrupted_up_keeps_what_it_made_and_the_next_up_converges(
 def test_a_killed_up_leaves_an_object_that_the_next_up_adopts(
     stack: SmallStack, namespace: str
 ) -> None:
+    stack.provider = {"upsertExistingObjects": "true"}
     stack.declare(
         "app", "apps/v1/Deployment", deployment(namespace, "killed", "localhost:5000/no:1")
     )
@@ -542,6 +543,23 @@ def test_a_job_and_a_stateful_set_written_another_way_than_the_cluster_does_are_
     assert "1 to replace" in stack.preview().ok.text
     _ = stack.up().ok
     after = stack.get("job", "same", namespace)
+    assert made
+    assert after
+    assert made["metadata"]["uid"] != after["metadata"]["uid"]
+
+
+def test_a_replacement_that_the_user_asks_for_never_loses_the_object(
+    stack: SmallStack, namespace: str
+) -> None:
+    stack.declare("settings", "v1/ConfigMap", config_map(namespace, "asked", a="1"))
+    _ = stack.up().ok
+    made = stack.get("configmap", "asked", namespace)
+    urn = stack.state("settings")["urn"]
+    assert "exists already" in stack.run("up", "--yes", "--replace", urn).failed.text
+    assert stack.get("configmap", "asked", namespace) == made
+    stack.resources["settings"]["options"] = {"delete_before_replace": True}
+    _ = stack.run("up", "--yes", "--replace", urn).ok
+    after = stack.get("configmap", "asked", namespace)
     assert made
     assert after
     assert made["metadata"]["uid"] != after["metadata"]["uid"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from plugins.kubernetes.ownership import applied_by, has_predecessor, is_others, taken_over
+from plugins.kubernetes.ownership import has_predecessor, is_others, taken_over
 
 
 def entry(manager: str, operation: str, fields: dict[str, Any], **more: str) -> dict[str, Any]:
@@ -37,13 +37,6 @@ def test_what_controllers_and_other_stacks_own_stays_theirs():
         entry("kubectl-scale", "Update", {"f:spec": {}}, subresource="scale"),
     )
     assert not has_predecessor(obj)
-
-
-def test_an_object_that_was_applied_under_a_name_is_known_by_it():
-    obj = live(entry("pulumi-kubernetes-1", "Apply", {}), entry("other", "Update", {}))
-    assert applied_by(obj, "pulumi-kubernetes-1")
-    assert not applied_by(obj, "other")
-    assert not applied_by({"metadata": {}}, "pulumi-kubernetes-1")
 
 
 def test_a_field_is_others_if_they_own_it_and_the_stack_does_not():
