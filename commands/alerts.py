@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from commands.monitoring import Monitoring
+from components.observability.addresses import ALERTMANAGER
 from schemas.observability import AlertsSettings
 
 WATCHDOG = "Watchdog"
@@ -24,6 +25,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None:
     """Print the alerts, or that all is quiet; then whether anybody would be told."""
+    # Opens while Prometheus is asked.
+    monitoring.forward(ALERTMANAGER)
     alerts = monitoring.alerts()
     silenced = monitoring.silenced()
     others = [alert for alert in alerts if alert["labels"]["alertname"] != WATCHDOG]

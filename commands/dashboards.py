@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from rich.console import Console
 
-from commands.errors import CommandError
+from commands.errors import FAILED, CommandError
 from commands.monitoring import Monitoring
 from commands.switch import is_on
 from components.observability.addresses import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, Address
@@ -38,12 +38,22 @@ def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None
     port = _port(arguments.port, server)
     if name == "grafana":
         _check_enabled(monitoring, arguments.stack)
+    monitoring.forward(server, port)
     if monitoring.status(server, page) == HTTPStatus.NOT_FOUND:
         raise CommandError(
             f"this {name} has no pages: it was built on a bare machine, which lacks their sources. "
             "`make metrics`, `make logs`, `make alerts` and `make traces` show what it knows"
         )
-    _forward(monitoring, arguments, port, console)
+    forward = monitoring.forward(server)
+    console.print(f"http://127.0.0.1:{forward.port}{page}", soft_wrap=True)
+    if server is GRAFANA:
+        _say_password(monitoring, arguments.show_password, console)
+    console.print("until Ctrl-C", style="dim")
+    try:
+        forward.wait()
+    except KeyboardInterrupt:
+        return
+    raise CommandError(f"the port to {name} is closed: {forward.said}", FAILED)
 
 
 def _check_enabled(monitoring: Monitoring, stack: str) -> None:
@@ -63,36 +73,6 @@ def _port(text: str, server: Address) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 65535:  # noqa: PLR2004
         raise CommandError(f"PORT={text}: use a free port of this machine, from 1 to 65535")
     return int(text)
-
-
-def _forward(monitoring: Monitoring, arguments: Namespace, port: int, console: Console) -> None:
-    server, page = PAGES[arguments.server or "grafana"]
-    command = monitoring.kubectl(
-        *("port-forward", "--address", "127.0.0.1"),
-        *(f"service/{server.server}", f"{port}:{server.port}"),
-    )
-    with subprocess.Popen(
-        command,
-        env=monitoring.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as forwarding:
-        try:
-            if not forwarding.stdout or not forwarding.stdout.readline():
-                _, reason = forwarding.communicate()
-                raise CommandError(
-                    f"cannot forward port {port}, PORT= takes another one: {reason.strip()}"
-                )
-            console.print(f"http://127.0.0.1:{port}{page}", soft_wrap=True)
-            if server is GRAFANA:
-                _say_password(monitoring, arguments.show_password, console)
-            console.print("until Ctrl-C", style="dim")
-            forwarding.wait()
-        except KeyboardInterrupt:
-            return
-        finally:
-            forwarding.terminate()
 
 
 def _say_password(monitoring: Monitoring, shown: str, console: Console) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from commands.errors import CommandError
 from commands.monitoring import Line, Monitoring, period
+from commands.port_forward import ServerDownError
 from commands.printable import printable
 from commands.switch import is_on
 from components.observability.dashboards.scope import Scope
@@ -100,10 +101,19 @@ def text(line: Line) -> Text:
 
 
 def _follow(monitoring: Monitoring, query: str, last: int, console: Console) -> None:
+    is_down = False
     try:
         while True:
             time.sleep(FOLLOW_SECONDS)
-            for line in monitoring.lines(query, last + 1, 1000, newest=False):
+            try:
+                lines = monitoring.lines(query, last + 1, 1000, newest=False)
+            except ServerDownError as error:
+                if not is_down:
+                    console.print(f"{error}; waiting for it", style="dim", markup=False)
+                is_down = True
+                continue
+            is_down = False
+            for line in lines:
                 console.print(text(line), soft_wrap=True)
                 last = line.nanoseconds
     except KeyboardInterrupt:

@@ -1,17 +1,9 @@
-"""The servers that watch a stack, asked through the Kubernetes API server.
-
-No port is opened: `kubectl proxy` listens on a socket in a folder of this user's only, and hands on
-nothing but reads of the monitoring namespace's Services. Unlike `kubectl get --raw` it keeps what a
-server says when it refuses a query.
-"""
+"""The servers that watch a stack, each asked through a port-forward of its own."""
 
 import http.client
 import json
 import os
 import re
-import socket
-import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,13 +13,13 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
-from commands.errors import BAD_INPUT, FAILED, CommandError
+from commands.errors import BAD_INPUT, CommandError
+from commands.port_forward import PortForward, ServerDownError
 from components.observability.addresses import ALERTMANAGER, JAEGER, LOKI, PROMETHEUS, Address
 from settings import Settings
 
 ANSWER_SECONDS = 30
 """How long a server may take for one answer."""
-_START_SECONDS = 30
 _POINTS = 60
 """Samples of a series over time: enough for a line of text."""
 _DURATION = re.compile(r"([1-9][0-9]{0,4})(s|m|h|d)")
@@ -81,41 +73,22 @@ def check_mode(settings: Settings, stack: str) -> None:
 
 
 class Monitoring:
-    """The servers of one stack. A context manager: what it starts ends with it."""
+    """The servers of one stack. A context manager: what it starts ends with it.
+
+    Every question raises :class:`~commands.port_forward.ServerDownError` while no pod of its server
+    answers, and :class:`CommandError` where there is no way to it, or the server refuses. The next
+    question tries again.
+    """
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         self.settings = settings
         self.environment = dict(environment)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._proxy: subprocess.Popen[str] | None = None
+        self._forwards: dict[Address, PortForward] = {}
 
     def __enter__(self) -> Self:
         config = self.environment.get("KUBECONFIG", "")
         if config and not any(Path(file).exists() for file in config.split(os.pathsep)):
             raise CommandError(f"there is no cluster ({config} is missing): run `make up`")
-        self._folder = tempfile.TemporaryDirectory(prefix="slipway-")
-        try:
-            self._proxy = subprocess.Popen(
-                self.kubectl(
-                    "proxy",
-                    f"--unix-socket={self._socket}",
-                    f"--accept-paths=^/api/v1/namespaces/{self._namespace}/services/.*",
-                    "--reject-methods=POST,PUT,PATCH,DELETE",
-                ),
-                env=self.environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                # Ctrl-C ends the command, which then ends the proxy.
-                start_new_session=True,
-            )
-            self._await_proxy(self._proxy)
-        except FileNotFoundError:
-            self._end()
-            raise CommandError("there is no kubectl: run `make local-up`") from None
-        except CommandError:
-            self._end()
-            raise
         return self
 
     def __exit__(
@@ -124,13 +97,26 @@ class Monitoring:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._end()
+        for forward in self._forwards.values():
+            forward.end()
 
     def kubectl(self, *arguments: str) -> list[str]:
         """The command for something else in the servers' namespace."""
         context = self.settings.cluster.context
         where = ["--context", context] if context else []
         return ["kubectl", *where, "--namespace", self._namespace, *arguments]
+
+    def forward(self, server: Address, port: int = 0) -> PortForward:
+        """The way to a server: the one in use or, where that has ended, a new one, begun now.
+
+        The first one's ``port`` stays; 0 is any that is free.
+        """
+        known = self._forwards.get(server)
+        if known is None or not known.is_running:
+            port = known.wanted if known else port
+            known = PortForward(server, self.kubectl(), self.environment, port)
+            self._forwards[server] = known
+        return known
 
     def now(self, promql: str) -> list[Series]:
         """What Prometheus says now; every series has one value."""
@@ -207,17 +193,7 @@ class Monitoring:
 
     def status(self, server: Address, path: str) -> int:
         """What a server answers a browser with."""
-        status, body = self._ask(server, path)
-        if status >= HTTPStatus.BAD_REQUEST and '"kind":"Status"' in body.replace(" ", ""):
-            raise self._refusal(server, status, body)
-        return status
-
-    def _end(self) -> None:
-        if self._proxy:
-            self._proxy.terminate()
-            self._proxy.communicate()
-        if self._folder:
-            self._folder.cleanup()
+        return self._ask(server, path)[0]
 
     def _prometheus(self, path: str, **parameters: str) -> dict[str, Any]:
         return self._get(PROMETHEUS, f"/api/v1/{path}", **parameters)["data"]
@@ -237,21 +213,6 @@ class Monitoring:
     def _namespace(self) -> str:
         return self.settings.network.monitoring_namespace
 
-    @property
-    def _socket(self) -> str:
-        assert self._folder  # noqa: S101  # for the type checker: entered
-        return str(Path(self._folder.name, "proxy"))
-
-    def _await_proxy(self, proxy: subprocess.Popen[str]) -> None:
-        end = time.monotonic() + _START_SECONDS
-        while not _listens(self._socket):
-            if proxy.poll() is not None:
-                reason = proxy.stderr.read().strip() if proxy.stderr else ""
-                raise CommandError(f"cannot ask the cluster: {reason}")
-            if time.monotonic() > end:
-                raise CommandError("cannot ask the cluster: kubectl proxy does not start", FAILED)
-            time.sleep(0.01)
-
     def _get(self, server: Address, path: str, **parameters: str) -> Any:  # noqa: ANN401
         status, body = self._ask(server, path, **parameters)
         if status != HTTPStatus.OK:
@@ -259,43 +220,41 @@ class Monitoring:
         return json.loads(body)
 
     def _ask(self, server: Address, path: str, **parameters: str) -> tuple[int, str]:
-        service = f"/api/v1/namespaces/{self._namespace}/services/{server.server}:{server.port}"
-        url = f"{service}/proxy{quote(path)}?{urlencode(parameters)}"
-        connection = _SocketConnection(self._socket)
-        try:
-            connection.request("GET", url, headers={"Accept": "application/json"})
-            response = connection.getresponse()
-            return response.status, response.read().decode(errors="replace")
-        except (OSError, http.client.HTTPException) as error:
-            raise CommandError(f"the cluster does not answer: {error}") from None
-        finally:
-            connection.close()
+        url = f"{quote(path)}?{urlencode(parameters)}"
+        # The pod may have been replaced since: then the second way leads to the new one.
+        for _ in range(2):
+            forward = self.forward(server)
+            try:
+                return _answer(forward.port, url)
+            except TimeoutError:
+                forward.end()
+                raise self._down(server, f"no answer in {ANSWER_SECONDS} s") from None
+            except (OSError, http.client.HTTPException):
+                forward.end()
+        raise self._down(server, "its pod does not answer")
+
+    def _down(self, server: Address, reason: str) -> ServerDownError:
+        return ServerDownError(server, self.kubectl(), reason)
 
     def _refusal(self, server: Address, status: int, body: str) -> CommandError:
-        name, namespace = server.server, self._namespace
         try:
             answer = json.loads(body)
         except json.JSONDecodeError:
             answer = {}
-        if not isinstance(answer, dict):
-            answer = {}
-        if answer.get("kind") == "Status":
-            message = answer.get("message", "")
-            if status == HTTPStatus.NOT_FOUND:
-                return CommandError(f"there is no {name} in {namespace} ({message}): run `make up`")
-            if status == HTTPStatus.SERVICE_UNAVAILABLE:
-                return CommandError(
-                    f"{name} is down ({message}): see `kubectl --namespace {namespace} get pods`"
-                )
-            return CommandError(f"cannot reach {name}: {message}")
-        if status == HTTPStatus.BAD_GATEWAY and not body.strip():
-            return CommandError("the cluster does not answer: see `make local-status`")
-        return _RefusedError(name, status, _reason(answer) or body.strip())
+        reason = _reason(answer) if isinstance(answer, dict) else ""
+        if status == HTTPStatus.SERVICE_UNAVAILABLE and not reason:
+            return self._down(server, body.strip() or "not ready")
+        return _RefusedError(server.server, status, reason or body.strip())
 
 
-def _listens(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as attempt:
-        return attempt.connect_ex(path) == 0
+def _answer(port: int, url: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", url, headers={"Accept": "application/json"})
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    finally:
+        connection.close()
 
 
 class _RefusedError(CommandError):
@@ -304,19 +263,6 @@ class _RefusedError(CommandError):
     def __init__(self, server: str, status: int, reason: str) -> None:
         super().__init__(f"{server} refuses: {reason or f'status {status}'}", BAD_INPUT)
         self.status = status
-
-
-class _SocketConnection(http.client.HTTPConnection):
-    """HTTP over a socket in the file system."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=ANSWER_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def _reason(answer: Mapping[str, Any]) -> str:

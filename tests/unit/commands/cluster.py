@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 from dataclasses import dataclass
 from io import StringIO
@@ -15,43 +16,67 @@ from commands.monitoring import Monitoring
 from components.observability.addresses import Address
 from tests.unit.stacks import settings
 
+# It listens on a free port, whatever it is asked for: tests run beside each other.
 KUBECTL = f"""\
 #!{sys.executable}
-import json, pathlib, sys, time
-from http.server import BaseHTTPRequestHandler
-from socketserver import ThreadingMixIn, UnixStreamServer
+import json, os, pathlib, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 here = pathlib.Path(__file__).parent
 with (here / "calls").open("a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
-command = next(word for word in sys.argv[1:] if word in ("proxy", "port-forward", "get"))
-if command != "proxy":
-    said = json.loads((here / "says").read_text())[command]
-    print(said["out"], flush=True)
+command = next(word for word in sys.argv[1:] if word in ("port-forward", "get"))
+says = json.loads((here / "says").read_text())
+if command in says:
+    said = says[command]
+    print(said["out"], end="", flush=True)
     print(said["error"], file=sys.stderr)
     sys.exit(said["code"])
 
+service, ports = sys.argv[-2:]
+server = service.removeprefix("service/") + ":" + ports.partition(":")[2]
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
+        print("Handling connection for", port, flush=True)
         with (here / "asked").open("a") as asked:
             asked.write(self.path + "\\n")
         for start, part, status, body in json.loads((here / "answers").read_text()):
-            if self.path.startswith(start) and part in self.path:
+            if (server + self.path).startswith(start) and part in self.path:
                 break
         else:
             status, body = 404, "nothing is said of " + self.path
+        if not status:
+            print("error: lost connection to pod", file=sys.stderr, flush=True)
+            os._exit(1)
         self.send_response(status)
         self.end_headers()
         self.wfile.write((body if isinstance(body, str) else json.dumps(body)).encode())
     def log_message(self, *arguments):
         pass
 
-class Server(ThreadingMixIn, UnixStreamServer):
-    daemon_threads = True
-
-socket = next(word[14:] for word in sys.argv if word.startswith("--unix-socket"))
-Server(socket, Handler).serve_forever()
+listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+port = listening.server_port
+with (here / "forwards").open("a") as forwards:
+    forwards.write(json.dumps([server, os.getpid(), port]) + "\\n")
+print(f"Forwarding from 127.0.0.1:{{port}} -> {{ports.partition(':')[2]}}", flush=True)
+listening.serve_forever()
 """
+
+
+@dataclass(frozen=True)
+class Forward:
+    """One port-forward of the stand-in."""
+
+    server: str
+    """With its port."""
+    process: int
+    port: int
+
+    def is_open(self) -> bool:
+        """Whether the port of this machine takes connections."""
+        with socket.socket() as attempt:
+            return attempt.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +90,7 @@ class Cluster:
         kubectl.write_text(KUBECTL)
         kubectl.chmod(0o755)
         (self.folder / "answers").write_text("[]")
+        (self.folder / "says").write_text("{}")
 
     def monitoring(self, **observability: Any) -> Monitoring:
         """The servers of a stack with these settings; to be entered."""
@@ -75,20 +101,28 @@ class Cluster:
     def answer(
         self, server: Address, path: str, body: object, *, status: int = 200, asked: str = ""
     ) -> None:
-        """What is said to a path from now on, where the whole URL holds ``asked``."""
+        """What is said to a path from now on, where the whole URL holds ``asked``.
+
+        With status 0 nothing is: the connection is lost, and its `kubectl` ends.
+        """
         answers = json.loads((self.folder / "answers").read_text())
-        service = f"/api/v1/namespaces/monitoring/services/{server.server}:{server.port}/proxy"
-        answers.insert(0, [f"{service}{path}?", asked, status, body])
+        answers.insert(0, [f"{server.server}:{server.port}{path}?", asked, status, body])
         (self.folder / "answers").write_text(json.dumps(answers))
 
     def says(self, command: str, out: str, error: str = "", code: int = 0) -> None:
-        """What another call of `kubectl` prints."""
-        said = {"out": out, "error": error, "code": code}
-        (self.folder / "says").write_text(json.dumps({command: said}))
+        """What a call of `kubectl` prints before it ends."""
+        said = json.loads((self.folder / "says").read_text())
+        said[command] = {"out": out, "error": error, "code": code}
+        (self.folder / "says").write_text(json.dumps(said))
 
     def calls(self) -> list[list[str]]:
         """The arguments of each call of `kubectl`."""
         return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+
+    def forwards(self) -> list[Forward]:
+        """Each port-forward that was opened, the newest last."""
+        lines = (self.folder / "forwards").read_text().splitlines()
+        return [Forward(*json.loads(line)) for line in lines]
 
     def asked(self) -> list[dict[str, str]]:
         """The parameters of each request."""

@@ -3,12 +3,14 @@
 import base64
 import json
 from argparse import ArgumentParser, Namespace
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
 
 from commands import dashboards
-from commands.errors import CommandError
+from commands.errors import FAILED, CommandError
+from commands.port_forward import PortForward
 from components.observability.addresses import GRAFANA, PROMETHEUS
 from tests.unit.commands.cluster import Cluster, printed
 
@@ -34,18 +36,23 @@ def show(cluster: Cluster, console: Console, *, grafana: bool = True, **options:
 def answers(cluster: Cluster) -> None:
     cluster.answer(GRAFANA, "/login", "<html>")
     secret = {"data": {"password": base64.b64encode(PASSWORD.encode()).decode()}}
-    said = {"out": json.dumps(secret), "error": "", "code": 0}
-    forwarding = {"out": "Forwarding from 127.0.0.1:3000", "error": "", "code": 0}
-    (cluster.folder / "says").write_text(json.dumps({"get": said, "port-forward": forwarding}))
+    cluster.says("get", json.dumps(secret))
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has seen enough as soon as the pages are open."""
+    monkeypatch.setattr(PortForward, "wait", Mock(side_effect=KeyboardInterrupt))
 
 
 def test_grafana_is_forwarded_to_this_machine_only(cluster: Cluster, console: Console) -> None:
-    assert "http://127.0.0.1:3000/login" in show(cluster, console)
-    call = next(call for call in cluster.calls() if "port-forward" in call)
-    assert call == [
-        *("--namespace", "monitoring", "port-forward", "--address", "127.0.0.1"),
-        *("service/grafana", "3000:3000"),
-    ]
+    text = show(cluster, console)
+    (forward,) = cluster.forwards()
+    assert f"http://127.0.0.1:{forward.port}/login" in text
+    assert not forward.is_open()
+    (call,) = cluster.calls()
+    assert call[-2:] == ["service/grafana", "3000:3000"]
+    assert call[call.index("--address") + 1] == "127.0.0.1"
 
 
 def test_the_password_is_not_even_read_unless_it_is_asked_for(
@@ -62,7 +69,8 @@ def test_the_password_is_shown_when_it_is_asked_for(cluster: Cluster, console: C
 
 
 def test_another_port_can_be_asked_for(cluster: Cluster, console: Console) -> None:
-    assert "http://127.0.0.1:4000/login" in show(cluster, console, port="4000")
+    show(cluster, console, port="4000")
+    assert cluster.calls()[0][-1] == "4000:3000"
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
@@ -72,11 +80,9 @@ def test_what_is_no_port_is_refused(cluster: Cluster, console: Console, port: st
 
 
 def test_a_port_that_is_taken_is_said_to_be(cluster: Cluster, console: Console) -> None:
-    cluster.says("port-forward", "", "address already in use", 1)
-    # A command that prints nothing leaves an empty line in the stand-in's output.
-    kubectl = cluster.folder / "kubectl"
-    kubectl.write_text(kubectl.read_text().replace('print(said["out"], flush=True)', ""))
-    with pytest.raises(CommandError, match="PORT= takes another one: address already in use"):
+    said = "unable to listen on port 3000: bind: address already in use"
+    cluster.says("port-forward", "", said, 1)
+    with pytest.raises(CommandError, match="cannot forward port 3000, PORT= takes another one"):
         show(cluster, console)
 
 
@@ -92,7 +98,7 @@ def test_where_grafana_is_off_the_key_and_other_ways_are_named(
 def test_other_servers_have_pages_too(cluster: Cluster, console: Console) -> None:
     cluster.answer(PROMETHEUS, "/query", "<html>")
     text = show(cluster, console, grafana=False, server="prometheus")
-    assert "http://127.0.0.1:9090/query" in text
+    assert f"http://127.0.0.1:{cluster.forwards()[0].port}/query" in text
     assert "password" not in text
 
 
@@ -103,10 +109,18 @@ def test_a_server_that_was_built_without_pages_says_so(cluster: Cluster, console
 
 
 def test_a_server_that_is_down_says_so(cluster: Cluster, console: Console) -> None:
-    body = {"kind": "Status", "message": "no endpoints available"}
-    cluster.answer(GRAFANA, "/login", body, status=503)
+    cluster.says("port-forward", "", "error: timed out waiting for the condition", 1)
     with pytest.raises(CommandError, match="grafana is down"):
         show(cluster, console)
+
+
+def test_a_port_that_closes_before_ctrl_c_is_a_failure(
+    cluster: Cluster, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PortForward, "wait", PortForward.end)
+    with pytest.raises(CommandError, match="the port to grafana is closed") as error:
+        show(cluster, console)
+    assert error.value.exit_code == FAILED
 
 
 def test_an_unknown_server_is_refused(cluster: Cluster, console: Console) -> None:

@@ -125,3 +125,30 @@ def test_following_goes_on_after_the_last_line(
         monkeypatch.undo()
     assert [asked["start"] for asked in cluster.asked()[1:]] == ["6", "7"]
     assert printed(console).index("old") < printed(console).index("new")
+
+
+def test_following_goes_on_when_loki_is_back(
+    cluster: Cluster, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.answer(LOKI, PATH, streams((5, "old")))
+    sleep, naps = time.sleep, 0
+
+    def nap(seconds: float) -> None:
+        nonlocal naps
+        if seconds != logs.FOLLOW_SECONDS:
+            sleep(seconds)
+            return
+        naps += 1
+        if naps == 1:
+            cluster.answer(LOKI, PATH, "", status=0)
+        elif naps == 3:
+            cluster.answer(LOKI, PATH, streams((6, "new")))
+        elif naps == 4:
+            raise KeyboardInterrupt
+
+    with cluster.monitoring() as monitoring:
+        monkeypatch.setattr(time, "sleep", nap)
+        logs.show(monitoring, given(follow="1"), console)
+        monkeypatch.undo()
+    assert printed(console).count("loki is down") == 1
+    assert printed(console).index("loki is down") < printed(console).index("new")

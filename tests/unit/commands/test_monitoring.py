@@ -1,17 +1,18 @@
-"""The servers of a stack, asked through the API server."""
+"""The servers of a stack, asked through port-forwards."""
 
 import math
-from pathlib import Path
+import os
+import signal
+import socket
 
 import pytest
 
 from commands.errors import BAD_INPUT, CommandError
 from commands.monitoring import Monitoring, check_mode, period
+from commands.port_forward import PortForward, ServerDownError
 from components.observability.addresses import LOKI, PROMETHEUS
 from tests.unit.commands.cluster import Cluster, matrix, vector
 from tests.unit.stacks import settings
-
-STATUS = {"kind": "Status", "apiVersion": "v1"}
 
 
 def test_a_vector_has_one_value_for_each_series(cluster: Cluster) -> None:
@@ -77,55 +78,82 @@ def test_loki_says_it_in_plain_text(cluster: Cluster) -> None:
         monitoring.lines("{", 0, 10)
 
 
-@pytest.mark.parametrize(
-    ("status", "said", "advice"),
-    [
-        (404, 'services "prometheus" not found', "run `make up`"),
-        (503, 'no endpoints available for service "prometheus"', "monitoring get pods"),
-        (403, "services is forbidden", "cannot reach prometheus: services is forbidden"),
-    ],
-)
-def test_a_server_that_is_not_there_is_named(
-    cluster: Cluster, status: int, said: str, advice: str
-) -> None:
-    body = {**STATUS, "message": said}
-    cluster.answer(PROMETHEUS, "/api/v1/query", body, status=status)
-    with cluster.monitoring() as monitoring, pytest.raises(CommandError) as error:
+def test_a_server_that_is_not_ready_is_down(cluster: Cluster) -> None:
+    cluster.answer(PROMETHEUS, "/api/v1/query", "Service Unavailable", status=503)
+    with cluster.monitoring() as monitoring, pytest.raises(ServerDownError) as error:
         monitoring.now("up")
-    assert said in str(error.value)
-    assert advice in str(error.value)
-    assert error.value.exit_code == BAD_INPUT
+    assert str(error.value) == (
+        "prometheus is down (Service Unavailable): see `kubectl --namespace monitoring get pods`"
+    )
 
 
-def test_nothing_but_reads_of_the_servers_is_handed_on(cluster: Cluster) -> None:
-    with cluster.monitoring():
-        pass
-    (call,) = cluster.calls()
-    assert "--accept-paths=^/api/v1/namespaces/monitoring/services/.*" in call
-    assert "--reject-methods=POST,PUT,PATCH,DELETE" in call
-    assert not [word for word in call if word.startswith("--port")]
+def test_a_query_that_takes_too_long_is_refused_by_a_server_that_is_there(cluster: Cluster) -> None:
+    body = {"status": "error", "error": "query timed out in expression evaluation"}
+    cluster.answer(PROMETHEUS, "/api/v1/query", body, status=503)
+    with cluster.monitoring() as monitoring, pytest.raises(CommandError, match="refuses: query"):
+        monitoring.now("up")
 
 
-def test_the_proxy_and_its_folder_end_with_the_command(cluster: Cluster) -> None:
-    with cluster.monitoring():
-        (call,) = cluster.calls()
-        socket = Path(next(word.partition("=")[2] for word in call if "unix-socket" in word))
-        assert socket.exists()
-        assert socket.parent.stat().st_mode & 0o077 == 0
-    assert not socket.parent.exists()
+def test_a_server_is_reached_when_it_is_first_asked_and_stays_so(cluster: Cluster) -> None:
+    cluster.answer(PROMETHEUS, "/api/v1/query", vector())
+    cluster.answer(LOKI, "/loki/api/v1/query_range", {"data": {"result": []}})
+    with cluster.monitoring() as monitoring:
+        monitoring.now("up")
+        monitoring.now("up")
+        assert [one.server for one in cluster.forwards()] == ["prometheus:9090"]
+        monitoring.has_logs("{}", 0)
+        assert [one.server for one in cluster.forwards()] == ["prometheus:9090", "loki:3100"]
+
+
+def test_no_port_stays_open(cluster: Cluster) -> None:
+    cluster.answer(PROMETHEUS, "/api/v1/query", vector())
+    with cluster.monitoring() as monitoring:
+        monitoring.now("up")
+        (forward,) = cluster.forwards()
+        assert forward.is_open()
+    assert not forward.is_open()
+    with pytest.raises(ProcessLookupError):
+        os.kill(forward.process, 0)
+
+
+def test_a_server_whose_pod_was_replaced_is_reached_anew(cluster: Cluster) -> None:
+    cluster.answer(PROMETHEUS, "/api/v1/query", vector(({}, 1)))
+    with cluster.monitoring() as monitoring:
+        monitoring.now("up")
+        (first,) = cluster.forwards()
+        os.kill(first.process, signal.SIGKILL)
+        assert [one.value for one in monitoring.now("up")] == [1]
+    assert len(cluster.forwards()) == 2
+
+
+def test_a_server_that_closes_every_connection_is_down_until_it_answers(cluster: Cluster) -> None:
+    cluster.answer(PROMETHEUS, "/api/v1/query", "", status=0)
+    with cluster.monitoring() as monitoring:
+        with pytest.raises(ServerDownError, match="its pod does not answer"):
+            monitoring.now("up")
+        assert len(cluster.forwards()) == 2
+        cluster.answer(PROMETHEUS, "/api/v1/query", vector(({}, 1)))
+        assert [one.value for one in monitoring.now("up")] == [1]
+
+
+def test_a_server_that_does_not_answer_in_time_is_down(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.monitoring.ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent, cluster.monitoring() as monitoring:
+        port = silent.getsockname()[1]
+        monkeypatch.setattr(PortForward, "port", port)
+        with pytest.raises(ServerDownError, match=r"no answer in 0.2 s"):
+            monitoring.now("up")
 
 
 def test_a_stack_that_names_its_cluster_is_asked_for_there(cluster: Cluster) -> None:
     stack = settings(cluster={"context": "prod"}, observability={"mode": "bundled"})
-    with Monitoring(stack, cluster.monitoring().environment):
-        pass
+    cluster.answer(PROMETHEUS, "/api/v1/query", vector())
+    with Monitoring(stack, cluster.monitoring().environment) as monitoring:
+        monitoring.now("up")
     (call,) = cluster.calls()
     assert call[:2] == ["--context", "prod"]
-
-
-def test_without_kubectl_that_is_what_is_said(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="no kubectl"):
-        Monitoring(settings(), {"PATH": str(tmp_path)}).__enter__()
 
 
 def test_without_a_cluster_that_is_what_is_said(cluster: Cluster) -> None:
@@ -133,12 +161,6 @@ def test_without_a_cluster_that_is_what_is_said(cluster: Cluster) -> None:
     monitoring.environment["KUBECONFIG"] = "/nowhere/config"
     with pytest.raises(CommandError, match="there is no cluster"):
         monitoring.__enter__()
-
-
-def test_why_the_proxy_does_not_start_is_said(cluster: Cluster) -> None:
-    (cluster.folder / "kubectl").write_text("#!/bin/sh\necho no such context >&2\nexit 1\n")
-    with pytest.raises(CommandError, match="no such context"):
-        cluster.monitoring().__enter__()
 
 
 @pytest.mark.parametrize(("mode", "said"), [("off", "is off"), ("operator", "is operator")])

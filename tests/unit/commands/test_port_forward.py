@@ -1,0 +1,137 @@
+"""The way to one server."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from commands.errors import BAD_INPUT, FAILED, CommandError
+from commands.port_forward import PortForward, ServerDownError
+from components.observability.addresses import LOKI
+from tests.unit.commands.cluster import Cluster
+
+KUBECTL = ("kubectl", "--context", "prod", "--namespace", "monitoring")
+HANGS = "#!/bin/sh\nexec sleep 60\n"
+
+
+@contextmanager
+def forward(cluster: Cluster, port: int = 0) -> Iterator[PortForward]:
+    begun = PortForward(LOKI, KUBECTL, cluster.monitoring().environment, port)
+    try:
+        yield begun
+    finally:
+        begun.end()
+
+
+def test_kubectl_picks_a_port_that_this_machine_only_can_reach(cluster: Cluster) -> None:
+    with forward(cluster) as begun:
+        assert begun.port == cluster.forwards()[0].port
+    (call,) = cluster.calls()
+    assert call == [
+        *(*KUBECTL[1:], "port-forward", "--address", "127.0.0.1", "--pod-running-timeout=5s"),
+        *("service/loki", ":3100"),
+    ]
+
+
+def test_another_port_can_be_wanted(cluster: Cluster) -> None:
+    with forward(cluster, 4000) as begun:
+        assert begun.port
+    assert cluster.calls()[0][-1] == "4000:3100"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            'Error from server (NotFound): services "loki" not found',
+            r"^there is no loki \(.* not found\): run `make up`$",
+        ),
+        (
+            "The connection to the server 127.0.0.1:6443 was refused",
+            r"^the cluster does not answer \(.* refused\): see `make local-status`$",
+        ),
+        ("error: context was not found", "^cannot reach loki: context was not found$"),
+        ('error: pods "loki-0" is forbidden', '^cannot reach loki: pods "loki-0" is forbidden$'),
+    ],
+)
+def test_why_there_is_no_way_is_said(cluster: Cluster, said: str, message: str) -> None:
+    cluster.says("port-forward", "", said, 1)
+    with forward(cluster) as begun, pytest.raises(CommandError, match=message) as error:
+        _ = begun.port
+    assert error.value.exit_code == BAD_INPUT
+    assert not isinstance(error.value, ServerDownError)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("error: timed out waiting for the condition", "it has no pod"),
+        ("error: unable to forward port because pod is not running. Current status=Pending",) * 2,
+    ],
+)
+def test_a_server_without_a_running_pod_is_down(cluster: Cluster, said: str, reason: str) -> None:
+    cluster.says("port-forward", "", said, 1)
+    with forward(cluster) as begun, pytest.raises(ServerDownError) as error:
+        _ = begun.port
+    pods = "kubectl --context prod --namespace monitoring get pods"
+    assert str(error.value) == f"loki is down ({reason.removeprefix('error: ')}): see `{pods}`"
+
+
+def test_a_cluster_that_says_nothing_is_not_waited_for_for_ever(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.port_forward.START_SECONDS", 0.2)
+    (cluster.folder / "kubectl").write_text(HANGS)
+    with forward(cluster) as begun:
+        with pytest.raises(CommandError, match="no answer from the cluster") as error:
+            _ = begun.port
+        assert error.value.exit_code == FAILED
+        assert not begun.is_running
+
+
+def test_without_kubectl_that_is_what_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no kubectl"):
+        PortForward(LOKI, KUBECTL, {"PATH": str(tmp_path)})
+
+
+def test_the_port_stays_open_however_often_it_is_used(cluster: Cluster) -> None:
+    """kubectl prints a line for each connection, more than a pipe holds."""
+    kubectl = cluster.folder / "kubectl"
+    kubectl.write_text(kubectl.read_text().replace('"Handling', '"x" * 40_000 + "Handling'))
+    cluster.answer(LOKI, "/ready", "yes")
+    with forward(cluster) as begun:
+        for _ in range(4):
+            connection = HTTPConnection("127.0.0.1", begun.port, timeout=5)
+            connection.request("GET", "/ready?")
+            assert connection.getresponse().status == 200
+            connection.close()
+
+
+def test_it_ends_with_the_pod_and_says_so(cluster: Cluster) -> None:
+    cluster.answer(LOKI, "/ready", "", status=0)
+    with forward(cluster) as begun:
+        connection = HTTPConnection("127.0.0.1", begun.port, timeout=5)
+        connection.request("GET", "/ready?")
+        begun.wait()
+        connection.close()
+        assert begun.said == "error: lost connection to pod"
+        assert not begun.is_running
+
+
+def test_a_kubectl_that_does_not_listen_is_ended_all_the_same(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.port_forward._END_SECONDS", 0.2)
+    kubectl = cluster.folder / "kubectl"
+    kubectl.write_text(
+        "#!/bin/sh\ntrap '' TERM\necho 'Forwarding from 127.0.0.1:1 -> 2'\nwhile :; do :; done\n"
+    )
+    begun = PortForward(LOKI, KUBECTL, cluster.monitoring().environment)
+    assert begun.port == 1
+    start = time.monotonic()
+    begun.end()
+    assert not begun.is_running
+    assert time.monotonic() - start < 3
