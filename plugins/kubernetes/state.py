@@ -242,8 +242,8 @@ def _secret_texts(value: Any, *, secret: bool = False) -> Iterator[str]:
         for item in value:
             yield from _secret_texts(item, secret=secret)
     elif secret and isinstance(value, str):
-        yield value
-        yield _base64(value)
+        # Lines, since a quoted value has its line ends written in another way.
+        yield from (value, _base64(value), *value.splitlines())
 
 
 def _base64(text: str) -> str:

@@ -119,6 +119,13 @@ def test_a_refusal_that_quotes_a_secret_value_does_not_show_it():
     )
 
 
+def test_a_refusal_that_quotes_a_secret_of_several_lines_shows_none_of_them():
+    message = state.redacted(
+        'Invalid value: "first\\nsecond\\n"', {"key": Secret("first\nsecond\n")}
+    )
+    assert message == 'Invalid value: "[secret]\\n[secret]\\n"'
+
+
 def test_an_object_is_named_by_its_namespace_and_name():
     assert state.id_of(LIVE) == "n/a"
     assert state.id_of({"metadata": {"name": "a"}}) == "a"
