@@ -24,6 +24,7 @@ import (
 	"beacon/internal/version"
 )
 
+// service is the program's name, and what it calls itself where nobody has named it.
 const service = "beacon"
 
 // The codes the process ends with. A crash injected on purpose has faults.ExitCode.
@@ -78,7 +79,7 @@ func serve(stdout io.Writer) int {
 	signal.Notify(reload, syscall.SIGHUP)
 
 	id := server.Identity{
-		Service:   service,
+		Service:   cmp.Or(os.Getenv("OTEL_SERVICE_NAME"), service),
 		Version:   version.Version,
 		Track:     cmp.Or(os.Getenv("TRACK"), "stable"),
 		Pod:       cmp.Or(os.Getenv("POD_NAME"), hostname()),

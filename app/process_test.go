@@ -387,6 +387,25 @@ func TestTracesOfTheLastRequestsAreSentAtTheEnd(t *testing.T) {
 	}
 }
 
+func TestAProcessCallsItselfWhatItsDeploymentCallsIt(t *testing.T) {
+	receiver := otlptest.New(t)
+	p := start(t, "drain: 0s\ntracing: {endpoint: "+receiver.URL+", sampleRatio: 1}\n", "OTEL_SERVICE_NAME=shop")
+	if line := p.logged("starting"); line["service"] != "shop" {
+		t.Errorf("the line is %v", line)
+	}
+	if status, err := get(http.DefaultClient, p.serving().api+"/"); err != nil || status != http.StatusOK {
+		t.Fatal(status, err)
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.code(); code != 0 {
+		t.Errorf("the exit code is %d", code)
+	}
+	spans := receiver.Spans()
+	if len(spans) != 1 || spans[0].Resource["service.name"] != "shop" {
+		t.Errorf("the spans are %+v", spans)
+	}
+}
+
 func TestWhatTheSDKComplainsOfIsALineOfTheLog(t *testing.T) {
 	p := start(t, "tracing: {endpoint: 'http://127.0.0.1:1'}\n", "OTEL_RESOURCE_ATTRIBUTES=broken")
 	if line := p.logged("tracing"); line["level"] != "warn" || !strings.Contains(fmt.Sprint(line["error"]), "broken") {

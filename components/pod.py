@@ -80,7 +80,7 @@ def _container(
             {"name": "http", "container_port": service.port, "protocol": "TCP"},
             {"name": "admin", "container_port": service.admin_port, "protocol": "TCP"},
         ],
-        "env": _environment(identity.track or "stable", resources.limits),
+        "env": _environment(identity, resources.limits),
         "resources": bounds(resources.requests, resources.limits, amount(pods.temporary_storage)),
         "startup_probe": _probe(pods.probes.startup),
         "liveness_probe": _probe(pods.probes.liveness),
@@ -94,9 +94,11 @@ def _container(
     }
 
 
-def _environment(track: str, limits: Compute) -> "list[EnvVarArgsDict]":
+def _environment(identity: Identity, limits: Compute) -> "list[EnvVarArgsDict]":
     return [
-        {"name": "TRACK", "value": track},
+        # What its metrics and its log lines are labelled with.
+        {"name": "OTEL_SERVICE_NAME", "value": identity.name},
+        {"name": "TRACK", "value": identity.track or "stable"},
         {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
         {
             "name": "POD_NAMESPACE",

@@ -67,6 +67,7 @@ def test_go_keeps_to_the_limits() -> None:
 
 def test_the_service_is_told_who_it_is() -> None:
     env = {one["name"]: one for one in container()["env"]}
+    assert env["OTEL_SERVICE_NAME"]["value"] == "beacon"
     assert env["TRACK"]["value"] == "stable"
     assert env["POD_NAME"]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
 
