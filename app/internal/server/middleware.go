@@ -61,9 +61,13 @@ func (s *Server) observe(next http.Handler) http.Handler {
 				}
 			}
 			status := rec.statusOr(http.StatusOK)
-			if panicked != nil {
-				// The answer is cut off, whatever its status said.
+			switch panicked {
+			case nil:
+			case http.ErrAbortHandler:
 				status = statusAborted
+			default:
+				// The answer is cut off, whatever its status said.
+				status = http.StatusInternalServerError
 			}
 			path := route(r.Pattern)
 			s.metrics.Observe(r.Method, cmp.Or(path, "unmatched"), status, time.Since(start), span.TraceID())
@@ -78,8 +82,8 @@ func (s *Server) observe(next http.Handler) http.Handler {
 	})
 }
 
-// statusAborted stands in metrics and logs for an answer that could not be ended: the client went
-// away, or the handler failed in the middle of it.
+// statusAborted stands in metrics and logs for an answer that nobody waited for: the client went
+// away.
 const statusAborted = 499
 
 // logRequest leaves out the query and all headers: they may hold secrets.

@@ -78,7 +78,7 @@ func TestAPanicIsAnErrorThatIsCountedLoggedAndSurvived(t *testing.T) {
 	}
 }
 
-func TestAPanicInTheMiddleOfAnAnswerCutsTheConnection(t *testing.T) {
+func TestAPanicInTheMiddleOfAnAnswerCutsTheConnectionAndIsCountedAsAnError(t *testing.T) {
 	f := newFixture(t, "")
 	server := httptest.NewServer(f.observe(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
@@ -94,8 +94,11 @@ func TestAPanicInTheMiddleOfAnAnswerCutsTheConnection(t *testing.T) {
 	if err == nil {
 		t.Error("the client takes half an answer for a whole one")
 	}
-	if got := f.metric("http_requests_total"); !strings.Contains(got, `status="499"} 1`) {
+	if got := f.metric("http_requests_total"); !strings.Contains(got, `status="500"} 1`) {
 		t.Errorf("counted is %s", got)
+	}
+	if !strings.Contains(f.log.String(), `"level":"error","message":"request"`) || !strings.Contains(f.log.String(), `"status":500`) {
+		t.Errorf("the log is %s", f.log)
 	}
 }
 
