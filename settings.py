@@ -56,6 +56,8 @@ Backend = Literal["ingress", "gateway"]
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Replicas = Annotated[int, Field(ge=1, le=1000)]
 Percent = Annotated[int, Field(ge=0, le=100)]
+_PROFILING_PORT = 6060
+"""Where the service serves pprof."""
 
 
 class Service(Section):
@@ -584,6 +586,7 @@ class Settings(Section):
         yield from self._namespaces()
         yield from self._disruptions()
         yield from self._shutdown()
+        yield from self._ports()
         yield from self._quota()
         yield from self._observability()
 
@@ -624,6 +627,14 @@ class Settings(Section):
                 grace,
                 f"more than the {needed:g} s of config.drain and config.timeouts.shutdown",
             )
+
+    def _ports(self) -> Iterator[Problem]:
+        """A pod whose ports are not all free would crash at every start."""
+        taken = {"service.port": self.service.port, "service.adminPort": self.service.admin_port}
+        for key, port in taken.items():
+            if self.config.profiling and port == _PROFILING_PORT:
+                allowed = "another port, or config.profiling false: pprof is served on this one"
+                yield Problem(key, port, allowed)
 
     def _quota(self) -> Iterator[Problem]:
         quota, resources = self.namespace.quota, self.workload.resources

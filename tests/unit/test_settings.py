@@ -256,6 +256,14 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
         ),
         ({"service": {"adminPort": 8080}}, "service.adminPort is 8080: use another port than"),
         (
+            {"service": {"port": 6060}, "config": {"profiling": True}},
+            "service.port is 6060: use another port, or config.profiling false: pprof is served on",
+        ),
+        (
+            {"service": {"adminPort": 6060}, "config": {"profiling": True}},
+            "service.adminPort is 6060: use another port, or config.profiling false",
+        ),
+        (
             {"release": {"strategy": "rolling", "canary": CANARY["canary"]}},
             'release.strategy is "rolling": use "canary", or leave release.canary out',
         ),
