@@ -11,11 +11,11 @@ from components.namespace import Namespace
 from components.observability.observability import Observability
 from components.observability.trace_receiver import TraceReceiver
 from components.release import Release
-from components.routing import ROUTERS, TrafficSplit
+from components.routing import ROUTERS, RouterArgs, TrafficSplit
 from settings import Track, from_pulumi
 
 settings = from_pulumi(built=Path("app/VERSION"))
-service, routing = settings.service, settings.routing
+service, config, routing = settings.service, settings.config, settings.routing
 
 cluster = Provider(
     "cluster",
@@ -54,7 +54,7 @@ release = Release(
             "namespace": namespace.name,
             "service": service,
             "pods": settings.workload,
-            "config": settings.config,
+            "config": config,
             "autoscaling": settings.autoscaling,
             "disruption": settings.disruption,
             "network": settings.network,
@@ -67,9 +67,8 @@ release = Release(
 
 split = TrafficSplit(routing.host, routing.paths, release.backends, routing.testers)
 released = pulumi.ResourceOptions(providers=[cluster], depends_on=[release])
-router = ROUTERS[routing.backend](
-    service.name, {"namespace": namespace.name, "split": split, "settings": routing}, opts=released
-)
+routed = RouterArgs(namespace=namespace.name, split=split, settings=routing, config=config)
+router = ROUTERS[routing.backend](service.name, routed, opts=released)
 
 served = pulumi.ResourceOptions(providers=[cluster], depends_on=[router])
 observability = Observability("observability", {"settings": settings}, opts=served)

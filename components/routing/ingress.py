@@ -1,5 +1,6 @@
 """Routing by Ingresses: ingress-nginx's canary annotations, which Traefik ≥ 3.7 serves too."""
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -8,11 +9,17 @@ from pulumi_kubernetes.networking.v1 import Ingress
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
 from components.unset import without_unset
+from schemas.values import seconds
+from settings import ServiceConfig
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict
 
 _NGINX = "nginx.ingress.kubernetes.io"
+_BODY_BYTES = 2**20
+"""Longest request body that nginx lets through by itself."""
+_SECONDS = 60
+"""How long it waits by itself for the service to take, or to send, the next bytes."""
 # Proxies publish an address for an Ingress with routes of its own; a canary Ingress has none.
 _SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
@@ -23,12 +30,13 @@ class IngressRouter(Router):
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:
         name, split = self.identity.name, args["split"]
         published = args["settings"].ingress.await_address
-        annotations = {} if published else _SKIP_AWAIT
+        bounds = _bounds(args["config"])
+        annotations = bounds | ({} if published else _SKIP_AWAIT)
         stable = self._ingress(f"{name}-ingress", args, split.stable, annotations, opts)
         if split.canary:
             # The proxy ignores a canary Ingress that no other Ingress has the host and paths of.
             after = pulumi.ResourceOptions(parent=self, depends_on=[stable])
-            annotations = _canary_annotations(split, split.canary)
+            annotations = bounds | _canary_annotations(split, split.canary)
             self._ingress(f"{name}-ingress-canary", args, split.canary, annotations, after)
 
     def _ingress(
@@ -62,6 +70,16 @@ class IngressRouter(Router):
             },
             opts=opts,
         )
+
+
+def _bounds(config: ServiceConfig) -> dict[str, str]:
+    """What the service allows, where the proxy would not: bytes and seconds."""
+    wanted = {
+        "proxy-body-size": (config.limits.body_bytes, _BODY_BYTES),
+        "proxy-read-timeout": (ceil(seconds(config.timeouts.write)), _SECONDS),
+        "proxy-send-timeout": (ceil(seconds(config.timeouts.read)), _SECONDS),
+    }
+    return {f"{_NGINX}/{key}": str(value) for key, (value, most) in wanted.items() if value > most}
 
 
 def _canary_annotations(split: TrafficSplit, canary: Backend) -> dict[str, str]:

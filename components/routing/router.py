@@ -6,7 +6,7 @@ import pulumi
 
 from components.labels import Identity
 from components.routing.split import TrafficSplit
-from settings import RoutingSettings
+from settings import RoutingSettings, ServiceConfig
 
 
 class RouterArgs(TypedDict):
@@ -16,6 +16,8 @@ class RouterArgs(TypedDict):
     split: TrafficSplit
     settings: RoutingSettings
     """Which IngressClass or Gateway serves."""
+    config: ServiceConfig
+    """How long and how large requests may be."""
 
 
 class Router(pulumi.ComponentResource):

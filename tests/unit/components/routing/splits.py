@@ -25,12 +25,23 @@ def split(
     return TrafficSplit("beacon.localhost", paths, tuple(backends), testers or CanaryTesters())
 
 
-def routed(backend: BackendName, traffic: TrafficSplit, **routing: Any) -> Registry:
+def routed(
+    backend: BackendName,
+    traffic: TrafficSplit,
+    config: dict[str, Any] | None = None,
+    **routing: Any,
+) -> Registry:
     """What a back end registers for a split."""
-    stack = settings(routing={"backend": backend, **routing})
+    stack = settings(routing={"backend": backend, **routing}, config=config or {})
     return run(
         lambda: ROUTERS[backend](
-            "beacon", {"namespace": "home", "split": traffic, "settings": stack.routing}
+            "beacon",
+            {
+                "namespace": "home",
+                "split": traffic,
+                "settings": stack.routing,
+                "config": stack.config,
+            },
         )
     )
 

@@ -1,5 +1,7 @@
 """Ingresses with ingress-nginx's canary annotations."""
 
+from typing import Any
+
 from settings import CanaryTesters
 from tests.unit.components.routing.splits import NGINX, routed, split
 
@@ -57,3 +59,37 @@ def test_the_class_is_what_the_settings_say() -> None:
     registry = routed("ingress", split(), ingress={"className": "traefik"})
     for ingress in registry.of_kind("Ingress"):
         assert ingress.inputs["spec"]["ingressClassName"] == "traefik"
+
+
+def bounds(config: dict[str, Any]) -> list[dict[str, str]]:
+    """What the proxy is told beside the canary's share, by Ingress."""
+    registry = routed("ingress", split(), config)
+    return [
+        {
+            key.removeprefix(NGINX): value
+            for key, value in ingress.inputs["metadata"].get("annotations", {}).items()
+            if key.startswith(f"{NGINX}proxy-")
+        }
+        for ingress in registry.of_kind("Ingress")
+    ]
+
+
+def test_the_proxy_lets_through_what_the_service_allows_on_either_track() -> None:
+    allowed = {
+        "limits": {"bodyBytes": 16_777_216},
+        "timeouts": {"read": "61s", "write": "1m30.5s"},
+    }
+    told = {
+        "proxy-body-size": "16777216",
+        "proxy-read-timeout": "91",
+        "proxy-send-timeout": "61",
+    }
+    assert bounds(allowed) == [told, told]
+
+
+def test_the_proxy_keeps_its_own_bounds_where_the_service_allows_no_more() -> None:
+    allowed = {
+        "limits": {"bodyBytes": 1_048_576},
+        "timeouts": {"read": "60s", "write": "1m"},
+    }
+    assert bounds(allowed) == [{}, {}]
