@@ -14,7 +14,7 @@ from components.config_file import CONFIG_FILE, ConfigFile
 from components.credentials import CredentialNames
 from components.labels import Identity
 from components.observability.trace_receiver import TraceReceiver
-from components.peer import TO_DNS, Peer
+from components.peer import TO_DNS, Peer, peers_at
 from components.pod import pod_spec
 from components.unset import unless_zero, without_unset
 from settings import (
@@ -181,7 +181,12 @@ class Workload(pulumi.ComponentResource):
         )
 
     def _network_policy(self) -> NetworkPolicy:
-        network, traces = self._args["network"], self._args.get("traces")
+        network, namespace = self._args["network"], self._args["namespace"]
+        traces, upstream = self._args.get("traces"), self._args["config"].upstream
+        reaches = [
+            *(traces.peers if traces else ()),
+            *(peers_at(upstream, namespace) if upstream else ()),
+        ]
         return NetworkPolicy(
             f"{self._name}-network",
             metadata=self._metadata(),
@@ -192,7 +197,7 @@ class Workload(pulumi.ComponentResource):
                     Peer(network.proxy_namespace, ("http",)).ingress,
                     Peer(network.monitoring_namespace, ("admin",)).ingress,
                 ],
-                "egress": [TO_DNS, *([traces.peer.egress] if traces else [])],
+                "egress": [TO_DNS, *(peer.egress for peer in reaches)],
             },
             opts=self._child,
         )

@@ -1,7 +1,6 @@
 """What each server is called and where it answers. Everything else derives from here."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from components.peer import Peer
 
@@ -24,12 +23,6 @@ class Address:
     def peer(self, namespace: str, *ports: int) -> Peer:
         """The server's pods. Without ``ports``, the one of this address."""
         return Peer(namespace, ports or (self.port,), {"app.kubernetes.io/name": self.server})
-
-
-def port_of(url: str) -> int:
-    """The port that a URL leads to, also where it does not say."""
-    parts = urlsplit(url)
-    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 PROMETHEUS = Address("prometheus", 9090)

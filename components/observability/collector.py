@@ -11,7 +11,6 @@ from components.observability.addresses import (
     JAEGER_OTLP,
     LOKI,
     PROMETHEUS,
-    port_of,
 )
 from components.observability.server import (
     SECRETS,
@@ -22,7 +21,7 @@ from components.observability.server import (
     Tcp,
 )
 from components.observability.text import as_yaml
-from components.peer import Peer
+from components.peer import Peer, port_of
 from components.versions import IMAGES
 from schemas.observability import LogsSettings, ServerResources
 from settings import Compute, Settings

@@ -1,14 +1,10 @@
 """Where the service sends its spans."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from components.observability.addresses import COLLECTOR, port_of
-from components.peer import Peer
+from components.observability.addresses import COLLECTOR
+from components.peer import Peer, peers_at
 from settings import Settings
-
-_SHORTEST = 2
-"""Labels of the shortest name that leads into another namespace: Service and namespace."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +12,8 @@ class TraceReceiver:
     """An OTLP/HTTP receiver."""
 
     url: str
-    peer: Peer
-    """Who answers, as far as the URL tells: a namespace's pods, or anybody."""
+    peers: tuple[Peer, ...]
+    """Who answers, as far as the URL tells."""
 
     @classmethod
     def of(cls, settings: Settings) -> "TraceReceiver | None":
@@ -26,13 +22,7 @@ class TraceReceiver:
         match observability.mode:
             case "bundled":
                 namespace = settings.network.monitoring_namespace
-                return cls(COLLECTOR.url(namespace), COLLECTOR.peer(namespace))
+                return cls(COLLECTOR.url(namespace), (COLLECTOR.peer(namespace),))
             case "operator" if url := observability.operator.collector:
-                return cls(url.rstrip("/"), Peer(_namespace_in(url), (port_of(url),)))
+                return cls(url.rstrip("/"), peers_at(url, settings.namespace.name))
         return None
-
-
-def _namespace_in(url: str) -> str | None:
-    labels = (urlsplit(url).hostname or "").split(".")
-    is_service = len(labels) == _SHORTEST or labels[_SHORTEST : _SHORTEST + 1] == ["svc"]
-    return labels[1] if is_service else None

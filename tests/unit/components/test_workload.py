@@ -146,7 +146,7 @@ def egress(traces: TraceReceiver | None) -> list[dict[str, Any]]:
 
 def test_the_pods_reach_the_receiver_of_traces_and_know_its_address() -> None:
     collector = Peer("watch", (4318,), {"app": "collector"})
-    receiver = TraceReceiver("http://collector.watch.svc:4318", collector)
+    receiver = TraceReceiver("http://collector.watch.svc:4318", (collector,))
     assert egress(receiver)[1:] == [
         {
             "to": [
@@ -163,10 +163,17 @@ def test_the_pods_reach_the_receiver_of_traces_and_know_its_address() -> None:
 
 
 def test_a_receiver_outside_the_cluster_is_reached_by_its_port_alone() -> None:
-    assert egress(TraceReceiver("https://otlp.example.com", Peer(None, (443,))))[1:] == [
+    assert egress(TraceReceiver("https://otlp.example.com", (Peer(None, (443,)),)))[1:] == [
         {"ports": [{"port": 443, "protocol": "TCP"}]}
     ]
 
 
 def test_without_a_receiver_the_pods_reach_only_dns() -> None:
     assert len(egress(None)) == 1
+
+
+def test_the_pods_reach_what_a_relay_asks() -> None:
+    registry = workload(config={"upstream": "http://shop.store.svc/stock"})
+    assert registry.one("NetworkPolicy")["spec"]["egress"][1:] == [
+        {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "store"}}}]}
+    ]

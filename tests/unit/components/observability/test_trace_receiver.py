@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from components.observability.trace_receiver import TraceReceiver
 from components.peer import Peer
 from tests.unit.stacks import settings
@@ -16,7 +14,7 @@ def receiver(**observability: Any) -> TraceReceiver | None:
 def test_bundled_they_go_to_the_stacks_collector() -> None:
     assert receiver(mode="bundled") == TraceReceiver(
         "http://collector.monitoring.svc:4318",
-        Peer("monitoring", (4318,), {"app.kubernetes.io/name": "collector"}),
+        (Peer("monitoring", (4318,), {"app.kubernetes.io/name": "collector"}),),
     )
 
 
@@ -25,20 +23,13 @@ def test_off_nothing_is_traced() -> None:
     assert receiver(mode="operator") is None
 
 
-@pytest.mark.parametrize(
-    ("url", "namespace", "port"),
-    [
-        ("http://collector.tracing:4318", "tracing", 4318),
-        ("http://collector.tracing.svc:4318/", "tracing", 4318),
-        ("http://collector.tracing.svc.cluster.local:4318", "tracing", 4318),
-        ("https://otlp.example.com", None, 443),
-        ("http://collector", None, 80),
-    ],
-)
-def test_an_operators_collector_is_where_its_name_says(
-    url: str, namespace: str | None, port: int
-) -> None:
-    found = receiver(mode="operator", operator={"collector": url})
-    assert found
-    assert found.peer == Peer(namespace, (port,))
-    assert not found.url.endswith("/")
+def test_an_operators_collector_is_where_its_name_says() -> None:
+    for url, peer in {
+        "http://collector.tracing.svc:4318/": Peer("tracing"),
+        "http://collector": Peer("beacon-test"),
+        "https://otlp.example.com": Peer(None, (443,)),
+    }.items():
+        found = receiver(mode="operator", operator={"collector": url})
+        assert found
+        assert found.peers == (peer,)
+        assert not found.url.endswith("/")
