@@ -1,6 +1,7 @@
 """One version of the service, running: its pods, their number, their configuration and bounds."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pulumi
@@ -17,6 +18,7 @@ from components.observability.trace_receiver import TraceReceiver
 from components.peer import TO_DNS, Peer, peers_at
 from components.pod import pod_spec
 from components.unset import unless_zero, without_unset
+from schemas.values import count, count_down
 from settings import (
     Autoscaling,
     Disruption,
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from pulumi_kubernetes.autoscaling.v2 import MetricSpecArgsDict
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
-_ROLLOUT = pulumi.CustomTimeouts(create="15m", update="15m")
-"""For the slowest rollout that makes progress; one that makes none fails after its own deadline."""
+_SHORTEST_WAIT = 900
+"""Seconds that every rollout is waited for."""
 
 
 class WorkloadTemplate(TypedDict):
@@ -138,8 +140,30 @@ class Workload(pulumi.ComponentResource):
                     },
                 }
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=needs, custom_timeouts=_ROLLOUT),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=needs, custom_timeouts=self._patience()
+            ),
         )
+
+    def _patience(self) -> pulumi.CustomTimeouts:
+        """For a rollout whose every pod takes as long to start, and to end, as it may.
+
+        Not the deadline once more for every pod: Pulumi's provider takes no notice of it, and would
+        wait for hours for a rollout that makes no progress.
+        """
+        scaling, pods = self._args["autoscaling"], self._args["pods"]
+        rollout, startup, readiness = pods.rollout, pods.probes.startup, pods.probes.readiness
+        most = scaling.max_replicas if scaling.enabled else pods.replicas
+        surge, fewer = count(rollout.max_surge, most), count_down(rollout.max_unavailable, most)
+        turns = ceil(most / max(surge + fewer, 1))
+        starts = startup.initial_delay_seconds + startup.period_seconds * startup.failure_threshold
+        turn = (
+            max(starts, readiness.initial_delay_seconds)
+            + rollout.min_ready_seconds
+            + pods.termination_grace_period_seconds
+        )
+        seconds = max(_SHORTEST_WAIT, rollout.progress_deadline_seconds + turns * turn)
+        return pulumi.CustomTimeouts(create=f"{seconds}s", update=f"{seconds}s")
 
     def _autoscaler(self, opts: pulumi.ResourceOptions) -> None:
         scaling = self._args["autoscaling"]

@@ -276,6 +276,11 @@ def count(value: int | str, of: int) -> int:
     return value if isinstance(value, int) else -(-of * int(value.rstrip("%")) // 100)
 
 
+def count_down(value: int | str, of: int) -> int:
+    """The same, rounded down: Kubernetes does so with pods that a rollout takes away."""
+    return value if isinstance(value, int) else of * int(value.rstrip("%")) // 100
+
+
 DECRYPTED: Final = object()
 """Validation context: the engine has decrypted the values already."""
 

@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
     from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
-_TIMEOUTS = pulumi.CustomTimeouts(create="10m", update="10m")
 _TMP_BYTES = Decimal(64 * 2**20)
 _STARTS_WITHIN = 900
 """Seconds; to read a write-ahead log again after a crash can take minutes."""
+_WAIT = f"{_STARTS_WITHIN + 300}s"
+"""For the slowest start, and until then for the volume and the image."""
+_TIMEOUTS = pulumi.CustomTimeouts(create=_WAIT, update=_WAIT)
 
 
 SECRETS = PurePosixPath("/run/secrets/server")

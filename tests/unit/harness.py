@@ -28,6 +28,8 @@ class Registered:
     parent: str
     depends_on: frozenset[str]
     retain_on_delete: bool
+    waits: tuple[str, str]
+    """How long its creation and its update are waited for; empty: as long as the provider does."""
 
     def is_of(self, kind: str) -> bool:
         """Whether this is a provider's resource of ``kind``, not a component of that name."""
@@ -113,6 +115,7 @@ class _Monitor(MockMonitor):
                 request.parent,
                 frozenset(request.dependencies),
                 request.retainOnDelete,
+                (request.customTimeouts.create, request.customTimeouts.update),
             )
         return response
 

@@ -177,3 +177,46 @@ def test_the_pods_reach_what_a_relay_asks() -> None:
     assert registry.one("NetworkPolicy")["spec"]["egress"][1:] == [
         {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "store"}}}]}
     ]
+
+
+def waits(**changes: Any) -> tuple[str, str]:
+    """How long the Deployment's creation and its update are waited for."""
+    registry = workload(**changes)
+    deployment = registry.resources[registry.urn_of("Deployment", "beacon-stable")]
+    return deployment.waits
+
+
+def test_a_rollout_is_given_what_its_pods_may_take_one_after_the_other() -> None:
+    one_by_one = {"maxSurge": 1, "maxUnavailable": 0, "minReadySeconds": 60}
+    given = waits(autoscaling={"maxReplicas": 20}, workload={"rollout": one_by_one})
+    # 300 s without progress; 20 times 60 s to start, 60 s to be ready, 30 s to end.
+    assert given == ("3300s", "3300s")
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({"rollout": {"maxSurge": "45%", "maxUnavailable": 0}}, 2 * 90),
+        ({"rollout": {"maxSurge": 0, "maxUnavailable": "25%"}}, 5 * 90),
+        ({"rollout": {"maxSurge": 0, "maxUnavailable": "1%"}}, 10 * 90),
+        ({"replicas": 1}, 90),
+        ({"rollout": {"maxSurge": 10}, "terminationGracePeriodSeconds": 60}, 60 + 60),
+        ({"rollout": {"maxSurge": 10}, "probes": {"readiness": {"initialDelaySeconds": 70}}}, 100),
+        (
+            {
+                "rollout": {"maxSurge": 10},
+                "probes": {"startup": {"initialDelaySeconds": 5, "periodSeconds": 2}},
+            },
+            5 + 2 * 60 + 30,
+        ),
+    ],
+)
+def test_a_rollouts_wait_follows_its_pace(changes: dict[str, Any], seconds: int) -> None:
+    rollout = {**changes.get("rollout", {}), "progressDeadlineSeconds": 3600}
+    pods = {"replicas": 10, **changes, "rollout": rollout}
+    given = waits(autoscaling={"enabled": False}, workload=pods)
+    assert given == (f"{3600 + seconds}s", f"{3600 + seconds}s")
+
+
+def test_the_fastest_rollout_is_given_a_quarter_of_an_hour() -> None:
+    assert waits() == ("900s", "900s")

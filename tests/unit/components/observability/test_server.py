@@ -245,3 +245,11 @@ def test_a_server_is_restarted_only_where_it_does_not_even_listen() -> None:
     assert probes["livenessProbe"]["tcpSocket"] == {"port": 9000}
     patient = probes["livenessProbe"]["failureThreshold"] * probes["livenessProbe"]["periodSeconds"]
     assert patient >= 60
+
+
+def test_a_server_is_waited_for_longer_than_it_may_take_to_start() -> None:
+    registry = made()
+    probe = container(registry)["startupProbe"]
+    server = registry.resources[registry.urn_of("StatefulSet", "one")]
+    for wait in server.waits:
+        assert int(wait.removesuffix("s")) > probe["periodSeconds"] * probe["failureThreshold"]
