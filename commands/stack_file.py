@@ -1,12 +1,15 @@
 """A stack's configuration file, edited in place: comments, order and quotes stay as they are."""
 
 import re
-from collections.abc import MutableMapping
 from io import StringIO
 from pathlib import Path
 from typing import Any, Self
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import CommentMark, YAMLError
+from ruamel.yaml.scalarstring import ScalarString
+from ruamel.yaml.tokens import CommentToken
 
 from commands.files import write_whole
 
@@ -26,8 +29,21 @@ def forget_salt(stack: str) -> None:
     path = path_of(stack)
     text = path.read_text()
     without = re.sub(r"(?m)^encryptionsalt:.*(?:\n[ \t]+.*)*\n?", "", text)
-    if without != text and not re.search(r"(?m)^\s*(?:- )?secure:", text):
+    if without != text and not _may_have_secret(text):
         write_whole(path, without)
+
+
+def _may_have_secret(text: str) -> bool:
+    try:
+        return _has_secret(YAML(typ="safe", pure=True).load(text))
+    except YAMLError:
+        return True
+
+
+def _has_secret(node: object) -> bool:
+    if isinstance(node, dict):
+        return "secure" in node or any(_has_secret(value) for value in node.values())
+    return isinstance(node, list) and any(_has_secret(value) for value in node)
 
 
 class StackFile:
@@ -46,26 +62,39 @@ class StackFile:
         self._document: Any = self._yaml.load(self.path.read_text())
 
     @property
-    def release(self) -> MutableMapping[str, Any]:
+    def release(self) -> CommentedMap:
         """The ``slipway:release`` block, to be read and changed."""
-        return self._document["config"].setdefault("slipway:release", {})
+        return self._document["config"].setdefault("slipway:release", CommentedMap())
 
     def pin_stable(self, version: str, digest: str) -> Self:
         """Let every request that no canary takes reach ``version``, exactly as published."""
-        self.release["stable"] = {"version": version, "digest": digest}
-        return self
+        return self._update("stable", {"version": version, "digest": digest})
 
     def start_canary(self, version: str, weight: int, digest: str | None) -> Self:
         """Send ``weight`` percent to ``version``; without a digest it is built from ``app/``."""
-        canary: dict[str, Any] = {"version": version, "weight": weight}
-        if digest is not None:
-            canary["digest"] = digest
-        self.release["canary"] = canary
-        return self
+        pinned = {} if digest is None else {"digest": digest}
+        return self._update("canary", {"version": version, "weight": weight, **pinned})
 
     def end_canary(self) -> Self:
         """Send everything to stable."""
-        self.release.pop("canary", None)
+        if "canary" in self.release:
+            _remove(self.release, "canary")
+        return self
+
+    def _update(self, track: str, values: dict[str, Any]) -> Self:
+        if track not in self.release:
+            _add(self.release, track, CommentedMap(values))
+            return self
+        version = self.release[track]
+        for key in version.keys() - values.keys():
+            _remove(version, key)
+        for key, value in values.items():
+            if key not in version:
+                _add(version, key, value)
+            elif isinstance(old := version[key], ScalarString):
+                version[key] = type(old)(value)  # in the same quotes
+            else:
+                version[key] = value
         return self
 
     def save(self) -> None:
@@ -73,3 +102,53 @@ class StackFile:
         text = StringIO()
         self._yaml.dump(self._document, text)
         write_whole(self.path, text.getvalue())
+
+
+# The parser keeps the lines from a value up to the next one, such as the comment above the next
+# section, with that value: they have to move when it is not the last of its block any more.
+
+
+def _add(block: CommentedMap, key: str, value: object) -> None:
+    after = _take_lines(*_last(block, next(reversed(block)))) if block else ""
+    block[key] = value
+    _give_lines(*_last(block, key), after)
+
+
+def _remove(block: CommentedMap, key: str) -> None:
+    keys = list(block)
+    at = keys.index(key)
+    after = _take_lines(*_last(block, key))
+    del block[key]
+    if neighbour := keys[at - 1 : at] or keys[at + 1 : at + 2]:
+        _give_lines(*_last(block, neighbour[0]), after)
+
+
+def _last(block: CommentedMap, key: str) -> tuple[CommentedMap, str]:
+    """The value that is written last of what stands under ``key``: its block and its key there."""
+    value = block[key]
+    if isinstance(value, CommentedMap) and value and not value.fa.flow_style():
+        return _last(value, next(reversed(value)))
+    return block, key
+
+
+def _take_lines(block: CommentedMap, key: str) -> str:
+    """Cut off the lines after a value; a comment on its own line stays."""
+    comments = block.ca.items.get(key)
+    if not comments or not comments[2]:
+        return ""
+    beside, _, lines = comments[2].value.partition("\n")
+    if beside:
+        comments[2].value = f"{beside}\n"
+    else:
+        comments[2] = None
+    return lines
+
+
+def _give_lines(block: CommentedMap, key: str, lines: str) -> None:
+    if not lines:
+        return
+    comments = block.ca.items.setdefault(key, [None, None, None, None])
+    if comments[2]:
+        comments[2].value += lines
+    else:
+        comments[2] = CommentToken(f"\n{lines}", CommentMark(0), None)

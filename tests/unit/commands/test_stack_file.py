@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from commands import stack_file
+from commands.stack_file import StackFile
 
 SALT = "encryptionsalt: v1:abc=:v1:def\n"
 
@@ -22,11 +23,27 @@ def test_the_salt_that_pulumi_writes_is_taken_back(file: Path, salt: str) -> Non
     assert file.read_text() == "# Mine.\nconfig:\n  slipway:service:\n    name: beacon\n"
 
 
-def test_a_salt_that_a_secret_needs_stays(file: Path) -> None:
-    text = f"config:\n  slipway:image:\n    password:\n      secure: v1:xyz\n{SALT}"
+@pytest.mark.parametrize(
+    "login",
+    [
+        "\n    password:\n      secure: v1:xyz",
+        " {username: u, password: {secure: v1:xyz}}",
+        '\n    - "secure": v1:xyz',
+        " {cut: off",
+    ],
+    ids=["block", "flow", "list", "no YAML"],
+)
+def test_a_salt_that_a_secret_may_need_stays(file: Path, login: str) -> None:
+    text = f"config:\n  slipway:image:{login}\n{SALT}"
     file.write_text(text)
     stack_file.forget_salt("dev")
     assert file.read_text() == text
+
+
+def test_a_salt_is_not_kept_for_the_word_of_a_comment(file: Path) -> None:
+    file.write_text(f"config: {{}} # {{secure: nothing}}\n{SALT}")
+    stack_file.forget_salt("dev")
+    assert file.read_text() == "config: {} # {secure: nothing}\n"
 
 
 def test_a_file_keeps_its_mode(file: Path) -> None:
@@ -34,3 +51,60 @@ def test_a_file_keeps_its_mode(file: Path) -> None:
     file.chmod(0o640)
     stack_file.forget_salt("dev")
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+COMMENTED = """\
+config:
+  slipway:release: # what runs
+    strategy: canary
+    # The version of all customers.
+    stable: # never by hand
+      version: "1.0.0" # as tested
+    # The end of the release.
+
+  # Who reaches it: ask the network team.
+  slipway:routing:
+    host: beacon.localhost
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        COMMENTED,
+        COMMENTED.replace('\n      version: "1.0.0" # as tested', ' {version: "1.0.0"}').replace(
+            "stable: # never by hand", "stable:"
+        ),
+    ],
+    ids=["block", "flow"],
+)
+def test_a_release_from_canary_to_promotion_changes_nothing_but_values(
+    file: Path, text: str
+) -> None:
+    file.write_text(text)
+    StackFile("dev").pin_stable("1.0.0", "sha256:a").start_canary("1.1.0", 10, None).save()
+    StackFile("dev").start_canary("1.1.0", 50, "sha256:b").save()
+    with_canary = file.read_text().splitlines()
+    StackFile("dev").pin_stable("1.1.0", "sha256:b").end_canary().save()
+    without = file.read_text()
+    is_flow = "{" in text
+    pinned = (
+        text.replace('"1.0.0"}', '"1.1.0", digest: sha256:b}')
+        if is_flow
+        else text.replace('"1.0.0" # as tested', '"1.1.0" # as tested\n      digest: sha256:b')
+    )
+    assert without == pinned
+    canary = ["    canary:", "      version: 1.1.0", "      weight: 50", "      digest: sha256:b"]
+    at = with_canary.index(canary[0])
+    assert with_canary[at : at + 5] == [*canary, "    # The end of the release."]
+
+
+def test_the_end_of_a_canary_leaves_the_comment_after_it(file: Path) -> None:
+    file.write_text(
+        COMMENTED.replace(
+            "    # The end",
+            "    canary:\n      version: 1.1.0\n      weight: 10 # percent\n    # The end",
+        )
+    )
+    StackFile("dev").end_canary().save()
+    assert file.read_text() == COMMENTED
