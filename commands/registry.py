@@ -46,6 +46,11 @@ def _inspect(reference: str, environment: Mapping[str, str], *shown: str) -> str
             timeout=LOOK_UP_SECONDS,
             check=False,
         )
+    except FileNotFoundError:
+        raise CommandError(
+            f"there is no buildx and no docker on this machine, to look up {reference} with: "
+            "install one, or run `make local-up`"
+        ) from None
     except subprocess.TimeoutExpired:
         message = f"the registry of {reference} did not answer within {LOOK_UP_SECONDS} s"
         raise CommandError(message, FAILED) from None

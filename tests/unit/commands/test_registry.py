@@ -71,3 +71,8 @@ def test_a_registry_that_does_not_answer_is_named(tmp_path: Path) -> None:
     buildx.chmod(0o755)
     with pytest.raises(CommandError, match=rf"cannot look up {IMAGE}:1.0.0: connection refused"):
         published_digest(IMAGE, "1.0.0", {"PATH": str(tmp_path)})
+
+
+def test_a_machine_without_buildx_is_told_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=f"no buildx and no docker .* look up {IMAGE}:1.0.0"):
+        published_digest(IMAGE, "1.0.0", {"PATH": str(tmp_path)})
