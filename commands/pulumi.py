@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 from commands.errors import FAILED, CommandError
 from commands.stack_file import PROJECT, forget_salt
@@ -19,6 +18,7 @@ from commands.turn import OTHER_RUN_SECONDS
 
 _SALT_OF_THE_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
 """A stack file without a salt uses the state's: what one machine encrypts, another one reads."""
+_FILE_BACKEND = "file://"
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 
 
@@ -138,10 +138,12 @@ class Stack:
         return False
 
     def _locks(self) -> Iterator[Lock]:
-        backend = urlparse(self.environment.get("PULUMI_BACKEND_URL", ""))
-        if backend.scheme != "file":
+        backend = self.environment.get("PULUMI_BACKEND_URL", "")
+        if not backend.startswith(_FILE_BACKEND):
             return
-        folder = Path(backend.path) / ".pulumi" / "locks"
+        # As Pulumi reads it: `~` is a home folder, and relative is to where it runs.
+        given = backend.removeprefix(_FILE_BACKEND).partition("?")[0]
+        folder = PROJECT / Path(given).expanduser() / ".pulumi" / "locks"
         for file in folder.glob(f"organization/*/{self.name}/*.json"):
             try:
                 content = json.loads(file.read_text())

@@ -7,6 +7,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from commands import pulumi
 from commands.pulumi import Lock, Stack
 
 HERE = socket.gethostname()
@@ -53,3 +56,30 @@ def test_a_stack_that_was_never_deployed_has_made_no_namespace(tmp_path: Path) -
     new = stack(tmp_path, None)
     new.select()
     assert new.namespaces() == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("file://{home}/backend", "backend"),
+        ("file://~/backend", "backend"),
+        ("file://~", "."),
+        ("file://backend?no_tmp_dir=true", "backend"),
+        ("file://./backend", "backend"),
+    ],
+)
+def test_a_lock_of_a_process_that_is_gone_is_found_in_any_file_backend(
+    url: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(pulumi, "PROJECT", tmp_path)
+    lock = tmp_path / folder / ".pulumi" / "locks" / "organization" / "slipway" / "dev" / "1.json"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps({"pid": ended(), "hostname": HERE}))
+    stuck = stack(tmp_path, None)
+    calls = tmp_path / "calls"
+    cli = (tmp_path / "pulumi").read_text()
+    (tmp_path / "pulumi").write_text(cli.replace("\n", f'\necho "$1" >> {calls}\n', 1))
+    environment = {**stuck.environment, "PULUMI_BACKEND_URL": url.format(home=tmp_path)}
+    Stack("dev", environment).select()
+    assert "cancel" in calls.read_text().split()
