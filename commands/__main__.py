@@ -15,6 +15,7 @@ from commands.command import command
 from commands.errors import CommandError
 from commands.ground import Ground
 from commands.monitoring import Monitoring, check_mode
+from commands.note import Note
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE, Release, parse_version
 from commands.switch import is_on
@@ -48,21 +49,46 @@ class Run:
     ground: Ground
     environment: Mapping[str, str]
 
+    @property
+    def note(self) -> Note:
+        return Note(Layout().root / "moves" / f"{self.stack.name}.json")
+
+    @property
     def release(self) -> Release:
-        self.stack.select()
-        return Release(self.stack, self.settings, self.environment)
+        return Release(self.stack, self.settings, self.environment, self.note)
+
+    def check(self, arguments: argparse.Namespace) -> None:
+        """Refuse what the settings and the machine rule out; nothing is started to know that."""
+        match arguments.command:
+            case "canary":
+                self.release.check_canary(arguments.version, arguments.weight)
+            case "promote":
+                self.release.check_promotion()
+            case "down":
+                self._check_consent(arguments.arguments)
+            case _:
+                pass
+
+    def prepare(self, arguments: argparse.Namespace) -> None:
+        """Build and start what this machine lacks for the command."""
+        moves_traffic = arguments.command in MOVE_TRAFFIC
+        self.ground.prepare(
+            builds=arguments.command == "up" or moves_traffic,
+            another_version=moves_traffic and bool(getattr(arguments, "version", "")),
+        )
 
     def update(self, *arguments: str, plan: Path | None = None) -> None:
         """``pulumi up``, then what runs.
 
-        A stack on the cluster at hand is updated at once. One that names its cluster shows its
-        preview first and, on a terminal, asks. With a ``plan`` nothing happens that is not in it.
+        A stack on the project's own node is updated at once. Any other one shows its preview first
+        and, on a terminal, asks. With a ``plan`` nothing happens that is not in it.
         """
         self.stack.select()
+        is_whole = not arguments
         arguments = (
             *self._consent(),
-            *(["--skip-preview"] if self._is_at_hand else []),
-            *self._refresh(),
+            *(["--skip-preview"] if self.ground.has_own_node else []),
+            *self._refresh(arguments),
             *arguments,
         )
         if plan is not None:
@@ -74,6 +100,8 @@ class Run:
                 self.stack.up(*ALL_BUT_OBSERVABILITY, *arguments)
             self.ground.build_images()
         self.stack.up(*arguments)
+        if is_whole:
+            self.note.clear()
         self.status()
 
     def ask_gate(self) -> None:
@@ -82,29 +110,39 @@ class Run:
 
     def preview(self, *arguments: str) -> None:
         self.stack.select()
-        self.stack.preview(*self._refresh(), *arguments)
+        self.stack.preview(*self._refresh(arguments), *arguments)
 
     def down(self, *arguments: str) -> None:
-        """``pulumi destroy``, which asks where :meth:`update` asks."""
+        """``pulumi destroy``, which asks where :meth:`update` asks, and is refused where it cannot.
+
+        What is not on the project's own node may serve somebody.
+        """
+        self._check_consent(arguments)
         self.stack.select()
         self.stack.destroy(*self._consent(), *arguments)
 
-    @property
-    def _is_at_hand(self) -> bool:
-        return self.settings.cluster.context is None
+    def _check_consent(self, arguments: Sequence[str]) -> None:
+        if self._consent() and not self.ground.has_own_node and not {"--yes", "-y"} & {*arguments}:
+            raise CommandError(
+                f"{self.stack.name} is not on this project's own node, and nobody can be asked "
+                f"here: to delete it, `make down STACK={self.stack.name} ARGS=--yes`"
+            )
 
     def _consent(self) -> Sequence[str]:
         """What lets Pulumi go on without asking; nothing where there is somebody to ask."""
-        # As Pulumi sees it: a CI may give its commands a terminal at which nobody sits.
-        ask = not self._is_at_hand and sys.stdin.isatty() and "CI" not in self.environment
-        return () if ask else ("--yes",)
+        # A CI may give its commands a terminal at which nobody sits.
+        is_ci = self.environment.get("CI", "").lower() not in ("", "0", "false", "no", "off")
+        asks = not self.ground.has_own_node and sys.stdin.isatty() and not is_ci
+        return () if asks else ("--yes",)
 
-    def _refresh(self) -> Sequence[str]:
-        """Let Pulumi look at what there is, where the state is about a cluster that is gone.
+    def _refresh(self, arguments: Sequence[str]) -> Sequence[str]:
+        """Let Pulumi look at what there is, where the state is about a node that is gone.
 
-        A cluster at hand is made anew at will, and what ran on it is not there any more.
+        The project's own node is made anew at will, and what ran on it is not there any more. Of
+        another cluster nobody knows whether it is another one, so that is only told.
         """
-        if not self._is_at_hand or not (known := self.stack.namespaces()):
+        is_named = self.settings.cluster.context is not None
+        if is_named or not (known := self.stack.namespaces()):
             return ()
         try:
             found = cluster.namespaces(known, environment=self.environment)
@@ -113,8 +151,15 @@ class Run:
         if found == known:
             return ()
         gone = ", ".join(sorted(name for name in known if found.get(name) != known[name]))
-        print(f"not what the last update left, so the state is refreshed: namespace {gone}")
-        return ("--refresh",)
+        if self.ground.has_own_node:
+            print(f"not what the last update left, so the state is refreshed: namespace {gone}")
+            return ("--refresh",)
+        if not any(argument.startswith("--refresh") for argument in arguments):
+            print(
+                f"not what the last update left: namespace {gone}. If the cluster was made anew, "
+                "use `make up ARGS=--refresh`; if it is another one, another context"
+            )
+        return ()
 
     def status(self) -> None:
         status.show(self.stack.outputs(), self.environment, self.settings.cluster.context)
@@ -123,6 +168,9 @@ class Run:
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse what can be refused before anything is looked at."""
     is_on("FORCE", getattr(arguments, "force", ""))
+    if arguments.stack.endswith((".yaml", ".yml")):
+        name = Path(arguments.stack).stem.removeprefix("Pulumi.")
+        raise CommandError(f"STACK={arguments.stack} is a file: use the stack's name, {name}")
     if version := getattr(arguments, "version", ""):
         parse_version(version)
     plan = getattr(arguments, "plan", None)
@@ -150,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("canary", "rollback"):
             command.add_argument("--version", default="")
         if name == "canary":
-            command.add_argument("--weight", default="")
+            command.add_argument("--weight", type=_weight, default="")
         if name == "promote":
             command.add_argument("--force", default="")
     for name, module in LOOK.items():
@@ -184,20 +232,32 @@ def _execute(arguments: argparse.Namespace) -> None:
         _look(arguments)
         return
     _check(arguments)
-    # A release command mends what app/VERSION contradicts: it pins the version before.
-    moves_traffic = arguments.command in MOVE_TRAFFIC
-    settings = load(arguments.stack, None if moves_traffic else VERSION_FILE)
-    weight = _weight(arguments.weight) if arguments.command == "canary" else 0
-    ground = Ground(settings)
-    ground.prepare(builds=arguments.command == "up" or moves_traffic)
-    variables = {**os.environ, **ground.variables()}
-    run = Run(Stack(arguments.stack, variables), settings, ground, variables)
+    run = _run(arguments)
+    run.prepare(arguments)
     changes = arguments.command in (*MOVE_TRAFFIC, "up", "down")
     with turn(arguments.stack, Layout().root / "turns") if changes else nullcontext():
-        _perform(run, arguments, weight)
+        # Minutes may have passed, in which another command has changed the stack file.
+        now = _run(arguments)
+        if now.settings != run.settings:
+            now.prepare(arguments)
+        _perform(now, arguments)
 
 
-def _perform(run: Run, arguments: argparse.Namespace, weight: int) -> None:
+def _run(arguments: argparse.Namespace) -> Run:
+    """The command on its stack, as the stack file is now."""
+    # A release command mends what app/VERSION contradicts: it pins the version before.
+    built = None if arguments.command in MOVE_TRAFFIC else VERSION_FILE
+    settings = load(arguments.stack, built)
+    ground = Ground(settings)
+    variables = {**os.environ, **ground.variables()}
+    run = Run(Stack(arguments.stack, variables), settings, ground, variables)
+    run.check(arguments)
+    return run
+
+
+def _perform(run: Run, arguments: argparse.Namespace) -> None:
+    if arguments.command in MOVE_TRAFFIC:
+        run.stack.select()
     match arguments.command:
         case "up":
             run.update(*arguments.arguments, plan=arguments.plan)
@@ -208,15 +268,15 @@ def _perform(run: Run, arguments: argparse.Namespace, weight: int) -> None:
         case "status":
             run.status()
         case "canary":
-            print(run.release().canary(arguments.version, weight))
+            print(run.release.canary(arguments.version, arguments.weight))
             run.update()
         case "promote":
             if run.settings.release.canary and not is_on("FORCE", arguments.force):
                 run.ask_gate()
-            print(run.release().promote())
+            print(run.release.promote())
             run.update()
         case "rollback":
-            print(run.release().rollback(arguments.version or None))
+            print(run.release.rollback(arguments.version or None))
             run.update()
 
 

@@ -30,16 +30,25 @@ class Ground:
         """The variables for work on the stack; one that names its cluster uses the user's."""
         return environment(has=self._has)
 
-    def prepare(self, *, builds: bool) -> None:
+    @property
+    def has_own_node(self) -> bool:
+        """Whether the stack is on the node that this project runs, and on no cluster of a user's.
+
+        That is so where the stack names no context and ``KUBECONFIG`` no other cluster.
+        """
+        return self._has.needs_node
+
+    def prepare(self, *, builds: bool, another_version: bool = False) -> None:
         """Build and start what this machine lacks: for a preview that is less than for an update.
 
         A cluster runs here only for a stack that names none, a builder only when ``builds`` and a
-        version is to be built. What the machine cannot have is refused before anything is touched.
+        version is to be built, or ``another_version`` than the settings have is to be built or
+        looked for. What the machine cannot have is refused before anything is touched.
         """
         if builds and self._has.needs_node:
             self._refuse_grafana()
         tracks = self._settings.release.tracks.values()
-        is_built = builds and any(track.digest is None for track in tracks)
+        is_built = another_version or (builds and any(track.digest is None for track in tracks))
         self._up(self._has if is_built else replace(self._has, docker=True))
 
     def prepare_cli(self) -> None:

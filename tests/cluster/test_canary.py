@@ -1,12 +1,15 @@
 """A weighted canary on both back ends: shares, promotion and rollback under steady requests."""
 
+import os
+import signal
+import subprocess
 import time
 from typing import get_args
 
 import pytest
 
 from settings import Backend
-from tests.cluster.project import Project, wait_until
+from tests.cluster.project import Project, read_until, wait_until
 from tests.cluster.traffic import SteadyLoad, versions_of
 
 pytestmark = pytest.mark.timeout(900)
@@ -77,6 +80,17 @@ def test_a_rollback_takes_the_canary_out_within_five_seconds(project: Project) -
         time.sleep(6)
     assert load.failures == []
     assert load.last_seen["1.2.0"] - ended < 5
+    assert set(versions_of(project.host, 100)) == {"1.1.0"}
+
+
+def test_a_rollback_that_was_cut_off_is_finished_and_goes_no_further(project: Project) -> None:
+    project.make("canary", "VERSION=1.2.0", "WEIGHT=50")
+    process = project.start("rollback", subprocess.PIPE)
+    read_until("canary 1.2.0 ended", process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert "as the last rollback wrote" in project.make("rollback").stdout
+    settle(project, "1.1.0")
     assert set(versions_of(project.host, 100)) == {"1.1.0"}
 
 

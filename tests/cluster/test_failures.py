@@ -78,6 +78,23 @@ def test_an_image_that_crashes_is_reported_while_the_old_one_serves_on(project: 
     assert set(changes(project.make("up").stdout)) == {"unchanged"}
 
 
+def test_a_canary_that_crashes_is_ended_by_a_rollback(project: Project) -> None:
+    before = project.file.read_text()
+    with project.config() as config:
+        config["slipway:workload"].setdefault("rollout", {})["progressDeadlineSeconds"] = 20
+    stable = project.get().headers["X-Version"]
+    project.edit_source('func init() { panic("crashes at start") }')
+    project.fails("canary", "VERSION=1.1.0", "WEIGHT=10")
+    assert "canary 1.1.0 ended" in project.make("rollback").stdout
+    assert "beacon-canary" not in project.kubectl("get", "deployments", "--output", "name")
+    assert project.get().headers["X-Version"] == stable
+    main = project.folder / "app" / "main.go"
+    main.write_text(main.read_text().partition("\nfunc init() { panic")[0])
+    (project.folder / "app" / "VERSION").write_text(f"{stable}\n")
+    project.file.write_text(before)
+    project.make("up")
+
+
 def test_ctrl_c_in_the_middle_of_an_update_loses_nothing(project: Project) -> None:
     project.edit_source("// Interrupted by hand.")
     process = project.start("up", subprocess.PIPE)

@@ -61,9 +61,23 @@ def test_without_a_version_to_build_no_builder_is_started(stack, builds, started
     assert [has.needs_builder for has in started] == [False]
 
 
+def test_a_version_that_the_stack_file_does_not_have_yet_may_have_to_be_built(started):
+    pinned = settings(release={"stable": {"version": "1.0.0", "digest": DIGEST}})
+    Ground(pinned).prepare(builds=True, another_version=True)
+    assert [has.needs_builder for has in started] == [True]
+
+
 def test_a_stack_that_names_its_cluster_needs_no_node(started):
-    Ground(settings(cluster={"context": "prod"})).prepare(builds=True)
+    named = Ground(settings(cluster={"context": "prod"}))
+    named.prepare(builds=True)
     assert [has.needs_node for has in started] == [False]
+    assert not named.has_own_node
+
+
+@pytest.mark.parametrize(("has", "is_own"), [(HERE, True), (THEIRS, False)])
+def test_the_node_is_the_projects_own_where_the_user_has_no_cluster(has, is_own, monkeypatch):
+    monkeypatch.setattr(ground, "machine", lambda _: has)
+    assert Ground(settings()).has_own_node is is_own
 
 
 def test_grafana_is_refused_before_anything_is_started_where_it_cannot_be_had(started):
@@ -118,6 +132,8 @@ class Steps:
     """A stack, and the ground under it, that write down what is done with them."""
 
     images_lack: bool = False
+    has_own_node: bool = True
+    name: str = "dev"
     made: dict[str, str] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
 
@@ -172,18 +188,43 @@ def test_an_update_that_is_held_to_a_plan_leaves_nothing_out():
     assert steps.done == ["select", "images", "up --yes --skip-preview --plan plan.json"]
 
 
+def on_their_cluster(steps: Steps, **variables: str) -> Run:
+    steps.has_own_node = False
+    return Run(cast("Stack", steps), settings(), cast("Ground", steps), variables)
+
+
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize(
-    ("variables", "arguments"), [({}, ""), ({"CI": "true"}, "--yes")], ids=["person", "ci"]
-)
-def test_nobody_is_asked_where_nobody_sits_at_the_terminal(variables, arguments, monkeypatch):
+@pytest.mark.parametrize("ci", [None, "", "false", "0"])
+def test_a_person_is_asked_about_a_cluster_that_is_not_the_projects_own(ci, monkeypatch):
     monkeypatch.setattr(commands.sys.stdin, "isatty", lambda: True)
-    steps = Steps(images_lack=False)
-    stack = settings(cluster={"context": "prod"})
-    run = Run(cast("Stack", steps), stack, cast("Ground", steps), variables)
+    steps = Steps()
+    run = on_their_cluster(steps, **({} if ci is None else {"CI": ci}))
     run.update()
     run.down()
-    assert steps.done == ["select", f"up {arguments}", "select", f"destroy {arguments}"]
+    assert steps.done == ["select", "up ", "select", "destroy "]
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(("terminal", "ci"), [(True, "true"), (False, "")])
+def test_where_nobody_can_be_asked_an_update_goes_on_and_a_deletion_has_to_be_confirmed(
+    terminal, ci, monkeypatch
+):
+    monkeypatch.setattr(commands.sys.stdin, "isatty", lambda: terminal)
+    steps = Steps()
+    run = on_their_cluster(steps, CI=ci)
+    run.update()
+    with pytest.raises(CommandError, match="make down STACK=dev ARGS=--yes") as refused:
+        run.down()
+    assert refused.value.exit_code == BAD_INPUT
+    assert steps.done == ["select", "up --yes"]
+    run.down("--yes")
+    assert steps.done[-1].startswith("destroy --yes")
+
+
+def test_a_stack_on_the_projects_own_node_is_deleted_at_once():
+    steps = Steps()
+    Run(cast("Stack", steps), settings(), cast("Ground", steps), {}).down()
+    assert steps.done == ["select", "destroy --yes"]
 
 
 @pytest.mark.usefixtures("quiet")
@@ -221,3 +262,18 @@ def test_a_cluster_that_is_named_is_not_taken_for_another(monkeypatch):
     monkeypatch.setattr(commands.cluster, "namespaces", lambda *_, **__: pytest.fail("asked"))
     steps = Steps(made={"home": "1"})
     assert "--refresh" not in steps_of_an_update(steps, cluster={"context": "prod"})[-1]
+
+
+@pytest.mark.usefixtures("quiet")
+def test_the_state_of_a_users_cluster_is_never_refreshed_unasked(monkeypatch, capsys):
+    monkeypatch.setattr(commands.cluster, "namespaces", lambda *_, **__: {})
+    steps = Steps(made={"home": "1"})
+    run = on_their_cluster(steps, CI="true")
+    run.update()
+    assert steps.done[-1] == "up --yes"
+    told = capsys.readouterr().out
+    assert "not what the last update left: namespace home" in told
+    assert "ARGS=--refresh" in told
+    run.update("--refresh")
+    assert steps.done[-1] == "up --yes --refresh"
+    assert capsys.readouterr().out == ""

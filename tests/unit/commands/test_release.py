@@ -1,5 +1,7 @@
 """What the release commands write into a stack file, and what they refuse."""
 
+import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,6 +11,7 @@ import pytest
 from commands import release as release_module
 from commands import stack_file
 from commands.errors import BAD_INPUT, CommandError
+from commands.note import Note
 from commands.pulumi import Stack
 from commands.release import Release
 from settings import Settings
@@ -55,6 +58,7 @@ class Bench:
         self.published: dict[str, str] = {}
         self.running: dict[str, Any] = {}
         self.ran: list[dict[str, Any]] = []
+        self.note = Note(folder / "moves" / "dev.json")
         monkeypatch.setattr(stack_file, "PROJECT", folder)
         monkeypatch.setattr(release_module, "VERSION_FILE", self.version_file)
         monkeypatch.setattr(
@@ -77,7 +81,18 @@ class Bench:
             release=SimpleNamespace(strategy=written["strategy"], **tracks),
         )
         stack = FakeStack(self.running, self.ran)
-        return Release(cast(Stack, stack), cast(Settings, settings), {})
+        return Release(cast(Stack, stack), cast(Settings, settings), {}, self.note)
+
+    def deploy(self) -> None:
+        """What an update does that succeeds."""
+        written = self.written()
+        self.ran.insert(0, json.loads(json.dumps(written)))
+        self.running = {
+            track: runs(written[track]["version"], written[track].get("digest", OLD))
+            for track in ("stable", "canary")
+            if track in written
+        }
+        self.note.clear()
 
     def written(self) -> dict[str, Any]:
         return dict(stack_file.StackFile("dev").release)
@@ -147,6 +162,10 @@ def test_rollback_without_a_canary_returns_to_the_stable_version_before(bench: B
     [
         ("1.1.0", 101, "WEIGHT=101 is out of bounds: use a percentage from 0 to 100"),
         ("1.1.0", -1, "WEIGHT=-1 is out of bounds"),
+        ("", 10, "VERSION= is not a version"),
+        ("1.1.0-x-", 10, "VERSION=1.1.0-x- is not a version"),
+        (f"1.1.0-{'x' * 70}", 10, "is not a version"),
+        ("1.1.0+build", 10, "VERSION=1.1.0+build is not a version"),
         ("latest", 10, "VERSION=latest is not a version"),
         ("1.0.0", 10, "VERSION=1.0.0 is what stable runs already"),
         ("0.1.0", 10, "VERSION=0.1.0 is not published"),
@@ -157,7 +176,7 @@ def test_a_canary_that_cannot_be_is_refused_and_nothing_is_written(
     bench: Bench, version: str, weight: int, says: str
 ) -> None:
     bench.running["stable"] = runs("1.0.0", OLD)
-    with pytest.raises(CommandError, match=says.replace(".", r"\.")) as refused:
+    with pytest.raises(CommandError, match=re.escape(says)) as refused:
         bench.release().canary(version, weight)
     assert refused.value.exit_code == BAD_INPUT
     assert bench.file.read_text() == STACK_FILE
@@ -184,3 +203,94 @@ def test_rollback_of_a_stack_that_ran_one_version_only_is_refused(bench: Bench) 
     bench.ran[:] = [{"stable": {"version": "1.0.0"}}]
     with pytest.raises(CommandError, match="has never run another stable version"):
         bench.release().rollback()
+
+
+def with_canary(bench: Bench) -> None:
+    """Stable 1.1.0 after 1.0.0, and a canary 1.2.0, all of it deployed."""
+    bench.file.write_text(
+        STACK_FILE.replace("version: 1.0.0", f"version: 1.1.0\n      digest: {OLD}")
+    )
+    bench.ran[:] = [{"stable": {"version": "1.0.0", "digest": NEW}}]
+    bench.deploy()
+    bench.release().canary("1.2.0", 10)
+    bench.deploy()
+
+
+def test_a_rollback_that_was_cut_off_is_finished_and_not_made_twice(bench: Bench) -> None:
+    with_canary(bench)
+    assert "canary 1.2.0 ended" in bench.release().rollback()
+    written = bench.file.read_text()
+    told = bench.release().rollback()
+    assert told.count("\n") == 0
+    assert "stable 1.1.0, as the last rollback wrote" in told
+    assert bench.file.read_text() == written
+    bench.deploy()
+    assert "1.1.0 -> 1.0.0" in bench.release().rollback()
+    assert "stable 1.0.0, as the last rollback wrote" in bench.release().rollback()
+    assert bench.written()["stable"]["version"] == "1.0.0"
+
+
+def test_a_promotion_that_was_cut_off_is_finished(bench: Bench) -> None:
+    with_canary(bench)
+    bench.release().promote()
+    written = bench.file.read_text()
+    bench.release().check_promotion()
+    assert "stable 1.2.0, as the last promotion wrote" in bench.release().promote()
+    assert bench.file.read_text() == written
+    bench.deploy()
+    with pytest.raises(CommandError, match="no canary"):
+        bench.release().promote()
+
+
+def test_a_promotion_that_was_cut_off_can_be_rolled_back(bench: Bench) -> None:
+    with_canary(bench)
+    bench.release().promote()
+    bench.release().rollback()
+    assert bench.written()["stable"] == {"version": "1.1.0", "digest": OLD}
+
+
+def test_a_rollback_of_a_canary_that_never_came_up_ends_it(bench: Bench) -> None:
+    with_canary(bench)
+    bench.release().rollback()
+    bench.release().canary("1.3.0", 10)
+    assert "canary 1.3.0 ended" in bench.release().rollback()
+    assert bench.written()["stable"]["version"] == "1.1.0"
+    bench.release().rollback()
+    assert bench.written()["stable"]["version"] == "1.1.0"
+
+
+def test_a_version_typed_into_the_file_is_rolled_back_to_what_ran(bench: Bench) -> None:
+    with_canary(bench)
+    bench.release().rollback()
+    file = stack_file.StackFile("dev").pin_stable("1.4.0", NEW)
+    file.save()
+    bench.release().rollback()
+    assert bench.written()["stable"] == {"version": "1.1.0", "digest": OLD}
+
+
+def test_a_rollback_names_a_version_to_go_further_than_the_one_that_was_cut_off(
+    bench: Bench,
+) -> None:
+    with_canary(bench)
+    bench.release().rollback()
+    bench.published["0.9.0"] = NEW
+    bench.release().rollback("0.9.0")
+    assert bench.written()["stable"]["version"] == "0.9.0"
+
+
+def test_another_weight_keeps_the_image_that_the_canary_runs(bench: Bench) -> None:
+    with_canary(bench)
+    bench.running["canary"] = runs("1.2.0", NEW)
+    bench.release().canary("1.2.0", 50)
+    canary = {"version": "1.2.0", "weight": 50, "digest": NEW}
+    assert bench.written()["canary"] == canary
+    bench.release().canary("1.2.0", 60)
+    assert bench.written()["canary"] == {**canary, "weight": 60}
+
+
+def test_a_canary_that_never_came_up_is_built_again(bench: Bench) -> None:
+    with_canary(bench)
+    bench.release().canary("1.3.0", 10)
+    bench.running["canary"] = runs("1.3.0", NEW)
+    bench.release().canary("1.3.0", 10)
+    assert bench.written()["canary"] == {"version": "1.3.0", "weight": 10}
