@@ -20,6 +20,7 @@ from commands.pulumi import Stack
 from commands.release import VERSION_FILE, Release, parse_version
 from commands.switch import is_on
 from commands.turn import turn
+from components.labels import OWN
 from local.layout import Layout
 from settings import Settings, load
 
@@ -84,6 +85,7 @@ class Run:
         and, on a terminal, asks. With a ``plan`` nothing happens that is not in it.
         """
         self.stack.select()
+        self._refuse_foreign()
         is_whole = not arguments
         arguments = (
             *self._consent(),
@@ -126,6 +128,22 @@ class Run:
             raise CommandError(
                 f"{self.stack.name} is not on this project's own node, and nobody can be asked "
                 f"here: to delete it, `make down STACK={self.stack.name} ARGS=--yes`"
+            )
+
+    def _refuse_foreign(self) -> None:
+        """Pulumi would take over a namespace that is there, close it, and delete it at the end."""
+        known, context = self.stack.namespaces(), self.settings.cluster.context
+        new = {key: name for key, name in self.settings.namespaces.items() if name not in known}
+        try:
+            theirs = new and cluster.foreign(new, environment=self.environment, context=context)
+        except CommandError:
+            return  # Pulumi says better what is wrong
+        for key in theirs:
+            labels = " ".join(f"{label}={value}" for label, value in OWN.items())
+            raise CommandError(
+                f"slipway:{key} is {new[key]}: the cluster has a namespace of that name, and "
+                f"this program has not made it. Use another name, or give it away, to be deleted "
+                f"with the stack: `kubectl label namespace {new[key]} {labels}`"
             )
 
     def _consent(self) -> Sequence[str]:

@@ -45,25 +45,20 @@ def namespaces(names: Collection[str], *, environment: Mapping[str, str]) -> dic
     return {one["metadata"]["name"]: one["metadata"]["uid"] for one in found}
 
 
-def refuse_foreign(
+def foreign(
     names: Mapping[str, str], *, environment: Mapping[str, str], context: str | None = None
-) -> None:
-    """Raise :class:`CommandError` where a namespace is there that the program has not made.
+) -> list[str]:
+    """Which of these namespaces, by their keys, the cluster has and the program has not made.
 
-    ``names`` are by their keys in the stack file. Pulumi would take such a namespace over, close it
-    to all others, and delete it together with the stack.
+    Raises :class:`CommandError` as :func:`read`.
     """
-    for one in _namespaces(names.values(), environment=environment, context=context):
-        metadata = one["metadata"]
-        if OWN.items() <= metadata.get("labels", {}).items():
-            continue
-        key, name = next(item for item in names.items() if item[1] == metadata["name"])
-        labels = " ".join(f"{label}={value}" for label, value in OWN.items())
-        raise CommandError(
-            f"slipway:{key} is {name}: the cluster has a namespace of that name which is not this "
-            f"program's. Use another name, or give it away, to be deleted with the stack: "
-            f"kubectl label namespace {name} {labels}"
-        )
+    found = _namespaces(names.values(), environment=environment, context=context)
+    theirs = {
+        one["metadata"]["name"]
+        for one in found
+        if not OWN.items() <= one["metadata"].get("labels", {}).items()
+    }
+    return [key for key, name in names.items() if name in theirs]
 
 
 def _namespaces(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from commands.cluster import namespaces, read, refuse_foreign
+from commands.cluster import foreign, namespaces, read
 from commands.errors import CommandError
 from components.labels import OWN
 from tests.unit.commands.cluster import Cluster
@@ -39,18 +39,12 @@ def test_a_namespace_that_is_there_has_an_identity(
     assert "--context" not in call
 
 
-def test_a_namespace_of_somebody_else_is_not_taken_over(cluster: Cluster) -> None:
-    theirs = namespace("monitoring", "1")
-    cluster.says("get", json.dumps(theirs))
-    with pytest.raises(CommandError, match=r"slipway:network\.monitoringNamespace is monitoring"):
-        refuse_foreign({"network.monitoringNamespace": "monitoring"}, environment=of(cluster))
-
-
-def test_a_namespace_of_the_programs_own_is_gone_on_with(cluster: Cluster) -> None:
-    ours = namespace("monitoring", "1")
+def test_a_namespace_of_somebody_else_is_told_from_the_programs_own(cluster: Cluster) -> None:
+    ours, theirs = namespace("home", "1"), namespace("monitoring", "2")
     ours["metadata"]["labels"] = {**OWN, "team": "a"}
-    cluster.says("get", json.dumps(ours))
-    refuse_foreign({"network.monitoringNamespace": "monitoring"}, environment=of(cluster))
+    cluster.says("get", json.dumps({"kind": "List", "items": [ours, theirs]}))
+    names = {"namespace.name": "home", "network.monitoringNamespace": "monitoring"}
+    assert foreign(names, environment=of(cluster)) == ["network.monitoringNamespace"]
 
 
 def test_a_cluster_that_is_named_is_asked(cluster: Cluster) -> None:

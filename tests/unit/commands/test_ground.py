@@ -168,6 +168,7 @@ def steps_of_an_update(steps: Steps, *arguments: str, **changes: Any) -> list[st
 @pytest.fixture
 def quiet(monkeypatch):
     monkeypatch.setattr(commands.status, "show", lambda *_: None)
+    monkeypatch.setattr(commands.cluster, "foreign", lambda *_, **__: [])
 
 
 @pytest.mark.usefixtures("quiet")
@@ -255,6 +256,19 @@ def test_the_state_of_a_cluster_that_was_made_anew_is_refreshed(
     monkeypatch.setattr(commands.cluster, "namespaces", namespaces)
     done = steps_of_an_update(Steps(made=known))
     assert done[-1] == f"up --yes --skip-preview{' --refresh' if is_refreshed else ''}"
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_namespace_of_somebody_else_is_not_taken_over(monkeypatch):
+    asked: list[dict[str, str]] = []
+    monkeypatch.setattr(
+        commands.cluster, "foreign", lambda names, **_: asked.append(names) or list(names)[-1:]
+    )
+    steps = Steps(made={"beacon-test": "1"})
+    with pytest.raises(CommandError, match="this program has not made it"):
+        steps_of_an_update(steps)
+    assert steps.done == ["select"]
+    assert "namespace.name" not in asked[0]
 
 
 @pytest.mark.usefixtures("quiet")
