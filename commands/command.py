@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import wraps
+from io import TextIOWrapper
 from typing import ParamSpec
 
 from commands.errors import BAD_INPUT, FAILED, CommandError
@@ -26,6 +27,9 @@ def command(run: Callable[Arguments, int]) -> Callable[Arguments, int]:
 
     @wraps(run)
     def ended(*args: Arguments.args, **kwargs: Arguments.kwargs) -> int:
+        if isinstance(sys.stdout, TextIOWrapper):
+            # Programs that it runs write to the same place: each line in its turn.
+            sys.stdout.reconfigure(line_buffering=True)
         try:
             code = run(*args, **kwargs)
             sys.stdout.flush()

@@ -1,5 +1,6 @@
 """A command ends with one message and an exit code, whatever becomes of it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -52,6 +53,31 @@ def wait() -> int:
     )
     assert result.returncode == -signal.SIGINT
     assert result.stderr == "interrupted: run the same command again to go on\n"
+
+
+def test_lines_stand_in_the_order_in_which_they_were_written() -> None:
+    program = """
+import subprocess
+from commands.command import command
+
+@command
+def deploy() -> int:
+    print("before")
+    subprocess.run(["echo", "within"], check=True)
+    print("after")
+    return 0
+
+deploy()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert result.stdout.split() == ["before", "within", "after"]
 
 
 def test_a_reader_that_has_read_enough_is_no_error() -> None:
