@@ -22,6 +22,7 @@ from commands.switch import is_on
 from commands.turn import turn
 from components.labels import OWN
 from local.layout import Layout
+from schemas.stack_file import stack_of
 from settings import Settings, load
 
 MOVE_TRAFFIC = ("canary", "promote", "rollback")
@@ -187,7 +188,7 @@ def _check(arguments: argparse.Namespace) -> None:
     """Refuse what can be refused before anything is looked at."""
     is_on("FORCE", getattr(arguments, "force", ""))
     if arguments.stack.endswith((".yaml", ".yml")):
-        name = Path(arguments.stack).stem.removeprefix("Pulumi.")
+        name = stack_of(Path(arguments.stack))
         raise CommandError(f"STACK={arguments.stack} is a file: use the stack's name, {name}")
     if version := getattr(arguments, "version", ""):
         parse_version(version)

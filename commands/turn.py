@@ -1,12 +1,12 @@
 """One command at a time works on one thing: on a stack, or on what is made once for all."""
 
-import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from commands.errors import FAILED, CommandError
+from local import files
 
 OTHER_RUN_SECONDS = 900
 """How long to wait for another run to end: longer than a cold first one of a stack."""
@@ -24,7 +24,7 @@ def turn(thing: str, folder: Path, deadline: float = OTHER_RUN_SECONDS) -> Itera
     with (folder / f"{thing}.lock").open("a") as file:
         end = time.monotonic() + deadline
         told = False
-        while not _taken(file.fileno()):
+        while not files.lock(file):
             if time.monotonic() > end:
                 message = f"another run on {thing} did not end within {deadline:g} s; end it first"
                 raise CommandError(message, FAILED)
@@ -33,11 +33,3 @@ def turn(thing: str, folder: Path, deadline: float = OTHER_RUN_SECONDS) -> Itera
                 told = True
             time.sleep(0.2)
         yield
-
-
-def _taken(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -1,8 +1,10 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and held by one process at a time."""
 
+import fcntl
 import os
 import tempfile
 from pathlib import Path
+from typing import IO
 
 PRIVATE = 0o600
 PUBLIC = 0o644
@@ -37,3 +39,12 @@ def private_folder(path: Path) -> Path:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
     return path
+
+
+def lock(file: IO[str]) -> bool:
+    """Whether this process holds `file` now, alone; the lock goes with the process."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,6 +1,5 @@
 """Everything that `pulumi up` needs and this machine lacks: started and stopped."""
 
-import fcntl
 import os
 import shutil
 import sys
@@ -8,13 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import IO
 from urllib.parse import urlsplit
 
 from local import (
     addons,
     buildx,
     debian,
+    files,
     host,
     images,
     network,
@@ -220,23 +219,15 @@ class Node:
         self.at.root.mkdir(parents=True, exist_ok=True)
         with (self.at.root / "lock").open("a+") as file:
             deadline = time.monotonic() + _OTHER_RUN
-            if not _locked(file):
+            if not files.lock(file):
                 print("Another run is at work here: waiting for it to end.", file=sys.stderr)
-            while not _locked(file):
+            while not files.lock(file):
                 if time.monotonic() > deadline:
                     raise LocalError(
                         f"Another run did not end within {_OTHER_RUN / 60:g} minutes: end it first."
                     )
                 time.sleep(0.2)
             yield
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _clear(at: Layout) -> None:

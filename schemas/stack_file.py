@@ -23,7 +23,7 @@ def path_of(stack: str) -> Path:
 
 def stack_of(path: Path) -> str:
     """The stack whose file this is."""
-    return path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+    return path.stem.removeprefix("Pulumi.")
 
 
 def read(path: Path, project: str) -> dict[str, Any]:
