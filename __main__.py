@@ -5,13 +5,13 @@ from pathlib import Path
 import pulumi
 from pulumi_kubernetes import Provider
 
-from components.credentials import Credentials
-from components.image import ContainerImage
 from components.namespace import Namespace
 from components.observability.observability import Observability
 from components.observability.trace_receiver import TraceReceiver
-from components.release import Release
 from components.routing import ROUTERS, RouterArgs, TrafficSplit
+from components.service.credentials import Credentials
+from components.service.image import ContainerImage
+from components.service.release import Release
 from settings import Track, from_pulumi
 
 settings = from_pulumi(built=Path("app/VERSION"))

@@ -20,7 +20,7 @@ from commands.pulumi import Stack
 from commands.release import VERSION_FILE, Release, parse_version
 from commands.switch import is_on
 from commands.turn import turn
-from components.labels import OWN
+from components.labels import COMMON_LABELS
 from local.layout import Layout
 from schemas.stack_file import stack_of
 from settings import Settings, load
@@ -140,7 +140,7 @@ class Run:
         except CommandError:
             return  # Pulumi says better what is wrong
         for key in theirs:
-            labels = " ".join(f"{label}={value}" for label, value in OWN.items())
+            labels = " ".join(f"{label}={value}" for label, value in COMMON_LABELS.items())
             raise CommandError(
                 f"slipway:{key} is {new[key]}: the cluster has a namespace of that name, and "
                 f"this program has not made it. Use another name, or give it away, to be deleted "

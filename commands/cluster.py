@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from commands.errors import FAILED, CommandError
-from components.labels import OWN
+from components.labels import COMMON_LABELS
 
 READ_SECONDS = 20
 
@@ -56,7 +56,7 @@ def foreign(
     theirs = {
         one["metadata"]["name"]
         for one in found
-        if not OWN.items() <= one["metadata"].get("labels", {}).items()
+        if not COMMON_LABELS.items() <= one["metadata"].get("labels", {}).items()
     }
     return [key for key, name in names.items() if name in theirs]
 

@@ -25,7 +25,9 @@ _LOG_BYTES = 64 * 2**20
 """What a container's log may take: the kubelet keeps five files of 10 MiB, and is a little late."""
 
 
-def bounds(requests: Compute, limits: Compute, storage: Decimal) -> "ResourceRequirementsArgsDict":
+def resource_requirements(
+    requests: Compute, limits: Compute, storage: Decimal
+) -> "ResourceRequirementsArgsDict":
     """What a container reserves and may use, with ``storage`` bytes of temporary files."""
 
     def of(compute: Compute, storage: Decimal) -> dict[str, str]:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 Labels = dict[str, str]
 
 _RECOMMENDED = "app.kubernetes.io"
-OWN: Labels = {f"{_RECOMMENDED}/part-of": "slipway", f"{_RECOMMENDED}/managed-by": "pulumi"}
+COMMON_LABELS: Labels = {
+    f"{_RECOMMENDED}/part-of": "slipway",
+    f"{_RECOMMENDED}/managed-by": "pulumi",
+}
 """What every object has that the program makes."""
 
 
@@ -41,4 +44,4 @@ class Identity:
     def labels(self) -> Labels:
         """The selector and what people and tools want to know besides."""
         version = {f"{_RECOMMENDED}/version": self.version} if self.version else {}
-        return {**self.selector, **OWN, **version}
+        return {**self.selector, **COMMON_LABELS, **version}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from components.peer import Peer
+from components.network_peer import NetworkPeer
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,11 @@ class Address:
         """The same as a URL, without a slash at the end."""
         return f"http://{self.host(namespace)}"
 
-    def peer(self, namespace: str, *ports: int) -> Peer:
+    def peer(self, namespace: str, *ports: int) -> NetworkPeer:
         """The server's pods. Without ``ports``, the one of this address."""
-        return Peer(namespace, ports or (self.port,), {"app.kubernetes.io/name": self.server})
+        return NetworkPeer(
+            namespace, ports or (self.port,), {"app.kubernetes.io/name": self.server}
+        )
 
 
 PROMETHEUS = Address("prometheus", 9090)

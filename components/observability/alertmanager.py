@@ -3,10 +3,10 @@
 from pathlib import PurePosixPath
 from typing import Any
 
+from components.network_peer import NetworkPeer
 from components.observability.addresses import ALERTMANAGER, GRAFANA, PROMETHEUS
 from components.observability.server import SECRETS, Description, Http, Server
 from components.observability.text import as_yaml
-from components.peer import Peer
 from components.versions import IMAGES
 from schemas.observability import AlertsSettings, Receiver, ServerResources, Store
 from settings import Compute, Settings
@@ -55,7 +55,7 @@ class Alertmanager(Server):
                 client.peer(namespace, ALERTMANAGER.port) for client in (PROMETHEUS, GRAFANA)
             ],
             # A receiver may be anything that has a URL.
-            reaches=[Peer(None)] if secrets else [],
+            reaches=[NetworkPeer(None)] if secrets else [],
         )
 
 

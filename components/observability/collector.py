@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Any
 
+from components.network_peer import NetworkPeer, port_of
 from components.observability.addresses import (
     AGENT_METRICS,
     COLLECTOR,
@@ -21,7 +22,6 @@ from components.observability.server import (
     Tcp,
 )
 from components.observability.text import as_yaml
-from components.peer import Peer, port_of
 from components.versions import IMAGES
 from schemas.observability import LogsSettings, ServerResources
 from settings import Compute, Settings
@@ -85,7 +85,7 @@ class CollectorGateway(Server):
             files={_FILE: as_yaml(gateway_config(namespace))},
             may=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
             reached_by=[
-                Peer(settings.namespace.name, (COLLECTOR.port,)),
+                NetworkPeer(settings.namespace.name, (COLLECTOR.port,)),
                 PROMETHEUS.peer(namespace, COLLECTOR_METRICS.port),
             ],
             reaches=[JAEGER_OTLP.peer(namespace)],
@@ -412,12 +412,12 @@ def _receiver_of(exporter: str) -> str:
     return f"filelog/{exporter.partition('/')[2] or exporter}"
 
 
-def _sink_peers(logs: LogsSettings) -> list[Peer]:
+def _sink_peers(logs: LogsSettings) -> list[NetworkPeer]:
     """Sinks may be outside the cluster, so only their ports can be told."""
     ports = [int(broker.rpartition(":")[2]) for broker in logs.kafka.brokers] if logs.kafka else []
     if logs.elasticsearch:
         ports.append(port_of(logs.elasticsearch.url))
-    return [Peer(None, tuple(sorted(set(ports))))] if ports else []
+    return [NetworkPeer(None, tuple(sorted(set(ports))))] if ports else []
 
 
 def _telemetry(port: int) -> Config:

@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Any
 
+from components.network_peer import NetworkPeer
 from components.observability.addresses import (
     AGENT_METRICS,
     ALERTMANAGER,
@@ -19,7 +20,6 @@ from components.observability.addresses import (
 from components.observability.rules import rule_files
 from components.observability.server import Description, Http, Server
 from components.observability.text import as_yaml
-from components.peer import Peer
 from components.versions import IMAGES
 from schemas.observability import MetricsSettings
 from schemas.values import amount
@@ -111,16 +111,16 @@ class Prometheus(Server):
             ],
             reached_by=[GRAFANA.peer(namespace, PROMETHEUS.port)],
             reaches=[
-                Peer(settings.namespace.name, (settings.service.admin_port,)),
+                NetworkPeer(settings.namespace.name, (settings.service.admin_port,)),
                 *(
                     at.peer(node_namespace if at in _ON_NODES else namespace)
                     for at in (*_SELF_REPORTING, KUBE_STATE_METRICS, NODE_EXPORTER)
                 ),
                 # Nodes are no pods.
-                Peer(None, (_KUBELET,)),
-                Peer("kube-system", (_COREDNS,), {"k8s-app": "kube-dns"}),
+                NetworkPeer(None, (_KUBELET,)),
+                NetworkPeer("kube-system", (_COREDNS,), {"k8s-app": "kube-dns"}),
                 # Its pods say themselves on which port.
-                Peer(network.proxy_namespace),
+                NetworkPeer(network.proxy_namespace),
             ],
         )
 

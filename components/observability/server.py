@@ -19,11 +19,11 @@ from pulumi_kubernetes.core.v1 import (
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding
 
-from components.container import HARDENED, bounds, go_environment
+from components.container import HARDENED, go_environment, resource_requirements
 from components.labels import Identity
-from components.peer import TO_DNS, Peer
+from components.network_peer import DNS_EGRESS, NetworkPeer
+from components.prune import prune_none
 from components.secret_data import secret_data
-from components.unset import without_unset
 from schemas.observability import ServerResources, Store
 from schemas.values import mebibytes
 from settings import Settings
@@ -55,7 +55,7 @@ _CONFIG = PurePosixPath("/etc/server")
 _DATA = PurePosixPath("/data")
 
 
-API_SERVER = Peer(None, (443, 6443))
+API_SERVER = NetworkPeer(None, (443, 6443))
 """It is no pod, so a policy cannot name it but by the ports that it commonly has."""
 
 
@@ -124,9 +124,9 @@ class Description:
     # Who may do what
     may: "Sequence[PolicyRuleArgsDict]" = ()
     """What it may ask of the API server. Empty: it cannot even log in there."""
-    reached_by: Sequence[Peer] = ()
+    reached_by: Sequence[NetworkPeer] = ()
     """Who connects to it."""
-    reaches: Sequence[Peer] = ()
+    reaches: Sequence[NetworkPeer] = ()
     """Whom it connects to, beside DNS and, where it may ask something, the API server."""
 
 
@@ -207,7 +207,7 @@ class Server(pulumi.ComponentResource):
         kind[about.kind](
             f"{name}-{about.kind.lower()}",
             metadata=self._metadata(),
-            spec=without_unset(
+            spec=prune_none(
                 {
                     "selector": {"match_labels": self._identity.selector},
                     "template": self._template(),
@@ -264,7 +264,9 @@ class Server(pulumi.ComponentResource):
                 for name, port in about.ports.items()
             ],
             "env": self._environment(),
-            "resources": bounds(about.resources.requests, about.resources.limits, _TMP_BYTES),
+            "resources": resource_requirements(
+                about.resources.requests, about.resources.limits, _TMP_BYTES
+            ),
             "startup_probe": _probe(about.ready, period=1, failures=_STARTS_WITHIN),
             "readiness_probe": _probe(about.ready, period=5),
             "liveness_probe": _probe(about.alive, period=10, failures=6),
@@ -357,7 +359,7 @@ class Server(pulumi.ComponentResource):
                 # Most classes bind a volume only for a pod that is there.
                 "annotations": {"pulumi.com/skipAwait": "true"},
             },
-            spec=without_unset(
+            spec=prune_none(
                 {
                     "access_modes": ["ReadWriteOnce"],
                     "resources": {"requests": {"storage": store.volume}},
@@ -405,7 +407,7 @@ class Server(pulumi.ComponentResource):
                 "policy_types": ["Ingress", "Egress"],
                 "ingress": [peer.ingress for peer in about.reached_by],
                 "egress": [
-                    *([TO_DNS] if reaches else []),
+                    *([DNS_EGRESS] if reaches else []),
                     *(peer.egress for peer in reaches),
                 ],
             },

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from components.network_peer import NetworkPeer, peers_for_url
 from components.observability.addresses import COLLECTOR
-from components.peer import Peer, peers_at
 from settings import Settings
 
 
@@ -12,7 +12,7 @@ class TraceReceiver:
     """An OTLP/HTTP receiver."""
 
     url: str
-    peers: tuple[Peer, ...]
+    peers: tuple[NetworkPeer, ...]
     """Who answers, as far as the URL tells."""
 
     @classmethod
@@ -24,5 +24,5 @@ class TraceReceiver:
                 namespace = settings.network.monitoring_namespace
                 return cls(COLLECTOR.url(namespace), (COLLECTOR.peer(namespace),))
             case "operator" if url := observability.operator.collector:
-                return cls(url.rstrip("/"), peers_at(url, settings.namespace.name))
+                return cls(url.rstrip("/"), peers_for_url(url, settings.namespace.name))
         return None

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes.networking.v1 import Ingress
 
+from components.prune import prune_none
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
-from components.unset import without_unset
 from schemas.values import seconds
 from settings import ServiceConfig
 
@@ -51,7 +51,7 @@ class IngressRouter(Router):
         suffix = "" if backend is split.stable else f"-{backend.track}"
         return Ingress(
             name,
-            metadata=without_unset(
+            metadata=prune_none(
                 {
                     "name": f"{identity.object_name}{suffix}",
                     "namespace": args["namespace"],

@@ -8,7 +8,7 @@ import pytest
 
 from commands.cluster import foreign, namespaces, read
 from commands.errors import CommandError
-from components.labels import OWN
+from components.labels import COMMON_LABELS
 from tests.unit.commands.cluster import Cluster
 
 
@@ -41,7 +41,7 @@ def test_a_namespace_that_is_there_has_an_identity(
 
 def test_a_namespace_of_somebody_else_is_told_from_the_programs_own(cluster: Cluster) -> None:
     ours, theirs = namespace("home", "1"), namespace("monitoring", "2")
-    ours["metadata"]["labels"] = {**OWN, "team": "a"}
+    ours["metadata"]["labels"] = {**COMMON_LABELS, "team": "a"}
     cluster.says("get", json.dumps({"kind": "List", "items": [ours, theirs]}))
     names = {"namespace.name": "home", "network.monitoringNamespace": "monitoring"}
     assert foreign(names, environment=of(cluster)) == ["network.monitoringNamespace"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components.network_peer import NetworkPeer
 from components.observability.addresses import LOKI
 from components.observability.server import (
     SECRETS,
@@ -15,7 +16,6 @@ from components.observability.server import (
     Server,
     Tcp,
 )
-from components.peer import Peer
 from schemas.observability import ServerResources, Store
 from settings import Compute, Settings
 from tests.unit.harness import Registry, run
@@ -95,7 +95,7 @@ def test_what_it_may_ask_is_all_that_it_may_and_is_named_after_the_stacks_namesp
 def test_only_named_peers_connect_and_are_connected_to() -> None:
     policy = made(
         reached_by=[LOKI.peer("monitoring", 9000)],
-        reaches=[Peer("other", (80,)), Peer(None, (443,))],
+        reaches=[NetworkPeer("other", (80,)), NetworkPeer(None, (443,))],
     ).one("NetworkPolicy")["spec"]
     assert policy["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "one"
     assert policy["policyTypes"] == ["Ingress", "Egress"]

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from components.network_peer import NetworkPeer
 from components.observability.trace_receiver import TraceReceiver
-from components.peer import Peer
 from tests.unit.stacks import settings
 
 
@@ -14,7 +14,7 @@ def receiver(**observability: Any) -> TraceReceiver | None:
 def test_bundled_they_go_to_the_stacks_collector() -> None:
     assert receiver(mode="bundled") == TraceReceiver(
         "http://collector.monitoring.svc:4318",
-        (Peer("monitoring", (4318,), {"app.kubernetes.io/name": "collector"}),),
+        (NetworkPeer("monitoring", (4318,), {"app.kubernetes.io/name": "collector"}),),
     )
 
 
@@ -25,9 +25,9 @@ def test_off_nothing_is_traced() -> None:
 
 def test_an_operators_collector_is_where_its_name_says() -> None:
     for url, peer in {
-        "http://collector.tracing.svc:4318/": Peer("tracing"),
-        "http://collector": Peer("beacon-test"),
-        "https://otlp.example.com": Peer(None, (443,)),
+        "http://collector.tracing.svc:4318/": NetworkPeer("tracing"),
+        "http://collector": NetworkPeer("beacon-test"),
+        "https://otlp.example.com": NetworkPeer(None, (443,)),
     }.items():
         found = receiver(mode="operator", operator={"collector": url})
         assert found

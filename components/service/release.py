@@ -8,7 +8,7 @@ from pulumi_kubernetes.core.v1 import Service
 
 from components.labels import Identity
 from components.routing.split import Backend
-from components.workload import Workload, WorkloadTemplate
+from components.service.workload import Workload, WorkloadTemplate
 from settings import ReleaseSettings, Strategy, Track
 
 _TRACKS: Mapping[Strategy, tuple[Track, ...]] = {

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import SecretStr
 
-from components.image import ContainerImage
+from components.service.image import ContainerImage
 from settings import ImageSettings, RegistryLogin, ReleasedVersion
 from tests.unit.harness import DIGEST, Registry, run, value_of
 from tests.unit.stacks import DIGEST as PUBLISHED

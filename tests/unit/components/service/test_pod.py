@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.unit.components.test_workload import IMAGE, workload
+from tests.unit.components.service.test_workload import IMAGE, workload
 from tests.unit.harness import containers
 
 

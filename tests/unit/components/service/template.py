@@ -1,7 +1,7 @@
 """What every track of a service has in common, for tests of what is made from it."""
 
-from components.credentials import CredentialNames
-from components.workload import WorkloadTemplate
+from components.service.credentials import CredentialNames
+from components.service.workload import WorkloadTemplate
 from settings import Settings
 
 NAMESPACE = "home"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Peer:
+class NetworkPeer:
     """Pods, and the ports by which they, or whom they connect to, answer."""
 
     namespace: str | None
@@ -67,7 +67,7 @@ class Peer:
         return [{"port": port, "protocol": "TCP"} for port in self.ports]
 
 
-def peers_at(url: str, near: str) -> tuple[Peer, ...]:
+def peers_for_url(url: str, near: str) -> tuple[NetworkPeer, ...]:
     """Who may answer at a URL that pods of the namespace ``near`` ask, as far as it tells.
 
     A Service's pods are allowed by every port: theirs need not be the Service's, and a policy sees
@@ -75,17 +75,17 @@ def peers_at(url: str, near: str) -> tuple[Peer, ...]:
     """
     host, port = urlsplit(url).hostname or "", port_of(url)
     try:
-        return (Peer(None, (port,), network=ip_network(host)),)
+        return (NetworkPeer(None, (port,), network=ip_network(host)),)
     except ValueError:
         pass
     match host.rstrip(".").split("."):
         case [_]:
-            return (Peer(near),)
+            return (NetworkPeer(near),)
         case [_, namespace]:
-            return (Peer(namespace), Peer(None, (port,)))
+            return (NetworkPeer(namespace), NetworkPeer(None, (port,)))
         case [_, namespace, "svc", *_]:
-            return (Peer(namespace),)
-    return (Peer(None, (port,)),)
+            return (NetworkPeer(namespace),)
+    return (NetworkPeer(None, (port,)),)
 
 
 def port_of(url: str) -> int:
@@ -94,8 +94,8 @@ def port_of(url: str) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-TO_DNS: "NetworkPolicyEgressRuleArgsDict" = {
-    **Peer("kube-system", pods={"k8s-app": "kube-dns"}).egress,
+DNS_EGRESS: "NetworkPolicyEgressRuleArgsDict" = {
+    **NetworkPeer("kube-system", pods={"k8s-app": "kube-dns"}).egress,
     "ports": [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")],
 }
 """Lets pods look up names."""

@@ -5,7 +5,7 @@ import json
 
 from pydantic import SecretStr
 
-from components.credentials import Credentials
+from components.service.credentials import Credentials
 from settings import ImageSettings, RegistryLogin
 from tests.unit.harness import Registry, run
 

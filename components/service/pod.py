@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.config_file import CONFIG_FILE, TOKEN_FILE
-from components.container import HARDENED, bounds, go_environment
-from components.credentials import CredentialNames
+from components.container import HARDENED, go_environment, resource_requirements
 from components.labels import Identity, Labels
-from components.unset import unless_zero
+from components.prune import omit_if_zero
+from components.service.config_file import CONFIG_FILE, TOKEN_FILE
+from components.service.credentials import CredentialNames
 from schemas.values import amount
 from settings import Compute, Placement, Probe, Service, WorkloadSettings
 
@@ -81,7 +81,9 @@ def _container(
             {"name": "admin", "container_port": service.admin_port, "protocol": "TCP"},
         ],
         "env": _environment(identity, resources.limits),
-        "resources": bounds(resources.requests, resources.limits, amount(pods.temporary_storage)),
+        "resources": resource_requirements(
+            resources.requests, resources.limits, amount(pods.temporary_storage)
+        ),
         "startup_probe": _probe(pods.probes.startup),
         "liveness_probe": _probe(pods.probes.liveness),
         "readiness_probe": _probe(pods.probes.readiness),
@@ -111,7 +113,7 @@ def _environment(identity: Identity, limits: Compute) -> "list[EnvVarArgsDict]":
 def _probe(probe: Probe) -> "ProbeArgsDict":
     return {
         "http_get": {"path": probe.path, "port": "http", "scheme": "HTTP"},
-        "initial_delay_seconds": unless_zero(probe.initial_delay_seconds),
+        "initial_delay_seconds": omit_if_zero(probe.initial_delay_seconds),
         "period_seconds": probe.period_seconds,
         "timeout_seconds": probe.timeout_seconds,
         "failure_threshold": probe.failure_threshold,

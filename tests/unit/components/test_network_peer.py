@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from components.peer import Peer, peers_at
+from components.network_peer import NetworkPeer, peers_for_url
 
 
 @pytest.mark.parametrize(
@@ -16,11 +16,11 @@ from components.peer import Peer, peers_at
     ],
 )
 def test_a_service_is_asked_by_every_port_for_its_pods_may_have_another(url: str) -> None:
-    assert peers_at(url, "home") == (Peer("store"),)
+    assert peers_for_url(url, "home") == (NetworkPeer("store"),)
 
 
 def test_a_name_alone_is_a_service_beside_the_pods() -> None:
-    assert peers_at("http://shop:8080", "home") == (Peer("home"),)
+    assert peers_for_url("http://shop:8080", "home") == (NetworkPeer("home"),)
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,14 @@ def test_a_name_alone_is_a_service_beside_the_pods() -> None:
     ],
 )
 def test_any_other_name_may_be_anywhere_and_is_asked_by_its_port(url: str, port: int) -> None:
-    assert peers_at(url, "home") == (Peer(None, (port,)),)
+    assert peers_for_url(url, "home") == (NetworkPeer(None, (port,)),)
 
 
 def test_a_name_of_two_labels_may_be_a_service_or_a_domain() -> None:
-    assert peers_at("https://example.com", "home") == (Peer("com"), Peer(None, (443,)))
+    assert peers_for_url("https://example.com", "home") == (
+        NetworkPeer("com"),
+        NetworkPeer(None, (443,)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,8 +50,8 @@ def test_a_name_of_two_labels_may_be_a_service_or_a_domain() -> None:
     ],
 )
 def test_an_address_is_asked_there_and_nowhere_else(url: str, block: str) -> None:
-    (peer,) = peers_at(url, "home")
-    assert peer == Peer(None, (8080,), network=ip_network(block))
+    (peer,) = peers_for_url(url, "home")
+    assert peer == NetworkPeer(None, (8080,), network=ip_network(block))
     assert peer.egress == {
         "to": [{"ip_block": {"cidr": block}}],
         "ports": [{"port": 8080, "protocol": "TCP"}],

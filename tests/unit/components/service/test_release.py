@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from components.release import Release
-from tests.unit.components.template import template
+from components.service.release import Release
+from tests.unit.components.service.template import template
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import CANARY, settings
 

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 Fields = TypeVar("Fields")
 
 
-def without_unset(fields: Fields) -> Fields:
+def prune_none(fields: Fields) -> Fields:
     """``fields`` without those that are ``None``, at every depth.
 
     The SDK sends ``None`` in a nested field as null. Server-side apply takes that for a value: the
@@ -14,7 +14,7 @@ def without_unset(fields: Fields) -> Fields:
     return _pruned(fields)
 
 
-def unless_zero(number: int) -> Any:  # noqa: ANN401  # the SDK's types know no None in a nested field
+def omit_if_zero(number: int) -> Any:  # noqa: ANN401  # the SDK's types know no None in a nested field
     """``number``, or nothing where the API takes zero for a field that is not there.
 
     The provider leaves such a field out as soon as all values of its object are known, so an update

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.config_file import TOKEN_FILE, ConfigFile
+from components.service.config_file import TOKEN_FILE, ConfigFile
 from settings import Service
 from tests.unit.stacks import settings
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from components.labels import Identity
+from components.network_peer import NetworkPeer
 from components.observability.trace_receiver import TraceReceiver
-from components.peer import Peer
-from components.workload import Workload
-from tests.unit.components.template import NAMESPACE, template
+from components.service.workload import Workload
+from tests.unit.components.service.template import NAMESPACE, template
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
 
@@ -145,7 +145,7 @@ def egress(traces: TraceReceiver | None) -> list[dict[str, Any]]:
 
 
 def test_the_pods_reach_the_receiver_of_traces_and_know_its_address() -> None:
-    collector = Peer("watch", (4318,), {"app": "collector"})
+    collector = NetworkPeer("watch", (4318,), {"app": "collector"})
     receiver = TraceReceiver("http://collector.watch.svc:4318", (collector,))
     assert egress(receiver)[1:] == [
         {
@@ -163,7 +163,7 @@ def test_the_pods_reach_the_receiver_of_traces_and_know_its_address() -> None:
 
 
 def test_a_receiver_outside_the_cluster_is_reached_by_its_port_alone() -> None:
-    assert egress(TraceReceiver("https://otlp.example.com", (Peer(None, (443,)),)))[1:] == [
+    assert egress(TraceReceiver("https://otlp.example.com", (NetworkPeer(None, (443,)),)))[1:] == [
         {"ports": [{"port": 443, "protocol": "TCP"}]}
     ]
 

@@ -11,13 +11,13 @@ from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components.config_file import CONFIG_FILE, ConfigFile
-from components.credentials import CredentialNames
 from components.labels import Identity
+from components.network_peer import DNS_EGRESS, NetworkPeer, peers_for_url
 from components.observability.trace_receiver import TraceReceiver
-from components.peer import TO_DNS, Peer, peers_at
-from components.pod import pod_spec
-from components.unset import unless_zero, without_unset
+from components.prune import omit_if_zero, prune_none
+from components.service.config_file import CONFIG_FILE, ConfigFile
+from components.service.credentials import CredentialNames
+from components.service.pod import pod_spec
 from schemas.values import count, count_down
 from settings import (
     Autoscaling,
@@ -114,7 +114,7 @@ class Workload(pulumi.ComponentResource):
         return Deployment(
             f"{self._name}-deployment",
             metadata=self._metadata(),
-            spec=without_unset(
+            spec=prune_none(
                 {
                     # With an autoscaler the number is not ours: setting it would reset it.
                     "replicas": None if args["autoscaling"].enabled else pods.replicas,
@@ -126,7 +126,7 @@ class Workload(pulumi.ComponentResource):
                             "max_unavailable": rollout.max_unavailable,
                         },
                     },
-                    "min_ready_seconds": unless_zero(rollout.min_ready_seconds),
+                    "min_ready_seconds": omit_if_zero(rollout.min_ready_seconds),
                     "revision_history_limit": rollout.revision_history_limit,
                     "progress_deadline_seconds": rollout.progress_deadline_seconds,
                     "template": {
@@ -209,7 +209,7 @@ class Workload(pulumi.ComponentResource):
         traces, upstream = self._args.get("traces"), self._args["config"].upstream
         reaches = [
             *(traces.peers if traces else ()),
-            *(peers_at(upstream, namespace) if upstream else ()),
+            *(peers_for_url(upstream, namespace) if upstream else ()),
         ]
         return NetworkPolicy(
             f"{self._name}-network",
@@ -218,10 +218,10 @@ class Workload(pulumi.ComponentResource):
                 "pod_selector": {"match_labels": self._args["identity"].selector},
                 "policy_types": ["Ingress", "Egress"],
                 "ingress": [
-                    Peer(network.proxy_namespace, ("http",)).ingress,
-                    Peer(network.monitoring_namespace, ("admin",)).ingress,
+                    NetworkPeer(network.proxy_namespace, ("http",)).ingress,
+                    NetworkPeer(network.monitoring_namespace, ("admin",)).ingress,
                 ],
-                "egress": [TO_DNS, *(peer.egress for peer in reaches)],
+                "egress": [DNS_EGRESS, *(peer.egress for peer in reaches)],
             },
             opts=self._child,
         )

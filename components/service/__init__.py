@@ -1,0 +1,1 @@
+"""One service: its image, releases, workloads and credentials."""
