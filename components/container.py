@@ -1,4 +1,4 @@
-"""What every container has, the service's and a server's: hardening, bounds, Go's share of them."""
+"""Container fields that the service and the observability servers have in common."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -13,38 +13,41 @@ if TYPE_CHECKING:
         SecurityContextArgsDict,
     )
 
-HARDENED: "SecurityContextArgsDict" = {
+SECURITY_CONTEXT: "SecurityContextArgsDict" = {
     "allow_privilege_escalation": False,
     "capabilities": {"drop": ["ALL"]},
     "read_only_root_filesystem": True,
 }
-"""What Pod Security ``restricted`` asks of a container, and a root that cannot be written to."""
-_MEMORY_SHARE = 90
-"""Percent of the memory limit at which Go's collector works harder, before the kernel kills."""
+"""Container part of Pod Security ``restricted``, with a read-only root filesystem."""
+_GOMEMLIMIT_PERCENT = 90
+"""Percentage of the memory limit at which Go collects garbage more often."""
 _LOG_BYTES = 64 * 2**20
-"""What a container's log may take: the kubelet keeps five files of 10 MiB, and is a little late."""
+"""Ephemeral storage for logs: the kubelet keeps five files of 10 MiB and rotates them late."""
 
 
 def resource_requirements(
     requests: Compute, limits: Compute, storage: Decimal
 ) -> "ResourceRequirementsArgsDict":
-    """What a container reserves and may use, with ``storage`` bytes of temporary files."""
+    """Resource requests and limits of a container that writes ``storage`` bytes of files."""
 
-    def of(compute: Compute, storage: Decimal) -> dict[str, str]:
+    def resources(compute: Compute, storage: Decimal) -> dict[str, str]:
         return {
             "cpu": compute.cpu,
             "memory": compute.memory,
             "ephemeral-storage": mebibytes(storage),
         }
 
-    return {"requests": of(requests, storage), "limits": of(limits, storage + _LOG_BYTES)}
+    return {
+        "requests": resources(requests, storage),
+        "limits": resources(limits, storage + _LOG_BYTES),
+    }
 
 
 def go_environment(limits: Compute) -> "list[EnvVarArgsDict]":
-    """The variables by which Go keeps within the container's limits."""
-    memory = int(amount(limits.memory)) * _MEMORY_SHARE // 100
+    """Environment variables that keep the Go runtime within the container's limits."""
+    memory = int(amount(limits.memory)) * _GOMEMLIMIT_PERCENT // 100
     return [
-        # Whole cores, rounded up.
+        # The kubelet rounds up to whole cores.
         {"name": "GOMAXPROCS", "value_from": {"resource_field_ref": {"resource": "limits.cpu"}}},
         {"name": "GOMEMLIMIT", "value": f"{memory}B"},
     ]

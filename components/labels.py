@@ -1,4 +1,4 @@
-"""The labels of every object, and the selectors that are derived from them."""
+"""Names, labels and selectors of objects."""
 
 from dataclasses import dataclass
 
@@ -9,30 +9,30 @@ COMMON_LABELS: Labels = {
     f"{_RECOMMENDED}/part-of": "slipway",
     f"{_RECOMMENDED}/managed-by": "pulumi",
 }
-"""What every object has that the program makes."""
+"""Labels of every object that the program creates."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Which service an object belongs to, and which track of it.
-
-    ``instance`` tells two deployments of the same service apart. ``version`` is a label only: a
-    selector never holds it, for selectors cannot be changed and versions do.
-    """
+    """Name, instance, track and version from which an object's name and labels are derived."""
 
     name: str
+    """Name of the service or server."""
     instance: str
+    """Distinguishes deployments of the same service: the namespace."""
     track: str | None = None
+    """``stable`` or ``canary``. ``None``: the object is common to all tracks."""
     version: str | None = None
+    """A label only: selectors are immutable and therefore contain no version."""
 
     @property
     def object_name(self) -> str:
-        """What the track's objects are called: ``beacon-canary``."""
+        """Name of the track's objects, such as ``beacon-canary``."""
         return f"{self.name}-{self.track}" if self.track else self.name
 
     @property
     def selector(self) -> Labels:
-        """What finds the pods."""
+        """Labels that select the pods."""
         track = {"track": self.track} if self.track else {}
         return {
             f"{_RECOMMENDED}/name": self.name,
@@ -42,6 +42,6 @@ class Identity:
 
     @property
     def labels(self) -> Labels:
-        """The selector and what people and tools want to know besides."""
+        """Selector labels, common labels and the version."""
         version = {f"{_RECOMMENDED}/version": self.version} if self.version else {}
         return {**self.selector, **COMMON_LABELS, **version}

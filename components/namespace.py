@@ -1,4 +1,4 @@
-"""The namespace: what may run in it, how much of it, and who may talk to whom."""
+"""Namespace with Pod Security, a resource quota, a limit range and a default-deny policy."""
 
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
@@ -18,18 +18,18 @@ PodSecurity = Literal["restricted", "privileged"]
 
 
 class NamespaceArgs(TypedDict):
-    """What a :class:`Namespace` is made from."""
+    """Arguments of :class:`Namespace`."""
 
     quota: NotRequired[Quota | None]
-    """What all pods may take together; by default 50 pods of the default size. ``None``: all."""
+    """Resource quota. Default: 50 pods of the default size. ``None``: unlimited."""
     limits: NotRequired[ContainerLimits | None]
-    """What one container gets and may ask for. ``None``: whatever it asks for."""
+    """Defaults and maximum of a container. ``None``: no limit range."""
     pod_security: NotRequired[PodSecurity]
-    """The standard that pods have to meet; by default ``restricted``."""
+    """Pod Security Standard that is enforced. Default ``restricted``."""
 
 
 class Namespace(pulumi.ComponentResource):
-    """A namespace that enforces Pod Security, a quota, and no traffic by default."""
+    """Namespace that enforces a Pod Security Standard and denies all traffic by default."""
 
     name: str
 
@@ -43,7 +43,8 @@ class Namespace(pulumi.ComponentResource):
             f"{name}-namespace",
             metadata={
                 "name": name,
-                "labels": identity.labels | _enforcing(args.get("pod_security", "restricted")),
+                "labels": identity.labels
+                | _pod_security_labels(args.get("pod_security", "restricted")),
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -52,14 +53,14 @@ class Namespace(pulumi.ComponentResource):
             ResourceQuota(
                 f"{name}-quota",
                 metadata={"name": "quota", "namespace": name, "labels": identity.labels},
-                spec={"hard": _hard(quota)},
+                spec={"hard": _hard_limits(quota)},
                 opts=inside,
             )
         if limits := args.get("limits", ContainerLimits()):
             LimitRange(
                 f"{name}-limits",
                 metadata={"name": "limits", "namespace": name, "labels": identity.labels},
-                spec={"limits": [_container(limits)]},
+                spec={"limits": [_limit_range_item(limits)]},
                 opts=inside,
             )
         NetworkPolicy(
@@ -71,35 +72,35 @@ class Namespace(pulumi.ComponentResource):
         self.register_outputs({"name": name})
 
 
-def _enforcing(standard: PodSecurity) -> dict[str, str]:
+def _pod_security_labels(standard: PodSecurity) -> dict[str, str]:
     return {
         f"pod-security.kubernetes.io/{mode}{suffix}": value
         for mode in ("enforce", "audit", "warn")
-        # Of a certain version: a newer cluster that asks for more stops no pod that ran yesterday.
+        # Pinned, so that upgrading the cluster rejects no pod that was admitted before.
         for suffix, value in (("", standard), ("-version", f"v{KUBERNETES}"))
     }
 
 
-def _hard(quota: Quota) -> dict[str, str]:
+def _hard_limits(quota: Quota) -> dict[str, str]:
     return {
         "pods": str(quota.pods),
         "requests.cpu": quota.requests.cpu,
         "requests.memory": quota.requests.memory,
         "limits.cpu": quota.limits.cpu,
         "limits.memory": quota.limits.memory,
-        # Everything comes in through the proxy.
+        # Requests from outside the cluster enter through the proxy only.
         "services.loadbalancers": "0",
         "services.nodeports": "0",
     }
 
 
-def _container(limits: ContainerLimits) -> "LimitRangeItemArgsDict":
-    def of(compute: Compute) -> dict[str, str]:
+def _limit_range_item(limits: ContainerLimits) -> "LimitRangeItemArgsDict":
+    def resources(compute: Compute) -> dict[str, str]:
         return {"cpu": compute.cpu, "memory": compute.memory}
 
     return {
         "type": "Container",
-        "default_request": of(limits.default_request),
-        "default": of(limits.default),
-        "max": of(limits.max),
+        "default_request": resources(limits.default_request),
+        "default": resources(limits.default),
+        "max": resources(limits.max),
     }

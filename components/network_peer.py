@@ -1,4 +1,4 @@
-"""One end of allowed traffic, and the rules of a network policy that allow it."""
+"""NetworkPolicy peers and the rules that allow traffic from and to them."""
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkPeer:
-    """Pods, and the ports by which they, or whom they connect to, answer."""
+    """Pods or an IP block, and the destination ports of the connection."""
 
     namespace: str | None
-    """Where they are. ``None``: anywhere, also outside the cluster."""
+    """Namespace of the pods. ``None``: any address, also outside the cluster."""
     ports: tuple[int | str, ...] = ()
-    """TCP ports, by number or by the name that pods give them. Empty: every one."""
+    """TCP ports, by number or by container port name. Empty: all ports."""
     pods: Labels = field(default_factory=dict)
-    """The pods' labels. Empty: every pod of the namespace."""
+    """Labels of the pods. Empty: all pods of the namespace."""
     network: IPv4Network | IPv6Network | None = None
-    """Where they are outside the cluster, instead of a namespace. ``None``: not told."""
+    """IP block, used instead of a namespace."""
 
     @property
     def ingress(self) -> "NetworkPolicyIngressRuleArgsDict":
-        """The rule that lets them connect."""
+        """Rule that allows connections from the peer."""
         rule: NetworkPolicyIngressRuleArgsDict = {}
         if selectors := self._selectors:
             rule["from_"] = selectors
@@ -41,7 +41,7 @@ class NetworkPeer:
 
     @property
     def egress(self) -> "NetworkPolicyEgressRuleArgsDict":
-        """The rule that lets others connect to them."""
+        """Rule that allows connections to the peer."""
         rule: NetworkPolicyEgressRuleArgsDict = {}
         if selectors := self._selectors:
             rule["to"] = selectors
@@ -55,23 +55,23 @@ class NetworkPeer:
             return [{"ip_block": {"cidr": str(self.network)}}]
         if self.namespace is None:
             return []
-        inside: NetworkPolicyPeerArgsDict = {
+        selector: NetworkPolicyPeerArgsDict = {
             "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": self.namespace}}
         }
         if self.pods:
-            inside["pod_selector"] = {"match_labels": self.pods}
-        return [inside]
+            selector["pod_selector"] = {"match_labels": self.pods}
+        return [selector]
 
     @property
     def _ports(self) -> "list[NetworkPolicyPortArgsDict]":
         return [{"port": port, "protocol": "TCP"} for port in self.ports]
 
 
-def peers_for_url(url: str, near: str) -> tuple[NetworkPeer, ...]:
-    """Who may answer at a URL that pods of the namespace ``near`` ask, as far as it tells.
+def peers_for_url(url: str, namespace: str) -> tuple[NetworkPeer, ...]:
+    """Return the peers that ``url`` can resolve to in a pod of ``namespace``.
 
-    A Service's pods are allowed by every port: theirs need not be the Service's, and a policy sees
-    theirs. A name of two labels may be a Service and its namespace, or a domain.
+    A Service is allowed on all ports: a network policy sees the target port, which the URL does not
+    contain. A host name of two labels can be a Service and its namespace, or a domain.
     """
     host, port = urlsplit(url).hostname or "", port_of(url)
     try:
@@ -80,16 +80,16 @@ def peers_for_url(url: str, near: str) -> tuple[NetworkPeer, ...]:
         pass
     match host.rstrip(".").split("."):
         case [_]:
-            return (NetworkPeer(near),)
-        case [_, namespace]:
-            return (NetworkPeer(namespace), NetworkPeer(None, (port,)))
-        case [_, namespace, "svc", *_]:
             return (NetworkPeer(namespace),)
+        case [_, other_namespace]:
+            return (NetworkPeer(other_namespace), NetworkPeer(None, (port,)))
+        case [_, other_namespace, "svc", *_]:
+            return (NetworkPeer(other_namespace),)
     return (NetworkPeer(None, (port,)),)
 
 
 def port_of(url: str) -> int:
-    """The port that a URL leads to, also where it does not say."""
+    """Return the port of ``url``, by default that of its scheme."""
     parts = urlsplit(url)
     return parts.port or (443 if parts.scheme == "https" else 80)
 
@@ -98,4 +98,4 @@ DNS_EGRESS: "NetworkPolicyEgressRuleArgsDict" = {
     **NetworkPeer("kube-system", pods={"k8s-app": "kube-dns"}).egress,
     "ports": [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")],
 }
-"""Lets pods look up names."""
+"""Rule that allows DNS lookups."""

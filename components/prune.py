@@ -1,4 +1,4 @@
-"""Fields that are left out."""
+"""Optional fields that are omitted from an object."""
 
 from typing import Any, TypeVar
 
@@ -6,26 +6,26 @@ Fields = TypeVar("Fields")
 
 
 def prune_none(fields: Fields) -> Fields:
-    """``fields`` without those that are ``None``, at every depth.
+    """Return ``fields`` without entries that are ``None``, at every depth.
 
-    The SDK sends ``None`` in a nested field as null. Server-side apply takes that for a value: the
-    stack would own the field, and an autoscaler's replicas would be set back.
+    The SDK sends ``None`` in a nested field as null, which server-side apply treats as a value:
+    the stack would own the field and, for example, reset the replicas that an HPA has set.
     """
-    return _pruned(fields)
+    return _prune(fields)
 
 
-def omit_if_zero(number: int) -> Any:  # noqa: ANN401  # the SDK's types know no None in a nested field
-    """``number``, or nothing where the API takes zero for a field that is not there.
+def omit_if_zero(number: int) -> Any:  # noqa: ANN401  # the SDK's types allow no None in nested fields
+    """Return ``number``, or ``None`` for a field whose zero the API server does not store.
 
-    The provider leaves such a field out as soon as all values of its object are known, so an update
-    would do another thing than its plan says of a Deployment whose image is not built yet.
+    The provider drops such a zero once all inputs of the object are known, so the update of a
+    Deployment whose image is not built yet would differ from its preview.
     """
     return number or None
 
 
-def _pruned(value: Any) -> Any:  # noqa: ANN401  # any part of an object
+def _prune(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, dict):
-        return {key: _pruned(item) for key, item in value.items() if item is not None}
+        return {key: _prune(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_pruned(item) for item in value]
+        return [_prune(item) for item in value]
     return value

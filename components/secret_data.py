@@ -1,4 +1,4 @@
-"""The values of a Secret."""
+"""The ``data`` field of a Secret."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ import pulumi
 
 
 def secret_data(values: Mapping[str, pulumi.Input[str]]) -> dict[str, pulumi.Output[str]]:
-    """The ``data`` of a Secret: secret, and in Base64.
+    """Return ``values`` Base64-encoded and marked as secret.
 
-    Not ``stringData``: the provider makes it ``data`` as soon as its values are known, so an update
-    would do another thing than its plan says of a Secret whose value is generated.
+    For ``data``, not ``stringData``: the provider converts ``stringData`` only once its values are
+    known, so the update of a Secret with a generated value would differ from its preview.
     """
-    return {key: pulumi.Output.secret(value).apply(_encoded) for key, value in values.items()}
+    return {key: pulumi.Output.secret(value).apply(_encode) for key, value in values.items()}
 
 
-def _encoded(value: str) -> str:
+def _encode(value: str) -> str:
     return b64encode(value.encode()).decode()

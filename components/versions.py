@@ -1,4 +1,4 @@
-"""The versions in ``versions.yaml``."""
+"""Third-party versions from ``versions.yaml``."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ import yaml
 _VERSIONS = yaml.safe_load((Path(__file__).parent.parent / "versions.yaml").read_text())
 
 KUBERNETES: str = _VERSIONS["kubernetes"]
-"""The minor whose Pod Security standard is enforced and whose schemas manifests satisfy."""
+"""Minor version of the Pod Security Standard and of the schemas that validate manifests."""
 GATEWAY_API: str = _VERSIONS["gatewayApi"]
-"""The release of the Gateway API whose HTTPRoute is written."""
+"""Gateway API release of the HTTPRoute CRD."""
 PROMETHEUS_OPERATOR: str = _VERSIONS["prometheusOperator"]
-"""The release of the Prometheus operator whose PodMonitor and PrometheusRule are written."""
+"""Prometheus Operator release of the PodMonitor and PrometheusRule CRDs."""
 IMAGES: dict[str, str] = _VERSIONS["images"]
-"""The image of each server of the bundled observability, by a name of its own."""
+"""Images of the bundled observability servers, by server name."""

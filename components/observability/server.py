@@ -19,7 +19,7 @@ from pulumi_kubernetes.core.v1 import (
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding
 
-from components.container import HARDENED, go_environment, resource_requirements
+from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
 from components.labels import Identity
 from components.network_peer import DNS_EGRESS, NetworkPeer
 from components.prune import prune_none
@@ -270,7 +270,7 @@ class Server(pulumi.ComponentResource):
             "startup_probe": _probe(about.ready, period=1, failures=_STARTS_WITHIN),
             "readiness_probe": _probe(about.ready, period=5),
             "liveness_probe": _probe(about.alive, period=10, failures=6),
-            "security_context": HARDENED,
+            "security_context": SECURITY_CONTEXT,
             "volume_mounts": list(self._mounts()),
         }
 

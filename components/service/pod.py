@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.container import HARDENED, go_environment, resource_requirements
+from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
 from components.labels import Identity, Labels
 from components.prune import omit_if_zero
 from components.service.config_file import CONFIG_FILE, TOKEN_FILE
@@ -87,7 +87,7 @@ def _container(
         "startup_probe": _probe(pods.probes.startup),
         "liveness_probe": _probe(pods.probes.liveness),
         "readiness_probe": _probe(pods.probes.readiness),
-        "security_context": HARDENED,
+        "security_context": SECURITY_CONTEXT,
         "volume_mounts": [
             {"name": "config", "mount_path": str(CONFIG_FILE.parent), "read_only": True},
             {"name": "token", "mount_path": str(TOKEN_FILE.parent), "read_only": True},

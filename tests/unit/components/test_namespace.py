@@ -1,4 +1,4 @@
-"""What may run in the namespace, how much of it, and who may talk to whom."""
+"""Namespace with Pod Security, a resource quota, a limit range and a default-deny policy."""
 
 from components.namespace import Namespace
 from components.versions import KUBERNETES
@@ -13,41 +13,47 @@ def test_pod_security_restricted_is_enforced_at_a_pinned_version() -> None:
         assert labels[f"pod-security.kubernetes.io/{mode}-version"] == f"v{KUBERNETES}"
 
 
-def test_no_traffic_is_allowed_by_default_in_either_direction() -> None:
-    policy = run(lambda: Namespace("home", {})).one("NetworkPolicy")["spec"]
+def test_a_privileged_namespace_still_denies_traffic_by_default() -> None:
+    registry = run(lambda: Namespace("home", {"pod_security": "privileged"}))
+    labels = registry.one("Namespace")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "privileged"
+    policy = registry.one("NetworkPolicy")["spec"]
     assert policy["podSelector"] == {}
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
     assert "ingress" not in policy
     assert "egress" not in policy
 
 
-def test_the_quota_is_what_the_settings_say() -> None:
+def test_the_resource_quota_comes_from_the_settings_and_forbids_external_services() -> None:
     quota = Quota(
         pods=7,
         requests=Compute(cpu="1", memory="1Gi"),
         limits=Compute(cpu="2", memory="2Gi"),
     )
     hard = run(lambda: Namespace("home", {"quota": quota})).one("ResourceQuota")["spec"]["hard"]
-    assert hard["pods"] == "7"
-    assert hard["requests.cpu"] == "1"
-    assert hard["limits.memory"] == "2Gi"
+    assert hard == {
+        "pods": "7",
+        "requests.cpu": "1",
+        "requests.memory": "1Gi",
+        "limits.cpu": "2",
+        "limits.memory": "2Gi",
+        "services.nodeports": "0",
+        "services.loadbalancers": "0",
+    }
 
 
-def test_nothing_is_reached_from_outside_but_through_the_proxy() -> None:
-    hard = run(lambda: Namespace("home", {})).one("ResourceQuota")["spec"]["hard"]
-    assert hard["services.nodeports"] == hard["services.loadbalancers"] == "0"
-
-
-def test_a_container_that_asks_for_nothing_gets_the_defaults() -> None:
+def test_the_limit_range_comes_from_the_settings() -> None:
     limits = ContainerLimits(default=Compute(cpu="300m", memory="128Mi"))
     (item,) = run(lambda: Namespace("home", {"limits": limits})).one("LimitRange")["spec"]["limits"]
-    assert item["type"] == "Container"
-    assert item["default"] == {"cpu": "300m", "memory": "128Mi"}
-    assert item["defaultRequest"] == {"cpu": "100m", "memory": "64Mi"}
-    assert item["max"] == {"cpu": "2", "memory": "2Gi"}
+    assert item == {
+        "type": "Container",
+        "default": {"cpu": "300m", "memory": "128Mi"},
+        "defaultRequest": {"cpu": "100m", "memory": "64Mi"},
+        "max": {"cpu": "2", "memory": "2Gi"},
+    }
 
 
-def test_everything_is_inside_the_namespace_and_made_after_it() -> None:
+def test_all_objects_are_created_in_the_namespace_and_after_it() -> None:
     registry = run(lambda: Namespace("home", {}))
     namespace = registry.urn_of("Namespace", "home")
     for kind in ("ResourceQuota", "LimitRange", "NetworkPolicy"):
@@ -56,13 +62,6 @@ def test_everything_is_inside_the_namespace_and_made_after_it() -> None:
         assert namespace in resource.depends_on
 
 
-def test_a_namespace_for_what_needs_the_node_lets_it() -> None:
-    registry = run(lambda: Namespace("home", {"pod_security": "privileged"}))
-    labels = registry.one("Namespace")["metadata"]["labels"]
-    assert labels["pod-security.kubernetes.io/enforce"] == "privileged"
-    assert registry.one("NetworkPolicy")["spec"]["podSelector"] == {}
-
-
-def test_bounds_can_be_left_out() -> None:
+def test_quota_and_limit_range_can_be_omitted() -> None:
     registry = run(lambda: Namespace("home", {"quota": None, "limits": None}))
     assert registry.of_kind("ResourceQuota") == registry.of_kind("LimitRange") == []

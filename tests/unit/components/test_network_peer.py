@@ -1,4 +1,4 @@
-"""One end of allowed traffic, as a URL tells it."""
+"""NetworkPolicy peers of a URL."""
 
 from ipaddress import ip_network
 
@@ -8,38 +8,22 @@ from components.network_peer import NetworkPeer, peers_for_url
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "peers"),
     [
-        "http://shop.store.svc",
-        "https://shop.store.svc:8443/path",
-        "http://shop.store.svc.cluster.local./",
+        ("http://shop:8080", (NetworkPeer("home"),)),
+        ("http://shop.store.svc", (NetworkPeer("store"),)),
+        ("https://shop.store.svc:8443/path", (NetworkPeer("store"),)),
+        ("http://shop.store.svc.cluster.local./", (NetworkPeer("store"),)),
+        ("http://www.example.com", (NetworkPeer(None, (80,)),)),
+        ("https://www.example.com?q=1", (NetworkPeer(None, (443,)),)),
+        ("https://www.example.com:8443/a.b.svc", (NetworkPeer(None, (8443,)),)),
+        ("https://example.com", (NetworkPeer("com"), NetworkPeer(None, (443,)))),
     ],
 )
-def test_a_service_is_asked_by_every_port_for_its_pods_may_have_another(url: str) -> None:
-    assert peers_for_url(url, "home") == (NetworkPeer("store"),)
-
-
-def test_a_name_alone_is_a_service_beside_the_pods() -> None:
-    assert peers_for_url("http://shop:8080", "home") == (NetworkPeer("home"),)
-
-
-@pytest.mark.parametrize(
-    ("url", "port"),
-    [
-        ("http://www.example.com", 80),
-        ("https://www.example.com?q=1", 443),
-        ("https://www.example.com:8443/a.b.svc", 8443),
-    ],
-)
-def test_any_other_name_may_be_anywhere_and_is_asked_by_its_port(url: str, port: int) -> None:
-    assert peers_for_url(url, "home") == (NetworkPeer(None, (port,)),)
-
-
-def test_a_name_of_two_labels_may_be_a_service_or_a_domain() -> None:
-    assert peers_for_url("https://example.com", "home") == (
-        NetworkPeer("com"),
-        NetworkPeer(None, (443,)),
-    )
+def test_a_service_is_a_peer_on_all_ports_and_another_host_on_the_port_of_the_url(
+    url: str, peers: tuple[NetworkPeer, ...]
+) -> None:
+    assert peers_for_url(url, "home") == peers
 
 
 @pytest.mark.parametrize(
@@ -49,7 +33,7 @@ def test_a_name_of_two_labels_may_be_a_service_or_a_domain() -> None:
         ("http://[2001:db8::7]:8080", "2001:db8::7/128"),
     ],
 )
-def test_an_address_is_asked_there_and_nowhere_else(url: str, block: str) -> None:
+def test_an_ip_address_is_an_ip_block(url: str, block: str) -> None:
     (peer,) = peers_for_url(url, "home")
     assert peer == NetworkPeer(None, (8080,), network=ip_network(block))
     assert peer.egress == {

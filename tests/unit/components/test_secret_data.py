@@ -1,4 +1,4 @@
-"""The values of a Secret."""
+"""The ``data`` field of a Secret."""
 
 import pulumi
 
@@ -6,7 +6,7 @@ from components.secret_data import secret_data
 from tests.unit.harness import run
 
 
-def test_values_are_secret_and_in_base64() -> None:
+def test_values_are_secret_and_base64_encoded() -> None:
     seen: list[tuple[str, bool]] = []
 
     def program() -> None:
