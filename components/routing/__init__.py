@@ -1,4 +1,4 @@
-"""How requests from outside reach the service: one intent, one file per back end."""
+"""Routing of requests from outside the cluster: one traffic split, one file per back end."""
 
 from components.routing.gateway import GatewayRouter
 from components.routing.ingress import IngressRouter
@@ -9,4 +9,4 @@ from settings import Backend as BackendName
 __all__ = ["ROUTERS", "Backend", "Router", "RouterArgs", "TrafficSplit"]
 
 ROUTERS: dict[BackendName, type[Router]] = {"ingress": IngressRouter, "gateway": GatewayRouter}
-"""The back end of each ``slipway:routing.backend``."""
+"""Router of each ``slipway:routing.backend``."""

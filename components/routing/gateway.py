@@ -1,4 +1,4 @@
-"""Routing by the Gateway API: one HTTPRoute with weights."""
+"""Gateway API back end: one HTTPRoute with weights."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 class GatewayRouter(Router):
-    """An HTTPRoute on a Gateway that the cluster's operators run."""
+    """HTTPRoute attached to an existing Gateway."""
 
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:
         split, identity = args["split"], self.identity
@@ -27,53 +27,57 @@ class GatewayRouter(Router):
                 "labels": identity.labels,
             },
             spec={
-                "parentRefs": [_parent(args["settings"].gateway)],
+                "parentRefs": [_parent_ref(args["settings"].gateway)],
                 "hostnames": [split.host],
-                "rules": [*_tester_rules(split), _weighted_rule(split)],
+                "rules": [*_override_rules(split), _weighted_rule(split)],
             },
             opts=opts,
         )
 
 
-def _parent(gateway: GatewaySettings) -> Json:
-    parent = {
+def _parent_ref(gateway: GatewaySettings) -> Json:
+    ref = {
         "group": "gateway.networking.k8s.io",
         "kind": "Gateway",
         "name": gateway.name,
         "namespace": gateway.namespace,
     }
-    return parent | ({"sectionName": gateway.listener} if gateway.listener else {})
+    return ref | ({"sectionName": gateway.listener} if gateway.listener else {})
 
 
 def _weighted_rule(split: TrafficSplit) -> Json:
     return {
         "matches": [_match(path) for path in split.paths],
-        "backendRefs": [_reference(backend, backend.weight) for backend in split.backends],
+        "backendRefs": [_backend_ref(backend, backend.weight) for backend in split.backends],
     }
 
 
-def _tester_rules(split: TrafficSplit) -> list[Json]:
-    """The header before the cookie, as ingress-nginx has it; of equals, the first rule wins."""
-    testers = split.open_to
-    marks = []
-    if testers.header:
-        marks.append(lambda value: {"type": "Exact", "name": testers.header, "value": value})
-    if testers.cookie:
-        marks.append(
+def _override_rules(split: TrafficSplit) -> list[Json]:
+    """Rules for the header, then for the cookie: of equal matches the first rule applies.
+
+    ingress-nginx has the same precedence.
+    """
+    override = split.active_override
+    header_matches = []
+    if override.header:
+        header_matches.append(
+            lambda value: {"type": "Exact", "name": override.header, "value": value}
+        )
+    if override.cookie:
+        header_matches.append(
             lambda value: {
                 "type": "RegularExpression",
                 "name": "Cookie",
-                "value": rf"(^|.*;\s*){testers.cookie}={value}(;.*|$)",
+                "value": rf"(^|.*;\s*){override.cookie}={value}(;.*|$)",
             }
         )
-    chosen = (("always", split.canary), ("never", split.stable))
     return [
         {
-            "matches": [_match(path) | {"headers": [mark(value)]} for path in split.paths],
-            "backendRefs": [_reference(backend, 1)],
+            "matches": [_match(path) | {"headers": [match(value)]} for path in split.paths],
+            "backendRefs": [_backend_ref(backend, 1)],
         }
-        for mark in marks
-        for value, backend in chosen
+        for match in header_matches
+        for value, backend in (("always", split.canary), ("never", split.stable))
         if backend
     ]
 
@@ -82,7 +86,7 @@ def _match(path: str) -> Json:
     return {"path": {"type": "PathPrefix", "value": path}}
 
 
-def _reference(backend: Backend, weight: int) -> Json:
+def _backend_ref(backend: Backend, weight: int) -> Json:
     return {
         "group": "",
         "kind": "Service",

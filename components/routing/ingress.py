@@ -1,4 +1,4 @@
-"""Routing by Ingresses: ingress-nginx's canary annotations, which Traefik ≥ 3.7 serves too."""
+"""Ingress back end: canary annotations of ingress-nginx, which Traefik ≥ 3.7 supports as well."""
 
 from math import ceil
 from typing import TYPE_CHECKING
@@ -16,27 +16,25 @@ if TYPE_CHECKING:
     from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict
 
 _NGINX = "nginx.ingress.kubernetes.io"
-_BODY_BYTES = 2**20
-"""Longest request body that nginx lets through by itself."""
-_SECONDS = 60
-"""How long it waits by itself for the service to take, or to send, the next bytes."""
-# Proxies publish an address for an Ingress with routes of its own; a canary Ingress has none.
+_DEFAULT_BODY_BYTES = 2**20
+_DEFAULT_TIMEOUT_SECONDS = 60
+# The proxy publishes no address for a canary Ingress.
 _SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
 
 class IngressRouter(Router):
-    """An Ingress for stable, and one for the canary that takes its share from it."""
+    """Ingress of stable and, with a canary track, a canary Ingress with its weight."""
 
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:
         name, split = self.identity.name, args["split"]
-        published = args["settings"].ingress.await_address
-        bounds = _bounds(args["config"])
-        annotations = bounds | ({} if published else _SKIP_AWAIT)
+        await_address = args["settings"].ingress.await_address
+        limits = _proxy_limits(args["config"])
+        annotations = limits | ({} if await_address else _SKIP_AWAIT)
         stable = self._ingress(f"{name}-ingress", args, split.stable, annotations, opts)
         if split.canary:
-            # The proxy ignores a canary Ingress that no other Ingress has the host and paths of.
+            # The proxy ignores a canary Ingress without a main Ingress for the same host and path.
             after = pulumi.ResourceOptions(parent=self, depends_on=[stable])
-            annotations = bounds | _canary_annotations(split, split.canary)
+            annotations = limits | _canary_annotations(split, split.canary)
             self._ingress(f"{name}-ingress-canary", args, split.canary, annotations, after)
 
     def _ingress(
@@ -72,24 +70,26 @@ class IngressRouter(Router):
         )
 
 
-def _bounds(config: ServiceConfig) -> dict[str, str]:
-    """What the service allows, where the proxy would not: bytes and seconds."""
-    wanted = {
-        "proxy-body-size": (config.limits.body_bytes, _BODY_BYTES),
-        "proxy-read-timeout": (ceil(seconds(config.timeouts.write)), _SECONDS),
-        "proxy-send-timeout": (ceil(seconds(config.timeouts.read)), _SECONDS),
+def _proxy_limits(config: ServiceConfig) -> dict[str, str]:
+    """Annotations for limits of the service that exceed the proxy's defaults."""
+    limits = {
+        "proxy-body-size": (config.limits.body_bytes, _DEFAULT_BODY_BYTES),
+        "proxy-read-timeout": (ceil(seconds(config.timeouts.write)), _DEFAULT_TIMEOUT_SECONDS),
+        "proxy-send-timeout": (ceil(seconds(config.timeouts.read)), _DEFAULT_TIMEOUT_SECONDS),
     }
-    return {f"{_NGINX}/{key}": str(value) for key, (value, most) in wanted.items() if value > most}
+    return {
+        f"{_NGINX}/{key}": str(limit) for key, (limit, default) in limits.items() if limit > default
+    }
 
 
 def _canary_annotations(split: TrafficSplit, canary: Backend) -> dict[str, str]:
-    testers = split.open_to
+    override = split.active_override
     annotations = {
         "canary": "true",
         "canary-weight": str(canary.weight),
         "canary-weight-total": "100",
-        "canary-by-header": testers.header,
-        "canary-by-cookie": testers.cookie,
+        "canary-by-header": override.header,
+        "canary-by-cookie": override.cookie,
     }
     return {f"{_NGINX}/{key}": value for key, value in annotations.items() if value} | _SKIP_AWAIT
 

@@ -1,4 +1,4 @@
-"""The one interface of every back end, and the choice between them."""
+"""Interface of the routing back ends."""
 
 from typing import TypedDict
 
@@ -10,35 +10,34 @@ from settings import RoutingSettings, ServiceConfig
 
 
 class RouterArgs(TypedDict):
-    """What a :class:`Router` is made from."""
+    """Arguments of :class:`Router`."""
 
     namespace: str
     split: TrafficSplit
     settings: RoutingSettings
-    """Which IngressClass or Gateway serves."""
+    """IngressClass or Gateway."""
     config: ServiceConfig
-    """How long and how large requests may be."""
+    """Request timeouts and the maximum body size."""
 
 
 class Router(pulumi.ComponentResource):
-    """Puts a :class:`TrafficSplit` into effect.
+    """Implements a :class:`TrafficSplit`.
 
-    A back end implements :meth:`route`. Its objects exist whatever the weights are: a release
-    changes values in them and nothing else.
+    A back end overrides :meth:`route`. Which objects it creates does not depend on the weights: a
+    release only updates them.
     """
 
     identity: Identity
-    """What the objects are named after."""
+    """Name and labels of the objects."""
 
     def __init__(
         self, name: str, args: RouterArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        kind = type(self).__name__
-        super().__init__(f"slipway:routing:{kind}", name, None, opts)
+        super().__init__(f"slipway:routing:{type(self).__name__}", name, None, opts)
         self.identity = Identity(name, args["namespace"])
         self.route(args, pulumi.ResourceOptions(parent=self))
         self.register_outputs({})
 
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:
-        """Register the back end's objects."""
+        """Create the objects of the back end."""
         raise NotImplementedError

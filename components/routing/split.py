@@ -1,4 +1,4 @@
-"""What routing is to achieve, whatever serves it: which share of whose requests goes where."""
+"""Desired traffic split, independent of the back end that implements it."""
 
 from dataclasses import dataclass
 
@@ -7,48 +7,53 @@ from settings import CanaryTesters
 
 @dataclass(frozen=True)
 class Backend:
-    """A Service that a share of the requests goes to."""
+    """Service of a track and its weight."""
 
     track: str
     service: str
     """Name of the Service."""
     port: int
+    """Port of the Service."""
     weight: int
-    """Percent of requests."""
+    """Percentage of requests."""
     is_running: bool = True
-    """Whether a version runs behind the Service now."""
+    """True if the Service has a workload."""
 
 
 @dataclass(frozen=True)
 class TrafficSplit:
-    """Requests for ``host`` below ``paths``, shared between ``stable`` and perhaps ``canary``."""
+    """Weights of ``stable`` and, with strategy ``canary``, of ``canary`` for a host and paths.
+
+    Raises :class:`ValueError` if the weights do not add up to 100.
+    """
 
     host: str
     paths: tuple[str, ...]
+    """Path prefixes."""
     backends: tuple[Backend, ...]
-    testers: CanaryTesters
-    """How a tester chooses a track: the value ``always`` is the canary, ``never`` stable."""
+    """``stable`` first."""
+    canary_override: CanaryTesters
+    """Header and cookie that select the backend: ``always`` is the canary, ``never`` is stable."""
 
     def __post_init__(self) -> None:
-        total = sum(backend.weight for backend in self.backends)
-        if total != 100 or any(backend.weight < 0 for backend in self.backends):  # noqa: PLR2004
-            weights = [backend.weight for backend in self.backends]
+        weights = [backend.weight for backend in self.backends]
+        if sum(weights) != 100 or min(weights) < 0:  # noqa: PLR2004
             raise ValueError(f"weights are {weights}: use percentages that add up to 100")
-        if not 1 <= len(self.backends) <= 2:  # noqa: PLR2004
-            raise ValueError(f"there are {len(self.backends)} backends: use stable, or two")
+        if len(weights) > 2:  # noqa: PLR2004
+            raise ValueError(f"there are {len(weights)} backends: use stable, or stable and canary")
 
     @property
     def stable(self) -> Backend:
-        """The backend that is always there."""
+        """Backend of the stable track."""
         return self.backends[0]
 
     @property
     def canary(self) -> Backend | None:
-        """The other one, where the release strategy has it."""
+        """Backend of the canary track. ``None``: the strategy has no canary."""
         return self.backends[1] if len(self.backends) > 1 else None
 
     @property
-    def open_to(self) -> CanaryTesters:
-        """How testers choose now: by nothing where no canary runs that they could reach."""
+    def active_override(self) -> CanaryTesters:
+        """``canary_override`` while a canary is running; otherwise neither header nor cookie."""
         is_running = self.canary is not None and self.canary.is_running
-        return self.testers if is_running else CanaryTesters(header=None, cookie=None)
+        return self.canary_override if is_running else CanaryTesters(header=None, cookie=None)

@@ -1,4 +1,4 @@
-"""Splits to route, and what two back ends make of them, read back into shares."""
+"""Traffic splits for tests, and the weights in the objects of each back end."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ def split(
     canary: int | None = 10,
     *,
     is_running: bool = True,
-    testers: CanaryTesters | None = None,
+    override: CanaryTesters | None = None,
     paths: tuple[str, ...] = ("/",),
 ) -> TrafficSplit:
-    """Stable, and a canary of ``canary`` percent unless that is ``None``."""
+    """Split with ``canary`` percent for the canary; ``None``: without a canary track."""
     backends = [Backend("stable", "beacon-stable", 8080, 100 - (canary or 0))]
     if canary is not None:
         backends.append(Backend("canary", "beacon-canary", 8080, canary, is_running))
-    return TrafficSplit("beacon.localhost", paths, tuple(backends), testers or CanaryTesters())
+    return TrafficSplit("beacon.localhost", paths, tuple(backends), override or CanaryTesters())
 
 
 def routed(
@@ -31,7 +31,7 @@ def routed(
     config: dict[str, Any] | None = None,
     **routing: Any,
 ) -> Registry:
-    """What a back end registers for a split."""
+    """Resources that a back end registers for a split."""
     stack = settings(routing={"backend": backend, **routing}, config=config or {})
     return run(
         lambda: ROUTERS[backend](
@@ -46,8 +46,8 @@ def routed(
     )
 
 
-def shares_of_ingresses(registry: Registry, path: str) -> dict[str, int]:
-    """Percent by Service, as ingress-nginx reads Ingresses."""
+def ingress_weights(registry: Registry, path: str) -> dict[str, int]:
+    """Percentage per Service, computed from Ingresses as ingress-nginx does."""
     weights, stable = {}, ""
     for ingress in registry.of_kind("Ingress"):
         annotations = ingress.inputs["metadata"].get("annotations", {})
@@ -65,16 +65,16 @@ def shares_of_ingresses(registry: Registry, path: str) -> dict[str, int]:
     return {stable: 100 - sum(weights.values()), **weights}
 
 
-def shares_of_route(registry: Registry, path: str) -> dict[str, int]:
-    """Percent by Service, as the Gateway API reads an HTTPRoute."""
+def route_weights(registry: Registry, path: str) -> dict[str, int]:
+    """Percentage per Service, computed from an HTTPRoute as the Gateway API specifies."""
     (rule,) = (
         rule
         for rule in registry.one("HTTPRoute")["spec"]["rules"]
         for match in rule["matches"]
         if match["path"]["value"] == path and "headers" not in match
     )
-    total = sum(reference["weight"] for reference in rule["backendRefs"])
-    return {one["name"]: one["weight"] * 100 // total for one in rule["backendRefs"]}
+    total = sum(ref["weight"] for ref in rule["backendRefs"])
+    return {ref["name"]: ref["weight"] * 100 // total for ref in rule["backendRefs"]}
 
 
-SHARES = {"ingress": shares_of_ingresses, "gateway": shares_of_route}
+WEIGHTS = {"ingress": ingress_weights, "gateway": route_weights}

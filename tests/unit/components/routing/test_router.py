@@ -1,42 +1,37 @@
-"""Every back end puts the same split into the same effect."""
+"""All back ends implement the same split."""
 
 import pytest
 
 from components.routing import ROUTERS
 from settings import Backend as BackendName
-from tests.unit.components.routing.splits import SHARES, routed, split
+from tests.unit.components.routing.splits import WEIGHTS, routed, split
 
-BACKENDS = tuple(ROUTERS)
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("weight", [0, 1, 10, 33, 50, 99, 100])
-def test_the_same_split_gives_the_same_shares(backend: BackendName, weight: int) -> None:
-    shares = SHARES[backend](routed(backend, split(weight)), "/")
-    assert shares == {"beacon-stable": 100 - weight, "beacon-canary": weight}
+pytestmark = pytest.mark.parametrize("backend", tuple(ROUTERS))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_service_without_a_canary_track_gets_everything(backend: BackendName) -> None:
-    assert SHARES[backend](routed(backend, split(None)), "/") == {"beacon-stable": 100}
+@pytest.mark.parametrize("weight", [0, 1, 33, 100])
+def test_the_canary_gets_its_weight_and_stable_the_rest(backend: BackendName, weight: int) -> None:
+    weights = WEIGHTS[backend](routed(backend, split(weight)), "/")
+    assert weights == {"beacon-stable": 100 - weight, "beacon-canary": weight}
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_every_path_is_shared_alike(backend: BackendName) -> None:
+def test_without_a_canary_track_stable_gets_all_requests(backend: BackendName) -> None:
+    assert WEIGHTS[backend](routed(backend, split(None)), "/") == {"beacon-stable": 100}
+
+
+def test_all_paths_have_the_same_weights(backend: BackendName) -> None:
     registry = routed(backend, split(20, paths=("/api", "/docs")))
     for path in ("/api", "/docs"):
-        assert SHARES[backend](registry, path) == {"beacon-stable": 80, "beacon-canary": 20}
+        assert WEIGHTS[backend](registry, path) == {"beacon-stable": 80, "beacon-canary": 20}
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_release_adds_and_removes_no_object(backend: BackendName) -> None:
+def test_a_release_creates_and_deletes_no_object(backend: BackendName) -> None:
     before = routed(backend, split(0, is_running=False))
     during = routed(backend, split(10))
     assert set(before.resources) == set(during.resources)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_every_object_is_in_the_namespace_of_the_service(backend: BackendName) -> None:
+def test_objects_are_created_in_the_namespace_of_the_service(backend: BackendName) -> None:
     for resource in routed(backend, split()).resources.values():
         if resource.type.startswith("kubernetes:"):
             assert resource.inputs["metadata"]["namespace"] == "home"
