@@ -18,8 +18,8 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 
 from commands.command import command
 from commands.errors import CommandError
-from commands.files import write_whole
 from commands.stack_file import PROJECT
+from local import files
 from render import UNBUILT, engine_config
 
 FILE = PROJECT / "docs" / "architecture.md"
@@ -171,7 +171,7 @@ def updated(page: str) -> str:
 @command
 def main() -> int:
     """Redraw the picture; return the exit code."""
-    write_whole(FILE, updated(FILE.read_text()))
+    files.write(FILE, updated(FILE.read_text()))
     print(FILE.relative_to(PROJECT))
     return 0
 

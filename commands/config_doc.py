@@ -4,9 +4,9 @@ import sys
 from collections.abc import Iterator
 
 from commands.command import command
-from commands.files import write_whole
 from commands.keys import REQUIRED, Key, on_one_line, sections
 from commands.stack_file import PROJECT
+from local import files
 
 FILE = PROJECT / "docs" / "configuration.md"
 
@@ -55,7 +55,7 @@ def _default(key: Key) -> str:
 @command
 def main() -> int:
     """Write the page; return the exit code."""
-    write_whole(FILE, document())
+    files.write(FILE, document())
     print(FILE.relative_to(PROJECT))
     return 0
 

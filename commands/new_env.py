@@ -18,8 +18,8 @@ from ruamel.yaml import YAML
 from commands import stack_file
 from commands.command import command
 from commands.errors import CommandError
-from commands.files import write_whole
 from commands.keys import REQUIRED, Key, on_one_line, sections
+from local import files
 from schemas.stack_file import read
 from settings import PROJECT, load
 
@@ -196,7 +196,7 @@ def create(name: str, source: str) -> Environment:
         trial = Path(folder) / file.name
         trial.write_text(text)
         load(str(trial))
-    write_whole(file, text)
+    files.write(file, text)
     return made
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from commands.files import write_whole
+from local import files
 
 
 class Note:
@@ -20,7 +20,7 @@ class Note:
 
     def write(self, command: str, release: Mapping[str, Any]) -> None:
         """Note that ``command`` moves the stack to ``release``, before the stack file says so."""
-        write_whole(self._file, json.dumps({"command": command, "release": release}))
+        files.write(self._file, json.dumps({"command": command, "release": release}))
 
     def says(self, command: str, release: Mapping[str, Any]) -> bool:
         """Whether ``command`` wrote ``release``, and no update has succeeded since."""

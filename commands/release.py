@@ -12,11 +12,11 @@ from typing import Any
 from semver import Version
 
 from commands.errors import CommandError
-from commands.files import write_whole
 from commands.note import Note
 from commands.pulumi import Stack
 from commands.registry import published_digest
 from commands.stack_file import PROJECT, StackFile
+from local import files
 from schemas.values import VERSION
 from settings import Settings
 
@@ -93,7 +93,7 @@ class Release:
                         f"{built} already: name a published version, or one after {built}"
                     )
                 moved = f"app/VERSION: {built} -> {version} (built from the working tree)\n"
-                write_whole(VERSION_FILE, f"{version}\n")
+                files.write(VERSION_FILE, f"{version}\n")
         self._file.pin_stable(stable, stable_digest).start_canary(version, weight, digest).save()
         return f"{moved}{self._file.path.name}: stable {stable}, canary {version} at {weight} %"
 

@@ -20,11 +20,11 @@ from typing import Literal
 from commands.command import command
 from commands.diff.rendering import cause
 from commands.errors import FAILED, CommandError
-from commands.files import write_whole
 from commands.ground import Ground
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE
 from commands.stack_file import PROJECT, forget_salt
+from local import files
 from settings import Settings, load
 
 Task = Literal["preview", "drift"]
@@ -175,7 +175,7 @@ def run(task: Task, name: str, settings: Settings, plan: Path | None = None) -> 
         succeeded, undelivered = _previewed(stack, "--diff")
         result = replace(result, succeeded=succeeded, undelivered=undelivered)
     whole = whole_of(task, name)
-    write_whole(PROJECT / whole, result.text)
+    files.write(PROJECT / whole, result.text)
     if plan and not (result.is_whole and result.succeeded):
         plan.unlink(missing_ok=True)
     if not result.is_whole:
@@ -235,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The exit code FAILED is for what was found.
         raise CommandError(str(error)) from error
     if given.out:
-        write_whole(given.out, comment(result, whole_of(given.task, given.stack)))
+        files.write(given.out, comment(result, whole_of(given.task, given.stack)))
     else:
         print(result.text)
     return FAILED if result.broken or result.drifted else 0

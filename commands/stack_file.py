@@ -11,7 +11,7 @@ from ruamel.yaml.error import CommentMark, YAMLError
 from ruamel.yaml.scalarstring import ScalarString
 from ruamel.yaml.tokens import CommentToken
 
-from commands.files import write_whole
+from local import files
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -30,7 +30,7 @@ def forget_salt(stack: str) -> None:
     text = path.read_text()
     without = re.sub(r"(?m)^encryptionsalt:.*(?:\n[ \t]+.*)*\n?", "", text)
     if without != text and not _may_have_secret(text):
-        write_whole(path, without)
+        files.write(path, without)
 
 
 def _may_have_secret(text: str) -> bool:
@@ -101,7 +101,7 @@ class StackFile:
         """Write the file."""
         text = StringIO()
         self._yaml.dump(self._document, text)
-        write_whole(self.path, text.getvalue())
+        files.write(self.path, text.getvalue())
 
 
 # The parser keeps the lines from a value up to the next one, such as the comment above the next

@@ -58,7 +58,7 @@ def is_stored(at: Layout, image: Image) -> bool:
     """Whether the local registry has just this content under the image's tag, run or not."""
     tags = _tags(at, image.repository)
     content = tags / image.content_tag / "current" / "link"
-    return files.same(content, tags / (image.tag or image.content_tag) / "current" / "link")
+    return files.same_content(content, tags / (image.tag or image.content_tag) / "current" / "link")
 
 
 def has_tag(at: Layout, repository: str, tag: str) -> bool:

@@ -232,7 +232,7 @@ class Supervisor:
         files.write(folder / "guardian.py", Path(guardian.__file__).read_text())
         package = Path(supervisor.__file__).parent
         copied = folder / "supervisor"
-        if not files.same(package / "version.txt", copied / "version.txt"):
+        if not files.same_content(package / "version.txt", copied / "version.txt"):
             shutil.rmtree(copied, ignore_errors=True)
             leave_out = shutil.ignore_patterns("__pycache__", "tests")
             shutil.copytree(package, copied, ignore=leave_out)

@@ -13,7 +13,7 @@ from commands.diff import markdown, terminal
 from commands.diff.rendering import render_both
 from commands.diff.report import Report
 from commands.errors import FAILED, CommandError
-from commands.files import write_whole
+from local import files
 
 FORMATS = ("terminal", "markdown", "json")
 
@@ -35,9 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
         case _:
             is_cut = terminal.show(report, Console(), whole)
     if is_cut:
-        write_whole(stack_file.PROJECT / whole, terminal.plain(report))
+        files.write(stack_file.PROJECT / whole, terminal.plain(report))
     if arguments.out:
-        write_whole(arguments.out, text)
+        files.write(arguments.out, text)
     else:
         sys.stdout.write(text)
     return FAILED if arguments.exit_code and report.comparison.changes else 0

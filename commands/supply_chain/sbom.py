@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from commands.errors import FAILED, CommandError
-from commands.files import write_whole
 from commands.supply_chain.go import APP, Go
+from local import files
 
 
 def sbom(out: Path) -> str:
@@ -23,7 +23,7 @@ def sbom(out: Path) -> str:
     info = json.loads(told.stdout)
     info = info[0] if isinstance(info, list) else info
     document = cyclonedx(info, (APP / "VERSION").read_text().strip())
-    write_whole(out, json.dumps(document, indent=2) + "\n")
+    files.write(out, json.dumps(document, indent=2) + "\n")
     return f"{len(document['components'])} components in {out}"
 
 
