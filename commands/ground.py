@@ -8,12 +8,12 @@ from rich.console import Console
 from commands.errors import CommandError
 from components.versions import IMAGES
 from local import images
+from local.detection import Machine, detect
 from local.environment import environment
 from local.layout import Layout
-from local.machine import Machine, machine
 from local.node import Node
 from local.progress import Display
-from local.upstream import Reference, can_be_pulled
+from local.server_images import Reference, can_be_pulled
 from settings import Settings
 
 
@@ -23,7 +23,7 @@ class Ground:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._at = Layout()
-        has = machine(self._at)
+        has = detect(self._at)
         self._has = replace(has, cluster=True) if settings.cluster.context is not None else has
 
     def variables(self) -> Mapping[str, str]:

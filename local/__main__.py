@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from local.detection import detect
 from local.environment import environment
 from local.errors import LocalError
 from local.layout import Layout
-from local.machine import machine
 from local.recipes import RECIPES
 
 _USAGE_ERROR = 2
@@ -48,7 +48,7 @@ def _run(given: argparse.Namespace) -> int:
     from local.status import show  # noqa: PLC0415
 
     at = Layout()
-    node = Node(at, machine(at))
+    node = Node(at, detect(at))
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     match given.command:
         case "up":

@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Mapping
 
 from local import files, layout
+from local.detection import Machine, detect
 from local.errors import LocalError
 from local.layout import Layout
-from local.machine import Machine, machine
 
 BUILDER = "slipway"
 """The name of the buildx builder."""
@@ -27,7 +27,7 @@ def environment(
     at = Layout()
     return {
         **_shell(at, variables),
-        **_parts(at, has or machine(at, variables)),
+        **_parts(at, has or detect(at, variables)),
         **_backend(at, variables),
     }
 

@@ -12,29 +12,29 @@ from urllib.parse import urlsplit
 from local import (
     addons,
     buildx,
+    cleanup,
     debian,
     files,
-    host,
     images,
+    kernel,
     network,
     pki,
     pod_logs,
-    remains,
     services,
     toolchain,
 )
 from local.base_image import base_image
 from local.build import Builder
+from local.daemon import Service, refuse_taken_port
+from local.detection import Machine
 from local.errors import LocalError
 from local.images import Image
 from local.layout import CHECKOUT, ENTRY_POINT, SANDBOX_IMAGE, Layout
-from local.machine import Machine
-from local.plan import Step, run
 from local.progress import Display, Say
 from local.recipes import PLATFORM, RECIPES, Recipe
-from local.service import Service, refuse_taken_port
+from local.server_images import SERVERS, Server, can_be_pulled
+from local.steps import Step, run
 from local.supervisor import Supervisor
-from local.upstream import SERVERS, Server, can_be_pulled
 
 _OTHER_RUN = 1800.0
 """Seconds to wait for another run: longer than everything takes to build."""
@@ -186,10 +186,10 @@ class Node:
 
     def _start_supervisor(self, _: Say) -> None:
         if not self.supervisor.running():
-            remains.clear_after_restart(self.at)
+            cleanup.clear_after_restart(self.at)
         if self.has.needs_node:
             self._take_over()
-            host.prepare()
+            kernel.prepare()
             network.create(self.at.root)
             pod_logs.link(self.at)
             pki.ensure(self.at)
@@ -232,7 +232,7 @@ class Node:
 
 def _clear(at: Layout) -> None:
     """Takes away all that a node which has ended leaves on the machine."""
-    remains.clear(at)
+    cleanup.clear(at)
     pod_logs.unlink(at)
     network.remove(at.root)
 

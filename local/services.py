@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from local import layout
+from local.daemon import Service
 from local.layout import Layout
-from local.service import Service
 
 _TLS_FLAGS = ("--tls-min-version=VersionTLS12", "--profiling=false")
 

@@ -10,11 +10,11 @@ from rich.text import Text
 
 from local import images
 from local.addons import ADDONS
+from local.daemon import Service
 from local.errors import LocalError
 from local.node import Node
 from local.recipes import PLATFORM
-from local.service import Service
-from local.upstream import SERVERS
+from local.server_images import SERVERS
 
 _DEBIAN = {"containerd": "containerd", "registry": "docker-registry"}
 """Services that are Debian's, and their packages."""

@@ -17,11 +17,11 @@ from xmlrpc.client import Fault, ServerProxy
 import supervisor
 from supervisor.xmlrpc import SupervisorTransport
 
-from local import files, guardian
+from local import files, watchdog
+from local.daemon import Service
 from local.errors import LocalError
 from local.layout import Layout
 from local.logs import tail
-from local.service import Service
 
 _START_DEADLINE = 20.0
 _STOP_DEADLINE = 60.0
@@ -216,7 +216,7 @@ class Supervisor:
             files.PRIVATE,
         )
         self._copy_programs()
-        command = [_python(), str(at.supervisor_folder / "guardian.py"), *self._command()]
+        command = [_python(), str(at.supervisor_folder / "watchdog.py"), *self._command()]
         program = Service(
             _GUARDIAN,
             command,
@@ -229,7 +229,7 @@ class Supervisor:
     def _copy_programs(self) -> None:
         """supervisord and the guardian, so that the node outlives the checkout it came from."""
         folder = self.at.supervisor_folder
-        files.write(folder / "guardian.py", Path(guardian.__file__).read_text())
+        files.write(folder / "watchdog.py", Path(watchdog.__file__).read_text())
         package = Path(supervisor.__file__).parent
         copied = folder / "supervisor"
         if not files.same_content(package / "version.txt", copied / "version.txt"):

@@ -11,9 +11,9 @@ from rich.console import Console
 from commands.errors import FAILED, CommandError
 from commands.registry import buildx
 from commands.supply_chain.go import APP
+from local.detection import detect
 from local.environment import environment
 from local.layout import Layout
-from local.machine import machine
 from local.node import Node
 from local.progress import Display
 
@@ -39,7 +39,7 @@ def image(out: Path) -> str:
 def _with_builder() -> Mapping[str, str]:
     """Start a builder where the machine has none; return the variables by which it is found."""
     at = Layout()
-    has = replace(machine(at), cluster=True, pulumi=True, plugins=True)
+    has = replace(detect(at), cluster=True, pulumi=True, plugins=True)
     with Display(Console(stderr=True)) as display:
         Node(at, has).up(display)
     return environment(has=has)

@@ -12,8 +12,8 @@ from commands.__main__ import Run
 from commands.errors import BAD_INPUT, CommandError
 from commands.ground import Ground
 from commands.pulumi import Stack
+from local.detection import Machine
 from local.layout import Layout
-from local.machine import Machine
 from local.node import Node
 from settings import Settings
 from tests.unit.stacks import DIGEST, settings
@@ -26,7 +26,7 @@ THEIRS = Machine(cluster=True, docker=True, pulumi=True, plugins=True)
 def home(tmp_path, monkeypatch):
     """Nothing is started, pulled or asked for."""
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
-    monkeypatch.setattr(ground, "machine", lambda _: HERE)
+    monkeypatch.setattr(ground, "detect", lambda _: HERE)
     monkeypatch.setattr(ground, "can_be_pulled", lambda _: False)
     return Layout(tmp_path)
 
@@ -76,7 +76,7 @@ def test_a_stack_that_names_its_cluster_needs_no_node(started):
 
 @pytest.mark.parametrize(("has", "is_own"), [(HERE, True), (THEIRS, False)])
 def test_the_node_is_the_projects_own_where_the_user_has_no_cluster(has, is_own, monkeypatch):
-    monkeypatch.setattr(ground, "machine", lambda _: has)
+    monkeypatch.setattr(ground, "detect", lambda _: has)
     assert Ground(settings()).has_own_node is is_own
 
 
@@ -117,7 +117,7 @@ def test_a_stack_without_servers_lacks_no_image(monkeypatch):
 
 def test_the_machine_is_looked_at_once(started, monkeypatch):
     looks: list[Layout] = []
-    monkeypatch.setattr(ground, "machine", lambda at: looks.append(at) or HERE)
+    monkeypatch.setattr(ground, "detect", lambda at: looks.append(at) or HERE)
     monkeypatch.setattr(Node, "missing_images", lambda _: [])
     monkeypatch.setattr(Node, "images", lambda *_: None)
     under = Ground(bundled())

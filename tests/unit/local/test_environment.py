@@ -5,10 +5,10 @@ import stat
 
 import pytest
 
+from local.detection import detect
 from local.environment import environment
 from local.errors import LocalError
 from local.layout import Layout, home
-from local.machine import machine
 
 
 @pytest.fixture
@@ -71,18 +71,18 @@ def test_a_cluster_of_the_users_is_used(bare, tmp_path):
     kubeconfig.write_text("{}")
     theirs = {**bare, "KUBECONFIG": str(kubeconfig)}
     assert "KUBECONFIG" not in environment(theirs)
-    assert not machine(Layout(), theirs).needs_node
+    assert not detect(Layout(), theirs).needs_node
 
 
 def test_our_own_kubeconfig_is_no_cluster_of_the_users(bare):
     ours = Layout().kubeconfig
     ours.parent.mkdir()
     ours.write_text("{}")
-    assert machine(Layout(), {**bare, "KUBECONFIG": str(ours)}).needs_node
+    assert detect(Layout(), {**bare, "KUBECONFIG": str(ours)}).needs_node
 
 
 def test_a_kubeconfig_that_is_not_there_is_no_cluster(bare, tmp_path):
-    assert machine(Layout(), {**bare, "KUBECONFIG": str(tmp_path / "none")}).needs_node
+    assert detect(Layout(), {**bare, "KUBECONFIG": str(tmp_path / "none")}).needs_node
 
 
 def test_an_engine_that_answers_is_the_builder(bare, tmp_path):
@@ -91,20 +91,20 @@ def test_an_engine_that_answers_is_the_builder(bare, tmp_path):
         engine.bind(str(path))
         engine.listen()
         with_docker = {**bare, "DOCKER_HOST": f"unix://{path}"}
-        assert not machine(Layout(), with_docker).needs_builder
+        assert not detect(Layout(), with_docker).needs_builder
         given = environment(with_docker)
     assert not {"DOCKER_CONFIG", "BUILDX_CONFIG", "BUILDX_BUILDER"} & set(given)
 
 
 def test_a_docker_client_without_an_engine_is_no_builder(bare, tmp_path):
     program(tmp_path, "docker")
-    assert machine(Layout(), bare).needs_builder
+    assert detect(Layout(), bare).needs_builder
 
 
 def test_a_pulumi_with_its_language_host_brings_its_plugins(bare, tmp_path):
     program(tmp_path, "pulumi")
     program(tmp_path, "pulumi-language-python")
-    has = machine(Layout(), bare)
+    has = detect(Layout(), bare)
     assert not has.needs_pulumi
     assert not has.needs_plugins
     assert "PULUMI_HOME" not in environment(bare)
@@ -112,7 +112,7 @@ def test_a_pulumi_with_its_language_host_brings_its_plugins(bare, tmp_path):
 
 def test_a_pulumi_alone_cannot_run_python(bare, tmp_path):
     program(tmp_path, "pulumi")
-    has = machine(Layout(), bare)
+    has = detect(Layout(), bare)
     assert has.needs_pulumi
     assert has.needs_plugins
 
@@ -120,7 +120,7 @@ def test_a_pulumi_alone_cannot_run_python(bare, tmp_path):
 def test_plugins_can_be_left_to_pulumi(bare, tmp_path):
     program(tmp_path, "pulumi")
     off = {**bare, "SLIPWAY_PLUGINS": "off"}
-    has = machine(Layout(), off)
+    has = detect(Layout(), off)
     assert not has.needs_pulumi
     assert not has.needs_plugins
     assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in environment(off)
@@ -132,7 +132,7 @@ def test_what_was_built_here_is_not_taken_for_the_machines(bare):
     for name in ("pulumi", "pulumi-language-python"):
         (own / name).write_text("#!/bin/sh\n")
         (own / name).chmod(0o755)
-    assert machine(Layout(), {**bare, "PATH": f"{own}:{bare['PATH']}"}).needs_pulumi
+    assert detect(Layout(), {**bare, "PATH": f"{own}:{bare['PATH']}"}).needs_pulumi
 
 
 def test_a_backend_and_a_passphrase_of_the_users_stay(bare):

@@ -7,15 +7,15 @@ from rich.console import Console
 
 from local import node
 from local.build import Builder
+from local.daemon import Service
+from local.detection import Machine
 from local.errors import LocalError
 from local.layout import Layout
-from local.machine import Machine
 from local.node import Node
 from local.progress import Display
-from local.service import Service
+from local.server_images import SERVERS
 from local.supervisor import Supervisor
 from local.toolchain import Toolchain
-from local.upstream import SERVERS
 
 OTHER = Path("/home/other")
 GO = Toolchain(Path("/usr/local/go"), "1.26.8")

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from local import layout, services
+from local.daemon import Service, refuse_taken_port
 from local.errors import LocalError
 from local.layout import Layout
-from local.service import Service, refuse_taken_port
 from local.supervisor import Supervisor
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from local import __main__ as commands
+from local.daemon import Service
 from local.errors import LocalError
 from local.layout import Layout
-from local.service import Service
 from local.supervisor import Supervisor
 
 DEADLINE = 20.0

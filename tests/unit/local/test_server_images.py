@@ -7,10 +7,10 @@ from email.message import Message
 import pytest
 
 from components.versions import IMAGES
-from local import images, upstream
+from local import images, server_images
 from local.layout import Layout
 from local.recipes import RECIPES
-from local.upstream import SERVERS, Reference, can_be_pulled
+from local.server_images import SERVERS, Reference, can_be_pulled
 
 BY_KEY = {server.key: server for server in SERVERS}
 NOT_BUILT = {"grafana"}
@@ -51,7 +51,7 @@ def test_an_image_is_named_as_upstreams_and_runs_as_its_user(tmp_path):
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.key)
 def test_every_image_has_roots_to_trust_and_programs_that_are_built(server, tmp_path):
     image = server.image(Layout(tmp_path), "1.26.8")
-    assert str(upstream.base_image.ROOTS) in image.content
+    assert str(server_images.base_image.ROOTS) in image.content
     assert {RECIPES[program].name for program in server.programs} == {server.recipe.name}
 
 
@@ -83,7 +83,7 @@ class Web:
 def web(monkeypatch):
     def use(answers):
         made = Web(answers)
-        monkeypatch.setattr(upstream.urllib.request, "urlopen", made)
+        monkeypatch.setattr(server_images.urllib.request, "urlopen", made)
         return made
 
     return use

@@ -53,7 +53,7 @@ class Machine:
         return not self.plugins
 
 
-def machine(at: Layout, variables: Mapping[str, str] = os.environ) -> Machine:
+def detect(at: Layout, variables: Mapping[str, str] = os.environ) -> Machine:
     """Looks at `variables` and asks the Docker socket; takes milliseconds.
 
     A CLI with the Python language host beside it came with its plugins. `SLIPWAY_PLUGINS=off` says

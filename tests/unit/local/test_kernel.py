@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from local import host
+from local import kernel
 from local.errors import LocalError
 
 PRIVATE = "23 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
@@ -15,8 +15,8 @@ BELOW = "25 23 0:5 / /proc rw shared:12 - proc proc rw\n"
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     """A kernel of the test's own; gives what was run."""
-    monkeypatch.setattr(host, "_SYSTEM", tmp_path)
-    monkeypatch.setattr(host, "_MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setattr(kernel, "_SYSTEM", tmp_path)
+    monkeypatch.setattr(kernel, "_MOUNTS", tmp_path / "mountinfo")
     (tmp_path / "mountinfo").write_text(SHARED)
     commands = []
 
@@ -24,14 +24,14 @@ def machine(tmp_path, monkeypatch):
         commands.append(command)
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(host.subprocess, "run", run)
+    monkeypatch.setattr(kernel.subprocess, "run", run)
     return commands
 
 
 @pytest.mark.parametrize(("before", "after"), [("128\n", "1024"), ("8192\n", "8192\n")])
 def test_a_limit_is_raised_and_never_lowered(before, after, machine, tmp_path):
     (tmp_path / "max_user_instances").write_text(before)
-    host.prepare()
+    kernel.prepare()
     assert (tmp_path / "max_user_instances").read_text() == after
 
 
@@ -42,13 +42,13 @@ def test_a_limit_is_raised_and_never_lowered(before, after, machine, tmp_path):
 )
 def test_a_private_root_is_made_shared(mounts, changed, machine, tmp_path):
     (tmp_path / "mountinfo").write_text(mounts)
-    host.prepare()
+    kernel.prepare()
     assert machine == ([["mount", "--make-rshared", "/"]] if changed else [])
 
 
 def test_a_machine_that_does_not_allow_it_is_told(machine, tmp_path, monkeypatch):
     (tmp_path / "mountinfo").write_text(PRIVATE)
     denied = subprocess.CompletedProcess([], 1, "", "permission denied")
-    monkeypatch.setattr(host.subprocess, "run", lambda *_, **__: denied)
+    monkeypatch.setattr(kernel.subprocess, "run", lambda *_, **__: denied)
     with pytest.raises(LocalError, match=r"make-rshared.*permission denied"):
-        host.prepare()
+        kernel.prepare()

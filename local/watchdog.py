@@ -3,7 +3,7 @@
 If this process dies, supervisord starts it again; if supervisord dies (`kill -9` too), this process
 becomes a new supervisord. Only both at once bring the node down, and then `up` starts it again.
 
-Usage: guardian.py COMMAND…   (the command that starts supervisord as a daemon)
+Usage: watchdog.py COMMAND…   (the command that starts supervisord as a daemon)
 """
 
 import os

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from local import progress
-from local.plan import Step, run
 from local.progress import Display
+from local.steps import Step, run
 
 DEADLINE = 10.0
 
