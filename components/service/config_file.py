@@ -1,4 +1,4 @@
-"""The service's configuration file, as a ConfigMap holds it and the service reads it."""
+"""Configuration file of the service, stored in a ConfigMap."""
 
 import hashlib
 from pathlib import PurePosixPath
@@ -8,11 +8,11 @@ import yaml
 from settings import Service, ServiceConfig
 
 CONFIG_FILE = PurePosixPath("/etc/beacon/config.yaml")
-"""Where the service looks for it."""
+"""Path of the configuration file in the container."""
 TOKEN_FILE = PurePosixPath("/run/secrets/beacon/token")
-"""Where the bearer token of the admin port is mounted."""
+"""Path of the admin port's bearer token in the container."""
 
-_NEEDS_RESTART = {
+_NOT_HOT_RELOADED = {
     "listen": True,
     "adminListen": True,
     "startupCheck": True,
@@ -20,37 +20,39 @@ _NEEDS_RESTART = {
     "tracing": {"endpoint"},
     "profiling": True,
 }
-"""The keys that the service reads only at its start, as its README says."""
+"""Keys that the service reads only at startup, as documented in ``app/README.md``."""
 
 
 class ConfigFile:
-    """``config`` completed by what the stack decides: ports, the token's place, the trace store.
+    """``config`` with the ports, the path of the token and the URL of the trace receiver.
 
-    ``traces`` is the base URL of an OTLP/HTTP receiver. ``None``: the service traces nothing.
+    ``otlp_endpoint`` is the base URL of an OTLP/HTTP receiver. ``None``: tracing is disabled.
     """
 
-    def __init__(self, config: ServiceConfig, service: Service, traces: str | None = None) -> None:
+    def __init__(
+        self, config: ServiceConfig, service: Service, otlp_endpoint: str | None = None
+    ) -> None:
         self._values = {
             "listen": f":{service.port}",
             "adminListen": f":{service.admin_port}",
             **config.model_dump(mode="json", by_alias=True),
         }
         self._values["faults"]["tokenFile"] = str(TOKEN_FILE)
-        self._values["tracing"]["endpoint"] = traces or ""
+        self._values["tracing"]["endpoint"] = otlp_endpoint or ""
         self._values["upstream"] = config.upstream or ""
 
     @property
     def text(self) -> str:
-        """The file."""
+        """Content of the file."""
         return yaml.safe_dump(self._values, sort_keys=False)
 
     @property
     def restart_checksum(self) -> str:
-        """Changes when a value changes that needs a restart, and only then."""
-        read_at_start = {
+        """Checksum of the values that are not hot-reloaded: a change requires a restart."""
+        values = {
             key: self._values[key]
             if part is True
             else {name: self._values[key][name] for name in sorted(part)}
-            for key, part in _NEEDS_RESTART.items()
+            for key, part in _NOT_HOT_RELOADED.items()
         }
-        return hashlib.sha256(repr(read_at_start).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr(values).encode()).hexdigest()[:16]

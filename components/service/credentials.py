@@ -1,4 +1,4 @@
-"""The Secrets that workloads use: a token they read from a file, and the registry's login."""
+"""Secrets of a service: the bearer token of its admin port and an image pull secret."""
 
 import json
 from base64 import b64encode
@@ -15,27 +15,27 @@ from settings import ImageSettings, RegistryLogin
 
 
 class CredentialsArgs(TypedDict):
-    """What :class:`Credentials` are made from."""
+    """Arguments of :class:`Credentials`."""
 
     namespace: str
     token: NotRequired[SecretStr | None]
-    """Bearer token of the admin port. Generated, 32 characters, when left out."""
+    """Bearer token of the admin port. Default: 32 random characters."""
     image: ImageSettings
-    """The registry that the cluster pulls from, and the login where it asks for one."""
+    """Registry of the image, with its credentials if it requires any."""
 
 
 @dataclass(frozen=True)
 class CredentialNames:
-    """What the Secrets are called."""
+    """Names of the Secrets."""
 
     token: str
-    """The Secret whose key ``token`` is the admin port's token."""
+    """Secret with the bearer token under the key ``token``."""
     pull: tuple[str, ...] = ()
-    """The Secrets with which images are pulled; none where the registry is open."""
+    """Image pull secrets. Empty if the registry requires no credentials."""
 
 
 class Credentials(pulumi.ComponentResource):
-    """Secrets as files and pull secrets, never as environment variables."""
+    """Secrets that pods mount as files or pull images with; none is an environment variable."""
 
     names: CredentialNames
 
@@ -45,28 +45,31 @@ class Credentials(pulumi.ComponentResource):
         super().__init__("slipway:credentials:Credentials", name, None, opts)
         self._namespace = args["namespace"]
         self._labels = Identity(name, args["namespace"]).labels
-        given = args.get("token")
-        token = given.get_secret_value() if given else self._generated(f"{name}-token-value")
-        self._secret(f"{name}-token", "Opaque", {"token": token})
+        token = args.get("token")
+        value = token.get_secret_value() if token else self._random(f"{name}-token-value")
+        self._secret(f"{name}-token", "Opaque", {"token": value})
         self.names = CredentialNames(f"{name}-token")
         if login := args["image"].login:
             config = _docker_config(args["image"].registry, login)
-            kind = "kubernetes.io/dockerconfigjson"
-            self._secret(f"{name}-registry", kind, {".dockerconfigjson": config})
+            self._secret(
+                f"{name}-registry",
+                "kubernetes.io/dockerconfigjson",
+                {".dockerconfigjson": config},
+            )
             self.names = CredentialNames(f"{name}-token", (f"{name}-registry",))
         self.register_outputs({})
 
-    def _generated(self, name: str) -> pulumi.Output[str]:
-        from pulumi_random import RandomPassword  # noqa: PLC0415  # only where one is generated
+    def _random(self, name: str) -> pulumi.Output[str]:
+        from pulumi_random import RandomPassword  # noqa: PLC0415  # no plugin needed with a token
 
         opts = pulumi.ResourceOptions(parent=self)
         return RandomPassword(name, length=32, special=False, opts=opts).result
 
-    def _secret(self, name: str, kind: str, data: dict[str, pulumi.Input[str]]) -> None:
+    def _secret(self, name: str, secret_type: str, data: dict[str, pulumi.Input[str]]) -> None:
         Secret(
             name,
             metadata={"name": name, "namespace": self._namespace, "labels": self._labels},
-            type=kind,
+            type=secret_type,
             data=secret_data(data),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -1,4 +1,4 @@
-"""The service's image: built from the working tree and pushed, or published already."""
+"""Container image: built from the working tree and pushed, or already published."""
 
 from typing import NotRequired, TypedDict
 
@@ -8,52 +8,52 @@ from settings import ImageSettings, ReleasedVersion
 
 
 class ContainerImageArgs(TypedDict):
-    """What a :class:`ContainerImage` is made from."""
+    """Arguments of :class:`ContainerImage`."""
 
     image: ImageSettings
-    """Where it is published, and how it is built."""
+    """Registry, repository and build options."""
     release: ReleasedVersion
-    """Its version. With a digest it is published already, and nothing is built."""
+    """Version of the image. With a digest, the image is already published and is not built."""
     context: NotRequired[str]
-    """Folder with the sources and the Dockerfile. Default ``app``."""
+    """Build context with a Dockerfile. Default ``app``."""
 
 
 class ContainerImage(pulumi.ComponentResource):
-    """One version of the image. Whoever uses it cannot tell whether it was built just now.
+    """One version of an image.
 
-    A version that has a digest is never built again: newer source must not appear under an older
+    A version with a digest is not built again, so that newer source is never published as an older
     version.
     """
 
     digest: pulumi.Output[str]
-    """``sha256:…``"""
+    """Digest of the image, ``sha256:…``."""
     reference: pulumi.Output[str]
-    """``registry/repository:version@digest``: the digest decides, the version is for people."""
+    """``registry/repository:version@digest``. The digest determines the image that is pulled."""
 
     def __init__(
         self, name: str, args: ContainerImageArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("slipway:image:ContainerImage", name, None, opts)
         image, release = args["image"], args["release"]
-        build = {"buildkit": _by_buildkit, "docker": _by_docker}[image.builder]
+        build = {"buildkit": _build_with_buildkit, "docker": _build_with_docker}[image.builder]
         tag = f"{image.name}:{release.version}"
         if release.digest:
             self.digest = pulumi.Output.from_input(release.digest)
         else:
-            # Published for good: it is pinned, or rolled back to, after its build is forgotten.
-            kept = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
-            self.digest = build(f"{name}-image", tag, args, kept)
+            # A later release or rollback refers to the published image by its digest.
+            retained = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
+            self.digest = build(f"{name}-image", tag, args, retained)
         self.reference = pulumi.Output.concat(tag, "@", self.digest)
         self.register_outputs({"digest": self.digest, "reference": self.reference})
 
 
-def _by_buildkit(
+def _build_with_buildkit(
     name: str, tag: str, args: ContainerImageArgs, opts: pulumi.ResourceOptions
 ) -> pulumi.Output[str]:
-    import pulumi_docker_build as docker_build  # noqa: PLC0415  # only where one is built
+    import pulumi_docker_build as docker_build  # noqa: PLC0415  # no plugin needed with a digest
 
     image = args["image"]
-    layers = f"{image.name}:buildcache"
+    cache = f"{image.name}:buildcache"
     registry_cache = image.cache == "registry"
     built = docker_build.Image(
         name,
@@ -62,10 +62,9 @@ def _by_buildkit(
         platforms=[docker_build.Platform(platform) for platform in image.platforms],
         tags=[tag],
         push=True,
-        # A preview has nothing to push; the workloads wait for the digest.
         build_on_preview=False,
-        cache_from=[{"registry": {"ref": layers}}] if registry_cache else [],
-        cache_to=[{"registry": {"ref": layers, "mode": docker_build.CacheMode.MAX}}]
+        cache_from=[{"registry": {"ref": cache}}] if registry_cache else [],
+        cache_to=[{"registry": {"ref": cache, "mode": docker_build.CacheMode.MAX}}]
         if registry_cache
         else [],
         registries=[
@@ -82,10 +81,10 @@ def _by_buildkit(
     return built.digest
 
 
-def _by_docker(
+def _build_with_docker(
     name: str, tag: str, args: ContainerImageArgs, opts: pulumi.ResourceOptions
 ) -> pulumi.Output[str]:
-    import pulumi_docker as docker  # noqa: PLC0415  # only where one is built
+    import pulumi_docker as docker  # noqa: PLC0415  # no plugin needed with a digest
 
     image = args["image"]
     built = docker.Image(

@@ -1,4 +1,4 @@
-"""The pod of a workload: hardened, placed and sized the same on every track."""
+"""Pod spec: security context, scheduling, resources and probes."""
 
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
 
 _USER = 65532
-"""The user that the image runs as; "nonroot" in distroless images."""
+"""User and group ID of ``nonroot`` in distroless images."""
 
 
 def pod_spec(
@@ -35,9 +35,9 @@ def pod_spec(
     pods: WorkloadSettings,
     credentials: CredentialNames,
 ) -> "PodSpecArgsDict":
-    """The pod of one track; it satisfies Pod Security ``restricted``.
+    """Return the pod spec of one track; it satisfies Pod Security ``restricted``.
 
-    Its account and its configuration have the track's name.
+    The service account and the ConfigMap have the name of the track.
     """
     placement = pods.placement
     return {
@@ -98,7 +98,7 @@ def _container(
 
 def _environment(identity: Identity, limits: Compute) -> "list[EnvVarArgsDict]":
     return [
-        # What its metrics and its log lines are labelled with.
+        # Labels of metrics and log lines.
         {"name": "OTEL_SERVICE_NAME", "value": identity.name},
         {"name": "TRACK", "value": identity.track or "stable"},
         {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
@@ -121,7 +121,7 @@ def _probe(probe: Probe) -> "ProbeArgsDict":
 
 
 def _affinity(placement: Placement) -> "AffinityArgsDict":
-    required, preferred = _has(placement.required), _has(placement.preferred)
+    required, preferred = _requirements(placement.required), _requirements(placement.preferred)
     return {
         "node_affinity": {
             "required_during_scheduling_ignored_during_execution": {
@@ -130,14 +130,15 @@ def _affinity(placement: Placement) -> "AffinityArgsDict":
             if required
             else None,
             "preferred_during_scheduling_ignored_during_execution": [
-                {"weight": 1, "preference": {"match_expressions": [one]}} for one in preferred
+                {"weight": 1, "preference": {"match_expressions": [requirement]}}
+                for requirement in preferred
             ]
             or None,
         }
     }
 
 
-def _has(labels: Labels) -> "list[NodeSelectorRequirementArgsDict]":
+def _requirements(labels: Labels) -> "list[NodeSelectorRequirementArgsDict]":
     return [{"key": key, "operator": "In", "values": [value]} for key, value in labels.items()]
 
 
@@ -160,7 +161,7 @@ def _spread(placement: Placement, selector: Labels) -> "list[TopologySpreadConst
             "topology_key": key,
             "when_unsatisfiable": placement.when_unsatisfiable,
             "label_selector": {"match_labels": selector},
-            # The pods that a rollout replaces do not count.
+            # Count only pods of the current ReplicaSet.
             "match_label_keys": ["pod-template-hash"],
         }
         for key in placement.spread_over

@@ -1,7 +1,11 @@
-"""Which versions run, each on a track of its own, and the share of requests each is to get."""
+"""Release of a service: the versions that run and their share of the requests.
+
+A track runs one version at a time, with a Deployment and a Service of its own: ``stable`` always
+runs, ``canary`` only during a release with strategy ``canary``.
+"""
 
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Service
@@ -15,37 +19,43 @@ _TRACKS: Mapping[Strategy, tuple[Track, ...]] = {
     "rolling": ("stable",),
     "canary": ("stable", "canary"),
 }
-"""The tracks that a strategy can send requests to, whether or not a version runs on them now."""
+"""Tracks that have a Service, with or without a running version."""
 
 
-Running = dict[str, pulumi.Input[str] | pulumi.Input[int]]
+class RunningVersion(TypedDict):
+    """Version that runs on a track."""
+
+    version: str
+    image: pulumi.Input[str]
+    """Image reference with digest."""
+    weight: NotRequired[int]
+    """Percentage of requests; only of the canary."""
 
 
 class ReleaseArgs(TypedDict):
-    """What a :class:`Release` is made from."""
+    """Arguments of :class:`Release`."""
 
     release: ReleaseSettings
-    """The strategy, the version on each track, and the canary's share of requests."""
+    """Strategy, version of each track and weight of the canary."""
     images: Mapping[Track, pulumi.Input[str]]
-    """The image of each version that runs: a reference with a digest."""
+    """Image reference with digest, for each running track."""
     workload: WorkloadTemplate
-    """What all tracks have in common."""
+    """Arguments that the workloads of all tracks have in common."""
 
 
 class Release(pulumi.ComponentResource):
-    """A Workload for each version that runs, and a Service for each track.
+    """A Workload for each running version and a Service for each track.
 
-    A track's Service outlives its Workload, so that routes always lead somewhere. Whoever routes
-    by :attr:`backends` depends on the release: a version is up before requests are sent to it,
-    and, for Pulumi deletes last, gone only after they are sent elsewhere.
+    The Service of a track is kept when its version is removed, so that routes stay valid. A router
+    has to depend on the release: a version is then ready before it receives requests, and, because
+    Pulumi deletes last, is deleted only when it receives none.
     """
 
     backends: tuple[Backend, ...]
-    """Where requests go, by percent."""
-    stable: Running
-    """``version`` and ``image``."""
-    canary: Running | None
-    """``version``, ``image`` and ``weight``; ``None`` where no canary runs."""
+    """Service and weight of each track."""
+    stable: RunningVersion
+    canary: RunningVersion | None
+    """``None`` if no canary is running."""
 
     def __init__(
         self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None
@@ -57,8 +67,16 @@ class Release(pulumi.ComponentResource):
         if set(images) != set(release.tracks):
             raise ValueError(f"images are of {sorted(images)}: use {sorted(release.tracks)}")
         self.backends = tuple(self._backend(track) for track in _TRACKS[release.strategy])
-        for track in release.tracks:
-            self._workload(track)
+        for track, version in release.tracks.items():
+            Workload(
+                f"{name}-{track}",
+                {
+                    **args["workload"],
+                    "identity": self._identity(track, version.version),
+                    "image": images[track],
+                },
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         stable, canary = release.stable, release.canary
         self.stable = {"version": stable.version, "image": images["stable"]}
         self.canary = canary and {
@@ -72,18 +90,6 @@ class Release(pulumi.ComponentResource):
         workload = self._args["workload"]
         return Identity(workload["service"].name, workload["namespace"], track, version)
 
-    def _workload(self, track: Track) -> None:
-        version = self._args["release"].tracks[track].version
-        Workload(
-            f"{self._name}-{track}",
-            {
-                **self._args["workload"],
-                "identity": self._identity(track, version),
-                "image": self._args["images"][track],
-            },
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-
     def _backend(self, track: Track) -> Backend:
         identity, workload = self._identity(track), self._args["workload"]
         port = workload["service"].port
@@ -93,7 +99,7 @@ class Release(pulumi.ComponentResource):
                 "name": identity.object_name,
                 "namespace": workload["namespace"],
                 "labels": identity.labels,
-                # A track on which nothing runs has no endpoints to wait for.
+                # The Service of a track without a running version has no endpoints to wait for.
                 "annotations": {"pulumi.com/skipAwait": "true"},
             },
             spec={

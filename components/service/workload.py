@@ -1,4 +1,4 @@
-"""One version of the service, running: its pods, their number, their configuration and bounds."""
+"""Workload of one version: Deployment, HPA, disruption budget, network policy and ConfigMap."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -32,45 +32,41 @@ if TYPE_CHECKING:
     from pulumi_kubernetes.autoscaling.v2 import MetricSpecArgsDict
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
-_SHORTEST_WAIT = 900
-"""Seconds that every rollout is waited for."""
+_MIN_ROLLOUT_TIMEOUT = 900
+"""Seconds."""
 
 
 class WorkloadTemplate(TypedDict):
-    """What every track of a service has in common."""
+    """Arguments that the workloads of all tracks have in common."""
 
     namespace: str
     service: Service
-    """Name and ports."""
+    """Name and ports of the service."""
     pods: WorkloadSettings
-    """Resources, probes, rollout, placement."""
+    """Resources, probes, rollout and scheduling of the pods."""
     config: ServiceConfig
-    """The service's own configuration, which it reloads when it changes."""
-
-    # How many
+    """Content of the configuration file."""
     autoscaling: Autoscaling
     disruption: Disruption
-
-    # Who may do what
     network: Network
-    """Which namespaces reach the pods."""
+    """Namespaces from which the pods accept connections."""
     traces: NotRequired[TraceReceiver | None]
-    """Where spans go. ``None``: nothing is traced."""
+    """Receiver of spans. Default ``None``: tracing is disabled."""
     credentials: CredentialNames
-    """Secrets to mount, and to pull with."""
+    """Names of the Secrets to mount and of the image pull secrets."""
 
 
 class WorkloadArgs(WorkloadTemplate):
-    """What a :class:`Workload` is made from."""
+    """Arguments of :class:`Workload`."""
 
     identity: Identity
-    """Its track and version."""
+    """Service, track and version."""
     image: pulumi.Input[str]
-    """A reference with a digest."""
+    """Image reference with digest."""
 
 
 class Workload(pulumi.ComponentResource):
-    """A Deployment and all it needs. It is ready when the whole rollout is."""
+    """A Deployment and the objects that it depends on; ready when its rollout is complete."""
 
     def __init__(
         self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None
@@ -108,7 +104,7 @@ class Workload(pulumi.ComponentResource):
             "labels": self._args["identity"].labels,
         }
 
-    def _deployment(self, config: ConfigFile, needs: Sequence[pulumi.Resource]) -> Deployment:
+    def _deployment(self, config: ConfigFile, depends_on: Sequence[pulumi.Resource]) -> Deployment:
         args = self._args
         identity, pods, rollout = args["identity"], args["pods"], args["pods"].rollout
         return Deployment(
@@ -116,7 +112,7 @@ class Workload(pulumi.ComponentResource):
             metadata=self._metadata(),
             spec=prune_none(
                 {
-                    # With an autoscaler the number is not ours: setting it would reset it.
+                    # The HPA owns the replicas: declaring them would reset them.
                     "replicas": None if args["autoscaling"].enabled else pods.replicas,
                     "selector": {"match_labels": identity.selector},
                     "strategy": {
@@ -141,28 +137,34 @@ class Workload(pulumi.ComponentResource):
                 }
             ),
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=needs, custom_timeouts=self._patience()
+                parent=self, depends_on=depends_on, custom_timeouts=self._rollout_timeout()
             ),
         )
 
-    def _patience(self) -> pulumi.CustomTimeouts:
-        """For a rollout whose every pod takes as long to start, and to end, as it may.
+    def _rollout_timeout(self) -> pulumi.CustomTimeouts:
+        """Progress deadline plus the maximum duration of a rollout.
 
-        Not the deadline once more for every pod: Pulumi's provider takes no notice of it, and would
-        wait for hours for a rollout that makes no progress.
+        A rollout proceeds in batches of ``maxSurge + maxUnavailable`` pods. A batch takes at most
+        until the startup probe fails, plus ``minReadySeconds`` and the termination grace period.
+        The provider waits for the whole timeout even when the progress deadline is exceeded.
         """
         scaling, pods = self._args["autoscaling"], self._args["pods"]
         rollout, startup, readiness = pods.rollout, pods.probes.startup, pods.probes.readiness
-        most = scaling.max_replicas if scaling.enabled else pods.replicas
-        surge, fewer = count(rollout.max_surge, most), count_down(rollout.max_unavailable, most)
-        turns = ceil(most / max(surge + fewer, 1))
-        starts = startup.initial_delay_seconds + startup.period_seconds * startup.failure_threshold
-        turn = (
-            max(starts, readiness.initial_delay_seconds)
+        replicas = scaling.max_replicas if scaling.enabled else pods.replicas
+        surge = count(rollout.max_surge, replicas)
+        unavailable = count_down(rollout.max_unavailable, replicas)
+        batches = ceil(replicas / max(surge + unavailable, 1))
+        startup_seconds = (
+            startup.initial_delay_seconds + startup.period_seconds * startup.failure_threshold
+        )
+        batch_seconds = (
+            max(startup_seconds, readiness.initial_delay_seconds)
             + rollout.min_ready_seconds
             + pods.termination_grace_period_seconds
         )
-        seconds = max(_SHORTEST_WAIT, rollout.progress_deadline_seconds + turns * turn)
+        seconds = max(
+            _MIN_ROLLOUT_TIMEOUT, rollout.progress_deadline_seconds + batches * batch_seconds
+        )
         return pulumi.CustomTimeouts(create=f"{seconds}s", update=f"{seconds}s")
 
     def _autoscaler(self, opts: pulumi.ResourceOptions) -> None:
@@ -198,7 +200,7 @@ class Workload(pulumi.ComponentResource):
             spec={
                 "max_unavailable": self._args["disruption"].max_unavailable,
                 "selector": {"match_labels": self._args["identity"].selector},
-                # A pod that is broken anyway must not keep a node from draining.
+                # Pods that are not ready do not block a node drain.
                 "unhealthy_pod_eviction_policy": "AlwaysAllow",
             },
             opts=opts,
@@ -207,7 +209,7 @@ class Workload(pulumi.ComponentResource):
     def _network_policy(self) -> NetworkPolicy:
         network, namespace = self._args["network"], self._args["namespace"]
         traces, upstream = self._args.get("traces"), self._args["config"].upstream
-        reaches = [
+        egress = [
             *(traces.peers if traces else ()),
             *(peers_for_url(upstream, namespace) if upstream else ()),
         ]
@@ -221,7 +223,7 @@ class Workload(pulumi.ComponentResource):
                     NetworkPeer(network.proxy_namespace, ("http",)).ingress,
                     NetworkPeer(network.monitoring_namespace, ("admin",)).ingress,
                 ],
-                "egress": [DNS_EGRESS, *(peer.egress for peer in reaches)],
+                "egress": [DNS_EGRESS, *(peer.egress for peer in egress)],
             },
             opts=self._child,
         )

@@ -72,7 +72,7 @@ def test_requests_move_only_after_every_version_is_up(
 ) -> None:
     pinned = changed(CANARY, {"canary": {"digest": DIGEST}})
     registry = program(release=pinned, routing={"backend": backend})
-    needed = registry.needed_by(registry.urn_of(kind, name))
+    needed = registry.dependencies_of(registry.urn_of(kind, name))
     for track in ("stable", "canary"):
         assert registry.urn_of("Deployment", f"beacon-{track}") in needed
         assert registry.urn_of("Service", f"beacon-{track}") in needed
@@ -81,9 +81,9 @@ def test_requests_move_only_after_every_version_is_up(
 def test_what_watches_the_service_never_delays_its_first_request(program: Program) -> None:
     registry = program(observability={"mode": "bundled"})
     for kind, name in (("StatefulSet", "loki"), ("DaemonSet", "node-exporter")):
-        needed = registry.needed_by(registry.urn_of(kind, name))
+        needed = registry.dependencies_of(registry.urn_of(kind, name))
         assert registry.urn_of("Ingress", "beacon") in needed
-    served = registry.needed_by(registry.urn_of("Ingress", "beacon"))
+    served = registry.dependencies_of(registry.urn_of("Ingress", "beacon"))
     assert registry.urn_of("Namespace", "monitoring") not in served
 
 
@@ -99,7 +99,7 @@ def test_the_service_traces_where_something_receives_it(program: Program) -> Non
 def test_nothing_is_put_into_a_namespace_that_is_not_ready(program: Program) -> None:
     registry = program()
     for kind, name in (("Deployment", "beacon-stable"), ("Secret", "beacon-token")):
-        needed = registry.needed_by(registry.urn_of(kind, name))
+        needed = registry.dependencies_of(registry.urn_of(kind, name))
         assert registry.urn_of("Namespace", "beacon-test") in needed
         assert registry.urn_of("ResourceQuota", "quota") in needed
 

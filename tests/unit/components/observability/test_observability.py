@@ -102,7 +102,7 @@ def test_all_servers_together_request_little(registry: Registry) -> None:
 def test_servers_are_made_after_their_namespaces_and_beside_each_other(registry: Registry) -> None:
     for kind in WORKLOADS:
         for name in registry.named(kind):
-            needed = registry.needed_by(registry.urn_of(kind, name))
+            needed = registry.dependencies_of(registry.urn_of(kind, name))
             assert registry.urn_of("Namespace", "monitoring") in needed
             others = servers(registry) - {name}
             assert not {

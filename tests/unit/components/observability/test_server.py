@@ -233,7 +233,7 @@ def test_the_workload_comes_after_all_that_it_needs() -> None:
         store=Store(volume="1Gi"),
         may=[{"api_groups": [""], "resources": ["pods"], "verbs": ["list"]}],
     )
-    needed = registry.needed_by(registry.urn_of("StatefulSet", "one"))
+    needed = registry.dependencies_of(registry.urn_of("StatefulSet", "one"))
     for kind in ("ConfigMap", "Secret", "PersistentVolumeClaim", "ServiceAccount", "NetworkPolicy"):
         assert registry.urn_of(kind, "one") in needed
     assert registry.urn_of("ClusterRoleBinding", "monitoring-one") in needed

@@ -1,4 +1,4 @@
-"""What every track of a service has in common, for tests of what is made from it."""
+"""Arguments that the workloads of all tracks have in common, for tests."""
 
 from components.service.credentials import CredentialNames
 from components.service.workload import WorkloadTemplate
@@ -8,7 +8,7 @@ NAMESPACE = "home"
 
 
 def template(stack: Settings) -> WorkloadTemplate:
-    """As the program makes it; nothing is traced."""
+    """Workload arguments from the settings of a stack, as the program passes them."""
     return {
         "namespace": NAMESPACE,
         "service": stack.service,

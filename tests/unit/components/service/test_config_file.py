@@ -1,4 +1,4 @@
-"""The service's configuration file."""
+"""Configuration file of the service."""
 
 from typing import Any
 
@@ -9,45 +9,43 @@ from components.service.config_file import TOKEN_FILE, ConfigFile
 from settings import Service
 from tests.unit.stacks import settings
 
-
-def config_file(service: Service | None = None, **config: Any) -> ConfigFile:
-    return ConfigFile(settings(config=config).config, service or Service())
+OTLP_ENDPOINT = "http://collector:4318"
 
 
-def test_the_file_holds_what_the_stack_says() -> None:
-    values = yaml.safe_load(config_file(debug=True, timeouts={"idle": "3m"}).text)
-    assert values["debug"] is True
-    assert values["timeouts"]["idle"] == "3m"
-    assert values["limits"]["notes"] == 1000
+def config_file(
+    service: Service | None = None, otlp_endpoint: str | None = None, **config: Any
+) -> ConfigFile:
+    return ConfigFile(settings(config=config).config, service or Service(), otlp_endpoint)
 
 
-def test_the_workload_decides_ports_and_where_the_token_is() -> None:
-    values = yaml.safe_load(config_file(Service(port=8081, admin_port=9091)).text)
-    assert values["listen"] == ":8081"
-    assert values["adminListen"] == ":9091"
-    assert values["faults"]["tokenFile"] == str(TOKEN_FILE)
+def values(file: ConfigFile) -> dict[str, Any]:
+    return yaml.safe_load(file.text)
 
 
-def test_traces_go_where_the_stack_says_or_nowhere() -> None:
-    everywhere = settings(config={"tracing": {"sampleRatio": 1}}).config
-    sent = yaml.safe_load(ConfigFile(everywhere, Service(), "http://collector:4318").text)
-    assert sent["tracing"] == {"sampleRatio": 1.0, "endpoint": "http://collector:4318"}
-    assert yaml.safe_load(config_file().text)["tracing"]["endpoint"] == ""
+def test_the_file_contains_the_config_section_of_the_stack() -> None:
+    file = values(config_file(debug=True, timeouts={"idle": "3m"}, upstream="http://a/b"))
+    assert file["debug"] is True
+    assert file["timeouts"]["idle"] == "3m"
+    assert file["limits"]["notes"] == 1000
+    assert file["upstream"] == "http://a/b"
+    assert values(config_file())["upstream"] == ""
 
 
-def test_another_place_for_traces_restarts_the_service() -> None:
-    config = settings().config
-    traced = ConfigFile(config, Service(), "http://collector:4318")
-    assert traced.restart_checksum != ConfigFile(config, Service()).restart_checksum
+def test_the_file_contains_the_ports_and_the_path_of_the_token() -> None:
+    file = values(config_file(Service(port=8081, admin_port=9091)))
+    assert file["listen"] == ":8081"
+    assert file["adminListen"] == ":9091"
+    assert file["faults"]["tokenFile"] == str(TOKEN_FILE)
 
 
-def test_a_relay_without_an_upstream_asks_the_service_itself() -> None:
-    assert yaml.safe_load(config_file().text)["upstream"] == ""
-    assert yaml.safe_load(config_file(upstream="http://a/b").text)["upstream"] == "http://a/b"
+def test_the_endpoint_for_traces_is_empty_without_a_receiver() -> None:
+    traced = values(config_file(otlp_endpoint=OTLP_ENDPOINT, tracing={"sampleRatio": 1}))
+    assert traced["tracing"] == {"sampleRatio": 1.0, "endpoint": OTLP_ENDPOINT}
+    assert values(config_file())["tracing"]["endpoint"] == ""
 
 
 @pytest.mark.parametrize(
-    "reloaded",
+    "config",
     [
         {"debug": True},
         {"logLevel": "debug"},
@@ -60,13 +58,13 @@ def test_a_relay_without_an_upstream_asks_the_service_itself() -> None:
         {"upstream": "http://other"},
     ],
 )
-def test_a_value_that_the_service_reloads_restarts_nothing(reloaded: dict[str, Any]) -> None:
-    assert config_file(**reloaded).text != config_file().text
-    assert config_file(**reloaded).restart_checksum == config_file().restart_checksum
+def test_a_hot_reloaded_value_does_not_change_the_restart_checksum(config: dict[str, Any]) -> None:
+    assert config_file(**config).text != config_file().text
+    assert config_file(**config).restart_checksum == config_file().restart_checksum
 
 
 @pytest.mark.parametrize(
-    "at_start",
+    "changes",
     [
         {"startupCheck": "strict"},
         {"timeouts": {"readHeader": "1s"}},
@@ -74,11 +72,9 @@ def test_a_value_that_the_service_reloads_restarts_nothing(reloaded: dict[str, A
         {"timeouts": {"write": "2m"}},
         {"timeouts": {"idle": "3m"}},
         {"profiling": True},
+        {"service": Service(port=8081)},
+        {"otlp_endpoint": OTLP_ENDPOINT},
     ],
 )
-def test_a_value_that_the_service_reads_at_its_start_restarts_it(at_start: dict[str, Any]) -> None:
-    assert config_file(**at_start).restart_checksum != config_file().restart_checksum
-
-
-def test_another_port_restarts_the_service() -> None:
-    assert config_file(Service(port=8081)).restart_checksum != config_file().restart_checksum
+def test_a_value_read_at_startup_changes_the_restart_checksum(changes: dict[str, Any]) -> None:
+    assert config_file(**changes).restart_checksum != config_file().restart_checksum

@@ -1,96 +1,87 @@
-"""The pod: hardened, placed, sized, probed."""
+"""Pod spec: security context, scheduling, resources and probes."""
 
 from typing import Any
 
 from tests.unit.components.service.test_workload import IMAGE, workload
-from tests.unit.harness import containers
 
 
 def pod(**changes: Any) -> dict[str, Any]:
-    return workload(**changes).one("Deployment")["spec"]["template"]["spec"]
+    return workload(workload=changes).one("Deployment")["spec"]["template"]["spec"]
 
 
 def container(**changes: Any) -> dict[str, Any]:
-    (only,) = containers(workload(**changes))
+    (only,) = pod(**changes)["containers"]
     return only
 
 
-def test_a_container_may_do_nothing_that_restricted_forbids() -> None:
-    context = container()["securityContext"]
-    assert context["allowPrivilegeEscalation"] is False
-    assert context["capabilities"] == {"drop": ["ALL"]}
-    assert context["readOnlyRootFilesystem"] is True
-
-
-def test_a_pod_runs_as_nobody_in_particular() -> None:
-    context = pod()["securityContext"]
-    assert context["runAsNonRoot"] is True
-    assert context["runAsUser"] == context["runAsGroup"] == 65532
-    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
-
-
-def test_a_pod_has_no_token_for_the_api_server() -> None:
-    assert pod()["automountServiceAccountToken"] is False
-
-
-def test_only_tmp_can_be_written_to_and_its_size_is_limited() -> None:
-    mounts = {mount["name"]: mount for mount in container()["volumeMounts"]}
-    writable = [mount["mountPath"] for mount in mounts.values() if not mount.get("readOnly")]
-    assert writable == ["/tmp"]  # noqa: S108
-    volume = next(one for one in pod()["volumes"] if one["name"] == "tmp")
-    assert volume["emptyDir"] == {"sizeLimit": "64Mi"}
-
-
-def test_the_token_is_a_file_and_not_in_the_environment() -> None:
-    volume = next(one for one in pod()["volumes"] if one["name"] == "token")
-    assert volume["secret"]["secretName"] == "beacon-token"
-    assert not [one for one in container()["env"] if "secretKeyRef" in str(one)]
-
-
-def test_the_image_is_a_digest() -> None:
-    assert container()["image"] == IMAGE
-
-
-def test_the_default_resources() -> None:
-    assert container()["resources"] == {
-        "requests": {"cpu": "200m", "memory": "256Mi", "ephemeral-storage": "64Mi"},
-        "limits": {"cpu": "500m", "memory": "512Mi", "ephemeral-storage": "128Mi"},
+def test_the_security_context_satisfies_restricted_with_a_read_only_root_filesystem() -> None:
+    spec = pod()
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] == spec["securityContext"]["runAsGroup"] == 65532
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
     }
 
 
-def test_go_keeps_to_the_limits() -> None:
-    limits = {"limits": {"cpu": "1", "memory": "1Gi"}}
-    env = {one["name"]: one for one in container(workload={"resources": limits})["env"]}
+def test_no_api_server_token_is_mounted() -> None:
+    assert pod()["automountServiceAccountToken"] is False
+
+
+def test_only_tmp_is_writable_and_its_size_is_limited() -> None:
+    spec = pod(temporaryStorage="32Mi")
+    mounts = spec["containers"][0]["volumeMounts"]
+    writable = [mount["mountPath"] for mount in mounts if not mount.get("readOnly")]
+    assert writable == ["/tmp"]  # noqa: S108
+    volume = next(one for one in spec["volumes"] if one["name"] == "tmp")
+    assert volume["emptyDir"] == {"sizeLimit": "32Mi"}
+
+
+def test_the_bearer_token_is_a_file_and_no_environment_variable() -> None:
+    spec = pod()
+    volume = next(one for one in spec["volumes"] if one["name"] == "token")
+    assert volume["secret"]["secretName"] == "beacon-token"
+    assert "secretKeyRef" not in str(spec["containers"][0]["env"])
+
+
+def test_the_image_has_a_digest() -> None:
+    assert container()["image"] == IMAGE
+
+
+def test_the_limit_of_ephemeral_storage_includes_the_logs() -> None:
+    resources = {
+        "requests": {"cpu": "1", "memory": "1Gi"},
+        "limits": {"cpu": "2", "memory": "2Gi"},
+    }
+    assert container(resources=resources, temporaryStorage="32Mi")["resources"] == {
+        "requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "32Mi"},
+        "limits": {"cpu": "2", "memory": "2Gi", "ephemeral-storage": "96Mi"},
+    }
+
+
+def test_the_environment_limits_the_go_runtime_and_identifies_the_pod() -> None:
+    env = {
+        variable["name"]: variable
+        for variable in container(resources={"limits": {"cpu": "1", "memory": "1Gi"}})["env"]
+    }
     assert env["GOMAXPROCS"]["valueFrom"]["resourceFieldRef"]["resource"] == "limits.cpu"
     assert env["GOMEMLIMIT"]["value"] == f"{2**30 * 90 // 100}B"
-
-
-def test_the_service_is_told_who_it_is() -> None:
-    env = {one["name"]: one for one in container()["env"]}
     assert env["OTEL_SERVICE_NAME"]["value"] == "beacon"
     assert env["TRACK"]["value"] == "stable"
     assert env["POD_NAME"]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
 
 
-def test_the_default_probes() -> None:
-    liveness = container()["livenessProbe"]
-    assert liveness["httpGet"]["path"] == "/healthz"
-    assert liveness["initialDelaySeconds"] == 15
-    assert liveness["periodSeconds"] == 10
-    assert liveness["timeoutSeconds"] == 5
-    assert container()["readinessProbe"]["httpGet"]["path"] == "/ready"
-    startup = container()["startupProbe"]
-    assert startup["periodSeconds"] * startup["failureThreshold"] == 60
+def test_probes_come_from_the_settings() -> None:
+    spec = container(probes={"readiness": {"path": "/up", "periodSeconds": 7}})
+    assert spec["readinessProbe"]["httpGet"]["path"] == "/up"
+    assert spec["readinessProbe"]["periodSeconds"] == 7
 
 
-def test_a_probe_is_what_the_settings_say() -> None:
-    probe = container(workload={"probes": {"readiness": {"path": "/up", "periodSeconds": 7}}})
-    assert probe["readinessProbe"]["httpGet"]["path"] == "/up"
-    assert probe["readinessProbe"]["periodSeconds"] == 7
-
-
-def test_a_pod_needs_linux_and_prefers_a_fast_disk() -> None:
-    affinity = pod()["affinity"]["nodeAffinity"]
+def test_node_labels_are_required_or_preferred_by_node_affinity() -> None:
+    labels = {"required": {"kubernetes.io/os": "linux"}, "preferred": {"disktype": "ssd"}}
+    affinity = pod(placement=labels)["affinity"]["nodeAffinity"]
     (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     assert term["matchExpressions"] == [
         {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}
@@ -102,28 +93,25 @@ def test_a_pod_needs_linux_and_prefers_a_fast_disk() -> None:
     ]
 
 
-def test_pods_of_one_version_are_spread_over_nodes_and_zones() -> None:
-    constraints = pod()["topologySpreadConstraints"]
-    assert [one["topologyKey"] for one in constraints] == [
-        "kubernetes.io/hostname",
-        "topology.kubernetes.io/zone",
-    ]
-    for constraint in constraints:
-        assert constraint["maxSkew"] == 1
-        assert constraint["matchLabelKeys"] == ["pod-template-hash"]
-        assert constraint["labelSelector"]["matchLabels"]["track"] == "stable"
+def test_topology_spread_counts_the_pods_of_one_version_and_track() -> None:
+    topology = {"spreadOver": ["kubernetes.io/hostname"], "whenUnsatisfiable": "DoNotSchedule"}
+    (constraint,) = pod(placement=topology)["topologySpreadConstraints"]
+    assert constraint["topologyKey"] == "kubernetes.io/hostname"
+    assert constraint["whenUnsatisfiable"] == "DoNotSchedule"
+    assert constraint["maxSkew"] == 1
+    assert constraint["matchLabelKeys"] == ["pod-template-hash"]
+    assert constraint["labelSelector"]["matchLabels"]["track"] == "stable"
 
 
-def test_a_pod_puts_up_with_the_taints_of_edge_nodes_where_told() -> None:
+def test_tolerations_come_from_the_settings() -> None:
     tolerations = [{"key": "node-role.kubernetes.io/edge", "operator": "Exists"}]
-    assert pod(workload={"placement": {"tolerations": tolerations}})["tolerations"] == [
+    assert pod(placement={"tolerations": tolerations})["tolerations"] == [
         {"key": "node-role.kubernetes.io/edge", "operator": "Exists", "effect": "NoSchedule"}
     ]
-    assert "tolerations" not in pod()
 
 
-def test_a_pod_may_be_placed_anywhere_where_nothing_is_asked_for() -> None:
-    anywhere = {"required": {}, "preferred": {}, "spreadOver": []}
-    spec = pod(workload={"placement": anywhere})
+def test_scheduling_can_be_unconstrained() -> None:
+    spec = pod(placement={"required": {}, "preferred": {}, "spreadOver": []})
     assert spec["affinity"] == {"nodeAffinity": {}}
     assert spec["topologySpreadConstraints"] == []
+    assert "tolerations" not in spec

@@ -1,4 +1,4 @@
-"""A Deployment and all it needs: its number, its bounds, its neighbours."""
+"""Deployment, HPA, disruption budget, network policy and ConfigMap of one version."""
 
 from typing import Any
 
@@ -30,44 +30,65 @@ def workload(traces: TraceReceiver | None = None, **changes: Any) -> Registry:
     )
 
 
-def test_every_object_has_the_tracks_name_and_is_in_the_namespace() -> None:
+def rollout_timeouts(**changes: Any) -> tuple[str, str]:
+    """Custom timeouts of the Deployment for create and update."""
+    registry = workload(**changes)
+    return registry.resources[registry.urn_of("Deployment", "beacon-stable")].custom_timeouts
+
+
+def egress(traces: TraceReceiver | None = None, **changes: Any) -> list[dict[str, Any]]:
+    """Egress rules beside that for DNS."""
+    dns, *rules = workload(traces, **changes).one("NetworkPolicy")["spec"]["egress"]
+    assert [port["port"] for port in dns["ports"]] == [53, 53]
+    return rules
+
+
+def test_objects_are_named_after_the_track_and_created_in_the_namespace() -> None:
     for resource in workload().resources.values():
         if resource.type.startswith("kubernetes:"):
             assert resource.inputs["metadata"]["name"] == "beacon-stable"
             assert resource.inputs["metadata"]["namespace"] == NAMESPACE
 
 
-def test_the_autoscaler_owns_the_number_of_pods() -> None:
-    registry = workload()
+def test_the_hpa_owns_the_replicas() -> None:
+    registry = workload(autoscaling={"minReplicas": 4, "maxReplicas": 7})
     assert "replicas" not in registry.one("Deployment")["spec"]
-    target = registry.one("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
-    assert target == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "beacon-stable"}
+    autoscaler = registry.one("HorizontalPodAutoscaler")["spec"]
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "beacon-stable"}
+    assert autoscaler["scaleTargetRef"] == target
+    assert (autoscaler["minReplicas"], autoscaler["maxReplicas"]) == (4, 7)
 
 
-def test_without_an_autoscaler_the_number_is_the_settings() -> None:
+def test_without_an_hpa_the_replicas_come_from_the_settings() -> None:
     registry = workload(autoscaling={"enabled": False}, workload={"replicas": 4})
     assert registry.one("Deployment")["spec"]["replicas"] == 4
     assert registry.of_kind("HorizontalPodAutoscaler") == []
 
 
-def test_a_number_that_the_api_leaves_out_when_it_is_zero_is_not_declared() -> None:
+def test_a_zero_that_the_api_server_does_not_store_is_omitted() -> None:
     spec = workload().one("Deployment")["spec"]
-    probes = spec["template"]["spec"]["containers"][0]
+    container = spec["template"]["spec"]["containers"][0]
     assert "minReadySeconds" not in spec
-    assert "initialDelaySeconds" not in probes["startupProbe"]
-    assert probes["livenessProbe"]["initialDelaySeconds"] == 15
-    waiting = workload(workload={"rollout": {"minReadySeconds": 5}}).one("Deployment")["spec"]
-    assert waiting["minReadySeconds"] == 5
+    assert "initialDelaySeconds" not in container["startupProbe"]
+    assert "initialDelaySeconds" in container["livenessProbe"]
 
 
-def test_a_deployment_rolls_by_one_pod_by_default() -> None:
-    spec = workload().one("Deployment")["spec"]
-    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 1}
-    assert spec["revisionHistoryLimit"] == 10
-    assert spec["progressDeadlineSeconds"] == 300
+def test_the_rollout_comes_from_the_settings() -> None:
+    rollout = {
+        "maxSurge": "25%",
+        "maxUnavailable": 0,
+        "minReadySeconds": 5,
+        "revisionHistoryLimit": 4,
+        "progressDeadlineSeconds": 60,
+    }
+    spec = workload(workload={"rollout": rollout}).one("Deployment")["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": "25%", "maxUnavailable": 0}
+    assert spec["minReadySeconds"] == 5
+    assert spec["revisionHistoryLimit"] == 4
+    assert spec["progressDeadlineSeconds"] == 60
 
 
-def test_a_deployment_selects_its_own_pods_whatever_their_version() -> None:
+def test_the_selector_matches_the_pods_of_the_track_in_all_versions() -> None:
     spec = workload().one("Deployment")["spec"]
     selector, labels = spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]
     assert selector.items() <= labels.items()
@@ -75,33 +96,35 @@ def test_a_deployment_selects_its_own_pods_whatever_their_version() -> None:
     assert labels["app.kubernetes.io/version"] == "1.0.0"
 
 
-def test_scaling_follows_cpu_and_whatever_else_is_set() -> None:
-    metrics = workload(
+def test_the_hpa_scales_by_all_metrics_of_the_settings() -> None:
+    autoscaler = workload(
         autoscaling={
             "targetCPU": 55,
             "targetMemory": 80,
             "podMetrics": [{"name": "http_requests_in_flight", "average": 20}],
+            "scaleDownStabilizationSeconds": 90,
         }
-    ).one("HorizontalPodAutoscaler")["spec"]["metrics"]
-    assert [metric["type"] for metric in metrics] == ["Resource", "Resource", "Pods"]
-    assert metrics[0]["resource"]["name"] == "cpu"
-    assert metrics[0]["resource"]["target"]["averageUtilization"] == 55
-    assert metrics[2]["pods"]["target"]["averageValue"] == "20"
+    ).one("HorizontalPodAutoscaler")["spec"]
+    cpu, memory, pods = autoscaler["metrics"]
+    assert cpu["resource"] == {
+        "name": "cpu",
+        "target": {"type": "Utilization", "averageUtilization": 55},
+    }
+    assert memory["resource"]["name"] == "memory"
+    assert pods["pods"] == {
+        "metric": {"name": "http_requests_in_flight"},
+        "target": {"type": "AverageValue", "averageValue": "20"},
+    }
+    assert autoscaler["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 90
 
 
-def test_scaling_down_waits_until_less_load_has_lasted() -> None:
-    spec = workload().one("HorizontalPodAutoscaler")["spec"]
-    assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
-    assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 10)
-
-
-def test_a_drain_takes_one_pod_at_a_time_and_broken_pods_do_not_stop_it() -> None:
-    spec = workload().one("PodDisruptionBudget")["spec"]
-    assert spec["maxUnavailable"] == 1
+def test_the_disruption_budget_does_not_protect_unhealthy_pods() -> None:
+    spec = workload(disruption={"maxUnavailable": 2}).one("PodDisruptionBudget")["spec"]
+    assert spec["maxUnavailable"] == 2
     assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
-def test_requests_come_from_the_proxy_and_metrics_go_to_monitoring_and_nothing_else() -> None:
+def test_ingress_is_allowed_from_the_proxy_and_from_monitoring_only() -> None:
     spec = workload(network={"proxyNamespace": "edge", "monitoringNamespace": "watch"}).one(
         "NetworkPolicy"
     )["spec"]
@@ -112,49 +135,20 @@ def test_requests_come_from_the_proxy_and_metrics_go_to_monitoring_and_nothing_e
         ({"kubernetes.io/metadata.name": "edge"}, "http"),
         ({"kubernetes.io/metadata.name": "watch"}, "admin"),
     ]
-    (egress,) = spec["egress"]
-    assert [port["port"] for port in egress["ports"]] == [53, 53]
 
 
-def test_the_service_account_has_no_token() -> None:
-    assert workload().one("ServiceAccount")["automountServiceAccountToken"] is False
+def test_egress_is_allowed_to_dns_only_by_default() -> None:
+    assert egress() == []
 
 
-def test_pods_start_after_what_they_mount_and_after_their_network_policy() -> None:
-    registry = workload()
-    needed = registry.needed_by(registry.urn_of("Deployment", "beacon-stable"))
-    for kind in ("ServiceAccount", "ConfigMap", "NetworkPolicy"):
-        assert registry.urn_of(kind, "beacon-stable") in needed
-
-
-@pytest.mark.parametrize(
-    ("changes", "restarts"),
-    [({"debug": True}, False), ({"startupCheck": "strict"}, True)],
-)
-def test_pods_are_replaced_only_for_values_that_need_it(
-    changes: dict[str, Any], restarts: bool
-) -> None:
-    before, after = workload(), workload(config=changes)
-    assert before.one("ConfigMap")["data"] != after.one("ConfigMap")["data"]
-    templates = [one.one("Deployment")["spec"]["template"] for one in (before, after)]
-    assert (templates[0] != templates[1]) is restarts
-
-
-def egress(traces: TraceReceiver | None) -> list[dict[str, Any]]:
-    return workload(traces).one("NetworkPolicy")["spec"]["egress"]
-
-
-def test_the_pods_reach_the_receiver_of_traces_and_know_its_address() -> None:
+def test_egress_is_allowed_to_the_trace_receiver_of_the_config_file() -> None:
     collector = NetworkPeer("watch", (4318,), {"app": "collector"})
     receiver = TraceReceiver("http://collector.watch.svc:4318", (collector,))
-    assert egress(receiver)[1:] == [
+    namespace = {"matchLabels": {"kubernetes.io/metadata.name": "watch"}}
+    pods = {"matchLabels": {"app": "collector"}}
+    assert egress(receiver) == [
         {
-            "to": [
-                {
-                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "watch"}},
-                    "podSelector": {"matchLabels": {"app": "collector"}},
-                }
-            ],
+            "to": [{"namespaceSelector": namespace, "podSelector": pods}],
             "ports": [{"port": 4318, "protocol": "TCP"}],
         }
     ]
@@ -162,35 +156,46 @@ def test_the_pods_reach_the_receiver_of_traces_and_know_its_address() -> None:
     assert "endpoint: http://collector.watch.svc:4318" in text
 
 
-def test_a_receiver_outside_the_cluster_is_reached_by_its_port_alone() -> None:
-    assert egress(TraceReceiver("https://otlp.example.com", (NetworkPeer(None, (443,)),)))[1:] == [
-        {"ports": [{"port": 443, "protocol": "TCP"}]}
-    ]
+def test_egress_is_allowed_to_any_address_on_the_port_of_an_external_receiver() -> None:
+    receiver = TraceReceiver("https://otlp.example.com", (NetworkPeer(None, (443,)),))
+    assert egress(receiver) == [{"ports": [{"port": 443, "protocol": "TCP"}]}]
 
 
-def test_without_a_receiver_the_pods_reach_only_dns() -> None:
-    assert len(egress(None)) == 1
+def test_egress_is_allowed_to_the_upstream() -> None:
+    namespace = {"matchLabels": {"kubernetes.io/metadata.name": "store"}}
+    rules = egress(config={"upstream": "http://shop.store.svc/stock"})
+    assert rules == [{"to": [{"namespaceSelector": namespace}]}]
 
 
-def test_the_pods_reach_what_a_relay_asks() -> None:
-    registry = workload(config={"upstream": "http://shop.store.svc/stock"})
-    assert registry.one("NetworkPolicy")["spec"]["egress"][1:] == [
-        {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "store"}}}]}
-    ]
+def test_the_service_account_token_is_not_mounted() -> None:
+    assert workload().one("ServiceAccount")["automountServiceAccountToken"] is False
 
 
-def waits(**changes: Any) -> tuple[str, str]:
-    """How long the Deployment's creation and its update are waited for."""
-    registry = workload(**changes)
-    deployment = registry.resources[registry.urn_of("Deployment", "beacon-stable")]
-    return deployment.waits
+def test_the_deployment_depends_on_its_account_config_map_and_network_policy() -> None:
+    registry = workload()
+    dependencies = registry.dependencies_of(registry.urn_of("Deployment", "beacon-stable"))
+    for kind in ("ServiceAccount", "ConfigMap", "NetworkPolicy"):
+        assert registry.urn_of(kind, "beacon-stable") in dependencies
 
 
-def test_a_rollout_is_given_what_its_pods_may_take_one_after_the_other() -> None:
-    one_by_one = {"maxSurge": 1, "maxUnavailable": 0, "minReadySeconds": 60}
-    given = waits(autoscaling={"maxReplicas": 20}, workload={"rollout": one_by_one})
-    # 300 s without progress; 20 times 60 s to start, 60 s to be ready, 30 s to end.
-    assert given == ("3300s", "3300s")
+@pytest.mark.parametrize(
+    ("config", "restarts"),
+    [({"debug": True}, False), ({"startupCheck": "strict"}, True)],
+)
+def test_pods_restart_only_for_a_value_that_is_not_hot_reloaded(
+    config: dict[str, Any], restarts: bool
+) -> None:
+    before, after = workload(), workload(config=config)
+    assert before.one("ConfigMap")["data"] != after.one("ConfigMap")["data"]
+    templates = [one.one("Deployment")["spec"]["template"] for one in (before, after)]
+    assert (templates[0] != templates[1]) is restarts
+
+
+def test_the_rollout_timeout_is_that_of_the_hpas_maximum_replicas() -> None:
+    rollout = {"maxSurge": 1, "maxUnavailable": 0, "minReadySeconds": 60}
+    timeouts = rollout_timeouts(autoscaling={"maxReplicas": 20}, workload={"rollout": rollout})
+    # 300 s progress deadline; 20 batches of 60 s startup, 60 s ready and 30 s termination.
+    assert timeouts == ("3300s", "3300s")
 
 
 @pytest.mark.parametrize(
@@ -211,12 +216,14 @@ def test_a_rollout_is_given_what_its_pods_may_take_one_after_the_other() -> None
         ),
     ],
 )
-def test_a_rollouts_wait_follows_its_pace(changes: dict[str, Any], seconds: int) -> None:
+def test_the_rollout_timeout_depends_on_the_batches_and_their_duration(
+    changes: dict[str, Any], seconds: int
+) -> None:
     rollout = {**changes.get("rollout", {}), "progressDeadlineSeconds": 3600}
     pods = {"replicas": 10, **changes, "rollout": rollout}
-    given = waits(autoscaling={"enabled": False}, workload=pods)
-    assert given == (f"{3600 + seconds}s", f"{3600 + seconds}s")
+    timeout = f"{3600 + seconds}s"
+    assert rollout_timeouts(autoscaling={"enabled": False}, workload=pods) == (timeout, timeout)
 
 
-def test_the_fastest_rollout_is_given_a_quarter_of_an_hour() -> None:
-    assert waits() == ("900s", "900s")
+def test_the_minimum_rollout_timeout_is_15_minutes() -> None:
+    assert rollout_timeouts() == ("900s", "900s")
