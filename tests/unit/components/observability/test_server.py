@@ -251,5 +251,5 @@ def test_a_server_is_waited_for_longer_than_it_may_take_to_start() -> None:
     registry = made()
     probe = container(registry)["startupProbe"]
     server = registry.resources[registry.urn_of("StatefulSet", "one")]
-    for wait in server.waits:
+    for wait in server.custom_timeouts:
         assert int(wait.removesuffix("s")) > probe["periodSeconds"] * probe["failureThreshold"]

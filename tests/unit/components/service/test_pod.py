@@ -52,12 +52,12 @@ def test_the_image_has_a_digest() -> None:
 
 def test_the_limit_of_ephemeral_storage_includes_the_logs() -> None:
     resources = {
-        "requests": {"cpu": "1", "memory": "1Gi"},
-        "limits": {"cpu": "2", "memory": "2Gi"},
+        "requests": {"cpu": "100m", "memory": "128Mi"},
+        "limits": {"cpu": "1", "memory": "512Mi"},
     }
     assert container(resources=resources, temporaryStorage="32Mi")["resources"] == {
-        "requests": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "32Mi"},
-        "limits": {"cpu": "2", "memory": "2Gi", "ephemeral-storage": "96Mi"},
+        "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "32Mi"},
+        "limits": {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "96Mi"},
     }
 
 
