@@ -42,6 +42,8 @@ class Registry(Mocks):
 
     resources: dict[str, RegisteredResource] = field(default_factory=dict)
     """By URN."""
+    registered_outputs: list[str] = field(default_factory=list)
+    """URNs of the components that registered their outputs."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         outputs = {
@@ -117,6 +119,11 @@ class _Monitor(MockMonitor):
                 (request.customTimeouts.create, request.customTimeouts.update),
             )
         return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        if request.urn in self._registry.resources:
+            self._registry.registered_outputs.append(request.urn)
+        return super().RegisterResourceOutputs(request)
 
 
 def run(program: Callable[[], object]) -> Registry:

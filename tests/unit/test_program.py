@@ -124,6 +124,12 @@ def test_bad_settings_end_the_program_before_anything_is_registered(program: Pro
     assert stopped.value.__cause__ is None
 
 
+def test_every_component_registers_its_outputs_once(program: Program) -> None:
+    registry = program(observability={"mode": "bundled"})
+    components = [urn for urn, one in registry.resources.items() if one.type.startswith("slipway:")]
+    assert sorted(registry.registered_outputs) == sorted(components)
+
+
 def test_every_section_of_the_settings_is_declared_to_the_cli() -> None:
     config = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
     # A project made of this one by `pulumi new` is told where it comes from.
