@@ -24,10 +24,10 @@ import (
 	"beacon/internal/version"
 )
 
-// service is the program's name, and what it calls itself where nobody has named it.
+// service is the name of the command, and the default of OTEL_SERVICE_NAME.
 const service = "beacon"
 
-// The codes the process ends with. A crash injected on purpose has faults.ExitCode.
+// Exit codes of the process, besides faults.ExitCode.
 const (
 	exitOK     = 0
 	exitFailed = 1
@@ -72,7 +72,6 @@ func isSet(flags *flag.FlagSet, name string) (set bool) {
 }
 
 func serve(stdout io.Writer) int {
-	// Before anything else, so that no signal is missed.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	reload := make(chan os.Signal, 1)
@@ -92,28 +91,32 @@ func serve(stdout io.Writer) int {
 
 	store, err := config.Open(os.Environ())
 	if err != nil {
-		log.Error("configuration refused", "error", err.Error())
+		log.Error("invalid configuration", "error", err.Error())
 		return exitUsage
 	}
 	level.Set(store.Get().Level())
 	log.Info("starting", "revision", version.Revision, "goversion", version.Go(),
 		"config_file", store.Path(), "config", store.Get().Values())
 	if unknown := store.Unknown(); len(unknown) > 0 {
-		log.Warn("configuration has keys that this version does not know", "keys", unknown)
+		log.Warn("unknown configuration keys", "keys", unknown)
 	}
 
 	resources := startup.Check()
 	shortfalls := resources.Shortfalls()
 	resources.Log(log, shortfalls)
 	if len(shortfalls) > 0 && store.Get().StartupCheck == "strict" {
-		log.Error("not started: startupCheck is strict")
+		log.Error("startup check failed, and startupCheck is strict")
 		return exitFailed
 	}
 
 	m := metrics.New()
 	injector := faults.New(log, m, os.Exit)
 	injector.Configure(store.Get().Faults)
-	traces := tracing.New(tracing.Identity(id), store.Get().Tracing, log, m)
+	traces, err := tracing.New(tracing.Identity(id), store.Get().Tracing, log, m)
+	if err != nil {
+		log.Error("cannot export traces", "error", err.Error())
+		return exitFailed
+	}
 	s := server.New(id, store, log, m, injector, traces)
 
 	ctx, cancel := context.WithCancel(context.Background())

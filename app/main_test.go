@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestTheFlagsAnswerWithoutServing(t *testing.T) {
+func TestFlagsRunWithoutServing(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
 	for path, content := range map[string]string{good: "debug: true\n", bad: "debug: 1\ndrian: 5s\n"} {

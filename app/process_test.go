@@ -23,7 +23,7 @@ import (
 	"beacon/internal/otlptest"
 )
 
-// runMain makes the test binary be the service.
+// runMain is the environment variable that makes the test binary run main.
 const runMain = "RUN_MAIN"
 
 func TestMain(m *testing.M) {
@@ -33,10 +33,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// deadline bounds every wait for a process, far above what any of them needs.
+// deadline bounds each wait for a process.
 const deadline = 60 * time.Second
 
-// A process is the service as a process of its own.
+// A process is a running service.
 type process struct {
 	t          *testing.T
 	command    *exec.Cmd
@@ -46,7 +46,7 @@ type process struct {
 	exited     chan struct{}
 }
 
-// start runs the service on free ports of the loopback interface.
+// start starts the service on free ports of the loopback interface.
 func start(t *testing.T, configuration string, environ ...string) *process {
 	t.Helper()
 	p := &process{
@@ -88,7 +88,7 @@ func start(t *testing.T, configuration string, environ ...string) *process {
 	return p
 }
 
-// serving waits until both ports are open.
+// serving waits until both ports are listening.
 func (p *process) serving() *process {
 	p.t.Helper()
 	p.api = "http://" + p.logged("listening")["address"].(string)
@@ -96,7 +96,7 @@ func (p *process) serving() *process {
 	return p
 }
 
-// write swaps in a new configuration file in one step.
+// write replaces the configuration file atomically.
 func (p *process) write(configuration string) {
 	p.t.Helper()
 	temporary := p.configFile + ".new"
@@ -115,14 +115,14 @@ func (p *process) logged(message string) map[string]any {
 		select {
 		case line, open := <-p.lines:
 			if !open {
-				p.t.Fatalf("the process ended without logging %q, but %q", message, seen)
+				p.t.Fatalf("the process exited without logging %q: %q", message, seen)
 			}
 			if line["message"] == message {
 				return line
 			}
 			seen = append(seen, fmt.Sprint(line))
 		case <-timeout:
-			p.t.Fatalf("%q was not logged within %s, but %q", message, deadline, seen)
+			p.t.Fatalf("%q was not logged within %s: %q", message, deadline, seen)
 		}
 	}
 }
@@ -134,14 +134,14 @@ func (p *process) signal(s os.Signal) {
 	}
 }
 
-// code waits for the end of the process and returns its exit code.
+// code waits until the process exits and returns its exit code.
 func (p *process) code() int {
 	p.t.Helper()
 	select {
 	case <-p.exited:
 		return p.command.ProcessState.ExitCode()
 	case <-time.After(deadline):
-		p.t.Fatalf("the process did not end within %s", deadline)
+		p.t.Fatalf("the process did not exit within %s", deadline)
 		return -1
 	}
 }
@@ -155,17 +155,16 @@ func get(client *http.Client, url string) (int, error) {
 	return response.StatusCode, errors.Join(err, response.Body.Close())
 }
 
-// A balancer does what kube-proxy and an ingress controller do: it sends requests over connections
-// it keeps, and stops some time after /ready has said no.
-type balancer struct {
+// A loadGenerator sends requests over persistent connections, like an ingress controller.
+type loadGenerator struct {
 	client *http.Client
 	sent   atomic.Int64
 	stop   chan struct{}
 	wait   sync.WaitGroup
 }
 
-func load(t *testing.T, url string, workers int) *balancer {
-	b := &balancer{
+func load(t *testing.T, url string, workers int) *loadGenerator {
+	b := &loadGenerator{
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}, Timeout: deadline},
 		stop:   make(chan struct{}),
 	}
@@ -177,7 +176,7 @@ func load(t *testing.T, url string, workers int) *balancer {
 					return
 				default:
 				}
-				// A POST: a client never sends it a second time by itself.
+				// http.Transport does not retry a POST.
 				response, err := b.client.Post(url+"/api/v1/echo", "text/plain", strings.NewReader("x"))
 				if err == nil {
 					_, err = io.Copy(io.Discard, response.Body)
@@ -194,12 +193,12 @@ func load(t *testing.T, url string, workers int) *balancer {
 	return b
 }
 
-func (b *balancer) end() {
+func (b *loadGenerator) end() {
 	close(b.stop)
 	b.wait.Wait()
 }
 
-func TestNoRequestFailsWhenTheProcessIsToldToStopUnderLoad(t *testing.T) {
+func TestNoRequestFailsDuringAShutdownUnderLoad(t *testing.T) {
 	p := start(t, "faults: {enabled: true, latency: 20ms, latencyJitter: 20ms}\n").serving()
 	b := load(t, p.api, 16)
 	for b.sent.Load() < 200 {
@@ -209,13 +208,13 @@ func TestNoRequestFailsWhenTheProcessIsToldToStopUnderLoad(t *testing.T) {
 	p.logged("draining")
 	atSignal := b.sent.Load()
 
-	// As long as it takes for endpoints to follow readiness, requests still come.
+	// Requests arrive until the endpoints are updated.
 	time.Sleep(time.Second)
 	if status, err := get(b.client, p.api+"/ready"); err != nil || status != http.StatusServiceUnavailable {
-		t.Errorf("while draining /ready answers %d, %v", status, err)
+		t.Errorf("while draining /ready returns %d, %v", status, err)
 	}
 	if status, err := get(b.client, p.admin+"/metrics"); err != nil || status != http.StatusOK {
-		t.Errorf("while draining /metrics answers %d, %v", status, err)
+		t.Errorf("while draining /metrics returns %d, %v", status, err)
 	}
 	b.end()
 	if code := p.code(); code != 0 {
@@ -226,19 +225,19 @@ func TestNoRequestFailsWhenTheProcessIsToldToStopUnderLoad(t *testing.T) {
 	}
 }
 
-func TestARequestUnderWayIsFinishedAfterTheDrain(t *testing.T) {
+func TestARequestInFlightIsCompletedAfterTheDrain(t *testing.T) {
 	p := start(t, "drain: 0s\nfaults: {enabled: true, latency: 1s}\n").serving()
-	answered := make(chan error, 1)
+	result := make(chan error, 1)
 	go func() {
 		status, err := get(&http.Client{Timeout: deadline}, p.api+"/")
 		if err == nil && status != http.StatusOK {
 			err = fmt.Errorf("status %d", status)
 		}
-		answered <- err
+		result <- err
 	}()
 	p.inFlight(1)
 	p.signal(syscall.SIGTERM)
-	if err := <-answered; err != nil {
+	if err := <-result; err != nil {
 		t.Error(err)
 	}
 	if code := p.code(); code != 0 {
@@ -246,7 +245,7 @@ func TestARequestUnderWayIsFinishedAfterTheDrain(t *testing.T) {
 	}
 }
 
-func TestARequestThatOutlastsTheShutdownIsCutAndReported(t *testing.T) {
+func TestARequestThatExceedsTheShutdownTimeoutIsAbortedAndLogged(t *testing.T) {
 	p := start(t, "drain: 0s\ntimeouts: {shutdown: 1s}\nfaults: {enabled: true, latency: 50s}\n").serving()
 	go func() { _, _ = get(&http.Client{Timeout: deadline}, p.api+"/") }()
 	p.inFlight(1)
@@ -257,7 +256,7 @@ func TestARequestThatOutlastsTheShutdownIsCutAndReported(t *testing.T) {
 	}
 }
 
-// inFlight waits until so many requests are under way.
+// inFlight waits until the given number of requests is in flight.
 func (p *process) inFlight(want int) {
 	p.t.Helper()
 	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
@@ -273,7 +272,7 @@ func (p *process) inFlight(want int) {
 			return
 		}
 	}
-	p.t.Fatalf("there were never %d requests under way within %s", want, deadline)
+	p.t.Fatalf("there were not %d requests in flight within %s", want, deadline)
 }
 
 func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
@@ -286,7 +285,7 @@ func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
 	}
 }
 
-func TestAProcessFollowsItsConfigurationFile(t *testing.T) {
+func TestAChangedConfigurationFileIsReloaded(t *testing.T) {
 	p := start(t, "message: one\n", "TRACK=canary", "POD_NAME=pod-1", "POD_NAMESPACE=ns").serving()
 	p.write("message: two\nfaults: {enabled: true, notReady: true}\n")
 	p.logged("configuration reloaded")
@@ -297,25 +296,18 @@ func TestAProcessFollowsItsConfigurationFile(t *testing.T) {
 	body, err := io.ReadAll(response.Body)
 	want := `{"service":"beacon","version":"dev","track":"canary","pod":"pod-1","namespace":"ns","message":"two"}`
 	if err = errors.Join(err, response.Body.Close()); err != nil || strings.TrimSpace(string(body)) != want {
-		t.Errorf("the answer is %s, %v", body, err)
+		t.Errorf("the response is %s, %v", body, err)
 	}
 	p.write("message: [\n")
-	p.logged("configuration refused, the old one stays")
+	p.logged("invalid configuration, keeping the current one")
 	if status, err := get(http.DefaultClient, p.api+"/ready"); err != nil || status != http.StatusServiceUnavailable {
-		t.Errorf("with the old configuration /ready answers %d, %v", status, err)
+		t.Errorf("with the previous configuration /ready returns %d, %v", status, err)
 	}
 }
 
-func TestASignalReloadsTheConfiguration(t *testing.T) {
-	p := start(t, "message: one\n").serving()
-	p.write("message: two\n")
-	p.signal(syscall.SIGHUP)
-	p.logged("configuration reloaded")
-}
-
-func TestABadConfigurationIsRefusedAtTheStart(t *testing.T) {
+func TestAnInvalidConfigurationFailsTheStart(t *testing.T) {
 	p := start(t, "drain: soon\n", "BEACON_DEBUG=maybe")
-	line := p.logged("configuration refused")
+	line := p.logged("invalid configuration")
 	for _, want := range []string{`drain: "soon" is not allowed`, `BEACON_DEBUG: "maybe" is not allowed`} {
 		if !strings.Contains(fmt.Sprint(line["error"]), want) {
 			t.Errorf("%q is not in %v", want, line["error"])
@@ -326,7 +318,7 @@ func TestABadConfigurationIsRefusedAtTheStart(t *testing.T) {
 	}
 }
 
-func TestAPortInUseIsAnErrorOfTheStart(t *testing.T) {
+func TestAPortInUseFailsTheStart(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -341,23 +333,23 @@ func TestAPortInUseIsAnErrorOfTheStart(t *testing.T) {
 	}
 }
 
-func TestAShortfallStopsTheStartOnlyWhereTheCheckIsStrict(t *testing.T) {
+func TestAShortfallFailsTheStartOnlyIfTheStartupCheckIsStrict(t *testing.T) {
 	noTemp := "TMPDIR=" + filepath.Join(t.TempDir(), "none")
 	p := start(t, "startupCheck: strict\n", noTemp)
-	if line := p.logged("start-up check"); line["ok"] != false || line["level"] != "warn" {
+	if line := p.logged("startup check"); line["ok"] != false || line["level"] != "warn" {
 		t.Errorf("the check is %v", line)
 	}
 	if code := p.code(); code != exitFailed {
 		t.Errorf("the exit code is %d", code)
 	}
 	p = start(t, "startupCheck: warn\n", noTemp)
-	if line := p.logged("start-up check"); line["ok"] != false {
+	if line := p.logged("startup check"); line["ok"] != false {
 		t.Errorf("the check is %v", line)
 	}
 	p.serving()
 }
 
-func TestTracesOfTheLastRequestsAreSentAtTheEnd(t *testing.T) {
+func TestTheLastSpansAreExportedAtShutdown(t *testing.T) {
 	receiver := otlptest.New(t)
 	p := start(t, "drain: 0s\ntracing: {endpoint: "+receiver.URL+", sampleRatio: 1}\n",
 		"TRACK=canary", "POD_NAME=pod-1", "POD_NAMESPACE=ns").serving()
@@ -383,15 +375,15 @@ func TestTracesOfTheLastRequestsAreSentAtTheEnd(t *testing.T) {
 		}
 	}
 	if len(traces) != 10 {
-		t.Errorf("%d traces were sent", len(traces))
+		t.Errorf("%d traces were exported", len(traces))
 	}
 }
 
-func TestAProcessCallsItselfWhatItsDeploymentCallsIt(t *testing.T) {
+func TestOTELServiceNameNamesTheServiceInLogsAndSpans(t *testing.T) {
 	receiver := otlptest.New(t)
 	p := start(t, "drain: 0s\ntracing: {endpoint: "+receiver.URL+", sampleRatio: 1}\n", "OTEL_SERVICE_NAME=shop")
 	if line := p.logged("starting"); line["service"] != "shop" {
-		t.Errorf("the line is %v", line)
+		t.Errorf("the log line is %v", line)
 	}
 	if status, err := get(http.DefaultClient, p.serving().api+"/"); err != nil || status != http.StatusOK {
 		t.Fatal(status, err)
@@ -406,32 +398,32 @@ func TestAProcessCallsItselfWhatItsDeploymentCallsIt(t *testing.T) {
 	}
 }
 
-func TestWhatTheSDKComplainsOfIsALineOfTheLog(t *testing.T) {
+func TestErrorsOfTheSDKAreLogged(t *testing.T) {
 	p := start(t, "tracing: {endpoint: 'http://127.0.0.1:1'}\n", "OTEL_RESOURCE_ATTRIBUTES=broken")
 	if line := p.logged("tracing"); line["level"] != "warn" || !strings.Contains(fmt.Sprint(line["error"]), "broken") {
-		t.Errorf("the line is %v", line)
+		t.Errorf("the log line is %v", line)
 	}
 	p.serving()
 }
 
-func TestADeadReceiverDoesNotHoldUpTheEnd(t *testing.T) {
+func TestAnUnreachableReceiverDoesNotDelayTheShutdown(t *testing.T) {
 	p := start(t, "drain: 0s\ntracing: {endpoint: 'http://127.0.0.1:1', sampleRatio: 1}\n").serving()
 	if status, err := get(http.DefaultClient, p.api+"/"); err != nil || status != http.StatusOK {
 		t.Fatal(status, err)
 	}
 	began := time.Now()
 	p.signal(syscall.SIGTERM)
-	if line := p.logged("traces not exported"); line["level"] != "warn" {
-		t.Errorf("the line is %v", line)
+	if line := p.logged("trace export failed"); line["level"] != "warn" {
+		t.Errorf("the log line is %v", line)
 	}
 	if code, took := p.code(), time.Since(began); code != 0 || took > 10*time.Second {
 		t.Errorf("code %d after %s", code, took)
 	}
 }
 
-func TestAnInjectedCrashEndsTheProcessWithItsCode(t *testing.T) {
+func TestAnInjectedCrashExitsWithItsCode(t *testing.T) {
 	p := start(t, "faults: {enabled: true, crashAfter: 10ms}\n")
-	p.logged("crashing on purpose")
+	p.logged("injected crash")
 	if code := p.code(); code != 3 {
 		t.Errorf("the exit code is %d", code)
 	}

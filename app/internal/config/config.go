@@ -1,5 +1,5 @@
-// Package config holds every value of the service that can be set: its default, its bounds, and
-// the places it comes from (a YAML file, then BEACON_* variables, which win).
+// Package config loads the configuration from a YAML file and from environment variables, which take
+// precedence, and validates it.
 package config
 
 import (
@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// DefaultPath is the file that is read when BEACON_CONFIG names no other.
+// DefaultPath is the default of BEACON_CONFIG.
 const DefaultPath = "/etc/beacon/config.yaml"
 
-// Config is one complete, checked set of values. Treat it as read-only once loaded.
+// Config is a validated configuration. It must not be modified once loaded.
 type Config struct {
 	Debug        bool
 	LogLevel     slog.Level
@@ -23,12 +23,12 @@ type Config struct {
 	Limits       Limits
 	Tracing      Tracing
 	Profiling    bool
-	// Upstream is the URL that a relay asks, or nothing for the service itself.
+	// Upstream is the URL that /api/relay requests. "" is the service itself.
 	Upstream string
 	Faults   Faults
 }
 
-// Timeouts bound how long one connection may keep the service busy.
+// Timeouts are those of the HTTP servers, and of their shutdown.
 type Timeouts struct {
 	ReadHeader time.Duration
 	Read       time.Duration
@@ -37,29 +37,30 @@ type Timeouts struct {
 	Shutdown   time.Duration
 }
 
-// Limits bound what one request, or all of them together, may use.
+// Limits are the maximum body size in bytes, number of notes, and iterations of one work request.
 type Limits struct {
 	BodyBytes      int
 	Notes          int
 	WorkIterations int
 }
 
-// Tracing says where traces are sent, and which.
+// Tracing configures the export of traces.
 type Tracing struct {
-	// Endpoint is the base URL of an OTLP/HTTP receiver, or nothing where there are no traces.
+	// Endpoint is the base URL of an OTLP/HTTP receiver. "" disables tracing.
 	Endpoint string
-	// SampleRatio is the share of the requests to trace that no caller has decided on.
+	// SampleRatio is the fraction of requests to sample, 0 to 1, where the caller has not decided.
 	SampleRatio float64
 }
 
-// Faults says whether faults may be injected at all, who may do so, and which are on.
+// Faults enables and configures fault injection.
 type Faults struct {
-	Enabled   bool
+	Enabled bool
+	// TokenFile holds the bearer token that /faults requires. "" requires none.
 	TokenFile string
 	Set       FaultSet
 }
 
-// FaultSet is the faults to inject. Its zero value, but for ErrorStatus, injects nothing.
+// FaultSet is a set of faults to inject.
 type FaultSet struct {
 	ErrorRate     float64
 	ErrorStatus   int
@@ -70,7 +71,7 @@ type FaultSet struct {
 	NotReady      bool
 }
 
-// Default returns the values that hold where neither the file nor the environment says otherwise.
+// Default returns the default configuration.
 func Default() Config {
 	return Config{
 		LogLevel:     slog.LevelInfo,
@@ -83,8 +84,8 @@ func Default() Config {
 			ReadHeader: 5 * time.Second,
 			Read:       15 * time.Second,
 			Write:      60 * time.Second,
-			// Longer than the 90 s after which Traefik drops an idle connection, so that the
-			// proxy closes first and never sends a request into a closing connection.
+			// Longer than Traefik's 90 s: the proxy must close idle connections first, or it could
+			// send a request on a connection that the service is closing.
 			Idle:     120 * time.Second,
 			Shutdown: 20 * time.Second,
 		},
@@ -94,10 +95,10 @@ func Default() Config {
 	}
 }
 
-// DefaultFaultSet returns the set that injects nothing.
+// DefaultFaultSet returns a set that injects no faults.
 func DefaultFaultSet() FaultSet { return FaultSet{ErrorStatus: 500} }
 
-// Level is the lowest level to log: LogLevel, or debug where Debug is on.
+// Level returns the minimum log level: debug if Debug is set, otherwise LogLevel.
 func (c *Config) Level() slog.Level {
 	if c.Debug {
 		return slog.LevelDebug
@@ -105,8 +106,8 @@ func (c *Config) Level() slog.Level {
 	return c.LogLevel
 }
 
-// check reports what single keys cannot see: values that contradict each other.
-func (c *Config) check() []Problem {
+// crossFieldProblems returns the values that are invalid in combination with others.
+func (c *Config) crossFieldProblems() []Problem {
 	var problems []Problem
 	set := c.Faults.Set
 	if set.LatencyJitter > set.Latency {
@@ -115,15 +116,15 @@ func (c *Config) check() []Problem {
 	}
 	if worst := set.Latency + set.LatencyJitter; worst >= c.Timeouts.Write {
 		problems = append(problems, Problem{"faults.latency", set.Latency.String(),
-			"with its jitter less than timeouts.write, which is " + c.Timeouts.Write.String()})
+			"including its jitter less than timeouts.write, which is " + c.Timeouts.Write.String()})
 	}
 	if c.Timeouts.ReadHeader > c.Timeouts.Read {
 		problems = append(problems, Problem{"timeouts.readHeader", c.Timeouts.ReadHeader.String(),
 			"at most timeouts.read, which is " + c.Timeouts.Read.String()})
 	}
-	if c.Listen == c.AdminListen && !anyPort(c.Listen) {
+	if c.Listen == c.AdminListen && !isPortZero(c.Listen) {
 		problems = append(problems, Problem{"adminListen", c.AdminListen,
-			"an address other than listen's"})
+			"an address other than that of listen"})
 	}
 	return problems
 }

@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
+func TestAnEmptyFileHasTheDefaults(t *testing.T) {
 	for _, data := range []string{"", "# nothing\n", "{}", "faults:\ntimeouts: {}\n"} {
 		got, err := Parse("file", []byte(data))
 		if err != nil || got != Default() {
@@ -19,7 +19,7 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 	}
 }
 
-func TestEveryDefaultIsAllowedAndReadsBackAsItself(t *testing.T) {
+func TestTheDefaultsAreValid(t *testing.T) {
 	c := Default()
 	data, err := yaml.Marshal(nest(c.Values()))
 	if err != nil {
@@ -30,7 +30,7 @@ func TestEveryDefaultIsAllowedAndReadsBackAsItself(t *testing.T) {
 	}
 }
 
-// nest turns dotted names into sections.
+// nest converts dotted keys to sections.
 func nest(values map[string]any) map[string]any {
 	nested := map[string]any{}
 	for name, value := range values {
@@ -47,12 +47,12 @@ func nest(values map[string]any) map[string]any {
 	return nested
 }
 
-var webAddressesRefused = []string{
+var invalidURLs = []string{
 	"5", "'collector:4318'", "grpc://collector", "'http://'", "http:///path", "'http://:80'",
 	"http://user:password@host", "http://user@host", "'http://a b'", "http://h/" + strings.Repeat("x", 1024),
 }
 
-// One value other than the default for each key, as it stands in the file, and values refused.
+// values has a valid value other than the default, and invalid values, for each key.
 var values = map[string]struct {
 	good string
 	bad  []string
@@ -72,10 +72,10 @@ var values = map[string]struct {
 	"limits.bodyBytes":      {"1024", []string{"0", "16777217", "1k", "1.5", "'1024'"}},
 	"limits.notes":          {"0", []string{"-1", "100001", "ten"}},
 	"limits.workIterations": {"10", []string{"0", "100000001"}},
-	"tracing.endpoint":      {"http://collector:4318", webAddressesRefused},
+	"tracing.endpoint":      {"http://collector:4318", invalidURLs},
 	"tracing.sampleRatio":   {"0.25", []string{"-0.1", "1.1", ".nan", "'0.5'", "10%"}},
 	"profiling":             {"true", []string{"'true'", "1"}},
-	"upstream":              {"'https://[::1]:8443/a?b=c'", webAddressesRefused},
+	"upstream":              {"'https://[::1]:8443/a?b=c'", invalidURLs},
 	"faults.enabled":        {"true", []string{"on", "1"}},
 	"faults.tokenFile":      {"/run/token", []string{"5", "{}"}},
 	"faults.errorRate":      {"0.5", []string{"-0.1", "1.1", ".nan", "'0.5'", "50%"}},
@@ -87,12 +87,12 @@ var values = map[string]struct {
 	"faults.notReady":       {"true", []string{"'true'", "0"}},
 }
 
-func TestEveryKeyIsSetByTheFileAndByItsVariable(t *testing.T) {
+func TestEachKeyIsSetByTheFileAndByItsVariable(t *testing.T) {
 	for _, k := range keys {
 		t.Run(k.name, func(t *testing.T) {
 			value, listed := values[k.name]
 			if !listed {
-				t.Fatal("the test knows no value for this key")
+				t.Fatal("no test value for this key")
 			}
 			fromFile, err := Parse("file", []byte(document(k.name, value.good)))
 			if err != nil {
@@ -110,7 +110,7 @@ func TestEveryKeyIsSetByTheFileAndByItsVariable(t *testing.T) {
 	}
 }
 
-func TestABadValueIsRefusedByNameValueAndWhatIsAllowed(t *testing.T) {
+func TestAnInvalidValueIsRejectedWithItsKeyAndTheAllowedValues(t *testing.T) {
 	for name, value := range values {
 		for _, bad := range value.bad {
 			t.Run(name+"="+bad[:min(len(bad), 20)], func(t *testing.T) {
@@ -123,10 +123,10 @@ func TestABadValueIsRefusedByNameValueAndWhatIsAllowed(t *testing.T) {
 				if p.Value == "" || p.Allowed == "" || !strings.HasPrefix(err.Error(), "some.yaml: "+p.Key) {
 					t.Errorf("the error is %v", err)
 				}
-				// Contradictions are reported under the key that has to give way.
+				// A cross-field problem may be reported under another key of the section.
 				section, _, _ := strings.Cut(name, ".")
 				if !strings.HasPrefix(p.Key, section) {
-					t.Errorf("%s is reported as %s", name, p.Key)
+					t.Errorf("%s is reported under %s", name, p.Key)
 				}
 			})
 		}
@@ -141,7 +141,7 @@ func document(name, value string) string {
 	return section + ":\n  " + inner + ": " + value
 }
 
-func TestABadDocumentIsRefused(t *testing.T) {
+func TestAnInvalidDocumentIsRejected(t *testing.T) {
 	for name, test := range map[string]struct{ data, want string }{
 		"a list":               {"- debug", "not a YAML mapping"},
 		"a scalar":             {"debug", "not a YAML mapping"},
@@ -157,7 +157,7 @@ func TestABadDocumentIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse("f.yaml", []byte(test.data))
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("the error is %v, wanted one line with %q", err, test.want)
+				t.Errorf("the error is %v, want one line with %q", err, test.want)
 			}
 		})
 	}
@@ -172,14 +172,14 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
+func TestTheEnvironmentTakesPrecedenceOverTheFile(t *testing.T) {
 	c, _, err := load("f", []byte("message: file\ndebug: true"), []string{"BEACON_MESSAGE=true", "PATH=/bin"})
 	if err != nil || c.Message != "true" || !c.Debug {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
 
-func TestVariablesOfKubernetesServicesAreNotTakenForKeys(t *testing.T) {
+func TestServiceVariablesOfKubernetesAreIgnored(t *testing.T) {
 	links := []string{
 		"BEACON_SERVICE_HOST=10.96.0.1", "BEACON_SERVICE_PORT=80", "BEACON_SERVICE_PORT_HTTP=80",
 		"BEACON_PORT=tcp://10.96.0.1:80", "BEACON_PORT_80_TCP=tcp://10.96.0.1:80",
@@ -191,12 +191,12 @@ func TestVariablesOfKubernetesServicesAreNotTakenForKeys(t *testing.T) {
 	}
 	for _, k := range keys {
 		if serviceLink.MatchString(k.env()) {
-			t.Errorf("%s would be shadowed by a Service's variable", k.env())
+			t.Errorf("%s matches the variable of a Service", k.env())
 		}
 	}
 }
 
-func TestVariablesAreNamedAfterTheirKeys(t *testing.T) {
+func TestTheVariableOfAKeyIsNamedAfterIt(t *testing.T) {
 	for name, want := range map[string]string{
 		"debug":                "BEACON_DEBUG",
 		"logLevel":             "BEACON_LOG_LEVEL",
@@ -204,12 +204,12 @@ func TestVariablesAreNamedAfterTheirKeys(t *testing.T) {
 		"faults.latencyJitter": "BEACON_FAULTS_LATENCY_JITTER",
 	} {
 		if got := (key{name: name}).env(); got != want {
-			t.Errorf("%s is %s, wanted %s", name, got, want)
+			t.Errorf("%s is %s, want %s", name, got, want)
 		}
 	}
 }
 
-func TestFaultsAreParsedByTheSameRules(t *testing.T) {
+func TestFaultsAreParsedLikeTheFile(t *testing.T) {
 	set, err := ParseFaults("body", []byte(`{"errorRate": 0.5, "latency": "1s"}`), Default().Timeouts)
 	want := FaultSet{ErrorRate: 0.5, ErrorStatus: 500, Latency: 1e9}
 	if err != nil || set != want {
@@ -223,7 +223,7 @@ func TestFaultsAreParsedByTheSameRules(t *testing.T) {
 	}
 }
 
-func TestTheReadmeNamesEveryKeyWithItsDefault(t *testing.T) {
+func TestTheReadmeListsEachKeyWithItsDefault(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -251,7 +251,7 @@ func TestTheReadmeNamesEveryKeyWithItsDefault(t *testing.T) {
 	}
 }
 
-// shorten writes 1m0s as 1m, as people do.
+// shorten converts 1m0s to 1m.
 func shorten(value string) string {
 	value = strings.Trim(value, `"'`)
 	if short, found := strings.CutSuffix(value, "m0s"); found {
@@ -260,7 +260,7 @@ func shorten(value string) string {
 	return value
 }
 
-func FuzzWhatIsAcceptedReadsBackAsItself(f *testing.F) {
+func FuzzAValidConfigurationRoundTrips(f *testing.F) {
 	f.Add([]byte("debug: true\nfaults: {errorRate: 0.5, latency: 1s}\n"))
 	f.Add([]byte(`{"timeouts": {"read": "10s"}, "message": "a\u0000b"}`))
 	f.Add([]byte("a: &a [*a]"))
@@ -279,16 +279,16 @@ func FuzzWhatIsAcceptedReadsBackAsItself(f *testing.F) {
 	})
 }
 
-func TestARunningServiceLeavesKeysAloneThatALaterVersionHas(t *testing.T) {
+func TestUnknownKeysAreIgnoredByTheServiceAndRejectedByTheCheck(t *testing.T) {
 	document := []byte("message: old\nfuture: {speed: 3}\nfaults: {weather: bad}\n")
 	c, unknown, err := load("f", document, nil)
 	if err != nil || c.Message != "old" || !slices.Equal(unknown, []string{"faults.weather", "future"}) {
 		t.Errorf("%+v, unknown %v, %v", c, unknown, err)
 	}
 	if _, err := Parse("f", document); err == nil {
-		t.Error("a check of the file takes unknown keys")
+		t.Error("the check accepts unknown keys")
 	}
 	if _, _, err := load("f", []byte("future: 1\nmessage: [1]\n"), nil); err == nil {
-		t.Error("a wrong value passes beside an unknown key")
+		t.Error("an invalid value beside an unknown key is accepted")
 	}
 }

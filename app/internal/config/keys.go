@@ -13,23 +13,24 @@ import (
 	"unicode"
 )
 
-// EnvPrefix starts the name of every variable that overrides a key.
+// EnvPrefix is the prefix of the environment variables that override keys.
 const EnvPrefix = "BEACON_"
 
-// A key is one value that can be set, by its dotted name in the file or by its variable.
+// A key is one configuration value: its path in the file, its allowed values and its field.
 type key struct {
 	name    string
 	allowed string
-	// restart marks a key whose new value waits for the next start.
+	// restart is true if a new value takes effect only after a restart.
 	restart bool
-	set     func(*Config, any) bool
-	get     func(*Config) any
-	// copy takes the key's value from another configuration.
+	// set returns false if the value is not allowed.
+	set  func(*Config, any) bool
+	get  func(*Config) any
 	copy func(to, from *Config)
 }
 
-// text is a value from the environment, where everything is a string.
-type text string
+// envValue is the value of an environment variable. Unlike a string of the file, it may stand for a
+// number or a boolean.
+type envValue string
 
 type keySet []key
 
@@ -40,7 +41,7 @@ func (s keySet) find(matches func(key) bool) (key, bool) {
 	return key{}, false
 }
 
-// names lists the keys and sections directly below a prefix.
+// names returns the comma-separated names of the keys and sections directly below a prefix.
 func (s keySet) names(prefix string) string {
 	var found []string
 	for _, k := range s {
@@ -54,14 +55,14 @@ func (s keySet) names(prefix string) string {
 	return strings.Join(found, ", ")
 }
 
-// keys are all that can be set in the file and the environment.
-var keys = slices.Concat(generalKeys, switchKeys, faultKeys)
+// keys are all keys of the file and the environment.
+var keys = slices.Concat(generalKeys, faultAccessKeys, faultKeys)
 
 var generalKeys = keySet{
 	newKey("debug", boolean, "true or false", func(c *Config) *bool { return &c.Debug }),
 	newKey("logLevel", level, "debug, info, warn or error",
 		func(c *Config) *slog.Level { return &c.LogLevel }),
-	newKey("message", upTo(256), "text of at most 256 characters",
+	newKey("message", maxLength(256), "text of at most 256 characters",
 		func(c *Config) *string { return &c.Message }),
 	newKey("listen", address, addressAllowed, func(c *Config) *string { return &c.Listen }).
 		needsRestart(),
@@ -87,25 +88,25 @@ var generalKeys = keySet{
 	intKey("limits.workIterations", 1, 100_000_000,
 		func(c *Config) *int { return &c.Limits.WorkIterations }),
 
-	newKey("tracing.endpoint", webAddress, webAddressAllowed,
+	newKey("tracing.endpoint", httpURL, httpURLAllowed,
 		func(c *Config) *string { return &c.Tracing.Endpoint }).needsRestart(),
 	newKey("tracing.sampleRatio", fraction, "a number from 0 to 1",
 		func(c *Config) *float64 { return &c.Tracing.SampleRatio }),
 	newKey("profiling", boolean, "true or false",
 		func(c *Config) *bool { return &c.Profiling }).needsRestart(),
-	newKey("upstream", webAddress, webAddressAllowed,
+	newKey("upstream", httpURL, httpURLAllowed,
 		func(c *Config) *string { return &c.Upstream }),
 }
 
-// switchKeys say whether faults may be injected, and by whom.
-var switchKeys = keySet{
+// faultAccessKeys control who can inject faults.
+var faultAccessKeys = keySet{
 	newKey("faults.enabled", boolean, "true or false",
 		func(c *Config) *bool { return &c.Faults.Enabled }),
-	newKey("faults.tokenFile", upTo(4096), "the path of a file, or nothing",
+	newKey("faults.tokenFile", maxLength(4096), "a file path, or empty",
 		func(c *Config) *string { return &c.Faults.TokenFile }),
 }
 
-// faultKeys are the faults themselves, which can be set while the service runs, too.
+// faultKeys are the faults to inject, which the API can also set.
 var faultKeys = keySet{
 	newKey("faults.errorRate", fraction, "a number from 0 to 1",
 		func(c *Config) *float64 { return &c.Faults.Set.ErrorRate }),
@@ -156,14 +157,14 @@ func durationKey(name string, low, high time.Duration, field func(*Config) *time
 func intKey(name string, low, high int, field func(*Config) *int) key {
 	parse := func(raw any) (int, bool) {
 		n, ok := raw.(int)
-		if s, isText := raw.(text); isText {
+		if s, isEnv := raw.(envValue); isEnv {
 			var err error
 			n, err = strconv.Atoi(string(s))
 			ok = err == nil
 		}
 		return n, ok && low <= n && n <= high
 	}
-	return newKey(name, parse, fmt.Sprintf("a whole number from %d to %d", low, high), field)
+	return newKey(name, parse, fmt.Sprintf("an integer from %d to %d", low, high), field)
 }
 
 func (k key) needsRestart() key {
@@ -171,7 +172,8 @@ func (k key) needsRestart() key {
 	return k
 }
 
-// env is the variable that overrides the key: faults.errorRate is BEACON_FAULTS_ERROR_RATE.
+// env returns the name of the key's environment variable: BEACON_FAULTS_ERROR_RATE for
+// faults.errorRate.
 func (k key) env() string {
 	var b strings.Builder
 	b.WriteString(EnvPrefix)
@@ -193,7 +195,7 @@ func boolean(raw any) (bool, bool) {
 	switch v := raw.(type) {
 	case bool:
 		return v, true
-	case text:
+	case envValue:
 		return v == "true", v == "true" || v == "false"
 	}
 	return false, false
@@ -206,7 +208,7 @@ func fraction(raw any) (float64, bool) {
 		f = v
 	case int:
 		f = float64(v)
-	case text:
+	case envValue:
 		var err error
 		if f, err = strconv.ParseFloat(string(v), 64); err != nil {
 			return 0, false
@@ -237,7 +239,7 @@ func oneOf(values ...string) func(any) (string, bool) {
 	}
 }
 
-func upTo(length int) func(any) (string, bool) {
+func maxLength(length int) func(any) (string, bool) {
 	return func(raw any) (string, bool) {
 		s, ok := str(raw)
 		return s, ok && len([]rune(s)) <= length
@@ -259,10 +261,10 @@ func address(raw any) (string, bool) {
 	return s, err == nil
 }
 
-const webAddressAllowed = "an http or https URL of at most 1024 characters, without user and " +
-	"password, or nothing"
+const httpURLAllowed = "an http or https URL of at most 1024 characters, without user and " +
+	"password, or empty"
 
-func webAddress(raw any) (string, bool) {
+func httpURL(raw any) (string, bool) {
 	s, ok := str(raw)
 	if !ok || s == "" || len(s) > 1024 {
 		return "", ok && s == ""
@@ -272,8 +274,8 @@ func webAddress(raw any) (string, bool) {
 		u.User == nil
 }
 
-// anyPort reports whether the system chooses the port of an address.
-func anyPort(address string) bool {
+// isPortZero reports whether the system chooses the port of an address.
+func isPortZero(address string) bool {
 	_, port, _ := net.SplitHostPort(address)
 	return port == "0"
 }
@@ -282,7 +284,7 @@ func str(raw any) (string, bool) {
 	switch v := raw.(type) {
 	case string:
 		return v, true
-	case text:
+	case envValue:
 		return string(v), true
 	}
 	return "", false

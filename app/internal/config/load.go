@@ -16,7 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A Problem is one value that cannot be used.
+// A Problem is one invalid value.
 type Problem struct {
 	Key     string
 	Value   string
@@ -27,7 +27,7 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s: %s is not allowed (allowed: %s)", p.Key, p.Value, p.Allowed)
 }
 
-// Error lists every problem of one source, so that all can be mended at once.
+// Error holds all problems of one source.
 type Error struct {
 	Source   string
 	Problems []Problem
@@ -41,35 +41,35 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Parse returns the defaults changed by a YAML (or JSON) document. The source names it in errors.
+// Parse returns the configuration of a YAML (or JSON) document, with defaults for missing keys. Errors
+// name the source.
 func Parse(source string, data []byte) (Config, error) {
 	c := Default()
-	if _, err := c.applyFile(source, keys, "", data, refuseUnknown); err != nil {
+	if _, err := c.applyFile(source, keys, "", data, rejectUnknown); err != nil {
 		return Config{}, err
 	}
 	return c, c.result(source)
 }
 
-// ParseFaults returns the fault set that a document describes, its keys being those of the file's
-// section faults without enabled and tokenFile. What it leaves out is off.
+// ParseFaults returns the fault set of a document, whose keys are those of the section faults except
+// enabled and tokenFile.
 func ParseFaults(source string, data []byte, timeouts Timeouts) (FaultSet, error) {
 	c := Default()
 	c.Timeouts = timeouts
-	if _, err := c.applyFile(source, faultKeys, "faults.", data, refuseUnknown); err != nil {
+	if _, err := c.applyFile(source, faultKeys, "faults.", data, rejectUnknown); err != nil {
 		return FaultSet{}, err
 	}
 	return c.Faults.Set, c.result(source)
 }
 
-// FaultValues returns the values of a fault set by their names, as they would be written in the
-// file.
+// FaultValues returns the values of a fault set by key, in the format of the file.
 func FaultValues(set FaultSet) map[string]any {
 	return (&Config{Faults: Faults{Set: set}}).values(faultKeys, "faults.")
 }
 
-// load returns the defaults changed by the document, then by the environment, and the keys of the
-// document that it does not know. They are no error: a version that is rolled back to meets the
-// configuration of the version after it.
+// load returns the configuration of a document and the environment, and the unknown keys of the
+// document. Those are no error: after a rollback the older version reads the configuration of the
+// newer one.
 func load(path string, data []byte, environ []string) (Config, []string, error) {
 	c := Default()
 	unknown, err := c.applyFile(path, keys, "", data, ignoreUnknown)
@@ -80,20 +80,20 @@ func load(path string, data []byte, environ []string) (Config, []string, error) 
 }
 
 func (c *Config) result(source string) error {
-	if problems := c.check(); len(problems) > 0 {
+	if problems := c.crossFieldProblems(); len(problems) > 0 {
 		return &Error{source, problems}
 	}
 	return nil
 }
 
 const (
-	refuseUnknown = true
+	rejectUnknown = true
 	ignoreUnknown = false
 )
 
-// applyFile returns the unknown keys where they are not refused.
+// applyFile returns the unknown keys if they are ignored.
 func (c *Config) applyFile(
-	source string, in keySet, prefix string, data []byte, refuse bool,
+	source string, in keySet, prefix string, data []byte, reject bool,
 ) (unknown []string, err error) {
 	document := map[string]any{}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -107,11 +107,11 @@ func (c *Config) applyFile(
 	if decoder.Decode(&yaml.Node{}) != io.EOF {
 		return nil, fmt.Errorf("%s: more than one YAML document", source)
 	}
-	problems, strangers := c.applySection(in, prefix, document)
-	if refuse {
-		problems = append(problems, strangers...)
+	problems, unrecognized := c.applySection(in, prefix, document)
+	if reject {
+		problems = append(problems, unrecognized...)
 	} else {
-		for _, p := range strangers {
+		for _, p := range unrecognized {
 			unknown = append(unknown, p.Key)
 		}
 	}
@@ -121,8 +121,7 @@ func (c *Config) applyFile(
 	return unknown, nil
 }
 
-// applySection returns the values that cannot be used, and apart from them the keys that are not
-// known.
+// applySection returns the invalid values and the unknown keys.
 func (c *Config) applySection(
 	in keySet, prefix string, section map[string]any,
 ) (problems, unknown []Problem) {
@@ -132,7 +131,7 @@ func (c *Config) applySection(
 		inner, isSection := value.(map[string]any)
 		switch {
 		case isKey && !k.set(c, value):
-			problems = append(problems, Problem{path, show(value), k.allowed})
+			problems = append(problems, Problem{path, format(value), k.allowed})
 		case isKey:
 		case in.names(path+".") == "":
 			unknown = append(unknown, Problem{path, "this key", in.names(prefix)})
@@ -140,15 +139,15 @@ func (c *Config) applySection(
 			p, u := c.applySection(in, path+".", inner)
 			problems, unknown = append(problems, p...), append(unknown, u...)
 		case value != nil:
-			problems = append(problems, Problem{path, show(value),
+			problems = append(problems, Problem{path, format(value),
 				"a section of " + in.names(path+".")})
 		}
 	}
 	return problems, unknown
 }
 
-// serviceLink matches the variables that Kubernetes sets in every pod for each Service of its
-// namespace; those of a Service named beacon start like ours.
+// serviceLink matches the environment variables that Kubernetes sets for each Service of the pod's
+// namespace. Those of a Service named beacon have EnvPrefix too.
 var serviceLink = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|` +
 	`_PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$`)
 
@@ -161,8 +160,8 @@ func (c *Config) applyEnv(environ []string) error {
 		}
 		k, isKey := keys.find(func(k key) bool { return k.env() == name })
 		switch {
-		case isKey && !k.set(c, text(value)):
-			problems = append(problems, Problem{name, show(value), k.allowed})
+		case isKey && !k.set(c, envValue(value)):
+			problems = append(problems, Problem{name, format(value), k.allowed})
 		case !isKey && !serviceLink.MatchString(name):
 			problems = append(problems, Problem{name, "this variable",
 				"BEACON_CONFIG and BEACON_<KEY>, for example BEACON_LOG_LEVEL"})
@@ -174,7 +173,7 @@ func (c *Config) applyEnv(environ []string) error {
 	return nil
 }
 
-// Values returns every value by its dotted name, as it would be written in the file.
+// Values returns all values by key, in the format of the file.
 func (c *Config) Values() map[string]any { return c.values(keys, "") }
 
 func (c *Config) values(in keySet, prefix string) map[string]any {
@@ -193,7 +192,7 @@ func (c *Config) values(in keySet, prefix string) map[string]any {
 	return values
 }
 
-func show(value any) string {
+func format(value any) string {
 	if value == nil {
 		return "an empty value"
 	}
@@ -207,7 +206,7 @@ func show(value any) string {
 	return shown
 }
 
-// CheckFile reports whether a file would be accepted, whatever the environment says.
+// CheckFile validates a file without the environment.
 func CheckFile(path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {

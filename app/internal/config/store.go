@@ -10,31 +10,31 @@ import (
 	"time"
 )
 
-// A Store holds the configuration in force and follows its file.
+// A Store holds the current configuration and reloads it when its file changes.
 type Store struct {
 	path    string
 	environ []string
 	current atomic.Pointer[Config]
 	unknown []string
 
-	// What was last seen of the file, good or bad, so that each state is reported once.
+	// content and failure are the last result of reading the file, so that each is reported once.
 	content []byte
 	failure string
 }
 
-// A Change is what one reload did. Where Err is set the old values stay in force.
+// A Change is the result of a reload. If Err is set, the configuration has not changed.
 type Change struct {
 	Old, New *Config
-	// Applied and Restart name the keys whose values changed: those in force now, and those which
-	// wait for the next start.
+	// Applied and Restart are the changed keys: those that took effect, and those that require a
+	// restart.
 	Applied, Restart []string
-	// Unknown names the keys of the file that this version does not know, and leaves alone.
+	// Unknown are the unknown keys of the file, which are ignored.
 	Unknown []string
 	Err     error
 }
 
-// Open loads the file that BEACON_CONFIG names, or the one at DefaultPath, which may be missing.
-// The environment is in the form of os.Environ.
+// Open loads the file named by BEACON_CONFIG, or DefaultPath if that file exists. The environment has
+// the format of os.Environ.
 func Open(environ []string) (*Store, error) {
 	path, named := lookup(environ, EnvPrefix+"CONFIG")
 	if !named {
@@ -54,18 +54,18 @@ func Open(environ []string) (*Store, error) {
 	return s, nil
 }
 
-// Path is the file the store follows.
+// Path returns the path of the file.
 func (s *Store) Path() string { return s.path }
 
-// Unknown names the keys that the file had at the start and that this version does not know.
+// Unknown returns the unknown keys of the file when it was opened.
 func (s *Store) Unknown() []string { return s.unknown }
 
-// Get returns the values in force.
+// Get returns the current configuration.
 func (s *Store) Get() *Config { return s.current.Load() }
 
-// Watch reads the file again at every interval and whenever a signal arrives, until the context
-// ends, and calls report with every change of it. It compares contents, for a ConfigMap is
-// changed by swapping a symbolic link two directories up.
+// Watch reads the file at every interval and on every signal, until the context ends, and reports
+// changes of its content. It does not use file notifications: the kubelet updates a ConfigMap volume
+// by replacing a symbolic link in the path.
 func (s *Store) Watch(
 	ctx context.Context, interval time.Duration, signals <-chan os.Signal, report func(Change),
 ) {

@@ -66,11 +66,11 @@ func TestASwappedConfigMapIsReloaded(t *testing.T) {
 		t.Errorf("the change is %+v", change)
 	}
 	if got := s.Get(); got.Message != "two" || change.New != got {
-		t.Errorf("in force is %+v", got)
+		t.Errorf("the configuration is %+v", got)
 	}
 }
 
-func TestASignalReloadsAtOnce(t *testing.T) {
+func TestASignalTriggersAReload(t *testing.T) {
 	v := newVolume(t, "message: one\n")
 	s := open(t, v)
 	changes, signals := make(chan Change), make(chan os.Signal)
@@ -96,7 +96,7 @@ func receive(t *testing.T, changes <-chan Change) Change {
 	}
 }
 
-func TestABadNewFileLeavesTheOldValuesAndIsReportedOnce(t *testing.T) {
+func TestAnInvalidFileKeepsTheConfigurationAndIsReportedOnce(t *testing.T) {
 	v := newVolume(t, "message: one\n")
 	s := open(t, v)
 	for _, bad := range []string{"message: [", "message: 1\n", "message: [two]\n"} {
@@ -111,11 +111,11 @@ func TestABadNewFileLeavesTheOldValuesAndIsReportedOnce(t *testing.T) {
 	}
 	v.write("message: two\n")
 	if change, changed := s.reload(); !changed || change.Err != nil || s.Get().Message != "two" {
-		t.Errorf("the mended file gives %+v", change)
+		t.Errorf("the valid file gives %+v", change)
 	}
 }
 
-func TestAMissingFileLeavesTheOldValuesUntilItIsBack(t *testing.T) {
+func TestAMissingFileKeepsTheConfigurationUntilItIsBack(t *testing.T) {
 	v := newVolume(t, "message: one\n")
 	s := open(t, v)
 	v.check(os.Remove(v.path()))
@@ -131,7 +131,7 @@ func TestAMissingFileLeavesTheOldValuesUntilItIsBack(t *testing.T) {
 	}
 }
 
-func TestKeysThatNeedARestartKeepTheirValues(t *testing.T) {
+func TestKeysThatRequireARestartKeepTheirValues(t *testing.T) {
 	v := newVolume(t, "message: one\n")
 	s := open(t, v)
 	v.write("message: two\nlisten: ':1234'\ntimeouts: {idle: 30s}\n")
@@ -141,21 +141,21 @@ func TestKeysThatNeedARestartKeepTheirValues(t *testing.T) {
 		t.Errorf("the change is %+v", change)
 	}
 	if got := s.Get(); got.Listen != ":8080" || got.Timeouts != Default().Timeouts || got.Message != "two" {
-		t.Errorf("in force is %+v", got)
+		t.Errorf("the configuration is %+v", got)
 	}
 }
 
-func TestTheEnvironmentWinsAfterAReloadToo(t *testing.T) {
+func TestTheEnvironmentTakesPrecedenceAfterAReload(t *testing.T) {
 	v := newVolume(t, "drain: 1s\n")
 	s := open(t, v, "BEACON_MESSAGE=set")
 	v.write("drain: 2s\nmessage: file\n")
 	s.reload()
 	if got := s.Get(); got.Message != "set" || got.Drain != 2*time.Second {
-		t.Errorf("in force is %+v", got)
+		t.Errorf("the configuration is %+v", got)
 	}
 }
 
-func TestANamedFileMustExistAtTheStart(t *testing.T) {
+func TestTheFileOfBEACON_CONFIGMustExist(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none.yaml")
 	if _, err := Open([]string{"BEACON_CONFIG=" + missing}); err == nil || !strings.Contains(err.Error(), missing) {
 		t.Errorf("the error is %v", err)
@@ -171,6 +171,6 @@ func TestTheDefaultFileMayBeMissing(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if _, changed := s.reload(); changed {
-		t.Error("a file that was never there is reported")
+		t.Error("a file that never existed is reported")
 	}
 }

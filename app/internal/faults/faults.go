@@ -1,4 +1,4 @@
-// Package faults makes the service misbehave on purpose, for drills.
+// Package faults injects errors, latency, CPU load and crashes, for drills.
 package faults
 
 import (
@@ -15,17 +15,16 @@ import (
 	"beacon/internal/metrics"
 )
 
-// ExitCode is what the process ends with when it crashes on purpose.
+// ExitCode is the exit code of an injected crash.
 const ExitCode = 3
 
-// Where the set in force comes from.
+// Sources of the active faults.
 const (
 	FromConfig = "config"
 	FromAPI    = "api"
 )
 
-// An Injector holds the faults in force: those of the configuration, or those set over them
-// through the API until they are cleared.
+// An Injector injects the faults of the configuration, or those of the API, which take precedence.
 type Injector struct {
 	log     *slog.Logger
 	metrics *metrics.Metrics
@@ -39,7 +38,7 @@ type Injector struct {
 	stop       context.CancelFunc
 }
 
-// New returns an injector that injects nothing yet. Exit ends the process.
+// New returns an injector without faults. An injected crash calls exit.
 func New(log *slog.Logger, m *metrics.Metrics, exit func(code int)) *Injector {
 	none := config.DefaultFaultSet()
 	i := &Injector{log: log, metrics: m, exit: exit, configured: none, stop: func() {}}
@@ -47,8 +46,8 @@ func New(log *slog.Logger, m *metrics.Metrics, exit func(code int)) *Injector {
 	return i
 }
 
-// Configure takes the faults of the configuration. Where they are not enabled all faults end,
-// those set through the API too.
+// Configure sets the faults of the configuration. If fault injection is disabled, it also clears the
+// faults of the API.
 func (i *Injector) Configure(f config.Faults) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -59,7 +58,7 @@ func (i *Injector) Configure(f config.Faults) {
 	i.apply()
 }
 
-// Override puts a set in force whatever the configuration says, until Clear.
+// Override sets the faults of the API. They replace those of the configuration until Clear.
 func (i *Injector) Override(set config.FaultSet) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -67,7 +66,7 @@ func (i *Injector) Override(set config.FaultSet) {
 	i.apply()
 }
 
-// Clear returns to the faults of the configuration.
+// Clear removes the faults of the API.
 func (i *Injector) Clear() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -75,25 +74,27 @@ func (i *Injector) Clear() {
 	i.apply()
 }
 
-// State returns the set in force and where it comes from.
+// State returns the active faults and their source.
 func (i *Injector) State() (config.FaultSet, string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	return i.state()
+}
+
+// state is State for a caller that holds the lock.
+func (i *Injector) state() (config.FaultSet, string) {
 	if i.override != nil {
 		return *i.override, FromAPI
 	}
 	return i.configured, FromConfig
 }
 
-// NotReady reports whether the service is to say that it is not ready.
+// NotReady reports whether the readiness probe must fail.
 func (i *Injector) NotReady() bool { return i.active.Load().NotReady }
 
-// apply puts the set in force. The caller holds the lock.
+// apply activates the current faults. The caller must hold the lock.
 func (i *Injector) apply() {
-	set, source := i.configured, FromConfig
-	if i.override != nil {
-		set, source = *i.override, FromAPI
-	}
+	set, source := i.state()
 	if set == *i.active.Load() {
 		return
 	}
@@ -101,7 +102,7 @@ func (i *Injector) apply() {
 	ctx, stop := context.WithCancel(context.Background())
 	i.stop = stop
 	i.active.Store(&set)
-	i.log.Warn("faults switched", "source", source, "on", set != config.DefaultFaultSet(),
+	i.log.Warn("fault injection changed", "source", source, "on", set != config.DefaultFaultSet(),
 		"faults", config.FaultValues(set))
 	if set.CPUBurn > 0 {
 		for range runtime.GOMAXPROCS(0) {
@@ -113,10 +114,10 @@ func (i *Injector) apply() {
 	}
 }
 
-// burn keeps one CPU busy for a share of the time.
-func burn(ctx context.Context, share float64) {
+// burn uses the given fraction of one CPU.
+func burn(ctx context.Context, fraction float64) {
 	const period = 50 * time.Millisecond
-	busy := time.Duration(share * float64(period))
+	busy := time.Duration(fraction * float64(period))
 	for ctx.Err() == nil {
 		for end := time.Now().Add(busy); time.Now().Before(end) && ctx.Err() == nil; {
 			continue
@@ -127,12 +128,12 @@ func burn(ctx context.Context, share float64) {
 
 func (i *Injector) crash(ctx context.Context, after time.Duration) {
 	if sleep(ctx, after) {
-		i.log.Error("crashing on purpose", "exit_code", ExitCode)
+		i.log.Error("injected crash", "exit_code", ExitCode)
 		i.exit(ExitCode)
 	}
 }
 
-// Wrap injects latency and errors before a handler. Fail answers a request with an error.
+// Wrap injects latency and errors into requests to next. It calls fail to respond with an error.
 func (i *Injector) Wrap(
 	next http.Handler, fail func(w http.ResponseWriter, r *http.Request, status int),
 ) http.Handler {
@@ -140,7 +141,7 @@ func (i *Injector) Wrap(
 		set := i.active.Load()
 		if set.Latency > 0 {
 			i.metrics.FaultsInjected.WithLabelValues("latency").Inc()
-			if !sleep(r.Context(), around(set.Latency, set.LatencyJitter)) {
+			if !sleep(r.Context(), jittered(set.Latency, set.LatencyJitter)) {
 				panic(http.ErrAbortHandler)
 			}
 		}
@@ -153,12 +154,12 @@ func (i *Injector) Wrap(
 	})
 }
 
-// around returns a duration evenly spread over centre ± jitter.
-func around(centre, jitter time.Duration) time.Duration {
-	return centre - jitter + rand.N(2*jitter+1)
+// jittered returns a uniformly distributed duration of base ± jitter.
+func jittered(base, jitter time.Duration) time.Duration {
+	return base - jitter + rand.N(2*jitter+1)
 }
 
-// sleep reports whether the time passed before the context ended.
+// sleep returns false if the context ends before the duration has passed.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

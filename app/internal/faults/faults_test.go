@@ -20,16 +20,16 @@ func newInjector(out *bytes.Buffer, exit func(int)) *Injector {
 	return New(slog.New(slog.NewJSONHandler(out, nil)), metrics.New(), exit)
 }
 
-// statusOf is the answer through the injector to a request whose handler says 204.
+// statusOf returns the status of a request through the injector to a handler that returns 204.
 func statusOf(i *Injector) int {
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	fail := func(w http.ResponseWriter, _ *http.Request, status int) { w.WriteHeader(status) }
-	answer := httptest.NewRecorder()
-	i.Wrap(next, fail).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/", nil))
-	return answer.Code
+	response := httptest.NewRecorder()
+	i.Wrap(next, fail).ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/", nil))
+	return response.Code
 }
 
-func TestNothingIsInjectedUntilItIsSwitchedOn(t *testing.T) {
+func TestTheDefaultsInjectNoFaults(t *testing.T) {
 	var out bytes.Buffer
 	i := newInjector(&out, nil)
 	i.Configure(config.Default().Faults)
@@ -38,7 +38,7 @@ func TestNothingIsInjectedUntilItIsSwitchedOn(t *testing.T) {
 	}
 }
 
-func TestFaultsThatAreNotEnabledAreNotInjected(t *testing.T) {
+func TestDisabledFaultsAreNotInjected(t *testing.T) {
 	i := newInjector(new(bytes.Buffer), nil)
 	i.Configure(config.Faults{Set: config.FaultSet{ErrorRate: 1, ErrorStatus: 503, NotReady: true}})
 	if statusOf(i) != http.StatusNoContent || i.NotReady() {
@@ -46,17 +46,17 @@ func TestFaultsThatAreNotEnabledAreNotInjected(t *testing.T) {
 	}
 }
 
-func TestAnErrorRateOfOneFailsEveryRequestWithTheStatus(t *testing.T) {
+func TestAnErrorRateOfOneFailsAllRequests(t *testing.T) {
 	i := newInjector(new(bytes.Buffer), nil)
 	i.Override(config.FaultSet{ErrorRate: 1, ErrorStatus: 503})
 	for range 10 {
 		if got := statusOf(i); got != 503 {
-			t.Errorf("the status is %d", got)
+			t.Errorf("status %d", got)
 		}
 	}
 }
 
-func TestAnErrorRateFailsItsShareOfRequests(t *testing.T) {
+func TestTheErrorRateIsTheFractionOfFailedRequests(t *testing.T) {
 	i := newInjector(new(bytes.Buffer), nil)
 	i.Override(config.FaultSet{ErrorRate: 0.3, ErrorStatus: 500})
 	failed := 0
@@ -79,7 +79,7 @@ func TestLatencyIsAddedWithinItsJitter(t *testing.T) {
 		for range 100 {
 			start := time.Now()
 			if got := statusOf(i); got != http.StatusNoContent {
-				t.Errorf("the status is %d", got)
+				t.Errorf("status %d", got)
 			}
 			took := time.Since(start)
 			seen[took] = true
@@ -93,7 +93,7 @@ func TestLatencyIsAddedWithinItsJitter(t *testing.T) {
 	})
 }
 
-func TestALateRequestEndsWhenItsClientLeaves(t *testing.T) {
+func TestInjectedLatencyEndsWhenTheClientDisconnects(t *testing.T) {
 	i := newInjector(new(bytes.Buffer), nil)
 	i.Override(config.FaultSet{Latency: time.Hour})
 	ctx, leave := context.WithCancel(context.Background())
@@ -106,7 +106,7 @@ func TestALateRequestEndsWhenItsClientLeaves(t *testing.T) {
 	i.Wrap(nil, nil).ServeHTTP(nil, httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
 }
 
-func TestACrashEndsTheProcessAfterItsTime(t *testing.T) {
+func TestACrashExitsAfterItsDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		exits := make(chan int, 1)
 		var out bytes.Buffer
@@ -116,7 +116,7 @@ func TestACrashEndsTheProcessAfterItsTime(t *testing.T) {
 		if code := <-exits; code != ExitCode || time.Since(start) != time.Minute {
 			t.Errorf("code %d after %s", code, time.Since(start))
 		}
-		if !strings.Contains(out.String(), "crashing on purpose") {
+		if !strings.Contains(out.String(), "injected crash") {
 			t.Errorf("the log is %s", &out)
 		}
 	})
@@ -131,7 +131,7 @@ func TestAClearedCrashDoesNotHappen(t *testing.T) {
 	})
 }
 
-func TestARepeatedSettingDoesNotPutOffTheCrash(t *testing.T) {
+func TestAnUnchangedConfigurationDoesNotDelayTheCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		exits := make(chan int, 1)
 		i := newInjector(new(bytes.Buffer), func(code int) { exits <- code })
@@ -147,7 +147,7 @@ func TestARepeatedSettingDoesNotPutOffTheCrash(t *testing.T) {
 	})
 }
 
-func TestACPUBurnRunsOnEveryCPUUntilItIsCleared(t *testing.T) {
+func TestCPUBurnRunsOnEachCPUUntilItIsCleared(t *testing.T) {
 	i := newInjector(new(bytes.Buffer), nil)
 	i.Override(config.FaultSet{CPUBurn: 0.2})
 	waitForBurners(t, runtime.GOMAXPROCS(0))
@@ -168,24 +168,24 @@ func waitForBurners(t *testing.T, want int) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	t.Fatalf("%d burners after 30 s, wanted %d", got, want)
+	t.Fatalf("%d burners after 30 s, want %d", got, want)
 }
 
-func TestFaultsSetThroughTheAPIHoldUntilTheyAreCleared(t *testing.T) {
+func TestFaultsOfTheAPITakePrecedenceUntilTheyAreCleared(t *testing.T) {
 	i := newInjector(new(bytes.Buffer), nil)
 	i.Configure(config.Faults{Enabled: true, Set: config.FaultSet{ErrorRate: 1, ErrorStatus: 501}})
 	i.Override(config.FaultSet{ErrorRate: 1, ErrorStatus: 502})
 	i.Configure(config.Faults{Enabled: true, Set: config.FaultSet{ErrorRate: 1, ErrorStatus: 503}})
 	if _, source := i.State(); statusOf(i) != 502 || source != FromAPI {
-		t.Errorf("the status is %d, from %s", statusOf(i), source)
+		t.Errorf("status %d, from %s", statusOf(i), source)
 	}
 	i.Clear()
 	if _, source := i.State(); statusOf(i) != 503 || source != FromConfig {
-		t.Errorf("after that the status is %d, from %s", statusOf(i), source)
+		t.Errorf("after that status %d, from %s", statusOf(i), source)
 	}
 }
 
-func TestDisablingFaultsEndsThoseSetThroughTheAPI(t *testing.T) {
+func TestDisablingFaultsClearsThoseOfTheAPI(t *testing.T) {
 	i := newInjector(new(bytes.Buffer), nil)
 	i.Override(config.FaultSet{ErrorRate: 1, ErrorStatus: 502, NotReady: true})
 	i.Configure(config.Faults{Enabled: false})
@@ -194,11 +194,11 @@ func TestDisablingFaultsEndsThoseSetThroughTheAPI(t *testing.T) {
 	}
 	i.Configure(config.Faults{Enabled: true, Set: config.DefaultFaultSet()})
 	if statusOf(i) != http.StatusNoContent {
-		t.Error("enabling brought it back")
+		t.Error("enabling restored the fault")
 	}
 }
 
-func TestEverySwitchIsLoggedOnce(t *testing.T) {
+func TestEachChangeOfFaultsIsLoggedOnce(t *testing.T) {
 	var out bytes.Buffer
 	i := newInjector(&out, nil)
 	for range 3 {
@@ -207,7 +207,7 @@ func TestEverySwitchIsLoggedOnce(t *testing.T) {
 	i.Clear()
 	i.Clear()
 	log := out.String()
-	if strings.Count(log, "faults switched") != 2 || strings.Count(log, `"on":true`) != 1 ||
+	if strings.Count(log, "fault injection changed") != 2 || strings.Count(log, `"on":true`) != 1 ||
 		strings.Count(log, `"on":false`) != 1 || !strings.Contains(log, `"notReady":true`) {
 		t.Errorf("the log is %s", log)
 	}

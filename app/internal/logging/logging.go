@@ -1,4 +1,4 @@
-// Package logging writes one JSON object per line, with the field names the log store expects.
+// Package logging writes structured logs: one JSON object per line.
 package logging
 
 import (
@@ -11,7 +11,7 @@ import (
 	"beacon/internal/tracing"
 )
 
-// Identity is what every line says of the process that wrote it.
+// Identity describes the process in each line.
 type Identity struct {
 	Service string
 	Version string
@@ -19,7 +19,7 @@ type Identity struct {
 }
 
 // New returns a logger whose lines start with timestamp (ISO 8601, UTC), level, message, service,
-// version, track, trace_id and span_id. The level may change while the logger is in use.
+// version, track, trace_id and span_id.
 func New(w io.Writer, id Identity, level slog.Leveler) *slog.Logger {
 	json := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: rename})
 	return slog.New(handler{json}).With(
@@ -29,8 +29,8 @@ func New(w io.Writer, id Identity, level slog.Leveler) *slog.Logger {
 	)
 }
 
-// handler adds the trace and the span of the context. Lines outside a request have empty ones, so
-// that every line has the same fields.
+// handler adds the trace ID and the span ID of the context. They are empty outside a request, so that
+// all lines have the same fields.
 type handler struct{ slog.Handler }
 
 func (h handler) Handle(ctx context.Context, record slog.Record) error {

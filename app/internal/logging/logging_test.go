@@ -32,7 +32,7 @@ func TestALineHasTheFieldsInTheirOrder(t *testing.T) {
 		`"message":"a \\"quoted\\"\\nmessage","service":"beacon","version":"1.2.3","track":"canary",` +
 		`"trace_id":"01000000000000000000000000000000","span_id":"0200000000000000","status":200}\n$`)
 	if !want.MatchString(out.String()) {
-		t.Errorf("the line is %s", &out)
+		t.Errorf("the log line is %s", &out)
 	}
 }
 
@@ -56,12 +56,12 @@ func TestALineOutsideARequestHasEmptyIDs(t *testing.T) {
 	}
 }
 
-func TestTheSpanOfACallerIsNotThatOfTheLine(t *testing.T) {
+func TestTheSpanIDOfTheCallerIsNotLogged(t *testing.T) {
 	var out bytes.Buffer
 	ctx := inSpan(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, Remote: true})
 	New(&out, id, slog.LevelInfo).InfoContext(ctx, "now")
 	if got := line(t, &out); got["span_id"] != "" || got["trace_id"] != "01000000000000000000000000000000" {
-		t.Errorf("the line is %s", &out)
+		t.Errorf("the log line is %s", &out)
 	}
 }
 
@@ -69,7 +69,7 @@ func inSpan(span trace.SpanContextConfig) context.Context {
 	return trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(span))
 }
 
-func TestTheLevelChangesWhileTheLoggerIsInUse(t *testing.T) {
+func TestTheLevelCanChange(t *testing.T) {
 	var out bytes.Buffer
 	level := new(slog.LevelVar)
 	log := New(&out, id, level).With("part", "a")
@@ -83,7 +83,7 @@ func TestTheLevelChangesWhileTheLoggerIsInUse(t *testing.T) {
 	}
 }
 
-func TestAttributesOfOneLineDoNotReachTheNext(t *testing.T) {
+func TestAttributesOfALineAreNotInTheNextOne(t *testing.T) {
 	var out bytes.Buffer
 	log := New(&out, id, slog.LevelInfo)
 	log.InfoContext(inSpan(trace.SpanContextConfig{TraceID: trace.TraceID{0xab}}), "one", "a", 1)

@@ -1,9 +1,10 @@
-// Package metrics is what Prometheus reads of the service.
+// Package metrics exposes the service's Prometheus metrics.
 package metrics
 
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,7 +14,7 @@ import (
 	"beacon/internal/version"
 )
 
-// Metrics are the service's own, in a registry of their own.
+// Metrics holds the collectors of the service and their registry.
 type Metrics struct {
 	InFlight       prometheus.Gauge
 	Panics         prometheus.Counter
@@ -29,26 +30,26 @@ type Metrics struct {
 	reloadTime    prometheus.Gauge
 }
 
-// buckets are in seconds. They hold the bounds that drills and objectives speak of (80 ms, 450 ms).
+// buckets are upper bounds in seconds. 80 ms and 450 ms are the thresholds of objectives and drills.
 var buckets = []float64{.0025, .005, .01, .025, .05, .08, .1, .25, .45, .5, 1, 2.5, 5, 10}
 
-// New returns the metrics, registered and with every series that can be known beforehand.
+// New registers the metrics, and initializes every series whose labels are known in advance to 0.
 func New() *Metrics {
 	labels := []string{"method", "path", "status"}
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "http_requests_total",
-			Help: "API requests answered, by method, route pattern and status.",
+			Help: "API requests served, by method, route pattern and status.",
 		}, labels),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "http_request_duration_seconds",
-			Help:    "Time from the request's header to the end of its answer.",
+			Help:    "Duration of API requests in seconds, from the request header to the end of the response.",
 			Buckets: buckets,
 		}, labels),
 		InFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "http_requests_in_flight",
-			Help: "API requests being answered now.",
+			Help: "API requests in flight.",
 		}),
 		Panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "beacon_panics_total",
@@ -56,11 +57,11 @@ func New() *Metrics {
 		}),
 		FaultsInjected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "beacon_faults_injected_total",
-			Help: "Requests that a fault was injected into, by kind.",
+			Help: "Faults injected into requests, by kind.",
 		}, []string{"kind"}),
 		Spans: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "beacon_trace_spans_total",
-			Help: "Spans recorded. Those that are never exported found the queue full.",
+			Help: "Spans ended. The difference from the exported ones was dropped because the queue was full.",
 		}),
 		SpansExported: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "beacon_trace_spans_exported_total",
@@ -72,16 +73,16 @@ func New() *Metrics {
 		}, []string{"result"}),
 		reloadSuccess: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "beacon_config_last_reload_successful",
-			Help: "1 where the file as it is now is in force, 0 where it was refused.",
+			Help: "1 if the last reload of the configuration file succeeded, otherwise 0.",
 		}),
 		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "beacon_config_last_reload_success_timestamp_seconds",
-			Help: "When the configuration in force was loaded, in Unix time.",
+			Help: "Unix time of the last successful load of the configuration.",
 		}),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "beacon_build_info",
-		Help: "Always 1; the labels say which build this is.",
+		Help: "Constant 1, labeled with the build.",
 	}, []string{"version", "revision", "goversion"})
 	build.WithLabelValues(version.Version, version.Revision, version.Go()).Set(1)
 	m.FaultsInjected.WithLabelValues("error")
@@ -100,11 +101,11 @@ func New() *Metrics {
 	return m
 }
 
-// ReportReady makes beacon_ready what the function says at every scrape.
-func (m *Metrics) ReportReady(ready func() bool) {
+// RegisterReady registers beacon_ready, whose value is evaluated at each scrape.
+func (m *Metrics) RegisterReady(ready func() bool) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "beacon_ready",
-		Help: "1 while /ready answers 200.",
+		Help: "1 if /ready returns 200, otherwise 0.",
 	}, func() float64 {
 		if ready() {
 			return 1
@@ -113,36 +114,35 @@ func (m *Metrics) ReportReady(ready func() bool) {
 	}))
 }
 
-// Handler serves the metrics in the text format, or as OpenMetrics with exemplars to those who ask
-// for it.
+// Handler serves the metrics in the text format, or as OpenMetrics with exemplars if the Accept
+// header requests it.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry,
 		promhttp.HandlerOpts{
 			Registry:          m.registry,
 			EnableOpenMetrics: true,
-			// Else the first count of a new series, such as the first errors, would be no increase.
+			// Without a created timestamp, increase() misses the first value of a new series.
 			EnableOpenMetricsTextCreatedSamples: true,
 		})
 }
 
-// Observe counts one answered request. The path is its route's pattern, never what the client
-// sent, so that clients cannot add series. The trace id, where there is one, becomes the exemplar
-// of the duration.
-func (m *Metrics) Observe(method, path string, status int, took time.Duration, traceID string) {
+// Observe records one request. The path must be a route, not the path that the client sent: clients
+// must not be able to add series. A non-empty trace ID becomes the exemplar of the duration.
+func (m *Metrics) Observe(method, path string, status int, duration time.Duration, traceID string) {
 	if !KnownMethod(method) {
 		method = "other"
 	}
 	labels := []string{method, path, strconv.Itoa(status)}
 	m.requests.WithLabelValues(labels...).Inc()
-	duration := m.duration.WithLabelValues(labels...)
-	if exemplar, ok := duration.(prometheus.ExemplarObserver); ok && traceID != "" {
-		exemplar.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": traceID})
+	histogram := m.duration.WithLabelValues(labels...)
+	if exemplar, ok := histogram.(prometheus.ExemplarObserver); ok && traceID != "" {
+		exemplar.ObserveWithExemplar(duration.Seconds(), prometheus.Labels{"trace_id": traceID})
 		return
 	}
-	duration.Observe(took.Seconds())
+	histogram.Observe(duration.Seconds())
 }
 
-// Reloaded counts one reload of the configuration.
+// Reloaded records the result of one reload of the configuration.
 func (m *Metrics) Reloaded(err error) {
 	if err != nil {
 		m.reloads.WithLabelValues("failure").Inc()
@@ -158,7 +158,7 @@ func (m *Metrics) setReloaded() {
 	m.reloadTime.SetToCurrentTime()
 }
 
-// KnownMethod tells the methods of HTTP from a client's invention.
+// KnownMethod reports whether the method is one of RFC 9110 or RFC 5789.
 func KnownMethod(method string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
@@ -166,4 +166,13 @@ func KnownMethod(method string) bool {
 		return true
 	}
 	return false
+}
+
+// Route returns the path of a http.ServeMux pattern: /api/v1/notes/{id} for "GET /api/v1/notes/{id}",
+// and "" for "".
+func Route(pattern string) string {
+	if i := strings.IndexByte(pattern, '/'); i >= 0 {
+		return strings.TrimSuffix(pattern[i:], "{$}")
+	}
+	return ""
 }

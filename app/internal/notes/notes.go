@@ -1,4 +1,4 @@
-// Package notes keeps short texts in memory. They belong to one process and end with it.
+// Package notes stores short texts in memory.
 package notes
 
 import (
@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// MaxText is the longest text of a note, in bytes.
+// MaxText is the maximum length of a note, in bytes.
 const MaxText = 4096
 
 var (
-	// ErrNotFound says that no note has the id.
-	ErrNotFound = errors.New("no such note")
-	// ErrFull says that there are as many notes as the limit allows.
-	ErrFull = errors.New("no room for another note")
+	// ErrNotFound is returned if no note has the ID.
+	ErrNotFound = errors.New("note not found")
+	// ErrFull is returned if the number of notes has reached the limit.
+	ErrFull = errors.New("the maximum number of notes is reached")
 )
 
-// A Note is one text.
+// A Note is one stored text.
 type Note struct {
 	ID      string    `json:"id"`
 	Text    string    `json:"text"`
@@ -27,13 +27,13 @@ type Note struct {
 	Updated time.Time `json:"updated"`
 }
 
-// A Store holds notes in the order in which they were made.
+// A Store holds notes in the order of their creation.
 type Store struct {
 	mu    sync.RWMutex
 	notes []Note
 }
 
-// Add keeps a new note, unless there are limit notes already.
+// Add stores a new note, or returns ErrFull if there are limit notes.
 func (s *Store) Add(text string, limit int) (Note, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,16 +46,16 @@ func (s *Store) Add(text string, limit int) (Note, error) {
 	return note, nil
 }
 
-// List returns up to count notes after the first skip, oldest first, and how many there are.
-func (s *Store) List(skip, count int) ([]Note, int) {
+// List returns up to limit notes from an offset, oldest first, and the total number of notes.
+func (s *Store) List(offset, limit int) ([]Note, int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	from := min(skip, len(s.notes))
-	to := min(from+count, len(s.notes))
+	from := min(offset, len(s.notes))
+	to := min(from+limit, len(s.notes))
 	return append([]Note{}, s.notes[from:to]...), len(s.notes)
 }
 
-// Get returns the note with the id.
+// Get returns the note with the ID.
 func (s *Store) Get(id string) (Note, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -65,7 +65,7 @@ func (s *Store) Get(id string) (Note, error) {
 	return Note{}, ErrNotFound
 }
 
-// Replace changes the text of the note with the id.
+// Replace replaces the text of the note with the ID.
 func (s *Store) Replace(id, text string) (Note, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +78,7 @@ func (s *Store) Replace(id, text string) (Note, error) {
 	return s.notes[i], nil
 }
 
-// Delete forgets the note with the id.
+// Delete deletes the note with the ID.
 func (s *Store) Delete(id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestANoteIsKeptChangedAndForgotten(t *testing.T) {
+func TestANoteIsAddedReplacedAndDeleted(t *testing.T) {
 	var s Store
 	made, err := s.Add("one", 10)
 	if err != nil || made.Text != "one" || made.ID == "" {
@@ -15,10 +15,10 @@ func TestANoteIsKeptChangedAndForgotten(t *testing.T) {
 	}
 	changed, err := s.Replace(made.ID, "two")
 	if err != nil || changed.Text != "two" || changed.Created != made.Created {
-		t.Errorf("changed to %+v, %v", changed, err)
+		t.Errorf("replaced by %+v, %v", changed, err)
 	}
 	if got, err := s.Get(made.ID); err != nil || got != changed {
-		t.Errorf("kept is %+v, %v", got, err)
+		t.Errorf("stored is %+v, %v", got, err)
 	}
 	if err := s.Delete(made.ID); err != nil {
 		t.Error(err)
@@ -27,12 +27,12 @@ func TestANoteIsKeptChangedAndForgotten(t *testing.T) {
 	_, errReplace := s.Replace(made.ID, "x")
 	for _, err := range []error{errGet, errReplace, s.Delete(made.ID)} {
 		if !errors.Is(err, ErrNotFound) {
-			t.Errorf("after that the error is %v", err)
+			t.Errorf("after Delete: %v", err)
 		}
 	}
 }
 
-func TestNoMoreNotesAreKeptThanTheLimit(t *testing.T) {
+func TestTheNumberOfNotesIsLimited(t *testing.T) {
 	var s Store
 	if _, err := s.Add("one", 1); err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestNoMoreNotesAreKeptThanTheLimit(t *testing.T) {
 	}
 }
 
-func TestAPageHoldsTheNotesInOrder(t *testing.T) {
+func TestAPageHasTheNotesInOrder(t *testing.T) {
 	var s Store
 	for i := range 5 {
 		if _, err := s.Add(fmt.Sprint(i), 5); err != nil {
@@ -64,7 +64,7 @@ func TestAPageHoldsTheNotesInOrder(t *testing.T) {
 	}
 }
 
-func TestManyMayUseTheStoreAtOnce(t *testing.T) {
+func TestTheStoreIsSafeForConcurrentUse(t *testing.T) {
 	var s Store
 	var wait sync.WaitGroup
 	for range 8 {

@@ -1,4 +1,4 @@
-// Package otlptest is a receiver of traces for tests.
+// Package otlptest provides an OTLP/HTTP trace receiver for tests.
 package otlptest
 
 import (
@@ -16,21 +16,24 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// deadline is far above what any span needs.
+// CloseConnection is a status for New: the receiver closes the connection without a response.
+const CloseConnection = 0
+
+// deadline bounds the wait for a span.
 const deadline = 30 * time.Second
 
-// A Receiver takes traces as OTLP over HTTP.
+// A Receiver stores the spans that it receives.
 type Receiver struct {
 	URL string
 
 	t        *testing.T
 	mu       sync.Mutex
-	answers  []int
+	statuses []int
 	requests int
 	spans    []Span
 }
 
-// A Span is one that was received. Ids are hexadecimal, and empty where there is none.
+// A Span is a received span. Its IDs are hexadecimal, or empty.
 type Span struct {
 	Name                    string
 	TraceID, SpanID, Parent string
@@ -40,11 +43,11 @@ type Span struct {
 	Events                  []string
 }
 
-// New starts a receiver that ends with the test. It answers its first requests with the statuses
-// given, then with 200.
-func New(t *testing.T, answers ...int) *Receiver {
+// New starts a receiver that stops at the end of the test. It responds to its first requests with the
+// given statuses, then with 200.
+func New(t *testing.T, statuses ...int) *Receiver {
 	t.Helper()
-	r := &Receiver{t: t, answers: answers}
+	r := &Receiver{t: t, statuses: statuses}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
 	r.URL = server.URL
@@ -64,9 +67,12 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.requests++
-	if len(r.answers) > 0 {
-		status := r.answers[0]
-		r.answers = r.answers[1:]
+	if len(r.statuses) > 0 {
+		status := r.statuses[0]
+		r.statuses = r.statuses[1:]
+		if status == CloseConnection {
+			panic(http.ErrAbortHandler)
+		}
 		w.WriteHeader(status)
 		return
 	}
@@ -97,35 +103,35 @@ func read(span *tracepb.Span, resource []*commonpb.KeyValue) Span {
 }
 
 func values(attributes []*commonpb.KeyValue) map[string]any {
-	found := map[string]any{}
+	byKey := map[string]any{}
 	for _, a := range attributes {
 		switch v := a.Value.Value.(type) {
 		case *commonpb.AnyValue_StringValue:
-			found[a.Key] = v.StringValue
+			byKey[a.Key] = v.StringValue
 		case *commonpb.AnyValue_IntValue:
-			found[a.Key] = v.IntValue
+			byKey[a.Key] = v.IntValue
 		default:
-			found[a.Key] = v
+			byKey[a.Key] = v
 		}
 	}
-	return found
+	return byKey
 }
 
-// Requests is how many were received, whatever the answer.
+// Requests returns the number of received requests.
 func (r *Receiver) Requests() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.requests
 }
 
-// Spans are those received so far.
+// Spans returns the spans received so far.
 func (r *Receiver) Spans() []Span {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.spans)
 }
 
-// Span waits for one with the name.
+// Span waits for a span with the name.
 func (r *Receiver) Span(name string) Span {
 	r.t.Helper()
 	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
@@ -134,6 +140,6 @@ func (r *Receiver) Span(name string) Span {
 			return spans[i]
 		}
 	}
-	r.t.Fatalf("no span %q within %s, but %v", name, deadline, r.Spans())
+	r.t.Fatalf("no span %q within %s: %v", name, deadline, r.Spans())
 	return Span{}
 }

@@ -12,39 +12,39 @@ import (
 	"beacon/internal/config"
 )
 
-// maxFaultsBody is far more than every fault needs, in bytes.
+// maxFaultsBody is the maximum size of a PUT /faults body, in bytes.
 const maxFaultsBody = 16 << 10
 
-// Admin returns what the port for operators answers. It is to be reached from inside only.
+// Admin returns the handler of the admin port, which must not be reachable from outside the cluster.
 func (s *Server) Admin() http.Handler {
 	mux := http.NewServeMux()
 	s.probes(mux)
 	mux.Handle("GET /metrics", s.metrics.Handler())
-	mux.HandleFunc("GET /faults", s.authorised(s.getFaults))
-	mux.HandleFunc("PUT /faults", s.authorised(s.putFaults))
-	mux.HandleFunc("DELETE /faults", s.authorised(s.deleteFaults))
-	return s.identify(matched(mux, mux))
+	mux.HandleFunc("GET /faults", s.authorized(s.getFaults))
+	mux.HandleFunc("PUT /faults", s.authorized(s.putFaults))
+	mux.HandleFunc("DELETE /faults", s.authorized(s.deleteFaults))
+	return s.identify(matchRoute(mux, unmatched(mux, mux)))
 }
 
 func (s *Server) probes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, map[string]string{"status": "ok"})
+		respond(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		reason := s.notReady()
-		s.log.DebugContext(r.Context(), "probed", "not_ready", reason)
+		s.log.DebugContext(r.Context(), "readiness probe", "not_ready", reason)
 		if reason != "" {
-			reply(w, http.StatusServiceUnavailable,
+			respond(w, http.StatusServiceUnavailable,
 				map[string]string{"status": "not ready", "reason": reason})
 			return
 		}
-		reply(w, http.StatusOK, map[string]string{"status": "ready"})
+		respond(w, http.StatusOK, map[string]string{"status": "ready"})
 	})
 }
 
-// authorised lets a request through where faults are enabled and it bears the token, if there is
-// one. The token is read each time, so that it can be rotated.
-func (s *Server) authorised(next http.HandlerFunc) http.HandlerFunc {
+// authorized requires that faults are enabled and, with faults.tokenFile, that the request has its
+// bearer token. The file is read for each request, so that the token can be rotated.
+func (s *Server) authorized(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		f := s.config.Get().Faults
 		if !f.Enabled {
@@ -55,7 +55,7 @@ func (s *Server) authorised(next http.HandlerFunc) http.HandlerFunc {
 			want, err := os.ReadFile(f.TokenFile)
 			token := strings.TrimSpace(string(want))
 			if err != nil || token == "" {
-				s.log.ErrorContext(r.Context(), "no token in faults.tokenFile", "error", fmt.Sprint(err))
+				s.log.ErrorContext(r.Context(), "cannot read faults.tokenFile", "error", fmt.Sprint(err))
 				problem(w, r, http.StatusServiceUnavailable, "the token cannot be read")
 				return
 			}
@@ -70,7 +70,7 @@ func (s *Server) authorised(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// equal compares in a time that tells nothing of either, not even its length.
+// equal compares two strings in constant time, whatever their lengths.
 func equal(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
@@ -78,7 +78,7 @@ func equal(a, b string) bool {
 
 func (s *Server) getFaults(w http.ResponseWriter, _ *http.Request) {
 	set, source := s.faults.State()
-	reply(w, http.StatusOK, map[string]any{"source": source, "faults": config.FaultValues(set)})
+	respond(w, http.StatusOK, map[string]any{"source": source, "faults": config.FaultValues(set)})
 }
 
 func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) {

@@ -9,7 +9,7 @@ import (
 	"beacon/internal/config"
 )
 
-func TestBothPortsAnswerTheProbes(t *testing.T) {
+func TestBothPortsServeTheProbes(t *testing.T) {
 	f := newFixture(t, "")
 	for _, target := range []string{"/healthz", "/ready"} {
 		f.expect(f.api(request("GET", target, "")), 200)
@@ -17,14 +17,14 @@ func TestBothPortsAnswerTheProbes(t *testing.T) {
 	}
 }
 
-func TestTheAPIPortHasNothingOfTheOperators(t *testing.T) {
+func TestTheAPIPortDoesNotServeAdminEndpoints(t *testing.T) {
 	f := newFixture(t, "faults: {enabled: true}\n")
 	for _, target := range []string{"/metrics", "/faults"} {
 		f.expect(f.api(request("GET", target, "")), 404)
 	}
 }
 
-func TestADrainingServerIsNotReadyButAlive(t *testing.T) {
+func TestADrainingServerIsLiveButNotReady(t *testing.T) {
 	f := newFixture(t, "")
 	f.draining.Store(true)
 	f.expect(f.api(request("GET", "/ready", "")), 503, "draining")
@@ -36,20 +36,20 @@ func TestADrainingServerIsNotReadyButAlive(t *testing.T) {
 	}
 }
 
-func TestFaultsAreSwitchedShownAndCleared(t *testing.T) {
+func TestFaultsAreSetReadAndCleared(t *testing.T) {
 	f := newFixture(t, "faults: {enabled: true, errorStatus: 501}\n")
 	f.expect(f.admin(request("GET", "/faults", "")), 200, `"source":"config"`, `"errorRate":0`, `"errorStatus":501`)
 	f.expect(f.admin(request("PUT", "/faults", `{"errorRate": 1, "errorStatus": 503, "notReady": true}`)), 200,
 		`"source":"api"`, `"errorStatus":503`)
-	f.expect(f.api(request("GET", "/", "")), 503, "an injected fault")
+	f.expect(f.api(request("GET", "/", "")), 503, "injected fault")
 	f.expect(f.api(request("GET", "/healthz", "")), 200)
-	f.expect(f.api(request("GET", "/ready", "")), 503, "a fault says so")
+	f.expect(f.api(request("GET", "/ready", "")), 503, "faults.notReady")
 	if got := f.metric("http_requests_total") + f.metric("beacon_faults_injected_total{kind=\"error\"}") + f.metric("beacon_ready"); got !=
 		`http_requests_total{method="GET",path="/",status="503"} 1
 beacon_faults_injected_total{kind="error"} 1
 beacon_ready 0
 ` {
-		t.Errorf("counted is %s", got)
+		t.Errorf("the metrics are %s", got)
 	}
 	f.expect(f.admin(request("DELETE", "/faults", "")), 200, `"source":"config"`)
 	f.expect(f.api(request("GET", "/", "")), 200)
@@ -59,7 +59,7 @@ beacon_ready 0
 	}
 }
 
-func TestABadFaultIsRefusedAndChangesNothing(t *testing.T) {
+func TestAnInvalidFaultSetIsRejectedAndChangesNothing(t *testing.T) {
 	f := newFixture(t, "faults: {enabled: true}\n")
 	f.admin(request("PUT", "/faults", `{"notReady": true}`))
 	f.expect(f.admin(request("PUT", "/faults", `{"errorRate": 2, "speed": 1}`)), 422,
@@ -70,7 +70,7 @@ func TestABadFaultIsRefusedAndChangesNothing(t *testing.T) {
 	f.expect(f.admin(request("POST", "/faults", "{}")), 405)
 }
 
-func TestFaultsCannotBeTouchedUnlessTheyAreEnabled(t *testing.T) {
+func TestDisabledFaultsAreForbidden(t *testing.T) {
 	f := newFixture(t, "faults: {errorRate: 1}\n")
 	for _, method := range []string{"GET", "PUT", "DELETE"} {
 		f.expect(f.admin(request(method, "/faults", `{"errorRate": 1}`)), 403, "faults.enabled is false")
@@ -78,14 +78,14 @@ func TestFaultsCannotBeTouchedUnlessTheyAreEnabled(t *testing.T) {
 	f.expect(f.api(request("GET", "/", "")), 200)
 }
 
-func TestFaultsAskForTheTokenOfTheFile(t *testing.T) {
+func TestFaultsRequireTheTokenOfTheFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	f := newFixture(t, "faults: {enabled: true, tokenFile: "+file+"}\n")
 	get := func(authorization string) int {
 		return f.admin(request("GET", "/faults", "", "Authorization", authorization)).Code
 	}
 	if got := get("Bearer one"); got != 503 {
-		t.Errorf("without a file the status is %d", got)
+		t.Errorf("without a file status %d", got)
 	}
 	for _, step := range []struct {
 		token, authorization string
@@ -104,12 +104,12 @@ func TestFaultsAskForTheTokenOfTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := get(step.authorization); got != step.want {
-			t.Errorf("token %q, Authorization %q: the status is %d, wanted %d", step.token, step.authorization, got, step.want)
+			t.Errorf("token %q, Authorization %q: status %d, want %d", step.token, step.authorization, got, step.want)
 		}
 	}
 }
 
-func TestAReloadReachesFaultsReadinessAndTheLog(t *testing.T) {
+func TestAReloadUpdatesFaultsAndReadinessAndIsLogged(t *testing.T) {
 	f := newFixture(t, "")
 	next := *f.config.Get()
 	next.Faults.Enabled, next.Faults.Set.NotReady = true, true
@@ -125,7 +125,7 @@ func TestAReloadReachesFaultsReadinessAndTheLog(t *testing.T) {
 	}
 }
 
-func TestARefusedReloadIsLoggedAndCounted(t *testing.T) {
+func TestAFailedReloadIsLoggedAndCounted(t *testing.T) {
 	f := newFixture(t, "")
 	_, err := config.Parse("f.yaml", []byte("drain: soon"))
 	f.Reloaded(config.Change{Old: f.config.Get(), New: f.config.Get(), Err: err})

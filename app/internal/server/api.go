@@ -16,8 +16,8 @@ import (
 	"beacon/internal/version"
 )
 
-// API returns what the port for clients answers. Probes are neither counted, logged, traced
-// nor subject to faults: they are not traffic.
+// API returns the handler of the API port. Probes are not counted, logged, traced or subject to
+// faults.
 func (s *Server) API() http.Handler {
 	api := http.NewServeMux()
 	api.HandleFunc("GET /{$}", s.root)
@@ -32,42 +32,42 @@ func (s *Server) API() http.Handler {
 	api.HandleFunc("DELETE /api/v1/notes/{id}", s.deleteNote)
 
 	faulty := s.faults.Wrap(api, func(w http.ResponseWriter, r *http.Request, status int) {
-		problem(w, r, status, "an injected fault")
+		problem(w, r, status, "injected fault")
 	})
 	port := http.NewServeMux()
 	s.probes(port)
-	port.Handle("/", s.observe(s.limitBody(matched(api, faulty))))
+	port.Handle("/", matchRoute(api, s.observe(s.limitBody(unmatched(api, faulty)))))
 	return s.identify(port)
 }
 
 func (s *Server) root(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, struct {
+	respond(w, http.StatusOK, struct {
 		Identity
 		Message string `json:"message"`
 	}{s.identity, s.config.Get().Message})
 }
 
 func (s *Server) version(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]string{
+	respond(w, http.StatusOK, map[string]string{
 		"version":   s.identity.Version,
 		"revision":  version.Revision,
 		"goversion": version.Go(),
 	})
 }
 
-// echo returns the body it was sent.
+// echo responds with the request's body.
 func (s *Server) echo(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		badBody(w, r, err)
 		return
 	}
-	reply(w, http.StatusOK, map[string]any{
+	respond(w, http.StatusOK, map[string]any{
 		"bytes": len(body), "content_type": r.Header.Get("Content-Type"), "body": string(body),
 	})
 }
 
-// work keeps one CPU busy: a chain of SHA-256 over itself, of a bounded length.
+// work uses CPU: it hashes the previous SHA-256 hash for the given number of iterations.
 func (s *Server) work(w http.ResponseWriter, r *http.Request) {
 	limit := s.config.Get().Limits.WorkIterations
 	iterations, err := intParam(r, "iterations", min(10_000, limit), 1, limit)
@@ -83,7 +83,7 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}
-	reply(w, http.StatusOK, map[string]any{
+	respond(w, http.StatusOK, map[string]any{
 		"iterations":  iterations,
 		"digest":      hex.EncodeToString(sum[:]),
 		"duration_ms": float64(time.Since(start).Microseconds()) / 1000,
@@ -99,7 +99,7 @@ func (s *Server) listNotes(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	found, total := s.notes.List(offset, limit)
-	reply(w, http.StatusOK, map[string]any{"notes": found, "total": total})
+	respond(w, http.StatusOK, map[string]any{"notes": found, "total": total})
 }
 
 func (s *Server) addNote(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +113,7 @@ func (s *Server) addNote(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Location", "/api/v1/notes/"+note.ID)
-	reply(w, http.StatusCreated, note)
+	respond(w, http.StatusCreated, note)
 }
 
 func (s *Server) getNote(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +122,7 @@ func (s *Server) getNote(w http.ResponseWriter, r *http.Request) {
 		problem(w, r, http.StatusNotFound, err.Error())
 		return
 	}
-	reply(w, http.StatusOK, note)
+	respond(w, http.StatusOK, note)
 }
 
 func (s *Server) replaceNote(w http.ResponseWriter, r *http.Request) {
@@ -135,7 +135,7 @@ func (s *Server) replaceNote(w http.ResponseWriter, r *http.Request) {
 		problem(w, r, http.StatusNotFound, err.Error())
 		return
 	}
-	reply(w, http.StatusOK, note)
+	respond(w, http.StatusOK, note)
 }
 
 func (s *Server) deleteNote(w http.ResponseWriter, r *http.Request) {
@@ -146,7 +146,8 @@ func (s *Server) deleteNote(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// noteText reads the text of a note from a body, or answers why it cannot.
+// noteText returns the text of a note in the request's body. If it is invalid, noteText responds
+// with a problem and returns false.
 func noteText(w http.ResponseWriter, r *http.Request) (string, bool) {
 	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/json" {
 		problem(w, r, http.StatusUnsupportedMediaType, "the body must be application/json")
@@ -167,7 +168,7 @@ func noteText(w http.ResponseWriter, r *http.Request) (string, bool) {
 	}
 	if len(body.Text) == 0 || len(body.Text) > notes.MaxText {
 		problem(w, r, http.StatusUnprocessableEntity,
-			fmt.Sprintf("text has %d bytes, allowed are 1 to %d", len(body.Text), notes.MaxText))
+			fmt.Sprintf("text has %d bytes (allowed: 1 to %d)", len(body.Text), notes.MaxText))
 		return "", false
 	}
 	return body.Text, true
@@ -183,14 +184,14 @@ func badBody(w http.ResponseWriter, r *http.Request, err error) {
 	problem(w, r, http.StatusBadRequest, "the body cannot be read: "+err.Error())
 }
 
-func intParam(r *http.Request, name string, byDefault, low, high int) (int, error) {
+func intParam(r *http.Request, name string, fallback, low, high int) (int, error) {
 	raw := r.URL.Query().Get(name)
 	if raw == "" {
-		return byDefault, nil
+		return fallback, nil
 	}
 	n, err := strconv.Atoi(raw)
 	if err != nil || n < low || n > high {
-		return 0, fmt.Errorf("%s: %.40q is not allowed: a whole number from %d to %d",
+		return 0, fmt.Errorf("%s: %.40q is not allowed (allowed: an integer from %d to %d)",
 			name, raw, low, high)
 	}
 	return n, nil

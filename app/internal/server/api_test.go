@@ -9,17 +9,17 @@ import (
 	"beacon/internal/notes"
 )
 
-func TestTheRootSaysWhoAnswers(t *testing.T) {
+func TestTheRootDescribesTheProcess(t *testing.T) {
 	f := newFixture(t, "message: Good day\n")
 	w := f.api(request("GET", "/", ""))
 	f.expect(w, 200)
 	want := `{"service":"beacon","version":"1.2.3","track":"canary","pod":"pod-1","namespace":"ns","message":"Good day"}`
 	if got := strings.TrimSpace(w.Body.String()); got != want {
-		t.Errorf("the answer is %s", got)
+		t.Errorf("the response is %s", got)
 	}
 }
 
-func TestEveryAnswerOfTheAPICarriesTheVersion(t *testing.T) {
+func TestEachResponseHasTheVersionAndRequestID(t *testing.T) {
 	f := newFixture(t, "")
 	for _, target := range []string{"/", "/version", "/healthz", "/ready", "/nowhere", "//x", "/api/v1/work?iterations=x"} {
 		w := f.api(request("GET", target, ""))
@@ -29,7 +29,7 @@ func TestEveryAnswerOfTheAPICarriesTheVersion(t *testing.T) {
 	}
 }
 
-func TestErrorsAreProblemsInJSON(t *testing.T) {
+func TestErrorsAreProblemDetails(t *testing.T) {
 	f := newFixture(t, "limits: {bodyBytes: 100, notes: 0, workIterations: 10}\n")
 	for _, test := range []struct {
 		method, target, body, contentType string
@@ -37,13 +37,13 @@ func TestErrorsAreProblemsInJSON(t *testing.T) {
 		detail                            string
 	}{
 		{"GET", "/nowhere", "", "", 404, "no such path"},
-		{"GET", "/api/v1/notes/none", "", "", 404, "no such note"},
-		{"PUT", "/api/v1/notes/none", `{"text":"x"}`, "application/json", 404, "no such note"},
-		{"DELETE", "/api/v1/notes/none", "", "", 404, "no such note"},
+		{"GET", "/api/v1/notes/none", "", "", 404, "note not found"},
+		{"PUT", "/api/v1/notes/none", `{"text":"x"}`, "application/json", 404, "note not found"},
+		{"DELETE", "/api/v1/notes/none", "", "", 404, "note not found"},
 		{"DELETE", "/", "", "", 405, "GET, HEAD"},
 		{"BREW", "/api/v1/notes", "", "", 405, "GET, HEAD, POST"},
-		{"GET", "/api/v1/work?iterations=11", "", "", 400, `iterations: "11" is not allowed: a whole number from 1 to 10`},
-		{"GET", "/api/v1/work?iterations=-1", "", "", 400, "a whole number"},
+		{"GET", "/api/v1/work?iterations=11", "", "", 400, `iterations: "11" is not allowed (allowed: an integer from 1 to 10)`},
+		{"GET", "/api/v1/work?iterations=-1", "", "", 400, "an integer"},
 		{"GET", "/api/v1/notes?limit=0", "", "", 400, "limit"},
 		{"GET", "/api/v1/notes?offset=x", "", "", 400, "offset"},
 		{"POST", "/api/v1/notes", `{"text":"x"}`, "", 415, "application/json"},
@@ -52,7 +52,7 @@ func TestErrorsAreProblemsInJSON(t *testing.T) {
 		{"POST", "/api/v1/notes", `{"txt":"x"}`, "application/json", 400, "unknown field"},
 		{"POST", "/api/v1/notes", `{"text":"x"} {}`, "application/json", 400, "one JSON object"},
 		{"POST", "/api/v1/notes", `{"text":""}`, "application/json; charset=utf-8", 422, "text has 0 bytes"},
-		{"POST", "/api/v1/notes", `{"text":"x"}`, "application/json", 507, "no room"},
+		{"POST", "/api/v1/notes", `{"text":"x"}`, "application/json", 507, "maximum number"},
 		{"POST", "/api/v1/notes", `{"text":"` + strings.Repeat("x", 100) + `"}`, "application/json", 413, "longer than 100 bytes"},
 		{"POST", "/api/v1/echo", strings.Repeat("x", 101), "", 413, "longer than 100 bytes"},
 	} {
@@ -60,7 +60,7 @@ func TestErrorsAreProblemsInJSON(t *testing.T) {
 			w := f.api(request(test.method, test.target, test.body, "Content-Type", test.contentType))
 			got := decode(t, w.Body)
 			if w.Code != test.status || w.Header().Get("Content-Type") != "application/problem+json" {
-				t.Errorf("the answer is %d %v", w.Code, w.Header())
+				t.Errorf("the response is %d %v", w.Code, w.Header())
 			}
 			if got["status"] != float64(test.status) || got["title"] != http.StatusText(test.status) ||
 				got["trace_id"] == "" || !strings.Contains(got["detail"].(string), test.detail) {
@@ -70,14 +70,14 @@ func TestErrorsAreProblemsInJSON(t *testing.T) {
 	}
 }
 
-func TestAMethodThatIsNotAllowedIsToldWhichAre(t *testing.T) {
+func TestAMethodThatIsNotAllowedReturnsTheAllowedOnes(t *testing.T) {
 	w := newFixture(t, "").api(request("PATCH", "/api/v1/notes/x", ""))
 	if got := w.Header().Get("Allow"); w.Code != 405 || got != "DELETE, GET, HEAD, PUT" {
 		t.Errorf("%d, Allow: %s", w.Code, got)
 	}
 }
 
-func TestANoteLivesFromPostToDelete(t *testing.T) {
+func TestANoteIsCreatedReadUpdatedAndDeleted(t *testing.T) {
 	f := newFixture(t, "")
 	json := []string{"Content-Type", "application/json"}
 	w := f.api(request("POST", "/api/v1/notes", `{"text":"one"}`, json...))
@@ -91,7 +91,7 @@ func TestANoteLivesFromPostToDelete(t *testing.T) {
 	f.expect(f.api(request("GET", "/api/v1/notes", "")), 200, `{"notes":[],"total":0}`)
 }
 
-func TestTheLongestNoteIsKeptAndALongerOneIsNot(t *testing.T) {
+func TestTheLengthOfANoteIsLimited(t *testing.T) {
 	f := newFixture(t, "")
 	for length, want := range map[int]int{notes.MaxText: 201, notes.MaxText + 1: 422} {
 		body := `{"text":"` + strings.Repeat("x", length) + `"}`
@@ -99,7 +99,7 @@ func TestTheLongestNoteIsKeptAndALongerOneIsNot(t *testing.T) {
 	}
 }
 
-func TestTheEchoIsWhatWasSent(t *testing.T) {
+func TestEchoReturnsTheBody(t *testing.T) {
 	f := newFixture(t, "")
 	w := f.api(request("POST", "/api/v1/echo", "a\"b<c>", "Content-Type", "text/plain", "Authorization", "secret"))
 	f.expect(w, 200)
@@ -109,7 +109,7 @@ func TestTheEchoIsWhatWasSent(t *testing.T) {
 	}
 }
 
-func TestWorkIsDoneAsOftenAsAsked(t *testing.T) {
+func TestWorkRunsTheRequestedIterations(t *testing.T) {
 	f := newFixture(t, "")
 	// The SHA-256 of 32 zero bytes.
 	f.expect(f.api(request("GET", "/api/v1/work?iterations=1", "")), 200, `"iterations":1}`,
@@ -117,7 +117,7 @@ func TestWorkIsDoneAsOftenAsAsked(t *testing.T) {
 	f.expect(f.api(request("GET", "/api/v1/work", "")), 200, `"iterations":10000`)
 }
 
-func TestTheDefaultWorkStaysWithinASmallerLimit(t *testing.T) {
+func TestTheDefaultIterationsDoNotExceedTheLimit(t *testing.T) {
 	f := newFixture(t, "limits: {workIterations: 7}\n")
 	f.expect(f.api(request("GET", "/api/v1/work", "")), 200, `"iterations":7`)
 }

@@ -7,56 +7,61 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"time"
 
+	"beacon/internal/metrics"
 	"beacon/internal/tracing"
 )
 
-// requestID is what a client may call its request.
-var requestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
+// validRequestID matches a client's X-Request-Id that is safe to log.
+var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
-// identify gives every answer the version, and every request a trace id and a request id.
+// statusClientClosed is recorded in metrics and logs when the client closed the connection before
+// the response.
+const statusClientClosed = 499
+
+// identify sets the headers that every response has, and the request's trace ID.
 func (s *Server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(tracing.Join(r))
+		r = r.WithContext(tracing.Extract(r))
 		h := w.Header()
 		h.Set("X-Version", s.identity.Version)
 		h.Set("X-Trace-Id", tracing.TraceID(r.Context()))
-		h.Set("X-Request-Id", requestIDOf(r))
+		h.Set("X-Request-Id", requestID(r))
 		if s.draining.Load() {
-			// A client or proxy that would keep the connection has to open its next one, which
-			// leads elsewhere. Idle connections are left alone: closing one could meet a request.
+			// The client opens its next connection to another pod. Idle connections stay open:
+			// closing one could fail a request that is already on its way.
 			h.Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// requestIDOf returns the client's X-Request-Id where it is fit to be logged, or the trace id.
-func requestIDOf(r *http.Request) string {
-	if id := r.Header.Get("X-Request-Id"); requestID.MatchString(id) {
+// requestID returns the client's X-Request-Id if it is valid, otherwise the trace ID.
+func requestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); validRequestID.MatchString(id) {
 		return id
 	}
 	return tracing.TraceID(r.Context())
 }
 
-// observe counts, times, traces and logs every request, and turns a panic into an answer.
+// observe traces, counts, times and logs each request, and recovers from panics.
 func (s *Server) observe(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.tracing.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
-		r, span := s.tracing.Serve(r)
 		s.metrics.InFlight.Inc()
 		defer func() {
 			s.metrics.InFlight.Dec()
 			panicked := recover()
 			if panicked != nil && panicked != http.ErrAbortHandler {
 				s.metrics.Panics.Inc()
-				span.Panicked(panicked)
+				tracing.RecordPanic(r.Context(), panicked)
 				s.log.ErrorContext(r.Context(), "handler panicked",
 					"panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 				if rec.status == 0 {
-					problem(rec, r, http.StatusInternalServerError, "the service failed")
+					problem(rec, r, http.StatusInternalServerError, "internal error")
 					panicked = nil
 				}
 			}
@@ -64,30 +69,29 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			switch panicked {
 			case nil:
 			case http.ErrAbortHandler:
-				status = statusAborted
+				status = statusClientClosed
 			default:
-				// The answer is cut off, whatever its status said.
+				// The response is incomplete, whatever status was sent.
 				status = http.StatusInternalServerError
 			}
-			path := route(r.Pattern)
-			s.metrics.Observe(r.Method, cmp.Or(path, "unmatched"), status, time.Since(start), span.TraceID())
-			s.logRequest(r, rec, status, time.Since(start))
+			duration := time.Since(start)
+			s.metrics.Observe(r.Method, cmp.Or(metrics.Route(r.Pattern), "unmatched"), status, duration,
+				tracing.RecordedTraceID(r.Context()))
+			s.logRequest(r, rec, status, duration)
 			if panicked != nil {
-				span.CutOff(path)
+				tracing.RecordFailure(r.Context(), "aborted")
 				panic(http.ErrAbortHandler)
 			}
-			span.Answered(path, status)
+			if status >= http.StatusInternalServerError {
+				tracing.RecordFailure(r.Context(), strconv.Itoa(status))
+			}
 		}()
 		next.ServeHTTP(rec, r)
-	})
+	}))
 }
 
-// statusAborted stands in metrics and logs for an answer that nobody waited for: the client went
-// away.
-const statusAborted = 499
-
-// logRequest leaves out the query and all headers: they may hold secrets.
-func (s *Server) logRequest(r *http.Request, rec *recorder, status int, took time.Duration) {
+// logRequest omits the query and all headers: they may hold secrets.
+func (s *Server) logRequest(r *http.Request, rec *recorder, status int, duration time.Duration) {
 	level := slog.LevelInfo
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelError
@@ -96,12 +100,12 @@ func (s *Server) logRequest(r *http.Request, rec *recorder, status int, took tim
 		slog.String("method", r.Method),
 		slog.String("path", r.URL.Path),
 		slog.Int("status", status),
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.Float64("duration_ms", float64(duration.Microseconds())/1000),
 		slog.String("request_id", rec.Header().Get("X-Request-Id")),
 	)
 }
 
-// limitBody ends the reading of a body that is too long, and the connection with it.
+// limitBody limits the size of the request's body to limits.bodyBytes.
 func (s *Server) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, int64(s.config.Get().Limits.BodyBytes))
@@ -109,7 +113,7 @@ func (s *Server) limitBody(next http.Handler) http.Handler {
 	})
 }
 
-// recorder remembers the status of an answer.
+// recorder records the status of a response.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -127,7 +131,7 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return r.ResponseWriter.Write(p)
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap returns the wrapped writer to http.ResponseController.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 func (r *recorder) statusOr(status int) int {

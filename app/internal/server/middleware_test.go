@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestARequestIsCountedUnderItsRoutesPattern(t *testing.T) {
+func TestARequestIsCountedByRoute(t *testing.T) {
 	f := newFixture(t, "")
 	for _, target := range []string{"/", "/api/v1/notes/a", "/api/v1/notes/b", "/api/v1/work?iterations=1"} {
 		f.api(request("GET", target, ""))
@@ -22,7 +22,7 @@ http_requests_total{method="GET",path="/api/v1/work",status="200"} 1
 http_requests_total{method="HEAD",path="/",status="200"} 1
 `
 	if got := f.metric("http_requests_total"); got != want {
-		t.Errorf("counted is\n%s", got)
+		t.Errorf("the metrics are\n%s", got)
 	}
 }
 
@@ -38,7 +38,7 @@ func TestClientsCannotAddSeries(t *testing.T) {
 http_requests_total{method="other",path="unmatched",status="404"} 14
 `
 	if got := f.metric("http_requests_total"); got != want {
-		t.Errorf("counted is\n%s", got)
+		t.Errorf("the metrics are\n%s", got)
 	}
 }
 
@@ -47,38 +47,38 @@ func TestProbesAreNeitherCountedNorLogged(t *testing.T) {
 	f.expect(f.api(request("GET", "/healthz", "")), 200)
 	f.expect(f.api(request("GET", "/ready", "")), 200)
 	if got := f.metric("http_requests_total") + f.log.String(); got != "" {
-		t.Errorf("seen is %s", got)
+		t.Errorf("logged or counted is %s", got)
 	}
 }
 
-func TestRequestsUnderWayAreGauged(t *testing.T) {
+func TestRequestsInFlightAreCounted(t *testing.T) {
 	f := newFixture(t, "")
 	during := ""
 	h := f.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { during = f.metric("http_requests_in_flight") }))
-	answer(h, request("GET", "/", ""))
+	serve(h, request("GET", "/", ""))
 	if after := f.metric("http_requests_in_flight"); during != "http_requests_in_flight 1\n" || after != "http_requests_in_flight 0\n" {
 		t.Errorf("during %s, after %s", during, after)
 	}
 }
 
-func TestAPanicIsAnErrorThatIsCountedLoggedAndSurvived(t *testing.T) {
+func TestAPanicReturns500AndIsCountedAndLogged(t *testing.T) {
 	f := newFixture(t, "")
 	h := f.identify(f.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("inner secret") })))
-	w := answer(h, request("GET", "/", ""))
-	f.expect(w, 500, "the service failed")
+	w := serve(h, request("GET", "/", ""))
+	f.expect(w, 500, "internal error")
 	if strings.Contains(w.Body.String(), "inner") {
-		t.Errorf("the client is told %s", w.Body)
+		t.Errorf("the client gets %s", w.Body)
 	}
 	if got := f.metric("beacon_panics_total") + f.metric("http_requests_total"); got !=
 		"beacon_panics_total 1\nhttp_requests_total{method=\"GET\",path=\"unmatched\",status=\"500\"} 1\n" {
-		t.Errorf("counted is %s", got)
+		t.Errorf("the metrics are %s", got)
 	}
 	if !strings.Contains(f.log.String(), `"panic":"inner secret"`) || !strings.Contains(f.log.String(), "middleware_test.go") {
 		t.Errorf("the log is %s", f.log)
 	}
 }
 
-func TestAPanicInTheMiddleOfAnAnswerCutsTheConnectionAndIsCountedAsAnError(t *testing.T) {
+func TestAPanicAfterTheHeaderClosesTheConnectionAndIsCountedAs500(t *testing.T) {
 	f := newFixture(t, "")
 	server := httptest.NewServer(f.observe(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
@@ -92,17 +92,17 @@ func TestAPanicInTheMiddleOfAnAnswerCutsTheConnectionAndIsCountedAsAnError(t *te
 		_ = response.Body.Close()
 	}
 	if err == nil {
-		t.Error("the client takes half an answer for a whole one")
+		t.Error("the client got no error")
 	}
 	if got := f.metric("http_requests_total"); !strings.Contains(got, `status="500"} 1`) {
-		t.Errorf("counted is %s", got)
+		t.Errorf("the metrics are %s", got)
 	}
 	if !strings.Contains(f.log.String(), `"level":"error","message":"request"`) || !strings.Contains(f.log.String(), `"status":500`) {
 		t.Errorf("the log is %s", f.log)
 	}
 }
 
-func TestALogLineOfARequestHasItsFields(t *testing.T) {
+func TestTheLogLineOfARequestHasItsFields(t *testing.T) {
 	f := newFixture(t, "")
 	f.api(request("GET", "/api/v1/notes/x?q=1", "", "X-Request-Id", "r-1",
 		"Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
@@ -110,7 +110,7 @@ func TestALogLineOfARequestHasItsFields(t *testing.T) {
 		`"version":"1.2.3","track":"canary","trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"","method":"GET",` +
 		`"path":"/api/v1/notes/x","status":404,"duration_ms":[0-9.]+,"request_id":"r-1"}\n$`)
 	if !want.MatchString(f.log.String()) {
-		t.Errorf("the line is %s", f.log)
+		t.Errorf("the log line is %s", f.log)
 	}
 }
 
@@ -122,7 +122,7 @@ func TestServerErrorsAreLoggedAsErrors(t *testing.T) {
 	}
 }
 
-func TestNoSecretOfARequestIsLogged(t *testing.T) {
+func TestSecretsOfARequestAreNotLogged(t *testing.T) {
 	f := newFixture(t, "faults: {enabled: true}\n")
 	secret := "s3cr3t"
 	for _, target := range []string{"/?token=" + secret, "/api/v1/echo?key=" + secret, "/nowhere?" + secret} {
@@ -138,7 +138,7 @@ func TestNoSecretOfARequestIsLogged(t *testing.T) {
 	}
 }
 
-func TestEveryLineOfTheLogIsJSON(t *testing.T) {
+func TestAnyPathIsLoggedAsJSON(t *testing.T) {
 	f := newFixture(t, "")
 	f.api(request("GET", "/%0a%22%7b%e2%80%a8\\", ""))
 	var line map[string]any
@@ -147,7 +147,7 @@ func TestEveryLineOfTheLogIsJSON(t *testing.T) {
 	}
 }
 
-func TestARequestIDIsTakenOverOnlyWhenItIsFitToLog(t *testing.T) {
+func TestOnlyAValidRequestIDIsKept(t *testing.T) {
 	f := newFixture(t, "")
 	for id, kept := range map[string]bool{
 		"abc-1.2_3:4": true, strings.Repeat("x", 128): true,

@@ -3,13 +3,12 @@ package server
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"beacon/internal/tracing"
 )
 
-// problem answers a request with an error as RFC 9457 describes it. The detail is for the client:
-// it must say nothing of the inside.
+// problem responds with an error in the format of RFC 9457. The detail goes to the client: it must
+// not expose internals.
 func problem(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	writeJSON(w, status, "application/problem+json", struct {
 		Type    string `json:"type"`
@@ -20,7 +19,7 @@ func problem(w http.ResponseWriter, r *http.Request, status int, detail string) 
 	}{"about:blank", http.StatusText(status), status, detail, tracing.TraceID(r.Context())})
 }
 
-func reply(w http.ResponseWriter, status int, body any) {
+func respond(w http.ResponseWriter, status int, body any) {
 	writeJSON(w, status, "application/json", body)
 }
 
@@ -30,33 +29,38 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, body any) 
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	// An error here means that the client has gone.
+	// An error means that the client has closed the connection.
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// matched passes on the requests that a mux has a route for, and answers the others in place of
-// the mux, which would answer them as plain text.
-func matched(mux *http.ServeMux, next http.Handler) http.Handler {
+// matchRoute sets the request's Pattern to the one of mux that it matches, or to "".
+func matchRoute(mux *http.ServeMux, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler, pattern := mux.Handler(r)
-		r.Pattern = pattern
-		if pattern != "" {
+		_, r.Pattern = mux.Handler(r)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// unmatched responds to the requests without a Pattern in place of mux, whose errors are plain text.
+func unmatched(mux *http.ServeMux, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Pattern != "" {
 			next.ServeHTTP(w, r)
 			return
 		}
-		answer := discard{http.Header{}, http.StatusOK}
-		handler.ServeHTTP(&answer, r)
-		if answer.status == http.StatusMethodNotAllowed {
-			allow := answer.header.Get("Allow")
+		response := discard{http.Header{}, http.StatusOK}
+		mux.ServeHTTP(&response, r)
+		if response.status == http.StatusMethodNotAllowed {
+			allow := response.header.Get("Allow")
 			w.Header().Set("Allow", allow)
-			problem(w, r, answer.status, "allowed here: "+allow)
+			problem(w, r, response.status, "allowed methods: "+allow)
 			return
 		}
 		problem(w, r, http.StatusNotFound, "no such path")
 	})
 }
 
-// discard keeps of an answer its status and header only.
+// discard is a response writer that drops the body.
 type discard struct {
 	header http.Header
 	status int
@@ -65,13 +69,3 @@ type discard struct {
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
-
-// route is a pattern without its method: "GET /api/v1/notes/{id}" is /api/v1/notes/{id}. It is empty
-// for a request that matched none.
-func route(pattern string) string {
-	_, path, found := strings.Cut(pattern, " ")
-	if !found {
-		path = pattern
-	}
-	return strings.TrimSuffix(path, "{$}")
-}

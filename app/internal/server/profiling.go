@@ -5,10 +5,10 @@ import (
 	"net/http/pprof"
 )
 
-// profilingAddress is open to the pod itself only, and so to `kubectl port-forward`.
+// profilingAddress is reachable from inside the pod only, hence by `kubectl port-forward`.
 const profilingAddress = "127.0.0.1:6060"
 
-// Profiling returns what Go's profiler answers.
+// Profiling returns the handler of net/http/pprof.
 func (s *Server) Profiling() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

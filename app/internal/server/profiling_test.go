@@ -15,7 +15,7 @@ import (
 
 const anyPorts = "listen: '127.0.0.1:0'\nadminListen: 'localhost:0'\ndrain: 0s\n"
 
-// running is a fixture that serves, and the addresses of its ports by their names.
+// running starts a server and returns the base URLs of its ports by name.
 func running(t *testing.T, configuration string) map[string]string {
 	t.Helper()
 	f := newFixture(t, anyPorts+configuration)
@@ -34,7 +34,7 @@ func running(t *testing.T, configuration string) map[string]string {
 		for _, m := range line.FindAllStringSubmatch(f.log.String(), -1) {
 			ports[m[1]] = "http://" + m[2]
 		}
-		// The last port to open: what is not there now does not come.
+		// Profiling is the last port that opens.
 		if ports["profiling"] != "" || ports["admin"] != "" && !f.config.Get().Profiling {
 			return ports
 		}
@@ -56,8 +56,8 @@ func read(t *testing.T, url string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-func TestTheProfilerAnswersOnAPortOfItsOwn(t *testing.T) {
-	// A profile may take longer than an answer of the other ports.
+func TestProfilesAreServedOnTheProfilingPortOnly(t *testing.T) {
+	// The duration of a profile may exceed timeouts.write.
 	ports := running(t, "profiling: true\ntimeouts: {write: 1s}\n")
 	for target, want := range map[string]string{
 		"/debug/pprof/":                  "goroutine",
@@ -66,31 +66,31 @@ func TestTheProfilerAnswersOnAPortOfItsOwn(t *testing.T) {
 		"/debug/pprof/goroutine?debug=1": "goroutine profile",
 	} {
 		if status, body := read(t, ports["profiling"]+target); status != 200 || !strings.Contains(body, want) {
-			t.Errorf("%s answers %d: %.200s", target, status, body)
+			t.Errorf("%s returns %d: %.200s", target, status, body)
 		}
 	}
 	for _, port := range []string{"api", "admin"} {
 		if status, _ := read(t, ports[port]+"/debug/pprof/"); status != 404 {
-			t.Errorf("the port %s answers %d", port, status)
+			t.Errorf("port %s returns %d", port, status)
 		}
 	}
 }
 
-func TestTheProfilerIsOffUnlessAskedFor(t *testing.T) {
+func TestProfilingIsDisabledByDefault(t *testing.T) {
 	ports := running(t, "")
 	if len(ports) != 2 || ports["profiling"] != "" {
-		t.Errorf("open are %v", ports)
+		t.Errorf("the ports are %v", ports)
 	}
 	for _, port := range ports {
 		if status, _ := read(t, port+"/debug/pprof/"); status != 404 {
-			t.Errorf("%s answers %d", port, status)
+			t.Errorf("%s returns %d", port, status)
 		}
 	}
 }
 
-func TestTheProfilerIsReachedFromInsideOnly(t *testing.T) {
+func TestTheProfilingPortListensOnLoopback(t *testing.T) {
 	address, err := net.ResolveTCPAddr("tcp", newFixture(t, "").profiling)
 	if err != nil || !address.IP.IsLoopback() {
-		t.Errorf("the profiler listens on %s, %v", address, err)
+		t.Errorf("the profiling port listens on %s, %v", address, err)
 	}
 }

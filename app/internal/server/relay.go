@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// relayTimeout bounds what the upstream may take for its whole answer.
+	// relayTimeout bounds the upstream request, including the body of its response.
 	relayTimeout = 5 * time.Second
-	// maxRelayed is how much of the upstream's answer is passed on, in bytes.
+	// maxRelayed is the maximum size of the relayed body, in bytes.
 	maxRelayed = 64 << 10
 	// hopsHeader counts the relays that led to a request.
 	hopsHeader = "X-Relay-Hops"
-	// maxHops is what it may count to: an upstream that leads back here would be asked for ever.
+	// maxHops bounds loops, in which the upstream relays to this service.
 	maxHops = 4
 )
 
-// upstreamClient asks the upstream once: a redirect is an answer like any other.
+// upstreamClient returns a client that does not follow redirects: they are relayed.
 func (s *Server) upstreamClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
@@ -36,7 +36,7 @@ func (s *Server) upstreamClient() *http.Client {
 	}
 }
 
-// relay asks the upstream and returns what it answered.
+// relay requests the upstream and responds with its status and body.
 func (s *Server) relay(w http.ResponseWriter, r *http.Request) {
 	hops, err := hopsOf(r)
 	if err != nil {
@@ -50,35 +50,34 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), relayTimeout)
 	defer cancel()
 	start := time.Now()
-	status, body, err := s.ask(ctx, s.upstreamOf(r), http.Header{
+	status, body, err := s.requestUpstream(ctx, s.upstreamURL(r), http.Header{
 		hopsHeader:     {strconv.Itoa(hops + 1)},
 		"User-Agent":   {s.identity.Service + "/" + s.identity.Version},
 		"X-Request-Id": w.Header().Values("X-Request-Id"),
 	})
 	switch {
 	case err == nil && status < http.StatusInternalServerError:
-		reply(w, http.StatusOK, map[string]any{
+		respond(w, http.StatusOK, map[string]any{
 			"status":      status,
 			"body":        string(body[:min(len(body), maxRelayed)]),
 			"truncated":   len(body) > maxRelayed,
 			"duration_ms": float64(time.Since(start).Microseconds()) / 1000,
 		})
 	case err == nil:
-		problem(w, r, http.StatusBadGateway, fmt.Sprintf("the upstream answered %d", status))
+		problem(w, r, http.StatusBadGateway, fmt.Sprintf("the upstream responded with %d", status))
 	case r.Context().Err() != nil:
 		panic(http.ErrAbortHandler)
 	case ctx.Err() != nil:
 		problem(w, r, http.StatusGatewayTimeout,
-			fmt.Sprintf("the upstream did not answer within %s", relayTimeout))
+			fmt.Sprintf("the upstream did not respond within %s", relayTimeout))
 	default:
-		s.log.WarnContext(ctx, "upstream not reached", "error", withoutURL(err).Error())
-		problem(w, r, http.StatusBadGateway, "the upstream cannot be reached")
+		s.log.WarnContext(ctx, "upstream request failed", "error", withoutURL(err).Error())
+		problem(w, r, http.StatusBadGateway, "the upstream is unreachable")
 	}
 }
 
-// ask returns the status and the beginning of the body, one byte longer than what is passed on
-// where there is more.
-func (s *Server) ask(ctx context.Context, url string, header http.Header) (int, []byte, error) {
+// requestUpstream returns the status and the first maxRelayed+1 bytes of the body.
+func (s *Server) requestUpstream(ctx context.Context, url string, header http.Header) (int, []byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, nil, err
@@ -92,16 +91,16 @@ func (s *Server) ask(ctx context.Context, url string, header http.Header) (int, 
 	return response.StatusCode, body, errors.Join(err, response.Body.Close())
 }
 
-// upstreamOf is the configured URL, or one of the service itself where the request arrived.
-func (s *Server) upstreamOf(r *http.Request) string {
+// upstreamURL returns the configured upstream, or /version on the address that received the request.
+func (s *Server) upstreamURL(r *http.Request) string {
 	if upstream := s.config.Get().Upstream; upstream != "" {
 		return upstream
 	}
-	here, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
 		return ""
 	}
-	return "http://" + here.String() + "/version"
+	return "http://" + local.String() + "/version"
 }
 
 func hopsOf(r *http.Request) (int, error) {
@@ -111,12 +110,12 @@ func hopsOf(r *http.Request) (int, error) {
 	}
 	hops, err := strconv.ParseUint(raw, 10, 16)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %.40q is not allowed: a whole number", hopsHeader, raw)
+		return 0, fmt.Errorf("%s: %.40q is not allowed (allowed: an integer from 0 to 65535)", hopsHeader, raw)
 	}
 	return int(hops), nil
 }
 
-// withoutURL drops from an error the URL, whose query may be secret.
+// withoutURL removes the URL from an error: its query may be secret.
 func withoutURL(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// upstream is a fixture that relays to a handler.
+// upstream returns a fixture whose upstream is a handler.
 func upstream(t *testing.T, handler http.HandlerFunc) fixture {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -19,13 +19,13 @@ func upstream(t *testing.T, handler http.HandlerFunc) fixture {
 	return newFixture(t, "upstream: "+server.URL+"/path?key=s3cr3t\n")
 }
 
-func TestARelayPassesOnWhatItsUpstreamAnswers(t *testing.T) {
+func TestARelayReturnsTheUpstreamsResponse(t *testing.T) {
 	f := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.String() != "/path?key=s3cr3t" || r.Header.Get("X-Request-Id") != "r-1" ||
 			r.Header.Get("X-Relay-Hops") != "1" || r.Header.Get("User-Agent") != "beacon/1.2.3" ||
 			r.Header.Get("Authorization") != "" || r.Header.Get("Baggage") != "who=me" ||
 			r.Header.Get("Traceparent") != sampled {
-			t.Errorf("asked is %s %v", r.URL, r.Header)
+			t.Errorf("the request is %s %v", r.URL, r.Header)
 		}
 		http.Error(w, "no", http.StatusNotFound)
 	})
@@ -34,7 +34,7 @@ func TestARelayPassesOnWhatItsUpstreamAnswers(t *testing.T) {
 	f.expect(w, 200, `"status":404`, `"body":"no\n"`, `"truncated":false`)
 }
 
-func TestARelayFollowsNoRedirect(t *testing.T) {
+func TestARelayDoesNotFollowRedirects(t *testing.T) {
 	f := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/path" {
 			t.Error("the redirect was followed")
@@ -44,34 +44,34 @@ func TestARelayFollowsNoRedirect(t *testing.T) {
 	f.expect(f.api(request("GET", "/api/relay", "")), 200, `"status":302`)
 }
 
-func TestARelayPassesOnTheBeginningOfALongAnswer(t *testing.T) {
+func TestARelayTruncatesALongBody(t *testing.T) {
 	for length, truncated := range map[int]bool{maxRelayed: false, maxRelayed + 1: true} {
 		f := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(strings.Repeat("x", length)))
 		})
 		got := decode(t, f.api(request("GET", "/api/relay", "")).Body)
 		if len(got["body"].(string)) != maxRelayed || got["truncated"] != truncated {
-			t.Errorf("of %d bytes %d are passed on, truncated: %v", length, len(got["body"].(string)), got["truncated"])
+			t.Errorf("%d of %d bytes are relayed, truncated: %v", length, len(got["body"].(string)), got["truncated"])
 		}
 	}
 }
 
-func TestAnUpstreamThatFailsIsABadGateway(t *testing.T) {
+func TestAFailingUpstreamIsABadGateway(t *testing.T) {
 	f := upstream(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
-	f.expect(f.api(request("GET", "/api/relay", "")), 502, "the upstream answered 503")
+	f.expect(f.api(request("GET", "/api/relay", "")), 502, "the upstream responded with 503")
 	f = upstream(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	w := f.api(request("GET", "/api/relay", ""))
-	f.expect(w, 502, "the upstream cannot be reached")
-	if log := f.log.String(); !strings.Contains(log, `"message":"upstream not reached"`) || strings.Contains(log+w.Body.String(), "s3cr3t") {
+	f.expect(w, 502, "the upstream is unreachable")
+	if log := f.log.String(); !strings.Contains(log, `"message":"upstream request failed"`) || strings.Contains(log+w.Body.String(), "s3cr3t") {
 		t.Errorf("the log is %s", log)
 	}
 }
 
-func TestAnUpstreamThatDoesNotAnswerIsAGatewayTimeout(t *testing.T) {
+func TestASlowUpstreamIsAGatewayTimeout(t *testing.T) {
 	t.Parallel()
-	asked := make(chan struct{})
+	requested := make(chan struct{})
 	f := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
-		close(asked)
+		close(requested)
 		<-r.Context().Done()
 	})
 	start := time.Now()
@@ -79,10 +79,10 @@ func TestAnUpstreamThatDoesNotAnswerIsAGatewayTimeout(t *testing.T) {
 	if took := time.Since(start); took < relayTimeout || took > 4*relayTimeout {
 		t.Errorf("it took %s", took)
 	}
-	<-asked
+	<-requested
 }
 
-func TestARelayEndsWithItsRequest(t *testing.T) {
+func TestARelayIsCanceledWithItsRequest(t *testing.T) {
 	ended := make(chan struct{})
 	ctx, leave := context.WithCancel(t.Context())
 	f := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -93,7 +93,7 @@ func TestARelayEndsWithItsRequest(t *testing.T) {
 	func() {
 		defer func() {
 			if recover() != http.ErrAbortHandler {
-				t.Error("the answer was not cut off")
+				t.Error("the handler did not abort")
 			}
 		}()
 		f.api(request("GET", "/api/relay", "").WithContext(ctx))
@@ -101,26 +101,26 @@ func TestARelayEndsWithItsRequest(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(time.Minute):
-		t.Error("the upstream was asked on")
+		t.Error("the upstream request was not canceled")
 	}
 	if got := f.metric("http_requests_total"); !strings.Contains(got, `path="/api/relay",status="499"} 1`) {
-		t.Errorf("counted is %s", got)
+		t.Errorf("the metrics are %s", got)
 	}
 }
 
-func TestARelayToItselfEnds(t *testing.T) {
-	var asked atomic.Int32
+func TestARelayLoopIsDetected(t *testing.T) {
+	var requests atomic.Int32
 	var server *httptest.Server
 	var f fixture
 	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
+		requests.Add(1)
 		f.API().ServeHTTP(w, r)
 	}))
 	defer server.Close()
 	f = newFixture(t, "upstream: "+server.URL+"/api/relay\n")
-	f.expect(f.api(request("GET", "/api/relay", "")), 502, "the upstream answered 502")
-	if n := asked.Load(); n != maxHops {
-		t.Errorf("it was asked %d times", n)
+	f.expect(f.api(request("GET", "/api/relay", "")), 502, "the upstream responded with 502")
+	if n := requests.Load(); n != maxHops {
+		t.Errorf("the upstream received %d requests", n)
 	}
 	f.expect(f.api(request("GET", "/api/relay", "", hopsHeader, strconv.Itoa(maxHops))), 508, "relayed 4 times")
 	f.expect(f.api(request("GET", "/api/relay", "", hopsHeader, "-1")), 400, "X-Relay-Hops")

@@ -1,4 +1,4 @@
-// Package server answers HTTP on two ports: the API for clients, and what operators need.
+// Package server serves the API port, the admin port and the profiling port.
 package server
 
 import (
@@ -19,7 +19,7 @@ import (
 	"beacon/internal/tracing"
 )
 
-// Identity is what the service says of itself.
+// Identity describes the process in responses.
 type Identity struct {
 	Service   string `json:"service"`
 	Version   string `json:"version"`
@@ -28,7 +28,7 @@ type Identity struct {
 	Namespace string `json:"namespace"`
 }
 
-// A Server answers on the addresses of its configuration.
+// A Server serves on the addresses of its configuration.
 type Server struct {
 	identity Identity
 	config   *config.Store
@@ -39,11 +39,11 @@ type Server struct {
 	upstream *http.Client
 	notes    notes.Store
 	draining atomic.Bool
-	// profiling is where the profiler answers.
+	// profiling is the address of the profiling port.
 	profiling string
 }
 
-// New returns a server; Run starts it.
+// New returns a server that has not started.
 func New(
 	id Identity, c *config.Store, log *slog.Logger, m *metrics.Metrics, f *faults.Injector,
 	t *tracing.Tracing,
@@ -53,15 +53,16 @@ func New(
 		profiling: profilingAddress,
 	}
 	s.upstream = s.upstreamClient()
-	m.ReportReady(func() bool { return s.notReady() == "" })
+	m.RegisterReady(func() bool { return s.notReady() == "" })
 	return s
 }
 
-// ErrInterrupted says that a second signal ended the process before it had drained.
+// ErrInterrupted is returned by Run if a second signal arrives before the shutdown is complete.
 var ErrInterrupted = errors.New("interrupted by a second signal")
 
-// Run serves until a signal arrives, then says that it is not ready, goes on serving for the
-// drain time, finishes the requests under way, sends their traces and returns nil. A second signal ends it at once.
+// Run serves until a signal arrives. It then fails the readiness probe, continues to serve for
+// the drain time, waits for requests in flight, exports their traces and returns nil. On a second
+// signal it returns immediately.
 func (s *Server) Run(signals <-chan os.Signal) error {
 	c := s.config.Get()
 	api, err := s.listen("api", c.Listen, s.API())
@@ -104,8 +105,8 @@ func (s *Server) Run(signals <-chan os.Signal) error {
 	done := make(chan error, 1)
 	go func() {
 		err := api.http.Shutdown(ctx)
-		if unsent := s.tracing.Shutdown(ctx); unsent != nil {
-			s.log.Warn("traces not exported", "error", unsent.Error())
+		if err := s.tracing.Shutdown(ctx); err != nil {
+			s.log.Warn("trace export failed", "error", err.Error())
 		}
 		done <- err
 	}()
@@ -114,28 +115,28 @@ func (s *Server) Run(signals <-chan os.Signal) error {
 		return ErrInterrupted
 	case err := <-done:
 		if err != nil {
-			return fmt.Errorf("requests still under way after timeouts.shutdown (%s)", limit)
+			return fmt.Errorf("requests still in flight after timeouts.shutdown (%s)", limit)
 		}
 	}
 	s.log.Info("stopped")
 	return nil
 }
 
-// Reloaded takes what changed in the configuration.
+// Reloaded applies a change of the configuration.
 func (s *Server) Reloaded(change config.Change) {
 	s.metrics.Reloaded(change.Err)
 	if change.Err != nil {
-		s.log.Error("configuration refused, the old one stays", "error", change.Err.Error())
+		s.log.Error("invalid configuration, keeping the current one", "error", change.Err.Error())
 		return
 	}
 	s.faults.Configure(change.New.Faults)
 	s.tracing.SetSampleRatio(change.New.Tracing.SampleRatio)
 	s.log.Info("configuration reloaded", "changed", change.Applied)
 	if len(change.Unknown) > 0 {
-		s.log.Warn("configuration has keys that this version does not know", "keys", change.Unknown)
+		s.log.Warn("unknown configuration keys", "keys", change.Unknown)
 	}
 	if len(change.Restart) > 0 {
-		s.log.Warn("configuration waits for a restart", "keys", change.Restart)
+		s.log.Warn("configuration keys changed that require a restart", "keys", change.Restart)
 	}
 }
 
@@ -173,13 +174,13 @@ func (s *Server) listen(name, address string, handler http.Handler) (*port, erro
 
 func (p *port) close() { _ = p.http.Close() }
 
-// notReady returns why no new request should be sent here, or nothing.
+// notReady returns why the readiness probe fails, or "" if it succeeds.
 func (s *Server) notReady() string {
 	switch {
 	case s.draining.Load():
 		return "draining"
 	case s.faults.NotReady():
-		return "a fault says so"
+		return "faults.notReady"
 	}
 	return ""
 }

@@ -21,7 +21,7 @@ import (
 	"beacon/internal/tracing"
 )
 
-// A fixture is a server whose two ports are answered without a network.
+// A fixture is a server whose handlers are called without a network.
 type fixture struct {
 	*Server
 	t   *testing.T
@@ -61,7 +61,10 @@ func newFixture(t *testing.T, configuration string) fixture {
 	m := metrics.New()
 	injector := faults.New(log, m, func(int) {})
 	injector.Configure(store.Get().Faults)
-	traces := tracing.New(tracing.Identity(id), store.Get().Tracing, log, m)
+	traces, err := tracing.New(tracing.Identity(id), store.Get().Tracing, log, m)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { _ = traces.Shutdown(context.Background()) })
 	return fixture{New(id, store, log, m, injector, traces), t, out}
 }
@@ -74,16 +77,16 @@ func request(method, target, body string, headers ...string) *http.Request {
 	return r
 }
 
-func (f fixture) api(r *http.Request) *httptest.ResponseRecorder   { return answer(f.API(), r) }
-func (f fixture) admin(r *http.Request) *httptest.ResponseRecorder { return answer(f.Admin(), r) }
+func (f fixture) api(r *http.Request) *httptest.ResponseRecorder   { return serve(f.API(), r) }
+func (f fixture) admin(r *http.Request) *httptest.ResponseRecorder { return serve(f.Admin(), r) }
 
-func answer(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
 }
 
-// metric returns the lines of /metrics that start with a name.
+// metric returns the lines of /metrics with a prefix.
 func (f fixture) metric(name string) string {
 	var found []string
 	for line := range strings.Lines(f.admin(request("GET", "/metrics", "")).Body.String()) {
@@ -106,7 +109,7 @@ func decode(t *testing.T, body io.Reader) map[string]any {
 func (f fixture) expect(w *httptest.ResponseRecorder, status int, contains ...string) {
 	f.t.Helper()
 	if w.Code != status {
-		f.t.Errorf("the status is %d, wanted %d: %s", w.Code, status, w.Body)
+		f.t.Errorf("status %d, want %d: %s", w.Code, status, w.Body)
 	}
 	for _, text := range contains {
 		if !strings.Contains(w.Body.String(), text) {

@@ -17,20 +17,20 @@ import (
 )
 
 const (
-	callersTrace = "0af7651916cd43dd8448eb211c80319c"
-	callersSpan  = "b7ad6b7169203331"
-	sampled      = "00-" + callersTrace + "-" + callersSpan + "-01"
-	notSampled   = "00-" + callersTrace + "-" + callersSpan + "-00"
+	callerTrace = "0af7651916cd43dd8448eb211c80319c"
+	callerSpan  = "b7ad6b7169203331"
+	sampled     = "00-" + callerTrace + "-" + callerSpan + "-01"
+	notSampled  = "00-" + callerTrace + "-" + callerSpan + "-00"
 )
 
-// traced is a fixture that sends its traces to a receiver.
+// traced returns a fixture that exports its traces to a receiver.
 func traced(t *testing.T, sampleRatio float64, more string) (fixture, *otlptest.Receiver) {
 	t.Helper()
 	receiver := otlptest.New(t)
 	return newFixture(t, fmt.Sprintf("tracing: {endpoint: %s, sampleRatio: %v}\n%s", receiver.URL, sampleRatio, more)), receiver
 }
 
-// spans ends the export and returns all that was received.
+// spans shuts tracing down and returns the received spans.
 func (f fixture) spans(receiver *otlptest.Receiver) []otlptest.Span {
 	f.t.Helper()
 	if err := f.tracing.Shutdown(f.t.Context()); err != nil {
@@ -39,28 +39,28 @@ func (f fixture) spans(receiver *otlptest.Receiver) []otlptest.Span {
 	return receiver.Spans()
 }
 
-func TestATraceIsContinuedOnlyFromAValidHeader(t *testing.T) {
+func TestOnlyAValidTraceparentIsContinued(t *testing.T) {
 	f := newFixture(t, "")
 	for header, continued := range map[string]bool{
 		sampled:    true,
 		notSampled: true,
-		"cc-" + callersTrace + "-" + callersSpan + "-01-later":            true,
-		"00-" + callersTrace + "-" + callersSpan + "-01-extra":            false,
-		"ff-" + callersTrace + "-" + callersSpan + "-01":                  false,
-		"00-" + callersTrace + "-0000000000000000-01":                     false,
-		"00-00000000000000000000000000000000-" + callersSpan + "-01":      false,
-		"00-" + strings.ToUpper(callersTrace) + "-" + callersSpan + "-01": false,
-		"00-" + callersTrace[1:] + "-" + callersSpan + "-01":              false,
+		"cc-" + callerTrace + "-" + callerSpan + "-01-later":            true,
+		"00-" + callerTrace + "-" + callerSpan + "-01-extra":            false,
+		"ff-" + callerTrace + "-" + callerSpan + "-01":                  false,
+		"00-" + callerTrace + "-0000000000000000-01":                    false,
+		"00-00000000000000000000000000000000-" + callerSpan + "-01":     false,
+		"00-" + strings.ToUpper(callerTrace) + "-" + callerSpan + "-01": false,
+		"00-" + callerTrace[1:] + "-" + callerSpan + "-01":              false,
 		"": false,
 	} {
 		id := f.api(request("GET", "/", "", "Traceparent", header)).Header().Get("X-Trace-Id")
-		if continued != (id == callersTrace) || !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(id) {
+		if continued != (id == callerTrace) || !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(id) {
 			t.Errorf("%q gives %s", header, id)
 		}
 	}
 }
 
-func TestASpanIsNamedByItsRouteAndDescribesTheRequest(t *testing.T) {
+func TestAServerSpanFollowsTheSemanticConventionsWithoutSecrets(t *testing.T) {
 	f, receiver := traced(t, 0, "")
 	f.expect(f.api(request("GET", "http://beacon.test:81/api/v1/notes/x?q=s3cr3t", "",
 		"Traceparent", sampled, "Authorization", "s3cr3t", "User-Agent", "s3cr3t")), 404)
@@ -70,7 +70,7 @@ func TestASpanIsNamedByItsRouteAndDescribesTheRequest(t *testing.T) {
 	}
 	span := spans[0]
 	if span.Name != "GET /api/v1/notes/{id}" || span.Kind != tracepb.Span_SPAN_KIND_SERVER ||
-		span.TraceID != callersTrace || span.Parent != callersSpan || span.Status != tracepb.Status_STATUS_CODE_UNSET {
+		span.TraceID != callerTrace || span.Parent != callerSpan || span.Status != tracepb.Status_STATUS_CODE_UNSET {
 		t.Errorf("the span is %+v", span)
 	}
 	expectAll(t, span.Attributes, map[string]any{
@@ -92,7 +92,7 @@ func expectAll(t *testing.T, got, want map[string]any) {
 	t.Helper()
 	for name, value := range want {
 		if got[name] != value {
-			t.Errorf("%s is %v, wanted %v", name, got[name], value)
+			t.Errorf("%s is %v, want %v", name, got[name], value)
 		}
 	}
 }
@@ -114,13 +114,13 @@ func TestClientsCannotAddSpanNames(t *testing.T) {
 	}
 }
 
-func TestAFailureMarksTheSpan(t *testing.T) {
+func TestAFailureSetsTheSpanStatus(t *testing.T) {
 	f, receiver := traced(t, 1, "limits: {notes: 0}\n")
 	f.api(request("POST", "/api/v1/notes", `{"text":"x"}`, "Content-Type", "application/json"))
-	answer(f.identify(f.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oh") }))), request("GET", "/", ""))
+	serve(f.identify(f.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oh") }))), request("GET", "/", ""))
 	func() {
 		defer func() { _ = recover() }()
-		answer(f.identify(f.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))), request("PUT", "/", ""))
+		serve(f.identify(f.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))), request("PUT", "/", ""))
 	}()
 	kinds := []any{"507", "500", "aborted"}
 	spans := f.spans(receiver)
@@ -137,7 +137,7 @@ func TestAFailureMarksTheSpan(t *testing.T) {
 	}
 }
 
-func TestACallerDecidesWhetherItsTraceIsSampled(t *testing.T) {
+func TestTheSamplingDecisionOfTheCallerIsFollowed(t *testing.T) {
 	f, receiver := traced(t, 1, "")
 	f.api(request("GET", "/", "", "Traceparent", notSampled))
 	f.api(request("GET", "/version", "", "Traceparent", sampled))
@@ -146,7 +146,7 @@ func TestACallerDecidesWhetherItsTraceIsSampled(t *testing.T) {
 	}
 }
 
-func TestAReloadChangesTheSampleRatio(t *testing.T) {
+func TestAReloadUpdatesTheSampleRatio(t *testing.T) {
 	f, receiver := traced(t, 0, "")
 	f.api(request("GET", "/version", ""))
 	next := *f.config.Get()
@@ -158,7 +158,7 @@ func TestAReloadChangesTheSampleRatio(t *testing.T) {
 	}
 }
 
-func TestAShareOfTheTracesIsSampled(t *testing.T) {
+func TestTheSampleRatioIsTheFractionOfSampledTraces(t *testing.T) {
 	f, receiver := traced(t, 0.25, "")
 	const requests = 1000
 	for range requests {
@@ -170,7 +170,7 @@ func TestAShareOfTheTracesIsSampled(t *testing.T) {
 	}
 }
 
-func TestProbesAndOperatorsAreNotTraced(t *testing.T) {
+func TestProbesAndAdminEndpointsAreNotTraced(t *testing.T) {
 	f, receiver := traced(t, 1, "")
 	for _, target := range []string{"/healthz", "/ready", "/metrics"} {
 		f.admin(request("GET", target, "", "Traceparent", sampled))
@@ -181,7 +181,7 @@ func TestProbesAndOperatorsAreNotTraced(t *testing.T) {
 	}
 }
 
-func TestAnAnswerAndItsLogLineLeadToTheSpan(t *testing.T) {
+func TestTheResponseAndTheLogLineHaveTheIDsOfTheSpan(t *testing.T) {
 	f, receiver := traced(t, 1, "")
 	id := f.api(request("GET", "/", "")).Header().Get("X-Trace-Id")
 	var line map[string]any
@@ -190,30 +190,30 @@ func TestAnAnswerAndItsLogLineLeadToTheSpan(t *testing.T) {
 	}
 	spans := f.spans(receiver)
 	if len(spans) != 1 || spans[0].TraceID != id || line["trace_id"] != id || line["span_id"] != spans[0].SpanID {
-		t.Errorf("the answer has %s, the line %v, the spans are %+v", id, line, spans)
+		t.Errorf("the response has %s, the line %v, the spans are %+v", id, line, spans)
 	}
 }
 
-func TestALineOfAnUnsampledRequestHasItsIDsToo(t *testing.T) {
+func TestTheLogLineOfAnUnsampledRequestHasIDs(t *testing.T) {
 	f, _ := traced(t, 0, "")
 	f.api(request("GET", "/", ""))
 	if !regexp.MustCompile(`"trace_id":"[0-9a-f]{32}","span_id":"[0-9a-f]{16}"`).MatchString(f.log.String()) {
-		t.Errorf("the line is %s", f.log)
+		t.Errorf("the log line is %s", f.log)
 	}
 }
 
-func TestOnlyASampledRequestIsAnExemplar(t *testing.T) {
+func TestOnlySampledRequestsHaveExemplars(t *testing.T) {
 	f, _ := traced(t, 0, "")
 	f.api(request("GET", "/", "", "Traceparent", notSampled))
 	f.api(request("GET", "/version", "", "Traceparent", sampled))
 	text := f.admin(request("GET", "/metrics", "", "Accept", "application/openmetrics-text")).Body.String()
-	want := regexp.MustCompile(`(?m)^http_request_duration_seconds_bucket{method="GET",path="/version",.* # {trace_id="` + callersTrace + `"}`)
+	want := regexp.MustCompile(`(?m)^http_request_duration_seconds_bucket{method="GET",path="/version",.* # {trace_id="` + callerTrace + `"}`)
 	if !want.MatchString(text) || strings.Count(text, "trace_id") != 1 {
 		t.Errorf("the metrics are %s", text)
 	}
 }
 
-func TestWithoutAnEndpointNothingIsAnExemplar(t *testing.T) {
+func TestWithoutAnEndpointThereAreNoExemplars(t *testing.T) {
 	f := newFixture(t, "tracing: {sampleRatio: 1}\n")
 	f.api(request("GET", "/", "", "Traceparent", sampled))
 	text := f.admin(request("GET", "/metrics", "", "Accept", "application/openmetrics-text")).Body.String()
@@ -222,7 +222,7 @@ func TestWithoutAnEndpointNothingIsAnExemplar(t *testing.T) {
 	}
 }
 
-func TestARelayJoinsItsTraceWithTheUpstreams(t *testing.T) {
+func TestARelayPropagatesItsTraceToTheUpstream(t *testing.T) {
 	f, receiver := traced(t, 0, "")
 	server := httptest.NewServer(f.API())
 	defer server.Close()
@@ -235,12 +235,12 @@ func TestARelayJoinsItsTraceWithTheUpstreams(t *testing.T) {
 	got := decode(t, response.Body)
 	_ = response.Body.Close()
 	if response.StatusCode != 200 || got["status"] != 200.0 || !strings.Contains(got["body"].(string), `"version":"1.2.3"`) {
-		t.Errorf("the answer is %d %v", response.StatusCode, got)
+		t.Errorf("the response is %d %v", response.StatusCode, got)
 	}
 	f.spans(receiver)
 	outer, out, inner := receiver.Span("GET /api/relay"), receiver.Span("GET"), receiver.Span("GET /version")
-	if outer.Parent != callersSpan || out.Parent != outer.SpanID || inner.Parent != out.SpanID ||
-		inner.TraceID != callersTrace || out.Kind != tracepb.Span_SPAN_KIND_CLIENT {
+	if outer.Parent != callerSpan || out.Parent != outer.SpanID || inner.Parent != out.SpanID ||
+		inner.TraceID != callerTrace || out.Kind != tracepb.Span_SPAN_KIND_CLIENT {
 		t.Errorf("the spans are %+v", receiver.Spans())
 	}
 	expectAll(t, out.Attributes, map[string]any{
@@ -252,7 +252,7 @@ func TestARelayJoinsItsTraceWithTheUpstreams(t *testing.T) {
 	}
 }
 
-func TestADeadReceiverCostsNoRequest(t *testing.T) {
+func TestAnUnreachableReceiverDoesNotDelayRequests(t *testing.T) {
 	t.Parallel()
 	receiver := httptest.NewServer(nil)
 	receiver.Close()
@@ -264,22 +264,22 @@ func TestADeadReceiverCostsNoRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, "tracing: {endpoint: "+url+", sampleRatio: 1}\nlogLevel: error\n")
 			api := f.API()
-			const requests = 5000 // more than fit the queue
+			const requests = 5000 // more than the queue holds
 			start := time.Now()
 			for range requests {
-				f.expect(answer(api, request("GET", "/", "")), 200)
+				f.expect(serve(api, request("GET", "/", "")), 200)
 			}
-			// Far below what one try to export may take, and far above what a request takes.
+			// Less than exportTimeout, which a blocked request would take at least.
 			if took := time.Since(start); took > 8*time.Second {
 				t.Errorf("%d requests took %s", requests, took)
 			}
 			if got := f.metric("beacon_trace_spans_total"); got != fmt.Sprintf("beacon_trace_spans_total %d\n", requests) {
-				t.Errorf("counted is %s", got)
+				t.Errorf("the metrics are %s", got)
 			}
 			start = time.Now()
 			_ = f.tracing.Shutdown(t.Context())
 			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("the end took %s", took)
+				t.Errorf("the shutdown took %s", took)
 			}
 		})
 	}

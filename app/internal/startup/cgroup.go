@@ -7,17 +7,18 @@ import (
 	"strings"
 )
 
-// unlimited is where version 1 stands for no memory limit: the largest number of whole pages.
+// unlimited is a lower bound of the value that cgroup v1 reports without a memory limit, which is the
+// largest multiple of the page size.
 const unlimited = 1 << 62
 
-// cgroupLimits are those of the control group the process is in; zero is no limit.
+// cgroupLimits are the limits of the process's cgroup. 0 is no limit.
 type cgroupLimits struct {
 	memory uint64
 	cpus   float64
 }
 
-// readCgroup reads the limits of either version, below the given root of the file system. The
-// tightest of a group and the groups above it counts.
+// readCgroup returns the limits of cgroup v1 or v2, below a root of the file system. They are the
+// lowest of the cgroup and its ancestors.
 func readCgroup(root string) cgroupLimits {
 	var limits cgroupLimits
 	base := filepath.Join(root, "sys/fs/cgroup")
@@ -28,20 +29,20 @@ func readCgroup(root string) cgroupLimits {
 			continue
 		}
 		if fields[1] == "" {
-			limits.each(base, fields[2], readVersion2)
+			limits.lower(base, fields[2], readVersion2)
 		}
 		for _, controller := range strings.Split(fields[1], ",") {
 			if controller == "memory" || controller == "cpu" {
-				limits.each(filepath.Join(base, controller), fields[2], readVersion1)
+				limits.lower(filepath.Join(base, controller), fields[2], readVersion1)
 			}
 		}
 	}
 	return limits
 }
 
-// each reads a group and those above it up to its mount. In a container the mount is often the
-// group itself, and the path below it does not exist.
-func (l *cgroupLimits) each(mount, path string, read func(dir string) cgroupLimits) {
+// lower applies the limits of a cgroup and its ancestors. In a container the mount is often the cgroup
+// itself, and the path below it does not exist.
+func (l *cgroupLimits) lower(mount, path string, read func(dir string) cgroupLimits) {
 	for {
 		found := read(filepath.Join(mount, path))
 		if found.memory > 0 && (l.memory == 0 || found.memory < l.memory) {
@@ -76,7 +77,7 @@ func readVersion1(dir string) cgroupLimits {
 	return limits
 }
 
-// ratio is zero where there is no quota: "max" in version 2, -1 in version 1.
+// ratio returns 0 if there is no quota: "max" in v2, -1 in v1.
 func ratio(quota, period string) float64 {
 	q, errQ := strconv.ParseFloat(quota, 64)
 	p, errP := strconv.ParseFloat(period, 64)

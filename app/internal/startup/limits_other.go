@@ -2,7 +2,7 @@
 
 package startup
 
-// Elsewhere neither is limited or asked for in this way; zero is unknown.
+// 0 is unknown: these limits are read on Linux and macOS only.
 
 func raiseOpenFiles() uint64 { return 0 }
 

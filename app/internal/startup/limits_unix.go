@@ -4,7 +4,7 @@ package startup
 
 import "syscall"
 
-// raiseOpenFiles raises the open-file limit as far as is allowed and returns it.
+// raiseOpenFiles raises the open-file limit to the hard limit and returns it.
 func raiseOpenFiles() uint64 {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {

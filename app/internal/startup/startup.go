@@ -1,4 +1,4 @@
-// Package startup compares what the process was given with what it needs, once, at its start.
+// Package startup checks the resources of the process when it starts.
 package startup
 
 import (
@@ -11,24 +11,23 @@ import (
 )
 
 const (
-	// MinOpenFiles is how many files the process must be able to hold open: one for each
-	// connection, and some to spare.
+	// MinOpenFiles is the minimum open-file limit. Each connection is one open file.
 	MinOpenFiles = 8192
-	// MinMemory is the least memory limit, in bytes, under which the service runs well.
+	// MinMemory is the minimum memory limit, in bytes.
 	MinMemory = 64 << 20
-	// MinTempSpace is the least free space for temporary files, in bytes.
+	// MinTempSpace is the minimum free space for temporary files, in bytes.
 	MinTempSpace = 16 << 20
-	// headroom is the share of the memory limit left to what the Go runtime does not count.
+	// headroom is the fraction of the memory limit for memory that the Go runtime does not manage.
 	headroom = 0.1
 )
 
-// Resources is what the process was given. A zero value is unknown or without limit.
+// Resources are the resources of the process. Zero values are unknown or unlimited.
 type Resources struct {
 	MemoryLimit uint64
-	// GoMemLimit is GOMEMLIMIT in bytes; the runtime's default is no limit.
+	// GoMemLimit is the memory limit of the Go runtime, in bytes.
 	GoMemLimit uint64
 	GoMaxProcs int
-	// CPUQuota is in CPUs.
+	// CPUQuota is a number of CPUs.
 	CPUQuota  float64
 	OpenFiles uint64
 	TempDir   string
@@ -36,8 +35,8 @@ type Resources struct {
 	TempError error
 }
 
-// Check reads the resources, and mends what it can: the open-file limit is raised to its hard
-// limit, and GOMEMLIMIT where it is not set becomes 90 % of the memory limit.
+// Check returns the resources. It raises the open-file limit to the hard limit and, unless GOMEMLIMIT
+// is set, sets the memory limit of the Go runtime to 90 % of that of the cgroup.
 func Check() Resources {
 	limits := readCgroup("/")
 	r := Resources{
@@ -57,7 +56,7 @@ func Check() Resources {
 	return r
 }
 
-// tempSpace proves that the directory can be written to, and returns its free space in bytes.
+// tempSpace returns the free space of a directory in bytes, or an error if it is not writable.
 func tempSpace(dir string) (uint64, error) {
 	file, err := os.CreateTemp(dir, "beacon-*")
 	if err != nil {
@@ -72,8 +71,7 @@ func tempSpace(dir string) (uint64, error) {
 	return freeSpace(dir)
 }
 
-// Shortfalls says what is less than the service needs. None of it stops the service from
-// answering, so whether one ends the start is for the configuration to say.
+// Shortfalls returns a description of each resource that is below its minimum.
 func (r Resources) Shortfalls() []string {
 	var found []string
 	add := func(format string, a ...any) { found = append(found, fmt.Sprintf(format, a...)) }
@@ -82,9 +80,9 @@ func (r Resources) Shortfalls() []string {
 	}
 	if r.MemoryLimit > 0 && (r.GoMemLimit == 0 || r.GoMemLimit > r.MemoryLimit) {
 		add("GOMEMLIMIT is above the memory limit of %d bytes: the process would be killed "+
-			"before it collects garbage harder", r.MemoryLimit)
+			"before garbage collection becomes more frequent", r.MemoryLimit)
 	}
-	// The runtime itself never chooses less than 2, nor less than the quota rounded up.
+	// The runtime's own default is the quota rounded up, at least 2.
 	if r.CPUQuota > 0 && float64(r.GoMaxProcs) > max(2, math.Ceil(r.CPUQuota)) {
 		add("GOMAXPROCS is %d with a quota of %.2g CPUs: the process would be throttled",
 			r.GoMaxProcs, r.CPUQuota)
@@ -93,14 +91,14 @@ func (r Resources) Shortfalls() []string {
 		add("the open-file limit is %d, less than %d", r.OpenFiles, MinOpenFiles)
 	}
 	if r.TempError != nil {
-		add("temporary files cannot be written: %v", r.TempError)
+		add("cannot write temporary files: %v", r.TempError)
 	} else if r.TempSpace > 0 && r.TempSpace < MinTempSpace {
 		add("%s has %d bytes free, less than %d", r.TempDir, r.TempSpace, MinTempSpace)
 	}
 	return found
 }
 
-// Log writes the resources as one line.
+// Log logs the resources in one line.
 func (r Resources) Log(log *slog.Logger, shortfalls []string) {
 	attrs := []any{
 		"memory_limit_bytes", r.MemoryLimit,
@@ -113,8 +111,8 @@ func (r Resources) Log(log *slog.Logger, shortfalls []string) {
 		"ok", len(shortfalls) == 0,
 	}
 	if len(shortfalls) > 0 {
-		log.Warn("start-up check", append(attrs, "shortfalls", shortfalls)...)
+		log.Warn("startup check", append(attrs, "shortfalls", shortfalls)...)
 		return
 	}
-	log.Info("start-up check", attrs...)
+	log.Info("startup check", attrs...)
 }

@@ -1,101 +1,74 @@
 package tracing
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
-	"strconv"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"beacon/internal/metrics"
 )
 
-// uploader is the transport of OTLP over HTTP. That of the SDK, otlptracehttp, brings gRPC along:
-// with it the program is half as large again.
-type uploader struct {
-	url    string
-	client *http.Client
-}
+const (
+	// batchTimeout is the maximum delay before a span is exported.
+	batchTimeout = time.Second
+	// exportTimeout bounds one export, retries included.
+	exportTimeout = 10 * time.Second
+	// flushTimeout bounds the export at shutdown.
+	flushTimeout = 3 * time.Second
+	// outageLogInterval is the minimum time between two log lines of one outage.
+	outageLogInterval = time.Minute
+)
 
-func newUploader(endpoint string) *uploader {
-	return &uploader{
-		url: strings.TrimSuffix(endpoint, "/") + "/v1/traces",
-		client: &http.Client{
+// newExporter returns an exporter to the OTLP/HTTP receiver at a base URL.
+func newExporter(endpoint string, log *slog.Logger, m *metrics.Metrics) (*exporter, error) {
+	otlp, err := otlptracehttp.New(context.Background(),
+		otlptracehttp.WithEndpointURL(strings.TrimSuffix(endpoint, "/")+"/v1/traces"),
+		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
+			Enabled:         true,
+			InitialInterval: 250 * time.Millisecond,
+			MaxInterval:     exportTimeout,
+			MaxElapsedTime:  exportTimeout,
+		}),
+		otlptracehttp.WithHTTPClient(&http.Client{
+			Transport: retryable{http.DefaultTransport.(*http.Transport).Clone()},
+			// Spans go to the configured receiver only.
 			CheckRedirect: func(*http.Request, []*http.Request) error {
 				return http.ErrUseLastResponse
 			},
-		},
-	}
+		}),
+	)
+	return &exporter{SpanExporter: otlp, log: log, exported: m.SpansExported}, err
 }
 
-func (u *uploader) Start(context.Context) error { return nil }
+// retryable marks network errors as temporary. The OTLP exporter retries only those, and a refused
+// connection, such as during a restart of the receiver, is otherwise not one.
+type retryable struct{ next http.RoundTripper }
 
-func (u *uploader) Stop(context.Context) error {
-	u.client.CloseIdleConnections()
-	return nil
-}
-
-// UploadTraces sends spans, and sends them again until the context ends where the receiver may
-// take them later.
-func (u *uploader) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
-	// On the wire this is the same as the receiver's ExportTraceServiceRequest.
-	body, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: spans})
+func (t retryable) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.next.RoundTrip(r)
 	if err != nil {
-		return err
+		err = temporary{err}
 	}
-	for pause := 250 * time.Millisecond; ; pause *= 2 {
-		again, after, err := u.post(ctx, body)
-		if err == nil || !again {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(max(after, pause/2+rand.N(pause))):
-		}
-	}
+	return response, err
 }
 
-// post tells, with an error, whether to try again and how long the receiver wants to be left alone.
-func (u *uploader) post(ctx context.Context, body []byte) (again bool, after time.Duration, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.url, bytes.NewReader(body))
-	if err != nil {
-		return false, 0, err
-	}
-	request.Header.Set("Content-Type", "application/x-protobuf")
-	response, err := u.client.Do(request)
-	if err != nil {
-		return true, 0, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	// Read to its end, the connection can be used again.
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10))
-	if response.StatusCode/100 == 2 {
-		return false, 0, nil
-	}
-	switch response.StatusCode {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable,
-		http.StatusGatewayTimeout:
-		again = true
-	}
-	seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
-	return again, time.Duration(seconds) * time.Second, fmt.Errorf("%s answered %s", u.url, response.Status)
-}
+type temporary struct{ error }
 
-// silence is how long an outage is not spoken of again.
-const silence = time.Minute
+func (temporary) Temporary() bool { return true }
+func (t temporary) Unwrap() error { return t.error }
 
-// reporter counts what is exported and what is not, and logs an outage without flooding the log.
-// The SDK never calls it twice at a time.
-type reporter struct {
+// exporter redacts spans, counts the exported and the lost ones, and logs outages without flooding
+// the log. The SDK does not call it concurrently.
+type exporter struct {
 	sdk.SpanExporter
 	log      *slog.Logger
 	exported *prometheus.CounterVec
@@ -104,27 +77,59 @@ type reporter struct {
 	logged time.Time
 }
 
-func (r *reporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
-	err := r.SpanExporter.ExportSpans(ctx, spans)
+// ExportSpans never returns an error: the SDK would log each of them.
+func (e *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	redacted := make([]sdk.ReadOnlySpan, len(spans))
+	for i, span := range spans {
+		redacted[i] = redactedSpan{span}
+	}
+	err := e.SpanExporter.ExportSpans(ctx, redacted)
 	if err == nil {
-		r.exported.WithLabelValues("success").Add(float64(len(spans)))
-		if !r.logged.IsZero() {
-			r.log.Info("traces are exported again", "spans_lost", r.lost)
-			r.lost, r.logged = 0, time.Time{}
+		e.exported.WithLabelValues("success").Add(float64(len(spans)))
+		if !e.logged.IsZero() {
+			e.log.Info("trace export recovered", "spans_lost", e.lost)
+			e.lost, e.logged = 0, time.Time{}
 		}
 		return nil
 	}
-	r.exported.WithLabelValues("failure").Add(float64(len(spans)))
-	r.lost += len(spans)
-	if time.Since(r.logged) >= silence {
-		r.log.Warn("traces not exported", "error", err.Error(), "spans_lost", r.lost)
-		r.logged = time.Now()
+	e.exported.WithLabelValues("failure").Add(float64(len(spans)))
+	e.lost += len(spans)
+	if time.Since(e.logged) >= outageLogInterval {
+		e.log.Warn("trace export failed", "error", err.Error(), "spans_lost", e.lost)
+		e.logged = time.Now()
 	}
-	// What the SDK is told it would log by itself.
 	return nil
 }
 
-// counter counts the spans to export: fewer come to the exporter where its queue was full.
+// redactedSpan is a span without client addresses, user agents and query strings, which otelhttp
+// records.
+type redactedSpan struct{ sdk.ReadOnlySpan }
+
+func (s redactedSpan) Attributes() []attribute.KeyValue {
+	var attributes []attribute.KeyValue
+	for _, a := range s.ReadOnlySpan.Attributes() {
+		switch a.Key {
+		case semconv.ClientAddressKey, semconv.NetworkPeerAddressKey, semconv.NetworkPeerPortKey,
+			semconv.UserAgentOriginalKey:
+			continue
+		case semconv.URLFullKey:
+			a = semconv.URLFull(withoutQuery(a.Value.AsString()))
+		}
+		attributes = append(attributes, a)
+	}
+	return attributes
+}
+
+func withoutQuery(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	u.RawQuery, u.Fragment, u.RawFragment = "", "", ""
+	return u.String()
+}
+
+// counter counts ended spans. The exporter gets fewer when the queue of the SDK is full.
 type counter struct{ spans prometheus.Counter }
 
 func (counter) OnStart(context.Context, sdk.ReadWriteSpan) {}

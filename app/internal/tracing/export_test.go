@@ -24,70 +24,73 @@ import (
 
 var id = Identity{Service: "beacon", Version: "1.2.3", Track: "stable", Pod: "host-1"}
 
-// span records one span with its own exporter, and returns what was counted.
-func span(t *testing.T, receiver string) (*metrics.Metrics, error) {
+// exportSpan exports one span to a receiver.
+func exportSpan(t *testing.T, receiver string) (*metrics.Metrics, error) {
 	t.Helper()
 	m := metrics.New()
-	traces := New(id, config.Tracing{Endpoint: receiver, SampleRatio: 1}, slog.New(slog.DiscardHandler), m)
-	_, served := traces.Serve(httptest.NewRequest(http.MethodGet, "/", nil))
-	served.Answered("/", http.StatusOK)
+	traces, err := New(id, config.Tracing{Endpoint: receiver, SampleRatio: 1}, slog.New(slog.DiscardHandler), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := traces.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	return m, traces.Shutdown(context.Background())
 }
 
-func TestSpansAreSentAgainToAReceiverThatMayTakeThemLater(t *testing.T) {
-	receiver := otlptest.New(t, 503, 429)
-	m, err := span(t, receiver.URL+"/")
-	if err != nil || len(receiver.Spans()) != 1 || receiver.Requests() != 3 {
+func TestAnExportIsRetriedAfterANetworkErrorOrARetryableStatus(t *testing.T) {
+	receiver := otlptest.New(t, otlptest.CloseConnection, 503, 429)
+	m, err := exportSpan(t, receiver.URL+"/")
+	if err != nil || len(receiver.Spans()) != 1 || receiver.Requests() != 4 {
 		t.Errorf("%d spans in %d requests, %v", len(receiver.Spans()), receiver.Requests(), err)
 	}
-	if sent := testutil.ToFloat64(m.SpansExported.WithLabelValues("success")); sent != 1 {
-		t.Errorf("%v are counted", sent)
+	if exported := testutil.ToFloat64(m.SpansExported.WithLabelValues("success")); exported != 1 {
+		t.Errorf("%v spans are counted as exported", exported)
 	}
 }
 
-func TestSpansThatAReceiverRefusesAreCountedAsLost(t *testing.T) {
+func TestRejectedSpansAreCountedAsFailures(t *testing.T) {
 	receiver := otlptest.New(t, 400)
-	m, err := span(t, receiver.URL)
+	m, err := exportSpan(t, receiver.URL)
 	if err != nil || receiver.Requests() != 1 {
 		t.Errorf("%d requests, %v", receiver.Requests(), err)
 	}
 	if lost := testutil.ToFloat64(m.SpansExported.WithLabelValues("failure")); lost != 1 {
-		t.Errorf("%v are counted", lost)
+		t.Errorf("%v spans are counted as failures", lost)
 	}
 }
 
-func TestARedirectIsNotFollowed(t *testing.T) {
+func TestTheExporterDoesNotFollowRedirects(t *testing.T) {
 	other := otlptest.New(t)
 	server := httptest.NewServer(http.RedirectHandler(other.URL+"/v1/traces", http.StatusPermanentRedirect))
 	defer server.Close()
-	if _, err := span(t, server.URL); err != nil || other.Requests() != 0 {
+	if _, err := exportSpan(t, server.URL); err != nil || other.Requests() != 0 {
 		t.Errorf("%d requests, %v", other.Requests(), err)
 	}
 }
 
-func TestOutsideKubernetesNoPodIsNamed(t *testing.T) {
+func TestOutsideKubernetesTheResourceHasNoPod(t *testing.T) {
 	receiver := otlptest.New(t)
-	if _, err := span(t, receiver.URL); err != nil {
+	if _, err := exportSpan(t, receiver.URL); err != nil {
 		t.Fatal(err)
 	}
-	resource := fmt.Sprint(receiver.Span("GET /").Resource)
+	resource := fmt.Sprint(receiver.Span("GET").Resource)
 	if strings.Contains(resource, "k8s") || !strings.Contains(resource, "service.instance.id:host-1") {
 		t.Errorf("the resource is %s", resource)
 	}
 }
 
-// failing is an exporter that fails while it has an error.
+// failing is an exporter that returns err.
 type failing struct{ err error }
 
 func (f *failing) ExportSpans(context.Context, []sdk.ReadOnlySpan) error { return f.err }
 func (f *failing) Shutdown(context.Context) error                        { return nil }
 
-func TestAnOutageIsLoggedOnceAMinuteAndSoIsItsEnd(t *testing.T) {
+func TestAnOutageIsLoggedOnceAMinuteAndWhenItEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		exporter := &failing{errors.New("no route")}
-		r := &reporter{
-			SpanExporter: exporter,
+		next := &failing{errors.New("no route")}
+		r := &exporter{
+			SpanExporter: next,
 			log:          slog.New(slog.NewTextHandler(&out, nil)),
 			exported:     metrics.New().SpansExported,
 		}
@@ -101,7 +104,7 @@ func TestAnOutageIsLoggedOnceAMinuteAndSoIsItsEnd(t *testing.T) {
 			export()
 			time.Sleep(time.Second)
 		}
-		exporter.err = nil
+		next.err = nil
 		export()
 		export()
 		var got []string
@@ -110,15 +113,15 @@ func TestAnOutageIsLoggedOnceAMinuteAndSoIsItsEnd(t *testing.T) {
 			got = append(got, strings.TrimSpace(line))
 		}
 		want := []string{
-			`level=WARN msg="traces not exported" error="no route" spans_lost=2`,
-			`level=WARN msg="traces not exported" error="no route" spans_lost=122`,
-			`level=INFO msg="traces are exported again" spans_lost=200`,
+			`level=WARN msg="trace export failed" error="no route" spans_lost=2`,
+			`level=WARN msg="trace export failed" error="no route" spans_lost=122`,
+			`level=INFO msg="trace export recovered" spans_lost=200`,
 		}
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Errorf("logged is %q", got)
 		}
 		if lost := testutil.ToFloat64(r.exported.WithLabelValues("failure")); lost != 200 {
-			t.Errorf("%v are counted as lost", lost)
+			t.Errorf("%v spans are counted as failures", lost)
 		}
 	})
 }

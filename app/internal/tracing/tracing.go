@@ -1,4 +1,4 @@
-// Package tracing records which requests led to which, and sends that to an OTLP receiver.
+// Package tracing records HTTP requests as OpenTelemetry spans and exports them to an OTLP receiver.
 package tracing
 
 import (
@@ -6,11 +6,10 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
-	"time"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
@@ -22,22 +21,15 @@ import (
 	"beacon/internal/metrics"
 )
 
-const (
-	// batchDelay is how long a span waits for others before it is sent.
-	batchDelay = time.Second
-	// exportTimeout bounds one export with all its retries, so that a queue of spans moves on.
-	exportTimeout = 10 * time.Second
-	// flushTimeout bounds what is sent at the end: with no receiver the end is not to be late.
-	flushTimeout = 3 * time.Second
-	// maxAttribute is the most characters that a span keeps of one value, such as a client's path.
-	maxAttribute = 8192
-)
+// maxAttributeLength is the maximum length of an attribute value, in characters. It bounds values
+// that clients choose, such as the path.
+const maxAttributeLength = 8192
 
 // propagator reads and writes the headers of W3C Trace Context and W3C Baggage.
 var propagator = propagation.NewCompositeTextMapPropagator(
 	propagation.TraceContext{}, propagation.Baggage{})
 
-// Identity is what every span says of the process that recorded it. What is empty is left out.
+// Identity describes the process in the resource of its spans. Empty fields are omitted.
 type Identity struct {
 	Service   string
 	Version   string
@@ -47,81 +39,95 @@ type Identity struct {
 }
 
 func (id Identity) attributes() []attribute.KeyValue {
-	named := []attribute.KeyValue{
+	attributes := []attribute.KeyValue{
 		semconv.ServiceName(id.Service),
 		semconv.ServiceVersion(id.Version),
 		semconv.ServiceInstanceID(id.Pod),
 		attribute.String("deployment.track", id.Track),
 	}
 	if id.Namespace == "" {
-		return named
+		return attributes
 	}
-	return append(named,
+	return append(attributes,
 		semconv.ServiceNamespace(id.Namespace),
 		semconv.K8SNamespaceName(id.Namespace),
 		semconv.K8SPodName(id.Pod),
 	)
 }
 
-// Tracing begins spans and sends those that are sampled.
+// Tracing creates spans and exports the sampled ones.
 type Tracing struct {
-	tracer   trace.Tracer
-	sampler  *ratio
+	provider trace.TracerProvider
+	sampler  *ratioSampler
 	shutdown func(context.Context) error
 }
 
-// New returns tracing as the configuration says. Without an endpoint no span is recorded, and a
-// caller's trace passes through unchanged.
-func New(id Identity, c config.Tracing, log *slog.Logger, m *metrics.Metrics) *Tracing {
+// New returns tracing with the given configuration. Without an endpoint no span is recorded, and
+// the caller's trace context is propagated unchanged.
+func New(
+	id Identity, c config.Tracing, log *slog.Logger, m *metrics.Metrics,
+) (*Tracing, error) {
 	t := &Tracing{
-		tracer:   noop.NewTracerProvider().Tracer(""),
-		sampler:  new(ratio),
+		provider: noop.NewTracerProvider(),
+		sampler:  new(ratioSampler),
 		shutdown: func(context.Context) error { return nil },
 	}
 	t.SetSampleRatio(c.SampleRatio)
 	if c.Endpoint == "" {
-		return t
+		return t, nil
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		log.Warn("tracing", "error", err.Error())
 	}))
-	exporter := &reporter{
-		SpanExporter: otlptrace.NewUnstarted(newUploader(c.Endpoint)),
-		log:          log,
-		exported:     m.SpansExported,
+	exporter, err := newExporter(c.Endpoint, log, m)
+	if err != nil {
+		return nil, err
 	}
-	// Neither part can fail.
+	// Neither of these detectors can fail.
 	process, _ := resource.New(context.Background(),
 		resource.WithTelemetrySDK(), resource.WithAttributes(id.attributes()...))
 	limits := sdk.NewSpanLimits()
-	limits.AttributeValueLengthLimit = maxAttribute
+	limits.AttributeValueLengthLimit = maxAttributeLength
 	provider := sdk.NewTracerProvider(
 		sdk.WithResource(process),
 		sdk.WithRawSpanLimits(limits),
 		sdk.WithSampler(sdk.ParentBased(t.sampler)),
 		sdk.WithSpanProcessor(counter{m.Spans}),
 		sdk.WithBatcher(exporter,
-			sdk.WithBatchTimeout(batchDelay), sdk.WithExportTimeout(exportTimeout)),
+			sdk.WithBatchTimeout(batchTimeout), sdk.WithExportTimeout(exportTimeout)),
 	)
-	t.tracer = provider.Tracer(id.Service, trace.WithInstrumentationVersion(id.Version),
-		trace.WithSchemaURL(semconv.SchemaURL))
-	t.shutdown = provider.Shutdown
-	return t
+	t.provider, t.shutdown = provider, provider.Shutdown
+	return t, nil
 }
 
-// SetSampleRatio changes which of the traces that begin here are recorded.
-func (t *Tracing) SetSampleRatio(share float64) { t.sampler.set(share) }
+// SetSampleRatio sets the fraction of new traces that are sampled. It does not affect requests
+// whose caller has decided.
+func (t *Tracing) SetSampleRatio(fraction float64) { t.sampler.set(fraction) }
 
-// Shutdown sends what is still to be sent, until the context ends or a few seconds have passed.
+// Shutdown exports the remaining spans, for at most flushTimeout.
 func (t *Tracing) Shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	return t.shutdown(ctx)
 }
 
-// Join returns a context with the trace that a request belongs to, recorded or not: its caller's,
-// or a new one.
-func Join(r *http.Request) context.Context {
+// ratioSampler is sdk.TraceIDRatioBased with a ratio that can change.
+type ratioSampler struct{ current atomic.Pointer[sdk.Sampler] }
+
+func (r *ratioSampler) set(fraction float64) {
+	sampler := sdk.TraceIDRatioBased(fraction)
+	r.current.Store(&sampler)
+}
+
+func (r *ratioSampler) ShouldSample(p sdk.SamplingParameters) sdk.SamplingResult {
+	return (*r.current.Load()).ShouldSample(p)
+}
+
+func (r *ratioSampler) Description() string { return (*r.current.Load()).Description() }
+
+// Extract returns a context with the trace context of the request's headers, or with a new trace ID
+// where they have none.
+func Extract(r *http.Request) context.Context {
 	ctx := propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	if trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx
@@ -129,12 +135,12 @@ func Join(r *http.Request) context.Context {
 	var id trace.TraceID
 	// crypto/rand never returns an error: it ends the process instead.
 	_, _ = rand.Read(id[:])
-	// Without a span this is no valid parent, and so the first span becomes the root of this trace.
+	// Without a span ID this is no valid parent: the first span becomes the root of this trace.
 	return trace.ContextWithSpanContext(ctx,
 		trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, Remote: true}))
 }
 
-// TraceID is that of the context's trace, or nothing outside a request.
+// TraceID returns the trace ID of the context, or "" outside a request.
 func TraceID(ctx context.Context) string {
 	if id := trace.SpanContextFromContext(ctx).TraceID(); id.IsValid() {
 		return id.String()
@@ -142,7 +148,15 @@ func TraceID(ctx context.Context) string {
 	return ""
 }
 
-// SpanID is that of the context's span in this process, or nothing where there is none.
+// RecordedTraceID returns the trace ID of the context, or "" if its span is not recorded.
+func RecordedTraceID(ctx context.Context) string {
+	if !trace.SpanFromContext(ctx).IsRecording() {
+		return ""
+	}
+	return TraceID(ctx)
+}
+
+// SpanID returns the ID of the context's span, or "" if it has no span of this process.
 func SpanID(ctx context.Context) string {
 	if span := trace.SpanContextFromContext(ctx); span.HasSpanID() && !span.IsRemote() {
 		return span.SpanID().String()

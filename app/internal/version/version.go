@@ -1,4 +1,4 @@
-// Package version says which build this is. Its values are set by the linker.
+// Package version holds the version of the build, which is set with -ldflags -X.
 package version
 
 import "runtime"
@@ -6,9 +6,9 @@ import "runtime"
 var (
 	// Version is the content of the file VERSION.
 	Version = "dev"
-	// Revision is the commit the binary was built from, where the builder gave one.
+	// Revision is the commit of the source.
 	Revision = "unknown"
 )
 
-// Go is the version of the Go toolchain the binary was built with.
+// Go returns the version of the Go toolchain.
 func Go() string { return runtime.Version() }
