@@ -1,4 +1,4 @@
-"""What every group of keys has in common."""
+"""Base class of all sections."""
 
 from collections.abc import Iterator
 from typing import Self
@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from schemas.problems import Problem
+from settings.errors import FieldError
 
 
 class Section(BaseModel):
-    """A group of keys. Unknown keys, wrong types and values out of bounds are errors."""
+    """Immutable group of keys. Unknown keys, wrong types and values out of range are errors."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -22,13 +22,13 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
     )
 
-    def contradictions(self) -> Iterator[Problem]:
-        """Values that are good alone, but not beside each other."""
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        """Values that are valid alone but not together."""
         yield from ()
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        if problems := tuple(self.contradictions()):
-            text = "; ".join(map(str, problems))
-            raise PydanticCustomError("contradiction", "{text}", {"text": text, "all": problems})
+    def _validate_cross_field(self) -> Self:
+        if errors := tuple(self.cross_field_errors()):
+            text = "; ".join(map(str, errors))
+            raise PydanticCustomError("cross_field", "{text}", {"text": text, "errors": errors})
         return self

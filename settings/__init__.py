@@ -1,0 +1,87 @@
+"""Configuration of a stack: types, bounds, defaults and documentation of every key.
+
+The program reads it with :func:`from_pulumi`, commands with :func:`load`; both validate it alike.
+``python -m settings`` writes the JSON schema that editors check stack files with.
+"""
+
+from settings.autoscaling import Autoscaling
+from settings.config import ServiceConfig
+from settings.errors import SettingsError
+from settings.image import ImageSettings, RegistryCredentials
+from settings.loader import from_pulumi, load
+from settings.namespace import LimitRange, NamespaceSettings, ResourceQuota
+from settings.network import Network
+from settings.observability import (
+    AlertsSettings,
+    GrafanaSettings,
+    LogsSettings,
+    MetricsSettings,
+    ObservabilitySettings,
+    OperatorSettings,
+    Receiver,
+    Storage,
+    TracesSettings,
+)
+from settings.pod_disruption_budget import PodDisruptionBudget
+from settings.quantities import (
+    duration_seconds,
+    format_mebibytes,
+    parse_quantity,
+    scaled_value,
+)
+from settings.release import ReleasedVersion, ReleaseSettings, Strategy, Track
+from settings.resources import ResourceList, ResourceRequirements
+from settings.routing import Backend, CanaryOverride, GatewaySettings, RoutingSettings
+from settings.schema import PROJECT
+from settings.service import Service
+from settings.slo import LatencyObjective, SloSettings
+from settings.stack import Settings
+from settings.string_formats import VERSION
+from settings.workload import Probe, Scheduling, WorkloadSettings
+
+__all__ = [
+    "PROJECT",
+    "VERSION",
+    "AlertsSettings",
+    "Autoscaling",
+    "Backend",
+    "CanaryOverride",
+    "GatewaySettings",
+    "GrafanaSettings",
+    "ImageSettings",
+    "LatencyObjective",
+    "LimitRange",
+    "LogsSettings",
+    "MetricsSettings",
+    "NamespaceSettings",
+    "Network",
+    "ObservabilitySettings",
+    "OperatorSettings",
+    "PodDisruptionBudget",
+    "Probe",
+    "Receiver",
+    "RegistryCredentials",
+    "ReleaseSettings",
+    "ReleasedVersion",
+    "ResourceList",
+    "ResourceQuota",
+    "ResourceRequirements",
+    "RoutingSettings",
+    "Scheduling",
+    "Service",
+    "ServiceConfig",
+    "Settings",
+    "SettingsError",
+    "SloSettings",
+    "Storage",
+    "Strategy",
+    "TracesSettings",
+    "Track",
+    "WorkloadSettings",
+    "duration_seconds",
+    "format_mebibytes",
+    "from_pulumi",
+    "load",
+    "parse_quantity",
+    "scaled_value",
+]

@@ -1,0 +1,163 @@
+"""``slipway:observability``."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.quantities import Memory
+from settings.resources import ResourceList, ResourceRequirements
+from settings.secret import Secret
+from settings.section import Section
+from settings.string_formats import (
+    DnsLabel,
+    ElasticsearchIndex,
+    HostPort,
+    KafkaTopic,
+    LabelValue,
+    OwnNamespace,
+    Url,
+)
+
+Mode = Literal["bundled", "operator", "off"]
+Days = Annotated[int, Field(ge=1, le=3650)]
+
+
+def _resources(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> ResourceRequirements:
+    return ResourceRequirements(
+        requests=ResourceList(cpu=cpu, memory=memory),
+        limits=ResourceList(cpu=cpu_limit, memory=memory_limit),
+    )
+
+
+class Storage(Section):
+    """Persistent volume of a server."""
+
+    volume_size: Memory
+    """Size of the persistent volume."""
+    storage_class_name: DnsLabel | None = None
+    """StorageClass of the volume. Default: the cluster's default class."""
+
+
+class MetricsSettings(Storage):
+    """Prometheus."""
+
+    volume_size: Memory = "20Gi"
+    """Size of the persistent volume. Above 90 percent, the oldest metrics are deleted early."""
+    retention_days: Days = 30
+    """Retention of metrics, in days: at least `slo.windowDays`."""
+    scrape_interval_seconds: Annotated[int, Field(ge=5, le=120)] = 15
+    """Scrape and rule evaluation interval, in seconds."""
+    resources: ResourceRequirements = _resources("100m", "256Mi", "1", "1Gi")
+
+
+class KafkaSink(Section):
+    """Kafka topic for log lines, in addition to Loki."""
+
+    brokers: Annotated[tuple[HostPort, ...], Field(strict=False, min_length=1, max_length=20)]
+    """Addresses of the brokers."""
+    topic: KafkaTopic = "logs"
+    """Topic."""
+
+
+class ElasticsearchSink(Section):
+    """Elasticsearch index for log lines, in addition to Loki."""
+
+    url: Url
+    """URL of Elasticsearch."""
+    index: ElasticsearchIndex = "logs"
+    """Index or data stream."""
+    api_key: Secret | None = None
+    """API key. Default: no authentication."""
+
+
+class LogsSettings(Storage):
+    """Loki, and the agent on each node that collects the pods' logs."""
+
+    volume_size: Memory = "20Gi"
+    """Size of the persistent volume."""
+    retention_days: Days = 14
+    """Retention of logs, in days."""
+    resources: ResourceRequirements = _resources("100m", "192Mi", "1", "1Gi")
+    kafka: KafkaSink | None = None
+    """Default: none."""
+    elasticsearch: ElasticsearchSink | None = None
+    """Default: none."""
+
+
+class TracesSettings(Storage):
+    """Jaeger. `config.tracing.sampleRatio` sets the fraction of requests that are traced."""
+
+    volume_size: Memory = "5Gi"
+    """Size of the persistent volume."""
+    retention_days: Days = 3
+    """Retention of traces, in days."""
+    resources: ResourceRequirements = _resources("50m", "128Mi", "500m", "512Mi")
+
+
+class Receiver(Section):
+    """Alertmanager receiver. Without a URL, alerts are shown but nobody is notified."""
+
+    webhook: Secret | None = None
+    """URL for Alertmanager's webhook notifications."""
+    slack: Secret | None = None
+    """URL of a Slack incoming webhook."""
+
+
+class AlertsSettings(Section):
+    """Alertmanager."""
+
+    page: Receiver = Receiver()
+    """Receiver of alerts with severity page: they need immediate action."""
+    ticket: Receiver = Receiver()
+    """Receiver of alerts with severity ticket: they can wait for working hours."""
+    heartbeat: Secret | None = None
+    """URL of an external dead man's switch, requested every minute while alerting works."""
+    group_wait_seconds: Annotated[int, Field(ge=0, le=600)] = 10
+    """Seconds before the first notification for a group of alerts."""
+    repeat_interval_hours: Annotated[int, Field(ge=1, le=168)] = 4
+    """Hours before a notification for a firing alert is repeated."""
+    volume_size: Memory = "1Gi"
+    """Size of the persistent volume for silences."""
+    storage_class_name: DnsLabel | None = None
+    """StorageClass of the volume. Default: the cluster's default class."""
+
+
+class GrafanaSettings(Section):
+    """Grafana with provisioned data sources and dashboards."""
+
+    enabled: bool = True
+    """Enables Grafana. Disable it where its image cannot be pulled."""
+    volume_size: Memory = "1Gi"
+    """Size of the persistent volume for users' dashboards and preferences."""
+    storage_class_name: DnsLabel | None = None
+    """StorageClass of the volume. Default: the cluster's default class."""
+
+
+class OperatorSettings(Section):
+    """Existing kube-prometheus-stack, with `observability.mode: operator`."""
+
+    release: LabelValue = "kube-prometheus-stack"
+    """Value of the label `release` by which its Prometheus selects monitors and rules."""
+    otlp_endpoint: Url | None = None
+    """OTLP/HTTP endpoint for traces, like http://collector.tracing:4318. Default: no tracing."""
+    loki_url: Url | None = None
+    """URL of Loki for a Grafana data source. Default: no data source."""
+    jaeger_url: Url | None = None
+    """URL of Jaeger for a Grafana data source. Default: no data source."""
+
+
+class ObservabilitySettings(Section):
+    """Metrics, alerts, dashboards, logs and traces."""
+
+    mode: Mode = "off"
+    """`bundled` deploys all servers. `operator` uses the cluster's kube-prometheus-stack."""
+    node_namespace: OwnNamespace = "monitoring-node"
+    """Namespace of the node agents. Servers run in `network.monitoringNamespace`."""
+    runbook_base_url: Url = "https://example.com/slipway/docs/runbooks"
+    """Base URL of the runbooks in `docs/runbooks`, for links in alerts."""
+    metrics: MetricsSettings = MetricsSettings()
+    logs: LogsSettings = LogsSettings()
+    traces: TracesSettings = TracesSettings()
+    alerts: AlertsSettings = AlertsSettings()
+    grafana: GrafanaSettings = GrafanaSettings()
+    operator: OperatorSettings = OperatorSettings()

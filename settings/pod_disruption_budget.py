@@ -1,0 +1,11 @@
+"""``slipway:podDisruptionBudget``."""
+
+from settings.quantities import IntOrPercent
+from settings.section import Section
+
+
+class PodDisruptionBudget(Section):
+    """PodDisruptionBudget of each version."""
+
+    max_unavailable: IntOrPercent = 1
+    """Maximum number of pods that an eviction, such as a node drain, may make unavailable."""

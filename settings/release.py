@@ -1,0 +1,58 @@
+"""``slipway:release``."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.errors import FieldError
+from settings.section import Section
+from settings.string_formats import Digest, Version
+
+Track = Literal["stable", "canary"]
+Strategy = Literal["rolling", "canary"]
+Weight = Annotated[int, Field(ge=0, le=100)]
+
+
+class ReleasedVersion(Section):
+    """A version. It is built from the working tree unless it has a digest."""
+
+    version: Version
+    """Semantic version; also the image tag."""
+    digest: Digest | None = None
+    """Digest of the published image. A version with a digest is not built again."""
+
+
+class CanaryVersion(ReleasedVersion):
+    """Canary version."""
+
+    weight: Weight
+    """Percentage of requests routed to the canary. Stable gets the rest."""
+
+
+class ReleaseSettings(Section):
+    """Versions that run, and the traffic split between them."""
+
+    strategy: Strategy = "rolling"
+    """`rolling` updates stable in place. `canary` allows a canary version beside it."""
+    stable: ReleasedVersion
+    canary: CanaryVersion | None = None
+    """Default: none, all requests are routed to stable."""
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        if self.canary is None:
+            return
+        if self.strategy != "canary":
+            yield FieldError("strategy", self.strategy, '"canary", or remove release.canary')
+        if self.canary.version == self.stable.version:
+            yield FieldError("canary.version", self.canary.version, "another version than stable's")
+
+    @property
+    def tracks(self) -> dict[Track, ReleasedVersion]:
+        """Version of each track that runs."""
+        return {"stable": self.stable, **({"canary": self.canary} if self.canary else {})}
+
+    @property
+    def canary_weight(self) -> int:
+        """Percentage of requests routed to the canary."""
+        return self.canary.weight if self.canary else 0

@@ -1,0 +1,175 @@
+"""String formats: names, versions, URLs."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+
+@dataclass(frozen=True)
+class StringFormat:
+    """Strings that match ``pattern``, have at most ``max_length`` characters and pass ``check``.
+
+    ``allowed`` describes the format in error messages and in the JSON schema.
+    """
+
+    allowed: str
+    pattern: str
+    max_length: int = 253
+    check: Callable[[str], bool] = lambda _: True
+
+    def matches(self, text: str) -> bool:
+        """True if ``text`` has this format."""
+        fits = len(text) <= self.max_length and re.fullmatch(self.pattern, text) is not None
+        return fits and self.check(text)
+
+    def _validate(self, text: str) -> str:
+        if not self.matches(text):
+            raise ValueError(self.allowed)
+        return text
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._validate, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {
+            **handler(schema),
+            "pattern": f"^{self.pattern}$",
+            "maxLength": self.max_length,
+            "patternErrorMessage": f"use {self.allowed}",
+        }
+
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_PREFIXED_NAME = r"([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?"
+
+
+def _is_host_name(text: str) -> bool:
+    labels = text.split(".")
+    is_address = labels[-1].isdigit()
+    return not is_address and all(len(label) <= 63 for label in labels)  # noqa: PLR2004
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+DnsLabel = Annotated[
+    str, StringFormat("a DNS label: at most 63 of a-z, 0-9 and -, like beacon-dev", _LABEL, 63)
+]
+OWN_NAMESPACE = StringFormat(
+    "a namespace of the stack's own: at most 63 of a-z, 0-9 and -, not default and not kube-…",
+    rf"(?!default$|kube-){_LABEL}",
+    63,
+)
+OwnNamespace = Annotated[str, OWN_NAMESPACE]
+# Object names add a suffix such as `-stable` to the service's name.
+ServiceName = Annotated[
+    str,
+    StringFormat(
+        "a DNS label: at most 50 of a-z, 0-9 and -, beginning with a letter",
+        f"(?=[a-z]){_LABEL}",
+        50,
+    ),
+]
+HostName = Annotated[
+    str,
+    StringFormat(
+        "a DNS name in lower case, like beacon.example.com",
+        rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*",
+        check=_is_host_name,
+    ),
+]
+UrlPath = Annotated[
+    str, StringFormat("a path that begins with /, like /api", r"/[A-Za-z0-9._~/-]*", 1024)
+]
+HeaderName = Annotated[
+    str,
+    StringFormat("an HTTP header or cookie name, like X-Canary", r"[A-Za-z0-9][A-Za-z0-9_-]*", 64),
+]
+LabelKey = Annotated[
+    str, StringFormat("a label key, like disktype or kubernetes.io/os", _PREFIXED_NAME, 317)
+]
+LabelValue = Annotated[
+    str,
+    StringFormat(
+        "a label value: at most 63 of A-Z, a-z, 0-9, -, _ and .",
+        r"([A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?)?",
+        63,
+    ),
+]
+BuildArgument = Annotated[
+    str,
+    StringFormat("a build argument's name in upper case, like GOPROXY", r"[A-Z][A-Z0-9_]*", 100),
+]
+MetricName = Annotated[
+    str,
+    StringFormat("a metric's name, like http_requests_in_flight", r"[a-zA-Z_:][a-zA-Z0-9_:]*", 200),
+]
+Registry = Annotated[
+    str,
+    StringFormat(
+        "a registry's host and port without a scheme, like ghcr.io or localhost:5000",
+        rf"{_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?",
+        check=lambda host: int(f"0{host.partition(':')[2]}") <= 65535,  # noqa: PLR2004
+    ),
+]
+Repository = Annotated[
+    str,
+    StringFormat(
+        "a repository path in lower case without registry, tag or digest, like slipway/beacon",
+        r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*",
+        200,
+    ),
+]
+Url = Annotated[
+    str,
+    StringFormat(
+        "a URL without user and password, like https://example.com/path",
+        r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?]([!-$&-~]|%[0-9A-Fa-f]{2})*)?",
+        1024,
+        _is_url,
+    ),
+]
+HostPort = Annotated[
+    str,
+    StringFormat(
+        "a host and a port, like kafka:9092",
+        rf"{_LABEL}(\.{_LABEL})*:[0-9]{{1,5}}",
+        253,
+        lambda text: 0 < int(text.rpartition(":")[2]) < 2**16,
+    ),
+]
+KafkaTopic = Annotated[
+    str, StringFormat("a topic: letters, digits, ., _ and -, like logs", r"[A-Za-z0-9._-]+", 249)
+]
+ElasticsearchIndex = Annotated[
+    str,
+    StringFormat(
+        "an index in lower case: letters, digits, ., _ and -, like logs",
+        r"[a-z0-9][a-z0-9._-]*",
+        100,
+    ),
+]
+# Image tags do not allow build metadata (`+…`).
+VERSION = StringFormat(
+    "MAJOR.MINOR.PATCH or MAJOR.MINOR.PATCH-PRERELEASE, like 1.4.0 or 1.4.0-rc.1, in quotes",
+    r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]*[0-9A-Za-z](\.[0-9A-Za-z-]*[0-9A-Za-z])*)?",
+    63,
+)
+Version = Annotated[str, VERSION]
+Digest = Annotated[
+    str, StringFormat("sha256: and 64 hexadecimal digits", r"sha256:[0-9a-f]{64}", 71)
+]

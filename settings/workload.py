@@ -1,0 +1,163 @@
+"""``slipway:workload``."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.autoscaling import Replicas
+from settings.errors import FieldError
+from settings.quantities import IntOrPercent, Memory, scaled_value
+from settings.resources import ResourceList, ResourceRequirements
+from settings.section import Section
+from settings.string_formats import LabelKey, LabelValue, UrlPath
+
+
+class PodResources(ResourceRequirements):
+    """Resource requests and limits of a pod. `GOMAXPROCS` and `GOMEMLIMIT` follow the limits."""
+
+    requests: ResourceList = ResourceList(cpu="200m", memory="256Mi")
+    """Resources reserved for the pod. CPU and memory utilization are percentages of them."""
+    limits: ResourceList = ResourceList(cpu="500m", memory="512Mi")
+    """Maximum resources the pod may use."""
+
+
+class Probe(Section):
+    """HTTP probe of a container."""
+
+    path: UrlPath
+    """Request path. Status codes from 200 to 399 are a success."""
+    initial_delay_seconds: Annotated[int, Field(ge=0, le=600)] = 0
+    """Seconds from the start of the container to the first probe."""
+    period_seconds: Annotated[int, Field(ge=1, le=300)] = 10
+    """Seconds between probes."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 1
+    """Seconds after which a probe without a response has failed."""
+    failure_threshold: Annotated[int, Field(ge=1, le=100)] = 3
+    """Number of consecutive failures after which the probe has failed."""
+
+
+class StartupProbe(Probe):
+    """Delays the other probes until the service has started: 60 s at most by default."""
+
+    path: UrlPath = "/healthz"
+    """Request path. Status codes from 200 to 399 are a success."""
+    period_seconds: Annotated[int, Field(ge=1, le=300)] = 1
+    """Seconds between probes."""
+    failure_threshold: Annotated[int, Field(ge=1, le=100)] = 60
+    """Number of consecutive failures after which the container is restarted."""
+
+
+class LivenessProbe(Probe):
+    """Restarts a container that does not respond."""
+
+    path: UrlPath = "/healthz"
+    """Request path. Status codes from 200 to 399 are a success."""
+    initial_delay_seconds: Annotated[int, Field(ge=0, le=600)] = 15
+    """Seconds from the start of the container to the first probe."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 5
+    """Seconds after which a probe without a response has failed."""
+
+
+class ReadinessProbe(Probe):
+    """Removes a pod that is not ready from the Service's endpoints."""
+
+    path: UrlPath = "/ready"
+    """Request path. Status codes from 200 to 399 are a success."""
+    period_seconds: Annotated[int, Field(ge=1, le=300)] = 2
+    """Seconds between probes."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 2
+    """Seconds after which a probe without a response has failed."""
+
+
+class Probes(Section):
+    """Startup, liveness and readiness probes, on the service's port."""
+
+    startup: StartupProbe = StartupProbe()
+    liveness: LivenessProbe = LivenessProbe()
+    readiness: ReadinessProbe = ReadinessProbe()
+
+
+class Rollout(Section):
+    """Rolling update of a Deployment."""
+
+    max_surge: IntOrPercent = 1
+    """Maximum number of pods above the desired number, rounded up."""
+    max_unavailable: IntOrPercent = 1
+    """Maximum number of unavailable pods, rounded down."""
+    min_ready_seconds: Annotated[int, Field(ge=0, le=600)] = 0
+    """Seconds a new pod must be ready before it is available."""
+    revision_history_limit: Annotated[int, Field(ge=0, le=100)] = 10
+    """Number of old ReplicaSets kept for `kubectl rollout undo`."""
+    progress_deadline_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
+    """Seconds without progress after which a rollout has failed. More than `minReadySeconds`."""
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        if scaled_value(self.max_surge, 1) == scaled_value(self.max_unavailable, 1) == 0:
+            allowed = "at least 1 if maxUnavailable is 0"
+            yield FieldError("maxSurge", self.max_surge, allowed)
+        if self.progress_deadline_seconds <= self.min_ready_seconds:
+            allowed = f"more than minReadySeconds, which is {self.min_ready_seconds}"
+            yield FieldError("progressDeadlineSeconds", self.progress_deadline_seconds, allowed)
+
+
+class NodeAffinity(Section):
+    """Labels of the nodes for the pods."""
+
+    required: dict[LabelKey, LabelValue] = {"kubernetes.io/os": "linux"}
+    """Required node labels."""
+    preferred: dict[LabelKey, LabelValue] = {"disktype": "ssd"}
+    """Preferred node labels, each with weight 1."""
+
+
+class TopologySpread(Section):
+    """Topology spread constraints for the pods of each version, with a maximum skew of 1."""
+
+    topology_keys: Annotated[tuple[LabelKey, ...], Field(strict=False, max_length=4)] = (
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    )
+    """Node labels, one constraint for each."""
+    when_unsatisfiable: Literal["ScheduleAnyway", "DoNotSchedule"] = "ScheduleAnyway"
+    """Scheduling of a pod that does not satisfy a constraint."""
+
+
+class Toleration(Section):
+    """Toleration for a taint."""
+
+    key: LabelKey
+    """Taint key."""
+    operator: Literal["Equal", "Exists"] = "Equal"
+    """`Exists` tolerates any value of the taint."""
+    value: LabelValue = ""
+    """Taint value."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
+    """Taint effect."""
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        if self.operator == "Exists" and self.value:
+            yield FieldError("value", self.value, "no value with operator Exists")
+
+
+class Scheduling(Section):
+    """Scheduling of the pods."""
+
+    node_affinity: NodeAffinity = NodeAffinity()
+    topology_spread: TopologySpread = TopologySpread()
+    tolerations: Annotated[tuple[Toleration, ...], Field(strict=False, max_length=20)] = ()
+    """Tolerations for taints, such as those of edge nodes."""
+
+
+class WorkloadSettings(Section):
+    """Pods of each version."""
+
+    replicas: Replicas = 3
+    """Number of replicas if autoscaling is disabled."""
+    resources: PodResources = PodResources()
+    probes: Probes = Probes()
+    rollout: Rollout = Rollout()
+    scheduling: Scheduling = Scheduling()
+    termination_grace_period_seconds: Annotated[int, Field(ge=1, le=900)] = 30
+    """Seconds from SIGTERM to SIGKILL. More than `config.drain` plus `config.timeouts.shutdown`."""
+    ephemeral_storage: Memory = "64Mi"
+    """Size limit of /tmp. The rest of the file system is read-only."""
