@@ -193,7 +193,7 @@ config-doc: $(RUN) ## Write the table of every key to docs/configuration.md
 architecture: $(RUN) ## Redraw the picture in docs/architecture.md from the program
 	@$(PY) -m commands.architecture
 
-schema: $(RUN) ## Write the JSON schema of the stack files from settings.py
+schema: $(RUN) ## Write the JSON schema of the stack files from settings/
 	@$(PY) -m settings
 
 binaries: $(RUN) ## Compile the Go service for Linux, macOS and Windows into out/bin

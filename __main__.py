@@ -14,7 +14,7 @@ from components.service.image import ContainerImage
 from components.service.release import Release
 from settings import Track, from_pulumi
 
-settings = from_pulumi(built=Path("app/VERSION"))
+settings = from_pulumi(version_file=Path("app/VERSION"))
 service, config, routing = settings.service, settings.config, settings.routing
 
 cluster = Provider(
@@ -29,7 +29,7 @@ cluster = Provider(
 
 namespace = Namespace(
     settings.namespace.name,
-    {"quota": settings.namespace.quota, "limits": settings.namespace.limits},
+    {"quota": settings.namespace.resource_quota, "limits": settings.namespace.limit_range},
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )
 inside = pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace])
@@ -56,7 +56,7 @@ release = Release(
             "pods": settings.workload,
             "config": config,
             "autoscaling": settings.autoscaling,
-            "disruption": settings.disruption,
+            "pod_disruption_budget": settings.pod_disruption_budget,
             "network": settings.network,
             "traces": TraceReceiver.of(settings),
             "credentials": credentials.names,
@@ -65,7 +65,7 @@ release = Release(
     opts=inside,
 )
 
-split = TrafficSplit(routing.host, routing.paths, release.backends, routing.testers)
+split = TrafficSplit(routing.host, routing.paths, release.backends, routing.canary_override)
 released = pulumi.ResourceOptions(providers=[cluster], depends_on=[release])
 routed = RouterArgs(namespace=namespace.name, split=split, settings=routing, config=config)
 router = ROUTERS[routing.backend](service.name, routed, opts=released)

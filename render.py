@@ -21,8 +21,8 @@ from pulumi.runtime import Mocks, set_all_config, set_mocks
 from pulumi.runtime import test as run_under_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
-from schemas.stack_file import path_of, read, stack_of
 from settings import PROJECT, SettingsError, load
+from settings.stack_file import path_of, read, stack_of
 
 BAD_INPUT = 2
 """Exit code when nothing was rendered; what was there is as it was."""
@@ -80,7 +80,7 @@ def manifests_of(stack: str) -> dict[str, str]:
     """
     home = load(stack).namespace.name
     path = path_of(stack)
-    set_all_config(*engine_config(read(path, PROJECT)))
+    set_all_config(*engine_config(read(path)))
     recorder = _Recorder()
     set_mocks(recorder, project=PROJECT, stack=stack_of(path), preview=False)
     _run_program()

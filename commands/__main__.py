@@ -22,8 +22,8 @@ from commands.switch import is_on
 from commands.turn import turn
 from components.labels import COMMON_LABELS
 from local.layout import Layout
-from schemas.stack_file import stack_of
 from settings import Settings, load
+from settings.stack_file import stack_of
 
 MOVE_TRAFFIC = ("canary", "promote", "rollback")
 TAKE_MORE = ("up", "preview", "down")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from commands.monitoring import Monitoring
 from components.observability.addresses import ALERTMANAGER
-from schemas.observability import AlertsSettings
+from settings import AlertsSettings
 
 WATCHDOG = "Watchdog"
 """The alert that always fires: without it, nobody would hear of the others either."""

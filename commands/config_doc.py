@@ -13,7 +13,7 @@ FILE = PROJECT / "docs" / "configuration.md"
 _HEAD = """\
 # Configuration
 
-Every key of `Pulumi.<stack>.yaml`, made from `settings.py` by `make config-doc`. A key that is left
+Every key of `Pulumi.<stack>.yaml`, made from `settings/` by `make config-doc`. A key that is left
 out has its default; a value out of bounds is an error that names the key, before anything is
 touched. Secrets are set with `pulumi config set --secret --path <key>` and stand encrypted in the
 file: see [secrets](secrets.md).

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from schemas.problems import allowed, resolve
 from settings import PROJECT, Settings
+from settings.schema import allowed_values, resolve
 
 REQUIRED: Any = object()
 """The default of a key that has none."""
@@ -81,7 +81,7 @@ class _Schema:
             meaning=" ".join(str(node.get("description") or inner.get("description", "")).split()),
             default=default,
             type=_type(inner, is_section),
-            bounds="" if is_section else allowed(self.whole, inner),
+            bounds="" if is_section else allowed_values(self.whole, inner),
             is_secret=is_secret,
             keys=tuple(self._keys_of(inner, path, default)) if is_section else (),
         )

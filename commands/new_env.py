@@ -20,8 +20,8 @@ from commands.command import command
 from commands.errors import CommandError
 from commands.keys import REQUIRED, Key, on_one_line, sections
 from local import files
-from schemas.stack_file import read
 from settings import PROJECT, load
+from settings.stack_file import read
 
 _NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
 _ALLOWED = "at most 40 of a-z, 0-9 and -, beginning with a letter"
@@ -134,7 +134,7 @@ def _without_secrets(
 def text_of(name: str, source: str, made: Environment) -> str:
     """The file."""
     lines = [
-        "# yaml-language-server: $schema=schemas/stack.schema.json",
+        "# yaml-language-server: $schema=settings/stack.schema.json",
         "#",
         f"# The {name} stack, made from {source}. A key behind a # has the default it",
         "# shows; one that shows nothing is not set. docs/configuration.md has the bounds.",
@@ -188,7 +188,7 @@ def create(name: str, source: str) -> Environment:
         raise CommandError(f"FROM={source} is not a stack's name")
     path = stack_file.path_of(source)
     load(str(path))
-    made = derive(name, source, read(path, PROJECT))
+    made = derive(name, source, read(path))
     document = YAML(typ="safe", pure=True).load(path.read_text())
     made.foreign = [key for key in document["config"] if not key.startswith(f"{PROJECT}:")]
     text = text_of(name, source, made)

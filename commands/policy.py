@@ -20,9 +20,9 @@ from commands.command import command
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from policy.judgement import FILE, Policy, PolicyError, Violation, load, never_used
 from policy.objects import PROVIDER, Object
-from schemas.stack_file import path_of, stack_of
 from settings import SettingsError
 from settings import load as load_settings
+from settings.stack_file import path_of, stack_of
 
 RENDER_SECONDS = 120
 """Longer than any stack takes; a program that hangs ends here."""

@@ -17,8 +17,7 @@ from commands.pulumi import Stack
 from commands.registry import published_digest
 from commands.stack_file import PROJECT, StackFile
 from local import files
-from schemas.values import VERSION
-from settings import Settings
+from settings import VERSION, Settings
 
 VERSION_FILE = PROJECT / "app" / "VERSION"
 

@@ -3,8 +3,7 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from schemas.compute import Compute
-from schemas.values import amount, mebibytes
+from settings import ResourceList, format_mebibytes, parse_quantity
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
@@ -26,15 +25,15 @@ _LOG_BYTES = 64 * 2**20
 
 
 def resource_requirements(
-    requests: Compute, limits: Compute, storage: Decimal
+    requests: ResourceList, limits: ResourceList, storage: Decimal
 ) -> "ResourceRequirementsArgsDict":
     """Resource requests and limits of a container that writes ``storage`` bytes of files."""
 
-    def resources(compute: Compute, storage: Decimal) -> dict[str, str]:
+    def resources(compute: ResourceList, storage: Decimal) -> dict[str, str]:
         return {
             "cpu": compute.cpu,
             "memory": compute.memory,
-            "ephemeral-storage": mebibytes(storage),
+            "ephemeral-storage": format_mebibytes(storage),
         }
 
     return {
@@ -43,9 +42,9 @@ def resource_requirements(
     }
 
 
-def go_environment(limits: Compute) -> "list[EnvVarArgsDict]":
+def go_environment(limits: ResourceList) -> "list[EnvVarArgsDict]":
     """Environment variables that keep the Go runtime within the container's limits."""
-    memory = int(amount(limits.memory)) * _GOMEMLIMIT_PERCENT // 100
+    memory = int(parse_quantity(limits.memory)) * _GOMEMLIMIT_PERCENT // 100
     return [
         # The kubelet rounds up to whole cores.
         {"name": "GOMAXPROCS", "value_from": {"resource_field_ref": {"resource": "limits.cpu"}}},

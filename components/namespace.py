@@ -9,7 +9,7 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicy
 
 from components.labels import Identity
 from components.versions import KUBERNETES
-from settings import Compute, ContainerLimits, Quota
+from settings import LimitRangeSettings, ResourceList, ResourceQuotaSettings
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import LimitRangeItemArgsDict
@@ -20,9 +20,9 @@ PodSecurity = Literal["restricted", "privileged"]
 class NamespaceArgs(TypedDict):
     """Arguments of :class:`Namespace`."""
 
-    quota: NotRequired[Quota | None]
+    quota: NotRequired[ResourceQuotaSettings | None]
     """Resource quota. Default: 50 pods of the default size. ``None``: unlimited."""
-    limits: NotRequired[ContainerLimits | None]
+    limits: NotRequired[LimitRangeSettings | None]
     """Defaults and maximum of a container. ``None``: no limit range."""
     pod_security: NotRequired[PodSecurity]
     """Pod Security Standard that is enforced. Default ``restricted``."""
@@ -49,14 +49,14 @@ class Namespace(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
-        if quota := args.get("quota", Quota()):
+        if quota := args.get("quota", ResourceQuotaSettings()):
             ResourceQuota(
                 f"{name}-quota",
                 metadata={"name": "quota", "namespace": name, "labels": identity.labels},
                 spec={"hard": _hard_limits(quota)},
                 opts=inside,
             )
-        if limits := args.get("limits", ContainerLimits()):
+        if limits := args.get("limits", LimitRangeSettings()):
             LimitRange(
                 f"{name}-limits",
                 metadata={"name": "limits", "namespace": name, "labels": identity.labels},
@@ -81,7 +81,7 @@ def _pod_security_labels(standard: PodSecurity) -> dict[str, str]:
     }
 
 
-def _hard_limits(quota: Quota) -> dict[str, str]:
+def _hard_limits(quota: ResourceQuotaSettings) -> dict[str, str]:
     return {
         "pods": str(quota.pods),
         "requests.cpu": quota.requests.cpu,
@@ -94,8 +94,8 @@ def _hard_limits(quota: Quota) -> dict[str, str]:
     }
 
 
-def _limit_range_item(limits: ContainerLimits) -> "LimitRangeItemArgsDict":
-    def resources(compute: Compute) -> dict[str, str]:
+def _limit_range_item(limits: LimitRangeSettings) -> "LimitRangeItemArgsDict":
+    def resources(compute: ResourceList) -> dict[str, str]:
         return {"cpu": compute.cpu, "memory": compute.memory}
 
     return {

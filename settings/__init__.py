@@ -9,7 +9,7 @@ from settings.config import ServiceConfig
 from settings.errors import SettingsError
 from settings.image import ImageSettings, RegistryCredentials
 from settings.loader import from_pulumi, load
-from settings.namespace import LimitRange, NamespaceSettings, ResourceQuota
+from settings.namespace import LimitRangeSettings, NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
 from settings.observability import (
     AlertsSettings,
@@ -22,7 +22,7 @@ from settings.observability import (
     Storage,
     TracesSettings,
 )
-from settings.pod_disruption_budget import PodDisruptionBudget
+from settings.pod_disruption_budget import PodDisruptionBudgetSettings
 from settings.quantities import (
     duration_seconds,
     format_mebibytes,
@@ -50,21 +50,21 @@ __all__ = [
     "GrafanaSettings",
     "ImageSettings",
     "LatencyObjective",
-    "LimitRange",
+    "LimitRangeSettings",
     "LogsSettings",
     "MetricsSettings",
     "NamespaceSettings",
     "Network",
     "ObservabilitySettings",
     "OperatorSettings",
-    "PodDisruptionBudget",
+    "PodDisruptionBudgetSettings",
     "Probe",
     "Receiver",
     "RegistryCredentials",
     "ReleaseSettings",
     "ReleasedVersion",
     "ResourceList",
-    "ResourceQuota",
+    "ResourceQuotaSettings",
     "ResourceRequirements",
     "RoutingSettings",
     "Scheduling",

@@ -11,7 +11,7 @@ from settings.section import Section
 from settings.string_formats import OwnNamespace
 
 
-class ResourceQuota(Section):
+class ResourceQuotaSettings(Section):
     """Resource quota of the namespace."""
 
     pods: Annotated[int, Field(ge=1, le=10_000)] = 50
@@ -25,7 +25,7 @@ class ResourceQuota(Section):
         yield from self.requests.errors_above(self.limits, "requests", "limits")
 
 
-class LimitRange(Section):
+class LimitRangeSettings(Section):
     """Default and maximum resources of each container."""
 
     default_request: ResourceList = ResourceList(cpu="100m", memory="64Mi")
@@ -45,5 +45,5 @@ class NamespaceSettings(Section):
 
     name: OwnNamespace
     """Name of the namespace. It is created and deleted with the stack."""
-    resource_quota: ResourceQuota = ResourceQuota()
-    limit_range: LimitRange = LimitRange()
+    resource_quota: ResourceQuotaSettings = ResourceQuotaSettings()
+    limit_range: LimitRangeSettings = LimitRangeSettings()

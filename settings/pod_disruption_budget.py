@@ -4,7 +4,7 @@ from settings.quantities import IntOrPercent
 from settings.section import Section
 
 
-class PodDisruptionBudget(Section):
+class PodDisruptionBudgetSettings(Section):
     """PodDisruptionBudget of each version."""
 
     max_unavailable: IntOrPercent = 1

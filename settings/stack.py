@@ -11,7 +11,7 @@ from settings.image import ImageSettings
 from settings.namespace import NamespaceSettings
 from settings.network import Network
 from settings.observability import ObservabilitySettings
-from settings.pod_disruption_budget import PodDisruptionBudget
+from settings.pod_disruption_budget import PodDisruptionBudgetSettings
 from settings.quantities import (
     duration_seconds,
     format_mebibytes,
@@ -40,7 +40,7 @@ class Settings(Section):
     release: ReleaseSettings
     workload: WorkloadSettings = WorkloadSettings()
     autoscaling: Autoscaling = Autoscaling()
-    pod_disruption_budget: PodDisruptionBudget = PodDisruptionBudget()
+    pod_disruption_budget: PodDisruptionBudgetSettings = PodDisruptionBudgetSettings()
     config: ServiceConfig = ServiceConfig()
     network: Network = Network()
     routing: RoutingSettings

@@ -8,11 +8,10 @@ from components.observability.addresses import ALERTMANAGER, GRAFANA, PROMETHEUS
 from components.observability.server import SECRETS, Description, Http, Server
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from schemas.observability import AlertsSettings, Receiver, ServerResources, Store
-from settings import Compute, Settings
+from settings import AlertsSettings, Receiver, ResourceList, ResourceRequirements, Settings, Storage
 
-_RESOURCES = ServerResources(
-    requests=Compute(cpu="10m", memory="32Mi"), limits=Compute(cpu="200m", memory="128Mi")
+_RESOURCES = ResourceRequirements(
+    requests=ResourceList(cpu="10m", memory="32Mi"), limits=ResourceList(cpu="200m", memory="128Mi")
 )
 _SLACK = {
     "send_resolved": True,
@@ -50,7 +49,9 @@ class Alertmanager(Server):
             files={"alertmanager.yaml": config_text(alerts)},
             secrets=secrets,
             data=PurePosixPath("/alertmanager"),
-            store=Store(volume=alerts.volume, storage_class=alerts.storage_class),
+            store=Storage(
+                volume_size=alerts.volume_size, storage_class_name=alerts.storage_class_name
+            ),
             reached_by=[
                 client.peer(namespace, ALERTMANAGER.port) for client in (PROMETHEUS, GRAFANA)
             ],
@@ -79,7 +80,7 @@ def config_text(alerts: AlertsSettings) -> str:
             "group_by": ["alertname", "namespace", "service"],
             "group_wait": f"{alerts.group_wait_seconds}s",
             "group_interval": "1m",
-            "repeat_interval": f"{alerts.repeat_hours}h",
+            "repeat_interval": f"{alerts.repeat_interval_hours}h",
             "routes": [
                 {
                     "receiver": "heartbeat",

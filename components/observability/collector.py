@@ -23,14 +23,13 @@ from components.observability.server import (
 )
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from schemas.observability import LogsSettings, ServerResources
-from settings import Compute, Settings
+from settings import LogsSettings, ResourceList, ResourceRequirements, Settings
 
-_GATEWAY_RESOURCES = ServerResources(
-    requests=Compute(cpu="50m", memory="64Mi"), limits=Compute(cpu="500m", memory="256Mi")
+_GATEWAY_RESOURCES = ResourceRequirements(
+    requests=ResourceList(cpu="50m", memory="64Mi"), limits=ResourceList(cpu="500m", memory="256Mi")
 )
-_AGENT_RESOURCES = ServerResources(
-    requests=Compute(cpu="50m", memory="96Mi"), limits=Compute(cpu="500m", memory="384Mi")
+_AGENT_RESOURCES = ResourceRequirements(
+    requests=ResourceList(cpu="50m", memory="96Mi"), limits=ResourceList(cpu="500m", memory="384Mi")
 )
 _FOLDER = PurePosixPath("/etc/otelcol")
 _FILE = "collector.yaml"

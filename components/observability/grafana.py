@@ -16,11 +16,11 @@ from components.observability.dashboards import all_dashboards
 from components.observability.server import SECRETS, Description, Http, Server
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from schemas.observability import ServerResources, Store
-from settings import Compute, Settings
+from settings import ResourceList, ResourceRequirements, Settings, Storage
 
-_RESOURCES = ServerResources(
-    requests=Compute(cpu="50m", memory="128Mi"), limits=Compute(cpu="500m", memory="512Mi")
+_RESOURCES = ResourceRequirements(
+    requests=ResourceList(cpu="50m", memory="128Mi"),
+    limits=ResourceList(cpu="500m", memory="512Mi"),
 )
 _FOLDER = PurePosixPath("/etc/grafana")
 _DATA = PurePosixPath("/var/lib/grafana")
@@ -98,7 +98,7 @@ class Grafana(Server):
             reread=frozenset(shown),
             secrets={"password": self._password()},
             data=_DATA,
-            store=Store(volume=own.volume, storage_class=own.storage_class),
+            store=Storage(volume_size=own.volume_size, storage_class_name=own.storage_class_name),
             reached_by=[PROMETHEUS.peer(namespace, GRAFANA.port)],
             reaches=[at.peer(namespace) for at in (PROMETHEUS, ALERTMANAGER, LOKI, JAEGER)],
         )

@@ -14,8 +14,7 @@ from components.observability.addresses import (
 from components.observability.server import Description, Http, Server, Tcp
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from schemas.observability import TracesSettings
-from settings import Settings
+from settings import Settings, TracesSettings
 
 _DATA = PurePosixPath("/data")
 _HEALTH = 13133

@@ -9,14 +9,13 @@ from components.observability.addresses import (
 )
 from components.observability.server import Description, Http, Server
 from components.versions import IMAGES
-from schemas.observability import ServerResources
-from settings import Compute, Settings
+from settings import ResourceList, ResourceRequirements, Settings
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
-_RESOURCES = ServerResources(
-    requests=Compute(cpu="10m", memory="48Mi"), limits=Compute(cpu="200m", memory="192Mi")
+_RESOURCES = ResourceRequirements(
+    requests=ResourceList(cpu="10m", memory="48Mi"), limits=ResourceList(cpu="200m", memory="192Mi")
 )
 _RESOURCES_BY_GROUP = {
     "": (

@@ -7,9 +7,7 @@ from components.observability.addresses import AGENT_METRICS, GRAFANA, LOKI, PRO
 from components.observability.server import Description, Http, Server
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from schemas.observability import LogsSettings
-from schemas.values import amount
-from settings import Settings
+from settings import LogsSettings, Settings, parse_quantity
 
 _DATA = PurePosixPath("/loki")
 _INSIDE = 9095
@@ -66,6 +64,7 @@ class Loki(Server):
 def config_text(logs: LogsSettings) -> str:
     """The configuration file."""
     retention = f"{logs.retention_days * 24}h"
+    memory = int(parse_quantity(logs.resources.limits.memory))
     config: dict[str, Any] = {
         "auth_enabled": False,
         "analytics": {"reporting_enabled": False},
@@ -110,7 +109,7 @@ def config_text(logs: LogsSettings) -> str:
             "wal": {
                 "enabled": True,
                 "dir": str(_DATA / "wal"),
-                "replay_memory_ceiling": f"{int(amount(logs.resources.limits.memory)) // 2}B",
+                "replay_memory_ceiling": f"{memory // 2}B",
             },
         },
         "compactor": {

@@ -3,11 +3,10 @@
 from components.observability.addresses import NODE_EXPORTER, PROMETHEUS
 from components.observability.server import Description, HostFolder, Http, Server, Tcp
 from components.versions import IMAGES
-from schemas.observability import ServerResources
-from settings import Compute, Settings
+from settings import ResourceList, ResourceRequirements, Settings
 
-_RESOURCES = ServerResources(
-    requests=Compute(cpu="10m", memory="24Mi"), limits=Compute(cpu="200m", memory="96Mi")
+_RESOURCES = ResourceRequirements(
+    requests=ResourceList(cpu="10m", memory="24Mi"), limits=ResourceList(cpu="200m", memory="96Mi")
 )
 _COLLECTORS = (
     *("cpu", "cpufreq", "diskstats", "edac", "filefd", "filesystem", "hwmon", "loadavg"),

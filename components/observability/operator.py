@@ -101,7 +101,9 @@ class OperatorObjects(pulumi.ComponentResource):
                     "labels": self._selected_labels(),
                 },
                 spec={
-                    "groups": [group.as_json(settings.observability.runbooks) for group in groups]
+                    "groups": [
+                        group.as_json(settings.observability.runbook_base_url) for group in groups
+                    ]
                 },
                 opts=self._child,
             )
@@ -114,8 +116,12 @@ class OperatorObjects(pulumi.ComponentResource):
         """Those that kube-prometheus-stack does not have; its own one of Prometheus it has."""
         operator = self._settings.observability.operator
         found = [
-            *([_loki(operator.loki, is_traced=bool(operator.jaeger))] if operator.loki else []),
-            *([_data_source("jaeger", operator.jaeger)] if operator.jaeger else []),
+            *(
+                [_loki(operator.loki_url, is_traced=bool(operator.jaeger_url))]
+                if operator.loki_url
+                else []
+            ),
+            *([_data_source("jaeger", operator.jaeger_url)] if operator.jaeger_url else []),
         ]
         if found:
             text = yaml.safe_dump({"apiVersion": 1, "datasources": found}, sort_keys=False)

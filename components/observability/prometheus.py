@@ -21,9 +21,7 @@ from components.observability.rules import rule_files
 from components.observability.server import Description, Http, Server
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from schemas.observability import MetricsSettings
-from schemas.values import amount
-from settings import Settings
+from settings import MetricsSettings, Settings, parse_quantity
 
 _FOLDER = PurePosixPath("/etc/prometheus")
 _DATA = PurePosixPath("/prometheus")
@@ -174,7 +172,7 @@ def _config(settings: Settings) -> Config:
 
 
 def _retention(metrics: MetricsSettings) -> Config:
-    size = int(amount(metrics.volume)) * _VOLUME_SHARE // 100
+    size = int(parse_quantity(metrics.volume_size)) * _VOLUME_SHARE // 100
     return {"time": f"{metrics.retention_days}d", "size": f"{size}B"}
 
 

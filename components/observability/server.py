@@ -24,9 +24,7 @@ from components.labels import Identity
 from components.network_peer import DNS_EGRESS, NetworkPeer
 from components.prune import prune_none
 from components.secret_data import secret_data
-from schemas.observability import ServerResources, Store
-from schemas.values import mebibytes
-from settings import Settings
+from settings import ResourceRequirements, Settings, Storage, format_mebibytes
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
@@ -95,7 +93,7 @@ class Description:
     image: str
     user: int
     """The user and group that it runs as; 0 only where the node's own files are read."""
-    resources: ServerResources
+    resources: ResourceRequirements
     ports: Mapping[str, int]
     """Name and number of each."""
     ready: Http
@@ -117,7 +115,7 @@ class Description:
     """Name and text of files below :data:`SECRETS`."""
     data: PurePosixPath = _DATA
     """Where :attr:`store` is mounted."""
-    store: Store | None = None
+    store: Storage | None = None
     """The volume. Left out: nothing outlasts the pod."""
     host_folders: Sequence[HostFolder] = ()
 
@@ -285,7 +283,7 @@ class Server(pulumi.ComponentResource):
     def _volumes(self) -> "Sequence[VolumeArgsDict]":
         about = self._description
         volumes: list[VolumeArgsDict] = [
-            {"name": "tmp", "empty_dir": {"size_limit": mebibytes(_TMP_BYTES)}}
+            {"name": "tmp", "empty_dir": {"size_limit": format_mebibytes(_TMP_BYTES)}}
         ]
         if about.files:
             volumes.append(
@@ -350,7 +348,7 @@ class Server(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _claim(self, store: Store) -> PersistentVolumeClaim:
+    def _claim(self, store: Storage) -> PersistentVolumeClaim:
         # Not a template of the StatefulSet, which could never be given a larger volume.
         return PersistentVolumeClaim(
             f"{self._name}-data",
@@ -362,8 +360,8 @@ class Server(pulumi.ComponentResource):
             spec=prune_none(
                 {
                     "access_modes": ["ReadWriteOnce"],
-                    "resources": {"requests": {"storage": store.volume}},
-                    "storage_class_name": store.storage_class,
+                    "resources": {"requests": {"storage": store.volume_size}},
+                    "storage_class_name": store.storage_class_name,
                 }
             ),
             opts=self._child,

@@ -15,9 +15,7 @@ from enum import IntEnum
 from typing import Literal
 
 from components.observability.rule import Alert, Group, Rule, Severity
-from schemas.observability import SloSettings
-from schemas.values import seconds
-from settings import Settings, Track
+from settings import Settings, SloSettings, Track, duration_seconds
 
 Sli = Literal["availability", "latency"]
 """What is bad about a request: a 5xx status, or an answer that came too late."""
@@ -238,7 +236,7 @@ class Slo:
     def _bad(self, sli: Sli, window: str) -> str:
         latency = self.settings.latency
         if sli == "latency" and latency:
-            bound = f"{seconds(latency.threshold):g}"
+            bound = f"{duration_seconds(latency.threshold):g}"
             # Prometheus 3 writes a whole number as 1.0, Prometheus 2 as the service does.
             le = f'le=~"{bound}|{bound}.0"' if bound.isdigit() else f'le="{bound}"'
             histogram = "http_request_duration_seconds"

@@ -23,6 +23,6 @@ class TraceReceiver:
             case "bundled":
                 namespace = settings.network.monitoring_namespace
                 return cls(COLLECTOR.url(namespace), (COLLECTOR.peer(namespace),))
-            case "operator" if url := observability.operator.collector:
+            case "operator" if url := observability.operator.otlp_endpoint:
                 return cls(url.rstrip("/"), peers_for_url(url, settings.namespace.name))
         return None

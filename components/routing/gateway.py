@@ -42,7 +42,7 @@ def _parent_ref(gateway: GatewaySettings) -> Json:
         "name": gateway.name,
         "namespace": gateway.namespace,
     }
-    return ref | ({"sectionName": gateway.listener} if gateway.listener else {})
+    return ref | ({"sectionName": gateway.section_name} if gateway.section_name else {})
 
 
 def _weighted_rule(split: TrafficSplit) -> Json:

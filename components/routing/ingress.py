@@ -9,8 +9,7 @@ from pulumi_kubernetes.networking.v1 import Ingress
 from components.prune import prune_none
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
-from schemas.values import seconds
-from settings import ServiceConfig
+from settings import ServiceConfig, duration_seconds
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict
@@ -74,8 +73,14 @@ def _proxy_limits(config: ServiceConfig) -> dict[str, str]:
     """Annotations for limits of the service that exceed the proxy's defaults."""
     limits = {
         "proxy-body-size": (config.limits.body_bytes, _DEFAULT_BODY_BYTES),
-        "proxy-read-timeout": (ceil(seconds(config.timeouts.write)), _DEFAULT_TIMEOUT_SECONDS),
-        "proxy-send-timeout": (ceil(seconds(config.timeouts.read)), _DEFAULT_TIMEOUT_SECONDS),
+        "proxy-read-timeout": (
+            ceil(duration_seconds(config.timeouts.write)),
+            _DEFAULT_TIMEOUT_SECONDS,
+        ),
+        "proxy-send-timeout": (
+            ceil(duration_seconds(config.timeouts.read)),
+            _DEFAULT_TIMEOUT_SECONDS,
+        ),
     }
     return {
         f"{_NGINX}/{key}": str(limit) for key, (limit, default) in limits.items() if limit > default

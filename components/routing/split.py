@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from settings import CanaryTesters
+from settings import CanaryOverride
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TrafficSplit:
     """Path prefixes."""
     backends: tuple[Backend, ...]
     """``stable`` first."""
-    canary_override: CanaryTesters
+    canary_override: CanaryOverride
     """Header and cookie that select the backend: ``always`` is the canary, ``never`` is stable."""
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class TrafficSplit:
         return self.backends[1] if len(self.backends) > 1 else None
 
     @property
-    def active_override(self) -> CanaryTesters:
+    def active_override(self) -> CanaryOverride:
         """``canary_override`` while a canary is running; otherwise neither header nor cookie."""
         is_running = self.canary is not None and self.canary.is_running
-        return self.canary_override if is_running else CanaryTesters(header=None, cookie=None)
+        return self.canary_override if is_running else CanaryOverride(header=None, cookie=None)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from components.labels import Identity
 from components.secret_data import secret_data
-from settings import ImageSettings, RegistryLogin
+from settings import ImageSettings, RegistryCredentials
 
 
 class CredentialsArgs(TypedDict):
@@ -49,7 +49,7 @@ class Credentials(pulumi.ComponentResource):
         value = token.get_secret_value() if token else self._random(f"{name}-token-value")
         self._secret(f"{name}-token", "Opaque", {"token": value})
         self.names = CredentialNames(f"{name}-token")
-        if login := args["image"].login:
+        if login := args["image"].credentials:
             config = _docker_config(args["image"].registry, login)
             self._secret(
                 f"{name}-registry",
@@ -75,6 +75,6 @@ class Credentials(pulumi.ComponentResource):
         )
 
 
-def _docker_config(registry: str, login: RegistryLogin) -> str:
+def _docker_config(registry: str, login: RegistryCredentials) -> str:
     pair = f"{login.username}:{login.password.get_secret_value()}".encode()
     return json.dumps({"auths": {registry: {"auth": b64encode(pair).decode()}}})

@@ -70,11 +70,11 @@ def _build_with_buildkit(
         registries=[
             {
                 "address": image.registry,
-                "username": image.login.username,
-                "password": pulumi.Output.secret(image.login.password.get_secret_value()),
+                "username": image.credentials.username,
+                "password": pulumi.Output.secret(image.credentials.password.get_secret_value()),
             }
         ]
-        if image.login
+        if image.credentials
         else [],
         opts=opts,
     )
@@ -98,10 +98,10 @@ def _build_with_docker(
         },
         registry={
             "server": image.registry,
-            "username": image.login.username,
-            "password": pulumi.Output.secret(image.login.password.get_secret_value()),
+            "username": image.credentials.username,
+            "password": pulumi.Output.secret(image.credentials.password.get_secret_value()),
         }
-        if image.login
+        if image.credentials
         else None,
         build_on_preview=False,
         opts=opts,

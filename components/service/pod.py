@@ -9,8 +9,7 @@ from components.labels import Identity, Labels
 from components.prune import omit_if_zero
 from components.service.config_file import CONFIG_FILE, TOKEN_FILE
 from components.service.credentials import CredentialNames
-from schemas.values import amount
-from settings import Compute, Placement, Probe, Service, WorkloadSettings
+from settings import Probe, ResourceList, Scheduling, Service, WorkloadSettings, parse_quantity
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
@@ -39,7 +38,7 @@ def pod_spec(
 
     The service account and the ConfigMap have the name of the track.
     """
-    placement = pods.placement
+    scheduling = pods.scheduling
     return {
         "service_account_name": identity.object_name,
         "automount_service_account_token": False,
@@ -53,9 +52,9 @@ def pod_spec(
             "seccomp_profile": {"type": "RuntimeDefault"},
         },
         "termination_grace_period_seconds": pods.termination_grace_period_seconds,
-        "affinity": _affinity(placement),
-        "topology_spread_constraints": _spread(placement, identity.selector),
-        "tolerations": _tolerations(placement) or None,
+        "affinity": _affinity(scheduling),
+        "topology_spread_constraints": _spread(scheduling, identity.selector),
+        "tolerations": _tolerations(scheduling) or None,
         "containers": [_container(identity, image, service, pods)],
         "volumes": [
             {"name": "config", "config_map": {"name": identity.object_name}},
@@ -63,7 +62,7 @@ def pod_spec(
                 "name": "token",
                 "secret": {"secret_name": credentials.token, "default_mode": 0o440},
             },
-            {"name": "tmp", "empty_dir": {"size_limit": pods.temporary_storage}},
+            {"name": "tmp", "empty_dir": {"size_limit": pods.ephemeral_storage}},
         ],
     }
 
@@ -82,7 +81,7 @@ def _container(
         ],
         "env": _environment(identity, resources.limits),
         "resources": resource_requirements(
-            resources.requests, resources.limits, amount(pods.temporary_storage)
+            resources.requests, resources.limits, parse_quantity(pods.ephemeral_storage)
         ),
         "startup_probe": _probe(pods.probes.startup),
         "liveness_probe": _probe(pods.probes.liveness),
@@ -96,7 +95,7 @@ def _container(
     }
 
 
-def _environment(identity: Identity, limits: Compute) -> "list[EnvVarArgsDict]":
+def _environment(identity: Identity, limits: ResourceList) -> "list[EnvVarArgsDict]":
     return [
         # Labels of metrics and log lines.
         {"name": "OTEL_SERVICE_NAME", "value": identity.name},
@@ -120,8 +119,11 @@ def _probe(probe: Probe) -> "ProbeArgsDict":
     }
 
 
-def _affinity(placement: Placement) -> "AffinityArgsDict":
-    required, preferred = _requirements(placement.required), _requirements(placement.preferred)
+def _affinity(scheduling: Scheduling) -> "AffinityArgsDict":
+    required, preferred = (
+        _requirements(scheduling.node_affinity.required),
+        _requirements(scheduling.node_affinity.preferred),
+    )
     return {
         "node_affinity": {
             "required_during_scheduling_ignored_during_execution": {
@@ -142,7 +144,7 @@ def _requirements(labels: Labels) -> "list[NodeSelectorRequirementArgsDict]":
     return [{"key": key, "operator": "In", "values": [value]} for key, value in labels.items()]
 
 
-def _tolerations(placement: Placement) -> "list[TolerationArgsDict]":
+def _tolerations(scheduling: Scheduling) -> "list[TolerationArgsDict]":
     return [
         {
             "key": toleration.key,
@@ -150,19 +152,19 @@ def _tolerations(placement: Placement) -> "list[TolerationArgsDict]":
             "value": toleration.value or None,
             "effect": toleration.effect,
         }
-        for toleration in placement.tolerations
+        for toleration in scheduling.tolerations
     ]
 
 
-def _spread(placement: Placement, selector: Labels) -> "list[TopologySpreadConstraintArgsDict]":
+def _spread(scheduling: Scheduling, selector: Labels) -> "list[TopologySpreadConstraintArgsDict]":
     return [
         {
             "max_skew": 1,
             "topology_key": key,
-            "when_unsatisfiable": placement.when_unsatisfiable,
+            "when_unsatisfiable": scheduling.topology_spread.when_unsatisfiable,
             "label_selector": {"match_labels": selector},
             # Count only pods of the current ReplicaSet.
             "match_label_keys": ["pod-template-hash"],
         }
-        for key in placement.spread_over
+        for key in scheduling.topology_spread.topology_keys
     ]

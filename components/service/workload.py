@@ -18,18 +18,18 @@ from components.prune import omit_if_zero, prune_none
 from components.service.config_file import CONFIG_FILE, ConfigFile
 from components.service.credentials import CredentialNames
 from components.service.pod import pod_spec
-from schemas.values import count, count_down
 from settings import (
     Autoscaling,
-    Disruption,
     Network,
+    PodDisruptionBudgetSettings,
     Service,
     ServiceConfig,
     WorkloadSettings,
+    scaled_value,
 )
 
 if TYPE_CHECKING:
-    from pulumi_kubernetes.autoscaling.v2 import MetricSpecArgsDict
+    from pulumi_kubernetes.autoscaling.v2 import HPAScalingRulesArgsDict, MetricSpecArgsDict
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
 _MIN_ROLLOUT_TIMEOUT = 900
@@ -47,7 +47,7 @@ class WorkloadTemplate(TypedDict):
     config: ServiceConfig
     """Content of the configuration file."""
     autoscaling: Autoscaling
-    disruption: Disruption
+    pod_disruption_budget: PodDisruptionBudgetSettings
     network: Network
     """Namespaces from which the pods accept connections."""
     traces: NotRequired[TraceReceiver | None]
@@ -151,8 +151,8 @@ class Workload(pulumi.ComponentResource):
         scaling, pods = self._args["autoscaling"], self._args["pods"]
         rollout, startup, readiness = pods.rollout, pods.probes.startup, pods.probes.readiness
         replicas = scaling.max_replicas if scaling.enabled else pods.replicas
-        surge = count(rollout.max_surge, replicas)
-        unavailable = count_down(rollout.max_unavailable, replicas)
+        surge = scaled_value(rollout.max_surge, replicas)
+        unavailable = scaled_value(rollout.max_unavailable, replicas, round_up=False)
         batches = ceil(replicas / max(surge + unavailable, 1))
         startup_seconds = (
             startup.initial_delay_seconds + startup.period_seconds * startup.failure_threshold
@@ -182,12 +182,8 @@ class Workload(pulumi.ComponentResource):
                 "max_replicas": scaling.max_replicas,
                 "metrics": _metrics(scaling),
                 "behavior": {
-                    "scale_up": {
-                        "stabilization_window_seconds": scaling.scale_up_stabilization_seconds
-                    },
-                    "scale_down": {
-                        "stabilization_window_seconds": scaling.scale_down_stabilization_seconds
-                    },
+                    "scale_up": _scaling_rules(scaling.scale_up_stabilization_window_seconds),
+                    "scale_down": _scaling_rules(scaling.scale_down_stabilization_window_seconds),
                 },
             },
             opts=opts,
@@ -198,7 +194,7 @@ class Workload(pulumi.ComponentResource):
             f"{self._name}-disruption",
             metadata=self._metadata(),
             spec={
-                "max_unavailable": self._args["disruption"].max_unavailable,
+                "max_unavailable": self._args["pod_disruption_budget"].max_unavailable,
                 "selector": {"match_labels": self._args["identity"].selector},
                 # Pods that are not ready do not block a node drain.
                 "unhealthy_pod_eviction_policy": "AlwaysAllow",
@@ -229,6 +225,10 @@ class Workload(pulumi.ComponentResource):
         )
 
 
+def _scaling_rules(window: int) -> "HPAScalingRulesArgsDict":
+    return {"stabilization_window_seconds": window}
+
+
 def _metrics(scaling: Autoscaling) -> "list[MetricSpecArgsDict]":
     utilization = {"cpu": scaling.target_cpu, "memory": scaling.target_memory}
     resources: list[MetricSpecArgsDict] = [
@@ -247,7 +247,7 @@ def _metrics(scaling: Autoscaling) -> "list[MetricSpecArgsDict]":
             "type": "Pods",
             "pods": {
                 "metric": {"name": metric.name},
-                "target": {"type": "AverageValue", "average_value": str(metric.average)},
+                "target": {"type": "AverageValue", "average_value": str(metric.average_value)},
             },
         }
         for metric in scaling.pod_metrics

@@ -21,7 +21,7 @@ def deployed(project: Project) -> None:
     with project.config() as config:
         config["slipway:autoscaling"]["minReplicas"] = FEWEST
         config["slipway:autoscaling"]["maxReplicas"] = MOST
-        config["slipway:autoscaling"]["scaleDownStabilizationSeconds"] = 15
+        config["slipway:autoscaling"]["scaleDownStabilizationWindowSeconds"] = 15
     project.make("up")
 
 

@@ -38,7 +38,7 @@ def canary_weight(repository: Repository) -> None:
 
 def new_key_with_a_default(repository: Repository) -> None:
     key = '    proxy_namespace: DnsLabel = "ingress"\n'
-    repository.replace("settings.py", key, f'{key}    added: bool = True\n    """New."""\n')
+    repository.replace("settings/network.py", key, f'{key}    added: bool = True\n    """New."""\n')
     repository.configure("dev", "network", added=True)
 
 

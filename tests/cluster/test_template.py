@@ -12,7 +12,7 @@ from tests.cluster.project import CHECKOUT
 from tests.cluster.pulumi_cli import PulumiCli
 from tests.unit.commands.repository import Repository
 
-NEEDS_NO_GIT = ("test_settings.py", "test_structure.py", "test_render.py", "test_program.py")
+NEEDS_NO_GIT = ("test_structure.py", "test_render.py", "test_program.py")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_new_project_passes_its_tests(made: tuple[Path, str]) -> None:
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
             *(f"tests/unit/{name}" for name in NEEDS_NO_GIT),
-            *("tests/unit/components", "tests/unit/schemas"),
+            *("tests/unit/components", "tests/unit/settings"),
         ],
         cwd=made[0],
         capture_output=True,

@@ -46,9 +46,9 @@ TOLD = {
 OPERATOR = {
     "mode": "operator",
     "operator": {
-        "collector": "http://collector.tracing:4318",
-        "loki": "http://loki.logs:3100",
-        "jaeger": "http://jaeger.tracing:16686",
+        "otlpEndpoint": "http://collector.tracing:4318",
+        "lokiUrl": "http://loki.logs:3100",
+        "jaegerUrl": "http://jaeger.tracing:16686",
     },
 }
 """The cluster has all that the stack can make use of."""
@@ -59,7 +59,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prod": ("prod", {}),
     "prod-canary": ("prod", {"release": CANARY}),
     "prod-gateway": ("prod", {"release": CANARY, "routing": {"backend": "gateway"}}),
-    "prod-login": ("prod", {"image": {"login": LOGIN}}),
+    "prod-login": ("prod", {"image": {"credentials": LOGIN}}),
     "prod-told": ("prod", {"observability": TOLD}),
     "prod-operator": ("prod", {"observability": OPERATOR}),
     "dev-unwatched": ("dev", {"observability": {"mode": "off"}, "slo": None}),

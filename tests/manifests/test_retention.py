@@ -15,7 +15,7 @@ import yaml
 
 from components.observability.loki import config_text
 from local.layout import Layout
-from schemas.observability import LogsSettings
+from settings import LogsSettings
 from tests.cluster.project import wait_until
 from tests.manifests.conftest import run
 

@@ -135,12 +135,12 @@ def test_every_section_of_the_settings_is_declared_to_the_cli() -> None:
     # A project made of this one by `pulumi new` is told where it comes from.
     declared = {name: one for name, one in config.items() if name != "pulumi:tags"}
     expected = {
-        name: {
+        field.alias: {
             "type": "object",
             "description": ((field.annotation and field.annotation.__doc__) or "").split("\n")[0],
             # What a section must hold, the settings say themselves, and by key.
             "default": {},
         }
-        for name, field in Settings.model_fields.items()
+        for field in Settings.model_fields.values()
     }
     assert declared == expected

@@ -79,7 +79,7 @@ def test_a_published_image_has_its_digest(stack: Any) -> None:
 
 def test_the_values_of_secrets_are_left_out_and_their_keys_are_named(stack: Any) -> None:
     login = {"username": "robot", "password": {"secure": "v1:abc:def"}}
-    files = render.manifests_of(stack(image={"login": login}))
+    files = render.manifests_of(stack(image={"credentials": login}))
     for name, key in (("token", "token"), ("registry", ".dockerconfigjson")):
         text = files[f"20-secret-beacon-{name}.yaml"]
         assert text.startswith(f"# The values are left out, of: {key}\n")
@@ -137,4 +137,4 @@ def test_a_missing_stack_ends_with_code_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert rendered(monkeypatch, "nonsense", tmp_path / "out") == BAD_INPUT
-    assert "Pulumi.nonsense.yaml has a problem" in capsys.readouterr().err
+    assert "Pulumi.nonsense.yaml has an error" in capsys.readouterr().err

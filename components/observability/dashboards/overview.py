@@ -14,7 +14,7 @@ from components.observability.dashboards.panel import (
 )
 from components.observability.dashboards.scope import Scope
 from components.observability.slo import Sli
-from schemas.values import seconds
+from settings import duration_seconds
 
 _QUIET = "no request was answered yet"
 
@@ -45,7 +45,7 @@ def dashboard(scope: Scope) -> Dashboard:
 
 def _now(scope: Scope) -> tuple[Panel, ...]:
     slo, latency = scope.slo, scope.slo.settings.latency
-    slow = seconds(latency.threshold) if latency else 1
+    slow = duration_seconds(latency.threshold) if latency else 1
     answered = f"sum(rate(http_requests_total{{{scope.requests}}}[5m]))"
     return (
         _number("Requests", "Answered per second, over five minutes.", "reqps", answered),

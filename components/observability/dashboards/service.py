@@ -9,8 +9,7 @@ from components.observability.dashboards.panel import (
     Variable,
 )
 from components.observability.dashboards.scope import Scope
-from schemas.values import seconds
-from settings import Track
+from settings import Track, duration_seconds
 
 _NO_CANARY = "there is no canary"
 _TRACKS: tuple[Track, ...] = ("stable", "canary")
@@ -103,7 +102,9 @@ def _duration(scope: Scope, track: Track) -> Panel:
             )
             for quantile in (0.5, 0.95, 0.99)
         ),
-        bounds=Bounds(seconds(objective.threshold), 2 * seconds(objective.threshold))
+        bounds=Bounds(
+            duration_seconds(objective.threshold), 2 * duration_seconds(objective.threshold)
+        )
         if objective
         else None,
     )

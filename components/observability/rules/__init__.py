@@ -17,7 +17,7 @@ def rule_files(settings: Settings) -> dict[str, str]:
         "certificates": certificates.groups(),
         "monitoring": monitoring.groups(),
     }
-    runbooks = settings.observability.runbooks
+    runbooks = settings.observability.runbook_base_url
     return {f"{name}.yaml": rules_text(groups, runbooks) for name, groups in every.items()}
 
 

@@ -13,7 +13,7 @@ from tests.cluster.project import Project, wait_until
 
 # Beside everything else that may run on a node of two cores.
 SMALL = {
-    "volume": "1Gi",
+    "volumeSize": "1Gi",
     "resources": {
         "requests": {"cpu": "20m", "memory": "64Mi"},
         "limits": {"cpu": "1", "memory": "1Gi"},

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from commands import alerts
 from components.observability.addresses import ALERTMANAGER, PROMETHEUS
-from schemas.observability import AlertsSettings
+from settings import AlertsSettings
 from tests.unit.commands.cluster import Cluster, printed
 
 SECRET = {"secure": "v1:T0ken"}

@@ -36,11 +36,11 @@ def test_every_default_is_the_one_that_applies() -> None:
 def test_keys_without_a_default_are_required() -> None:
     page = document()
     assert "| `host` | text | required | a DNS name" in page
-    assert "| `canary.weight` | integer | required | a whole number from 0 to 100 |" in page
+    assert "| `canary.weight` | integer | required | an integer from 0 to 100 |" in page
 
 
 def test_a_default_that_the_section_around_sets_is_shown() -> None:
-    assert leaves()["slipway:namespace.quota.requests.cpu"].default == "10"
+    assert leaves()["slipway:namespace.resourceQuota.requests.cpu"].default == "10"
     assert leaves()["slipway:workload.resources.requests.cpu"].default == "200m"
 
 

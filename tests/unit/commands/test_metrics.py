@@ -13,7 +13,7 @@ from commands.errors import CommandError
 from components.observability.addresses import PROMETHEUS
 from components.observability.dashboards.scope import Scope
 from components.observability.slo import Slo
-from schemas.observability import SloSettings
+from settings import SloSettings
 from tests.unit.commands.cluster import Cluster, matrix, printed, vector
 
 NOW, OVER = "/api/v1/query", "/api/v1/query_range"

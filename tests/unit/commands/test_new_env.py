@@ -85,25 +85,29 @@ def test_secrets_are_left_out_with_the_section_that_needs_them(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     token = {"adminToken": {"secure": "v1:ghi:jkl"}, "port": 8081}
-    assert project(image={"login": LOGIN}, service=token) == 0
+    assert project(image={"credentials": LOGIN}, service=token) == 0
     text = (project.folder / "Pulumi.staging.yaml").read_text()
     assert "v1:" not in text
     assert "login" not in config_of(project)["slipway:image"]
     assert config_of(project)["slipway:service"] == {"port": 8081}
     out = capsys.readouterr().out
-    assert "slipway:image.login.password" in out
+    assert "slipway:image.credentials.password" in out
     assert "slipway:service.adminToken" in out
 
 
 def test_null_is_a_value(project: Any) -> None:
-    assert project(routing={"testers": {"header": None}}, slo={"latency": None}) == BAD_INPUT
+    assert project(routing={"canaryOverride": {"header": None}}, slo={"latency": None}) == BAD_INPUT
     values = {"mode": "bundled"}
     assert (
-        project(routing={"testers": {"header": None}}, slo={"latency": None}, observability=values)
+        project(
+            routing={"canaryOverride": {"header": None}},
+            slo={"latency": None},
+            observability=values,
+        )
         == 0
     )
     config = config_of(project)
-    assert config["slipway:routing"]["testers"] == {"header": None}
+    assert config["slipway:routing"]["canaryOverride"] == {"header": None}
     assert config["slipway:slo"] == {"latency": None}
 
 
@@ -117,8 +121,8 @@ def test_every_key_is_there_with_its_meaning_and_its_default_can_be_uncommented(
 ) -> None:
     assert project() == 0
     text = (project.folder / "Pulumi.staging.yaml").read_text()
-    assert "  # How many pods a track has: the autoscaler owns the number.\n" in text
-    assert "    # Pods under the highest load; the quota has to hold them.\n" in text
+    assert "  # HorizontalPodAutoscaler of each version.\n" in text
+    assert "    # Maximum number of replicas. They" in text
     before = load(str(project.folder / "Pulumi.staging.yaml"))
     assert "    #minReplicas: 3\n" in text
     uncommented = text.replace("#maxReplicas: ", "maxReplicas: ")

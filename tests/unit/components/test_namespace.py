@@ -2,7 +2,7 @@
 
 from components.namespace import Namespace
 from components.versions import KUBERNETES
-from settings import Compute, ContainerLimits, Quota
+from settings import LimitRangeSettings, ResourceList, ResourceQuotaSettings
 from tests.unit.harness import run
 
 
@@ -25,10 +25,10 @@ def test_a_privileged_namespace_still_denies_traffic_by_default() -> None:
 
 
 def test_the_resource_quota_comes_from_the_settings_and_forbids_external_services() -> None:
-    quota = Quota(
+    quota = ResourceQuotaSettings(
         pods=7,
-        requests=Compute(cpu="1", memory="1Gi"),
-        limits=Compute(cpu="2", memory="2Gi"),
+        requests=ResourceList(cpu="1", memory="1Gi"),
+        limits=ResourceList(cpu="2", memory="2Gi"),
     )
     hard = run(lambda: Namespace("home", {"quota": quota})).one("ResourceQuota")["spec"]["hard"]
     assert hard == {
@@ -43,7 +43,7 @@ def test_the_resource_quota_comes_from_the_settings_and_forbids_external_service
 
 
 def test_the_limit_range_comes_from_the_settings() -> None:
-    limits = ContainerLimits(default=Compute(cpu="300m", memory="128Mi"))
+    limits = LimitRangeSettings(default=ResourceList(cpu="300m", memory="128Mi"))
     (item,) = run(lambda: Namespace("home", {"limits": limits})).one("LimitRange")["spec"]["limits"]
     assert item == {
         "type": "Container",

@@ -61,7 +61,7 @@ def test_a_canary_weight_changes_one_ingress(diff: Diff) -> None:
 
 def test_a_new_key_with_a_default_changes_nothing(diff: Diff) -> None:
     diff.repository.replace(
-        "settings.py",
+        "settings/network.py",
         '    proxy_namespace: DnsLabel = "ingress"\n',
         '    proxy_namespace: DnsLabel = "ingress"\n    added: bool = True\n    """New."""\n',
     )
@@ -234,7 +234,7 @@ def test_a_program_error_is_named_with_its_line_on_either_side(diff: Diff) -> No
 
 
 def test_a_conflict_in_the_program_is_named(diff: Diff) -> None:
-    diff.repository.append("settings.py", "<<<<<<< HEAD\n=======\n>>>>>>> other\n")
+    diff.repository.append("settings/network.py", "<<<<<<< HEAD\n=======\n>>>>>>> other\n")
     assert "is a merge conflict: resolve it" in diff.fails()
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import yaml
 
 from components.observability.server import Server
-from schemas.values import DECRYPTED
 from settings import Settings
+from settings.secret import DECRYPTED
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import SMALLEST, changed
 

@@ -63,7 +63,7 @@ def test_the_heartbeat_is_sent_every_minute_and_never_resolved() -> None:
 
 
 def test_groups_wait_and_repeat_as_the_settings_say() -> None:
-    route = of(groupWaitSeconds=3, repeatHours=5)["route"]
+    route = of(groupWaitSeconds=3, repeatIntervalHours=5)["route"]
     assert route["group_wait"] == "3s"
     assert route["repeat_interval"] == "5h"
 

@@ -5,7 +5,7 @@ from tests.unit.components.observability.made import config, made
 
 
 def test_spans_are_kept_on_the_volume_as_long_as_the_settings_say() -> None:
-    registry = made(Jaeger, traces={"retentionDays": 2, "volume": "7Gi"})
+    registry = made(Jaeger, traces={"retentionDays": 2, "volumeSize": "7Gi"})
     configured = config(registry, "jaeger.yaml")
     (backend,) = configured["extensions"]["jaeger_storage"]["backends"].values()
     assert backend["badger"]["ttl"] == {"spans": "48h"}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from components.observability.observability import Observability
-from schemas.values import amount
+from settings import parse_quantity
 from tests.unit.components.observability.made import bundled
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
@@ -96,7 +96,7 @@ def test_all_servers_together_request_little(registry: Registry) -> None:
         for one in registry.of_kind(kind)
         for container in one.inputs["spec"]["template"]["spec"]["containers"]
     ]
-    assert sum(map(amount, requested)) <= amount("600m")
+    assert sum(map(parse_quantity, requested)) <= parse_quantity("600m")
 
 
 def test_servers_are_made_after_their_namespaces_and_beside_each_other(registry: Registry) -> None:

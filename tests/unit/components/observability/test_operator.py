@@ -98,7 +98,7 @@ def test_a_stack_without_grafana_gives_it_nothing() -> None:
 
 def test_a_data_source_is_made_for_what_the_stack_names() -> None:
     assert config_maps(objects(), "grafana_datasource") == []
-    named = {"loki": "http://loki.logs:3100", "jaeger": "http://jaeger.traces:16686"}
+    named = {"lokiUrl": "http://loki.logs:3100", "jaegerUrl": "http://jaeger.traces:16686"}
     registry = objects(observability={"mode": "operator", "operator": named})
     (config_map,) = config_maps(registry, "grafana_datasource")
     (text,) = config_map["data"].values()
@@ -108,7 +108,7 @@ def test_a_data_source_is_made_for_what_the_stack_names() -> None:
 
 
 def test_logs_lead_to_traces_only_where_there_are_any() -> None:
-    operator = {"loki": "http://loki.logs:3100"}
+    operator = {"lokiUrl": "http://loki.logs:3100"}
     registry = objects(observability={"mode": "operator", "operator": operator})
     (config_map,) = config_maps(registry, "grafana_datasource")
     (source,) = yaml.safe_load(config_map["data"]["slipway.yaml"])["datasources"]

@@ -75,7 +75,7 @@ def test_the_kubelets_three_pages_are_one_job() -> None:
 
 
 def test_metrics_are_kept_for_days_and_within_nine_tenths_of_the_volume() -> None:
-    retention = of(retentionDays=45, volume="10Gi")["storage"]["tsdb"]["retention"]
+    retention = of(retentionDays=45, volumeSize="10Gi")["storage"]["tsdb"]["retention"]
     assert retention == {"time": "45d", "size": f"{9 * 2**30}B"}
 
 

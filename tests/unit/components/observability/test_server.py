@@ -16,8 +16,7 @@ from components.observability.server import (
     Server,
     Tcp,
 )
-from schemas.observability import ServerResources, Store
-from settings import Compute, Settings
+from settings import ResourceList, ResourceRequirements, Settings, Storage
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
 
@@ -26,8 +25,9 @@ SMALLEST = Description(
     namespace="monitoring",
     image="example.com/one:v1.2.3",
     user=65534,
-    resources=ServerResources(
-        requests=Compute(cpu="10m", memory="32Mi"), limits=Compute(cpu="100m", memory="100Mi")
+    resources=ResourceRequirements(
+        requests=ResourceList(cpu="10m", memory="32Mi"),
+        limits=ResourceList(cpu="100m", memory="100Mi"),
     ),
     ports={"http": 9000},
     ready=Http("/ready", 9000),
@@ -172,7 +172,9 @@ def test_secrets_are_files_from_a_secret_and_nowhere_else() -> None:
 
 
 def test_its_volume_is_a_claim_of_its_own_that_can_grow() -> None:
-    registry = made(store=Store(volume="3Gi", storage_class="fast"), data=PurePosixPath("/here"))
+    registry = made(
+        store=Storage(volume_size="3Gi", storage_class_name="fast"), data=PurePosixPath("/here")
+    )
     claim = registry.one("PersistentVolumeClaim", "one")
     assert claim["spec"] == {
         "accessModes": ["ReadWriteOnce"],
@@ -183,7 +185,7 @@ def test_its_volume_is_a_claim_of_its_own_that_can_grow() -> None:
 
 
 def test_without_a_storage_class_the_clusters_default_is_taken() -> None:
-    claim = made(store=Store(volume="3Gi")).one("PersistentVolumeClaim")
+    claim = made(store=Storage(volume_size="3Gi")).one("PersistentVolumeClaim")
     assert "storageClassName" not in claim["spec"]
 
 
@@ -230,7 +232,7 @@ def test_the_workload_comes_after_all_that_it_needs() -> None:
     registry = made(
         files={"a": "b"},
         secrets={"c": "d"},
-        store=Store(volume="1Gi"),
+        store=Storage(volume_size="1Gi"),
         may=[{"api_groups": [""], "resources": ["pods"], "verbs": ["list"]}],
     )
     needed = registry.dependencies_of(registry.urn_of("StatefulSet", "one"))

@@ -9,8 +9,7 @@ import pytest
 
 from components.observability.rule import Alert, Rule
 from components.observability.slo import BURNS, CanaryHealth, Slo
-from schemas.observability import LatencyObjective, SloSettings
-from schemas.values import seconds
+from settings import LatencyObjective, SloSettings, duration_seconds
 
 METRICS = Path(__file__).resolve().parents[4] / "app" / "internal" / "metrics" / "metrics.go"
 SLO = Slo("beacon", "beacon-test", SloSettings())
@@ -115,7 +114,7 @@ def test_every_threshold_is_a_bound_that_the_service_counts_by() -> None:
     (text,) = re.findall(r"buckets = \[\]float64\{([^}]*)\}", METRICS.read_text())
     bounds = {float(bound) for bound in text.split(",")}
     thresholds = get_args(LatencyObjective.model_fields["threshold"].annotation)
-    assert {round(seconds(threshold), 6) for threshold in thresholds} <= bounds
+    assert {round(duration_seconds(threshold), 6) for threshold in thresholds} <= bounds
 
 
 @pytest.mark.parametrize(

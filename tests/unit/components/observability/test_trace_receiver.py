@@ -29,7 +29,7 @@ def test_an_operators_collector_is_where_its_name_says() -> None:
         "http://collector": NetworkPeer("beacon-test"),
         "https://otlp.example.com": NetworkPeer(None, (443,)),
     }.items():
-        found = receiver(mode="operator", operator={"collector": url})
+        found = receiver(mode="operator", operator={"otlpEndpoint": url})
         assert found
         assert found.peers == (peer,)
         assert not found.url.endswith("/")

@@ -4,7 +4,7 @@ from typing import Any
 
 from components.routing import ROUTERS, Backend, TrafficSplit
 from settings import Backend as BackendName
-from settings import CanaryTesters
+from settings import CanaryOverride
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
 
@@ -15,14 +15,14 @@ def split(
     canary: int | None = 10,
     *,
     is_running: bool = True,
-    override: CanaryTesters | None = None,
+    override: CanaryOverride | None = None,
     paths: tuple[str, ...] = ("/",),
 ) -> TrafficSplit:
     """Split with ``canary`` percent for the canary; ``None``: without a canary track."""
     backends = [Backend("stable", "beacon-stable", 8080, 100 - (canary or 0))]
     if canary is not None:
         backends.append(Backend("canary", "beacon-canary", 8080, canary, is_running))
-    return TrafficSplit("beacon.localhost", paths, tuple(backends), override or CanaryTesters())
+    return TrafficSplit("beacon.localhost", paths, tuple(backends), override or CanaryOverride())
 
 
 def routed(

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from settings import CanaryTesters
+from settings import CanaryOverride
 from tests.unit.components.routing.splits import routed, split
 
 
-def route(*, override: CanaryTesters | None = None, is_running: bool = True, **routing: Any) -> Any:
+def route(
+    *, override: CanaryOverride | None = None, is_running: bool = True, **routing: Any
+) -> Any:
     traffic = split(10, override=override, is_running=is_running)
     return routed("gateway", traffic, **routing).one("HTTPRoute")["spec"]
 
@@ -24,13 +26,13 @@ def test_the_route_is_attached_to_the_gateway_of_the_settings() -> None:
     (parent,) = route()["parentRefs"]
     assert (parent["namespace"], parent["name"]) == ("gateway-system", "public")
     assert "sectionName" not in parent
-    gateway = {"name": "edge", "namespace": "proxies", "listener": "web"}
+    gateway = {"name": "edge", "namespace": "proxies", "sectionName": "web"}
     (parent,) = route(gateway=gateway)["parentRefs"]
     assert parent.items() >= {"name": "edge", "namespace": "proxies", "sectionName": "web"}.items()
 
 
 def test_the_weights_apply_to_requests_for_the_host_without_an_override() -> None:
-    spec = route(override=CanaryTesters(header=None))
+    spec = route(override=CanaryOverride(header=None))
     assert spec["hostnames"] == ["beacon.localhost"]
     (rule,) = spec["rules"]
     weights = [(ref["name"], ref["weight"]) for ref in rule["backendRefs"]]
@@ -38,7 +40,7 @@ def test_the_weights_apply_to_requests_for_the_host_without_an_override() -> Non
 
 
 def test_the_header_takes_precedence_over_the_cookie() -> None:
-    assert override_rules(route(override=CanaryTesters(cookie="try"))) == [
+    assert override_rules(route(override=CanaryOverride(cookie="try"))) == [
         ("X-Canary", "always", "beacon-canary"),
         ("X-Canary", "never", "beacon-stable"),
         ("Cookie", r"(^|.*;\s*)try=always(;.*|$)", "beacon-canary"),

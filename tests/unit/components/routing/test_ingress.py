@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from components.routing import TrafficSplit
-from settings import CanaryTesters
+from settings import CanaryOverride
 from tests.unit.components.routing.splits import NGINX, routed, split
 
 
@@ -30,7 +30,7 @@ def test_the_canary_ingress_has_the_host_and_paths_of_stable() -> None:
 
 
 def test_the_weight_and_the_override_are_annotations() -> None:
-    override = CanaryTesters(header="X-Try", cookie="try")
+    override = CanaryOverride(header="X-Try", cookie="try")
     weight = {"canary": "true", "canary-weight": "10", "canary-weight-total": "100"}
     assert canary_annotations(split(override=override)) == {
         **weight,

@@ -3,7 +3,7 @@
 import pytest
 
 from components.routing import Backend, TrafficSplit
-from settings import CanaryTesters
+from settings import CanaryOverride
 from tests.unit.components.routing.splits import split
 
 
@@ -18,11 +18,11 @@ from tests.unit.components.routing.splits import split
 def test_an_invalid_split_is_refused(weights: list[int], error: str) -> None:
     backends = tuple(Backend("track", "service", 80, weight) for weight in weights)
     with pytest.raises(ValueError, match=error):
-        TrafficSplit("host", ("/",), backends, CanaryTesters())
+        TrafficSplit("host", ("/",), backends, CanaryOverride())
 
 
 def test_the_canary_override_is_active_while_a_canary_is_running() -> None:
-    assert split().active_override == CanaryTesters()
-    inactive = CanaryTesters(header=None, cookie=None)
+    assert split().active_override == CanaryOverride()
+    inactive = CanaryOverride(header=None, cookie=None)
     assert split(0, is_running=False).active_override == inactive
     assert split(None).active_override == inactive

@@ -15,7 +15,7 @@ def template(stack: Settings) -> WorkloadTemplate:
         "pods": stack.workload,
         "config": stack.config,
         "autoscaling": stack.autoscaling,
-        "disruption": stack.disruption,
+        "pod_disruption_budget": stack.pod_disruption_budget,
         "network": stack.network,
         "credentials": CredentialNames("beacon-token"),
     }

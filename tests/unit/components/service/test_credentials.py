@@ -6,12 +6,12 @@ import json
 from pydantic import SecretStr
 
 from components.service.credentials import Credentials
-from settings import ImageSettings, RegistryLogin
+from settings import ImageSettings, RegistryCredentials
 from tests.unit.harness import Registry, run
 
 PUBLIC = ImageSettings(registry="localhost:5000", repository="slipway/beacon")
-LOGIN = RegistryLogin.model_construct(username="robot", password=SecretStr("hidden"))
-PRIVATE = PUBLIC.model_copy(update={"login": LOGIN})
+LOGIN = RegistryCredentials.model_construct(username="robot", password=SecretStr("hidden"))
+PRIVATE = PUBLIC.model_copy(update={"credentials": LOGIN})
 
 
 def credentials(image: ImageSettings = PUBLIC, token: SecretStr | None = None) -> Registry:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from components.service.image import ContainerImage
-from settings import ImageSettings, RegistryLogin, ReleasedVersion
+from settings import ImageSettings, RegistryCredentials, ReleasedVersion
 from tests.unit.harness import DIGEST, Registry, run, value_of
 from tests.unit.stacks import DIGEST as PUBLISHED
 
@@ -75,8 +75,8 @@ def test_buildkit_can_cache_layers_in_the_registry() -> None:
 
 @both_builders
 def test_the_credentials_of_the_registry_are_passed_to_the_builder(builder: Builder) -> None:
-    login = RegistryLogin.model_construct(username="robot", password=SecretStr("hidden"))
-    image = built(builder=builder, login=login).one("Image")
+    login = RegistryCredentials.model_construct(username="robot", password=SecretStr("hidden"))
+    image = built(builder=builder, credentials=login).one("Image")
     if builder == "buildkit":
         assert image["registries"] == [
             {"address": "localhost:5000", "username": "robot", "password": "hidden"}

@@ -31,7 +31,7 @@ def test_no_api_server_token_is_mounted() -> None:
 
 
 def test_only_tmp_is_writable_and_its_size_is_limited() -> None:
-    spec = pod(temporaryStorage="32Mi")
+    spec = pod(ephemeralStorage="32Mi")
     mounts = spec["containers"][0]["volumeMounts"]
     writable = [mount["mountPath"] for mount in mounts if not mount.get("readOnly")]
     assert writable == ["/tmp"]  # noqa: S108
@@ -55,7 +55,7 @@ def test_the_limit_of_ephemeral_storage_includes_the_logs() -> None:
         "requests": {"cpu": "100m", "memory": "128Mi"},
         "limits": {"cpu": "1", "memory": "512Mi"},
     }
-    assert container(resources=resources, temporaryStorage="32Mi")["resources"] == {
+    assert container(resources=resources, ephemeralStorage="32Mi")["resources"] == {
         "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "32Mi"},
         "limits": {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "96Mi"},
     }
@@ -81,7 +81,7 @@ def test_probes_come_from_the_settings() -> None:
 
 def test_node_labels_are_required_or_preferred_by_node_affinity() -> None:
     labels = {"required": {"kubernetes.io/os": "linux"}, "preferred": {"disktype": "ssd"}}
-    affinity = pod(placement=labels)["affinity"]["nodeAffinity"]
+    affinity = pod(scheduling={"nodeAffinity": labels})["affinity"]["nodeAffinity"]
     (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     assert term["matchExpressions"] == [
         {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}
@@ -94,8 +94,8 @@ def test_node_labels_are_required_or_preferred_by_node_affinity() -> None:
 
 
 def test_topology_spread_counts_the_pods_of_one_version_and_track() -> None:
-    topology = {"spreadOver": ["kubernetes.io/hostname"], "whenUnsatisfiable": "DoNotSchedule"}
-    (constraint,) = pod(placement=topology)["topologySpreadConstraints"]
+    topology = {"topologyKeys": ["kubernetes.io/hostname"], "whenUnsatisfiable": "DoNotSchedule"}
+    (constraint,) = pod(scheduling={"topologySpread": topology})["topologySpreadConstraints"]
     assert constraint["topologyKey"] == "kubernetes.io/hostname"
     assert constraint["whenUnsatisfiable"] == "DoNotSchedule"
     assert constraint["maxSkew"] == 1
@@ -105,13 +105,18 @@ def test_topology_spread_counts_the_pods_of_one_version_and_track() -> None:
 
 def test_tolerations_come_from_the_settings() -> None:
     tolerations = [{"key": "node-role.kubernetes.io/edge", "operator": "Exists"}]
-    assert pod(placement={"tolerations": tolerations})["tolerations"] == [
+    assert pod(scheduling={"tolerations": tolerations})["tolerations"] == [
         {"key": "node-role.kubernetes.io/edge", "operator": "Exists", "effect": "NoSchedule"}
     ]
 
 
 def test_scheduling_can_be_unconstrained() -> None:
-    spec = pod(placement={"required": {}, "preferred": {}, "spreadOver": []})
+    spec = pod(
+        scheduling={
+            "nodeAffinity": {"required": {}, "preferred": {}},
+            "topologySpread": {"topologyKeys": []},
+        }
+    )
     assert spec["affinity"] == {"nodeAffinity": {}}
     assert spec["topologySpreadConstraints"] == []
     assert "tolerations" not in spec

@@ -101,8 +101,8 @@ def test_the_hpa_scales_by_all_metrics_of_the_settings() -> None:
         autoscaling={
             "targetCPU": 55,
             "targetMemory": 80,
-            "podMetrics": [{"name": "http_requests_in_flight", "average": 20}],
-            "scaleDownStabilizationSeconds": 90,
+            "podMetrics": [{"name": "http_requests_in_flight", "averageValue": 20}],
+            "scaleDownStabilizationWindowSeconds": 90,
         }
     ).one("HorizontalPodAutoscaler")["spec"]
     cpu, memory, pods = autoscaler["metrics"]
@@ -119,7 +119,7 @@ def test_the_hpa_scales_by_all_metrics_of_the_settings() -> None:
 
 
 def test_the_disruption_budget_does_not_protect_unhealthy_pods() -> None:
-    spec = workload(disruption={"maxUnavailable": 2}).one("PodDisruptionBudget")["spec"]
+    spec = workload(podDisruptionBudget={"maxUnavailable": 2}).one("PodDisruptionBudget")["spec"]
     assert spec["maxUnavailable"] == 2
     assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 

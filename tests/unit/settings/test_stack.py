@@ -15,7 +15,7 @@ from settings import Settings, SettingsError, from_pulumi, load
 from tests.unit.harness import Registry
 from tests.unit.stacks import CANARY, DIGEST, SMALLEST, changed, settings
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 STACKS = sorted(path.name.split(".")[1] for path in PROJECT.glob("Pulumi.*.yaml"))
 SCHEMA = Settings.model_json_schema()
 
@@ -43,7 +43,7 @@ def refused(folder: Path, sections: dict[str, Any], built: Path | None = None) -
     """The problems of a stack file with these sections, one per line."""
     with pytest.raises(SettingsError) as error:
         load(stack_file(folder, sections), built)
-    return list(error.value.problems)
+    return list(error.value.errors)
 
 
 def nested(key: Key, value: object) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def test_a_port_that_there_cannot_be_is_refused(tmp_path: Path, port: int) -> No
 def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
     sections = {name: value for name, value in SMALLEST.items() if name != section}
     (line,) = refused(tmp_path, sections)
-    assert line.startswith(f"slipway:{section} is missing: use a section of ")
+    assert line.startswith(f"slipway:{section} is missing: use a mapping with the keys ")
 
 
 @pytest.mark.parametrize(
@@ -193,11 +193,11 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
         ),
         (
             {"workload": {"resources": {"limits": {"cpu": "1", "memory": "3Gi"}}}},
-            'workload.resources.limits.memory is "3Gi": use at most namespace.limits.max.memory',
+            'workload.resources.limits.memory is "3Gi": use at most namespace.limitRange.max',
         ),
         (
             {"workload": {"rollout": {"maxSurge": 0, "maxUnavailable": "0%"}}},
-            "workload.rollout.maxSurge is 0: use at least 1, for maxUnavailable is 0",
+            "workload.rollout.maxSurge is 0: use at least 1 if maxUnavailable is 0",
         ),
         (
             {"workload": {"rollout": {"minReadySeconds": 300}}},
@@ -205,38 +205,38 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
         ),
         (
             {"workload": {"terminationGracePeriodSeconds": 25}},
-            "workload.terminationGracePeriodSeconds is 25: use more than the 25 s of config.drain",
+            "workload.terminationGracePeriodSeconds is 25: use more than config.drain plus",
         ),
         (
-            {"disruption": {"maxUnavailable": 3}},
-            "disruption.maxUnavailable is 3: use fewer than the 3 pods that a track has at least",
+            {"podDisruptionBudget": {"maxUnavailable": 3}},
+            "podDisruptionBudget.maxUnavailable is 3: use less than the minimum number of",
         ),
         (
-            {"disruption": {"maxUnavailable": "0%"}},
-            'disruption.maxUnavailable is "0%": use at least 1, or no node can drain',
+            {"podDisruptionBudget": {"maxUnavailable": "0%"}},
+            'podDisruptionBudget.maxUnavailable is "0%": use at least 1, or no node can be drained',
         ),
         (
-            {"namespace": {"quota": {"requests": {"cpu": "2", "memory": "13Gi"}}}},
-            'namespace.quota.requests.cpu is "2": use at least 2.2, which the 11 pods of a full',
+            {"namespace": {"resourceQuota": {"requests": {"cpu": "2", "memory": "13Gi"}}}},
+            'namespace.resourceQuota.requests.cpu is "2": use at least 2.2, for the 11 pods of',
         ),
         (
             {
                 "namespace": {
-                    "quota": {
+                    "resourceQuota": {
                         "requests": {"cpu": "10", "memory": "5Gi"},
                         "limits": {"cpu": "25", "memory": "5Gi"},
                     }
                 }
             },
-            'namespace.quota.limits.memory is "5Gi": use at least 5632Mi, which the 11 pods of',
+            'namespace.resourceQuota.limits.memory is "5Gi": use at least 5632Mi, for the 11 pods',
         ),
         (
             {"autoscaling": {"maxReplicas": 60}},
-            "namespace.quota.pods is 50: use at least 61, which the 61 pods of a full rollout need",
+            "namespace.resourceQuota.pods is 50: use at least 61, for the 61 pods of a rollout",
         ),
         (
-            {"namespace": {"quota": {"limits": {"memory": "14Gi", "cpu": "3"}}}},
-            'namespace.quota.requests.cpu is "10": use at most limits.cpu, which is 3',
+            {"namespace": {"resourceQuota": {"limits": {"memory": "14Gi", "cpu": "3"}}}},
+            'namespace.resourceQuota.requests.cpu is "10": use at most limits.cpu, which is 3',
         ),
         (
             {"observability": {"mode": "bundled"}, "network": {"monitoringNamespace": "ingress"}},
@@ -257,15 +257,15 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
         ({"service": {"adminPort": 8080}}, "service.adminPort is 8080: use another port than"),
         (
             {"service": {"port": 6060}, "config": {"profiling": True}},
-            "service.port is 6060: use another port, or config.profiling false: pprof is served on",
+            "service.port is 6060: use another port than pprof's, or config.profiling false",
         ),
         (
             {"service": {"adminPort": 6060}, "config": {"profiling": True}},
-            "service.adminPort is 6060: use another port, or config.profiling false",
+            "service.adminPort is 6060: use another port than pprof's, or config.profiling false",
         ),
         (
             {"release": {"strategy": "rolling", "canary": CANARY["canary"]}},
-            'release.strategy is "rolling": use "canary", or leave release.canary out',
+            'release.strategy is "rolling": use "canary", or remove release.canary',
         ),
         (
             {"release": changed(CANARY, {"canary": {"version": "1.0.0"}})},
@@ -281,11 +281,11 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
         ),
         (
             {"routing": {"gateway": {"name": "public"}}},
-            'routing.backend is "ingress": use "gateway", or leave routing.gateway out',
+            'routing.backend is "ingress": use "gateway", or remove routing.gateway',
         ),
         (
             {"routing": {"backend": "gateway", "ingress": {}}},
-            'routing.backend is "gateway": use "ingress", or leave routing.ingress out',
+            'routing.backend is "gateway": use "ingress", or remove routing.ingress',
         ),
         (
             {"config": {"faults": {"latencyJitter": "1s"}}},
@@ -293,7 +293,7 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
         ),
         (
             {"config": {"faults": {"latency": "5s"}, "timeouts": {"write": "5s"}}},
-            'config.faults.latency is "5s": use with its jitter less than timeouts.write',
+            'config.faults.latency is "5s": use less, including its jitter, than timeouts.write',
         ),
         (
             {"config": {"timeouts": {"readHeader": "16s"}}},
@@ -305,7 +305,7 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
         ),
         (
             {"slo": {"availability": 99.5}},
-            'observability.mode is "off": use "bundled" or "operator", for slo is set',
+            'observability.mode is "off": use "bundled" or "operator": slo is set',
         ),
         (
             {
@@ -313,15 +313,15 @@ def test_a_missing_section_is_named(tmp_path: Path, section: str) -> None:
                 "service": {"metrics": False},
                 "slo": {"availability": 99.5},
             },
-            "service.metrics is false: use true, for slo is set: without metrics there is nothing",
+            "service.metrics is false: use true: slo is set and needs metrics",
         ),
         (
             {"observability": {"mode": "bundled", "metrics": {"retentionDays": 29}}},
-            "observability.metrics.retentionDays is 29: use at least the 30 days of slo.windowDays",
+            "observability.metrics.retentionDays is 29: use at least slo.windowDays, which is 30",
         ),
         (
             {"observability": {"mode": "bundled", "logs": {"retentionDays": 0}}},
-            "observability.logs.retentionDays is 0: use a whole number from 1 to 3650",
+            "observability.logs.retentionDays is 0: use an integer from 1 to 3650",
         ),
         (
             {"observability": {"mode": "builtin"}},
@@ -358,7 +358,7 @@ def test_a_stack_takes_over_no_namespace_of_the_clusters_own(
     key = {"namespace": "name", "network": "monitoringNamespace", "observability": "nodeNamespace"}
     changes = changed({"observability": {"mode": "bundled"}}, {section: {key[section]: name}})
     (line,) = refused(tmp_path, changed(SMALLEST, changes))
-    assert line.startswith(f'slipway:{section}.{key[section]} is "{name}": use a namespace of its')
+    assert line.startswith(f'slipway:{section}.{key[section]} is "{name}": use a namespace of the')
 
 
 @pytest.mark.parametrize("mode", ["operator", "off"])
@@ -412,7 +412,7 @@ def test_a_version_without_a_digest_is_the_one_that_the_tree_builds(
         tmp_path, changed(SMALLEST, {"release": {"stable": {"version": "0.9.0"}}}), version_file
     )
     assert line.startswith(
-        'slipway:release.stable.version is "0.9.0": use 1.0.0, which app/VERSION names, or put'
+        'slipway:release.stable.version is "0.9.0": use 1.0.0 as in app/VERSION, or add'
     )
 
 

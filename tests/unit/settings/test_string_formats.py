@@ -1,4 +1,4 @@
-"""Text of a certain form, and the numbers that it stands for."""
+"""String formats, quantities, durations and IntOrPercent."""
 
 from decimal import Decimal
 from typing import Annotated, Any
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from schemas import values
+from settings import quantities, string_formats
 
 
 def accepts(kind: Any, value: object) -> bool:
@@ -20,41 +20,49 @@ def accepts(kind: Any, value: object) -> bool:
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
     [
-        (values.DnsLabel, ["a", "a-1", "a" * 63], ["", "A", "-a", "a-", "a.b", "a" * 64, "a\n"]),
-        (values.ServiceName, ["beacon", "b1"], ["1b", "b" * 51, "b_c"]),
         (
-            values.HostName,
+            string_formats.DnsLabel,
+            ["a", "a-1", "a" * 63],
+            ["", "A", "-a", "a-", "a.b", "a" * 64, "a\n"],
+        ),
+        (string_formats.ServiceName, ["beacon", "b1"], ["1b", "b" * 51, "b_c"]),
+        (
+            string_formats.HostName,
             ["a.b", "localhost", "a-b.c"],
             ["a..b", ".a", "a.", "*.a", "10.0.0.1", f"{'a' * 64}.b"],
         ),
-        (values.UrlPath, ["/", "/a/b-c"], ["", "a", "/a b", "/?q"]),
+        (string_formats.UrlPath, ["/", "/a/b-c"], ["", "a", "/a b", "/?q"]),
         (
-            values.Registry,
+            string_formats.Registry,
             ["ghcr.io", "localhost:5000", "10.0.0.1:5000"],
             ["http://a", "a/b", "a:", "a:70000"],
         ),
         (
-            values.Url,
+            string_formats.Url,
             ["http://a", "https://a.b:8443/c%20d?e=f", "http://[::1]:80/", "http://a?b"],
             [
                 *("a", "ftp://a", "http://", "http:///a", "http://:80", "http://a:70000"),
                 *("http://a b", "http://u:p@a", "http://u@a", "http://a/%zz", "http://[::1::1]"),
             ],
         ),
-        (values.Repository, ["a", "a/b", "a-b/c_d"], ["/a", "a/", "A", "a:b", "a@b", ""]),
+        (string_formats.Repository, ["a", "a/b", "a-b/c_d"], ["/a", "a/", "A", "a:b", "a@b", ""]),
         (
-            values.Version,
+            string_formats.Version,
             ["1.0.0", "0.0.1-rc.1", "10.20.30"],
             ["1.0", "v1.0.0", "01.0.0", "1.0.0+b", "1.0.0-", "latest"],
         ),
-        (values.Digest, [f"sha256:{'0' * 64}"], ["sha256:0", f"sha512:{'0' * 64}", "0" * 64]),
-        (values.Cpu, ["1", "500m", "0.5", "1m"], ["0", "0m", "-1", "1Gi", "", "0.0001", 1]),
-        (values.Memory, ["512Mi", "1G", "0.5Gi"], ["256m", "512", "0Mi", "1gi", "-1Mi"]),
-        (values.LabelKey, ["disktype", "kubernetes.io/os"], ["", "a b", "/os", "a/b/c"]),
-        (values.LabelValue, ["", "ssd", "a.b_c-d"], ["-a", "a b", "a" * 64]),
-        (values.CountOrShare, [0, 1, "25%", "100%"], [-1, True, "25", "101%", 1.5, "x%"]),
         (
-            Annotated[str, values.duration("1s", "1m")],
+            string_formats.Digest,
+            [f"sha256:{'0' * 64}"],
+            ["sha256:0", f"sha512:{'0' * 64}", "0" * 64],
+        ),
+        (quantities.Cpu, ["1", "500m", "0.5", "1m"], ["0", "0m", "-1", "1Gi", "", "0.0001", 1]),
+        (quantities.Memory, ["512Mi", "1G", "0.5Gi"], ["256m", "512", "0Mi", "1gi", "-1Mi"]),
+        (string_formats.LabelKey, ["disktype", "kubernetes.io/os"], ["", "a b", "/os", "a/b/c"]),
+        (string_formats.LabelValue, ["", "ssd", "a.b_c-d"], ["-a", "a b", "a" * 64]),
+        (quantities.IntOrPercent, [0, 1, "25%", "100%"], [-1, True, "25", "101%", 1.5, "x%"]),
+        (
+            Annotated[str, quantities.duration_format("1s", "1m")],
             ["1s", "1m", "59.5s", "30s500ms"],
             ["0s", "61s", "1", "1d", ""],
         ),
@@ -79,20 +87,24 @@ def test_a_form_accepts_what_it_says_and_nothing_else(
     ],
 )
 def test_a_quantity_is_a_number(quantity: str, number: Decimal) -> None:
-    assert values.amount(quantity) == number
+    assert quantities.parse_quantity(quantity) == number
 
 
 def test_quantities_of_different_units_are_compared_by_their_number() -> None:
-    assert values.amount("1Gi") > values.amount("1G") > values.amount("900Mi")
+    assert (
+        quantities.parse_quantity("1Gi")
+        > quantities.parse_quantity("1G")
+        > quantities.parse_quantity("900Mi")
+    )
 
 
 @pytest.mark.parametrize(
     ("duration", "seconds"), [("0s", 0), ("1m30s", 90), ("1h", 3600), ("250ms", 0.25)]
 )
 def test_a_duration_is_a_number_of_seconds(duration: str, seconds: float) -> None:
-    assert values.seconds(duration) == pytest.approx(seconds)
+    assert quantities.duration_seconds(duration) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(("value", "pods"), [(1, 1), ("25%", 3), ("0%", 0), ("100%", 10)])
 def test_a_share_of_pods_is_rounded_up(value: int | str, pods: int) -> None:
-    assert values.count(value, 10) == pods
+    assert quantities.scaled_value(value, 10) == pods

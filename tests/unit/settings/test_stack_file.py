@@ -7,9 +7,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from schemas.problems import SettingsError
-from schemas.stack_file import SCHEMA, path_of, read, schema_of, stack_of
-from settings import PROJECT, Settings
+from settings import Settings, SettingsError
+from settings.schema import SCHEMA_FILE, stack_file_schema
+from settings.stack_file import path_of, read, stack_of
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -24,26 +24,26 @@ def test_the_sections_of_the_project_are_read_and_those_of_providers_are_not(
     tmp_path: Path,
 ) -> None:
     text = "config:\n  slipway:service: {port: 8080}\n  kubernetes:context: here\n"
-    assert read(written(tmp_path, text), PROJECT) == {"service": {"port": 8080}}
+    assert read(written(tmp_path, text)) == {"service": {"port": 8080}}
 
 
 def test_what_pulumi_writes_beside_the_config_is_accepted(tmp_path: Path) -> None:
     text = "encryptionsalt: v1:abc\nsecretsprovider: passphrase\nconfig: {}\n"
-    assert read(written(tmp_path, text), PROJECT) == {}
+    assert read(written(tmp_path, text)) == {}
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("config: [", "line 1, column 10 is not YAML: "),
-        ("config:\n  a: 1\n a: 2\n", "line 3, column 2 is not YAML: "),
-        ("config:\n\tslipway:a: 1\n", "line 2, column 1 is not YAML: "),
-        ("config: {slipway:a: 1, slipway:a: 2}", "line 1, column 24 is not YAML: "),
+        ("config: [", "line 1, column 10 is not valid YAML: "),
+        ("config:\n  a: 1\n a: 2\n", "line 3, column 2 is not valid YAML: "),
+        ("config:\n\tslipway:a: 1\n", "line 2, column 1 is not valid YAML: "),
+        ("config: {slipway:a: 1, slipway:a: 2}", "line 1, column 24 is not valid YAML: "),
         ("<<<<<<< HEAD\nconfig: {}\n", "line 1 is a merge conflict: resolve it"),
         ("config: {}\n=======\n", "line 2 is a merge conflict: resolve it"),
-        ("- a\n", "it is not a mapping: its keys stand under `config:`"),
-        ("", "it is not a mapping: its keys stand under `config:`"),
-        ("config: [a]\n", "config is not a mapping: its keys are like slipway:service"),
+        ("- a\n", "it is not a mapping: use a mapping with the key config"),
+        ("", "it is not a mapping: use a mapping with the key config"),
+        ("config: [a]\n", "config is not a mapping: use keys like slipway:service"),
         ("confg: {}\n", "confg is not a key: did you mean config?"),
         ("config: {routing: {}}\n", "routing is not a key: use slipway:routing, or the namespace"),
     ],
@@ -52,50 +52,50 @@ def test_a_file_that_is_no_stack_file_is_refused_by_place_and_reason(
     tmp_path: Path, text: str, says: str
 ) -> None:
     with pytest.raises(SettingsError) as error:
-        read(written(tmp_path, text), PROJECT)
-    (problem,) = error.value.problems
+        read(written(tmp_path, text))
+    (problem,) = error.value.errors
     assert problem.startswith(says)
-    assert str(error.value).startswith("Pulumi.test.yaml has a problem:\n  ")
+    assert str(error.value).startswith("Pulumi.test.yaml has an error:\n  ")
 
 
 def test_a_missing_file_is_answered_with_those_that_are_there(tmp_path: Path) -> None:
     written(tmp_path, "config: {}")
-    with pytest.raises(SettingsError, match=r"no such file: there are Pulumi\.test\.yaml"):
-        read(tmp_path / "Pulumi.prd.yaml", PROJECT)
+    with pytest.raises(SettingsError, match=r"it does not exist: use Pulumi\.test\.yaml"):
+        read(tmp_path / "Pulumi.prd.yaml")
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.test.yaml"
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match="it cannot be read: "):
-        read(file, PROJECT)
+        read(file)
 
 
 def test_words_that_other_yaml_takes_for_booleans_stay_words(tmp_path: Path) -> None:
     file = written(tmp_path, "config:\n  slipway:service: {name: yes, port: on}\n")
-    assert read(file, PROJECT) == {"service": {"name": "yes", "port": "on"}}
+    assert read(file) == {"service": {"name": "yes", "port": "on"}}
 
 
 def test_keys_that_yaml_takes_for_something_else_are_text(tmp_path: Path) -> None:
     file = written(tmp_path, "config:\n  slipway:service: {8080: a, true: b, null: [{1.5: c}]}\n")
-    assert read(file, PROJECT) == {"service": {"8080": "a", "true": "b", "null": [{"1.5": "c"}]}}
+    assert read(file) == {"service": {"8080": "a", "true": "b", "null": [{"1.5": "c"}]}}
 
 
 def test_the_schema_for_editors_is_that_of_the_settings() -> None:
-    expected = schema_of(Settings, PROJECT)
-    assert json.loads(SCHEMA.read_text()) == expected, "run `python -m settings`"
+    expected = stack_file_schema(Settings)
+    assert json.loads(SCHEMA_FILE.read_text()) == expected, "run `python -m settings`"
 
 
 @pytest.mark.parametrize("file", sorted(CHECKOUT.glob("Pulumi.*.yaml")), ids=lambda one: one.name)
 def test_every_stack_file_names_the_schema_for_editors(file: Path) -> None:
     first = file.read_text().splitlines()[0]
-    assert first == f"# yaml-language-server: $schema={SCHEMA.relative_to(CHECKOUT)}"
+    assert first == f"# yaml-language-server: $schema={SCHEMA_FILE.relative_to(CHECKOUT)}"
 
 
 @pytest.fixture(scope="module")
 def editor() -> Draft202012Validator:
     """Checks a document as an editor does."""
-    schema = json.loads(SCHEMA.read_text())
+    schema = json.loads(SCHEMA_FILE.read_text())
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 
