@@ -181,8 +181,8 @@ test-cluster: $(DEV) ## Run the tests on a running node
 	@$(PY) -m tests.ground
 	@$(PY) -m pytest tests/cluster $(BESIDE) $(ARGS)
 
-lint: $(DEV) ## Check style and types
-	@$(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/pyright
+lint: $(DEV) ## Check style, imports between folders, and types
+	@$(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet . && $(VENV)/bin/lint-imports --no-logo --no-cache && $(VENV)/bin/pyright
 
 format: $(DEV) ## Put the code in the project's style
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .

@@ -23,13 +23,16 @@ cluster = Provider(
     enable_server_side_apply=True,
     enable_config_map_mutable=True,
     enable_secret_mutable=True,
-    # An update that was cut off is simply run again: what it made already is adopted.
+    # After an interrupted update, the next one adopts the objects that already exist.
     upsert_existing_objects=True,
 )
 
 namespace = Namespace(
     settings.namespace.name,
-    {"quota": settings.namespace.resource_quota, "limits": settings.namespace.limit_range},
+    {
+        "resource_quota": settings.namespace.resource_quota,
+        "limit_range": settings.namespace.limit_range,
+    },
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )
 inside = pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace])

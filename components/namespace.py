@@ -20,9 +20,9 @@ PodSecurity = Literal["restricted", "privileged"]
 class NamespaceArgs(TypedDict):
     """Arguments of :class:`Namespace`."""
 
-    quota: NotRequired[ResourceQuotaSettings | None]
+    resource_quota: NotRequired[ResourceQuotaSettings | None]
     """Resource quota. Default: 50 pods of the default size. ``None``: unlimited."""
-    limits: NotRequired[LimitRangeSettings | None]
+    limit_range: NotRequired[LimitRangeSettings | None]
     """Defaults and maximum of a container. ``None``: no limit range."""
     pod_security: NotRequired[PodSecurity]
     """Pod Security Standard that is enforced. Default ``restricted``."""
@@ -49,14 +49,14 @@ class Namespace(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
-        if quota := args.get("quota", ResourceQuotaSettings()):
+        if quota := args.get("resource_quota", ResourceQuotaSettings()):
             ResourceQuota(
                 f"{name}-quota",
                 metadata={"name": "quota", "namespace": name, "labels": identity.labels},
                 spec={"hard": _hard_limits(quota)},
                 opts=inside,
             )
-        if limits := args.get("limits", LimitRangeSettings()):
+        if limits := args.get("limit_range", LimitRangeSettings()):
             LimitRange(
                 f"{name}-limits",
                 metadata={"name": "limits", "namespace": name, "labels": identity.labels},

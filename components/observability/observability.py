@@ -77,12 +77,12 @@ class Observability(pulumi.ComponentResource):
         namespaces = [
             Namespace(
                 namespace,
-                {"quota": None, "limits": None},
+                {"resource_quota": None, "limit_range": None},
                 opts=pulumi.ResourceOptions(parent=self),
             ),
             Namespace(
                 settings.observability.node_namespace,
-                {"quota": None, "limits": None, "pod_security": "privileged"},
+                {"resource_quota": None, "limit_range": None, "pod_security": "privileged"},
                 opts=pulumi.ResourceOptions(parent=self),
             ),
         ]

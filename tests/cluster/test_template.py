@@ -12,7 +12,7 @@ from tests.cluster.project import CHECKOUT
 from tests.cluster.pulumi_cli import PulumiCli
 from tests.unit.commands.repository import Repository
 
-NEEDS_NO_GIT = ("test_structure.py", "test_render.py", "test_program.py")
+NEEDS_NO_GIT = ("test_render.py", "test_program.py")
 
 
 @pytest.fixture(scope="module")

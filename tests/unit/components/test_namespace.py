@@ -30,7 +30,9 @@ def test_the_resource_quota_comes_from_the_settings_and_forbids_external_service
         requests=ResourceList(cpu="1", memory="1Gi"),
         limits=ResourceList(cpu="2", memory="2Gi"),
     )
-    hard = run(lambda: Namespace("home", {"quota": quota})).one("ResourceQuota")["spec"]["hard"]
+    hard = run(lambda: Namespace("home", {"resource_quota": quota})).one("ResourceQuota")["spec"][
+        "hard"
+    ]
     assert hard == {
         "pods": "7",
         "requests.cpu": "1",
@@ -44,7 +46,9 @@ def test_the_resource_quota_comes_from_the_settings_and_forbids_external_service
 
 def test_the_limit_range_comes_from_the_settings() -> None:
     limits = LimitRangeSettings(default=ResourceList(cpu="300m", memory="128Mi"))
-    (item,) = run(lambda: Namespace("home", {"limits": limits})).one("LimitRange")["spec"]["limits"]
+    (item,) = run(lambda: Namespace("home", {"limit_range": limits})).one("LimitRange")["spec"][
+        "limits"
+    ]
     assert item == {
         "type": "Container",
         "default": {"cpu": "300m", "memory": "128Mi"},
@@ -63,5 +67,5 @@ def test_all_objects_are_created_in_the_namespace_and_after_it() -> None:
 
 
 def test_quota_and_limit_range_can_be_omitted() -> None:
-    registry = run(lambda: Namespace("home", {"quota": None, "limits": None}))
+    registry = run(lambda: Namespace("home", {"resource_quota": None, "limit_range": None}))
     assert registry.of_kind("ResourceQuota") == registry.of_kind("LimitRange") == []
