@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from settings import ResourceList, format_mebibytes, parse_quantity
+from settings import ResourceList, ResourceRequirements, format_mebibytes, parse_quantity
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
@@ -25,25 +25,25 @@ _LOG_BYTES = 64 * 2**20
 
 
 def resource_requirements(
-    requests: ResourceList, limits: ResourceList, storage: Decimal
+    resources: ResourceRequirements, storage: Decimal
 ) -> "ResourceRequirementsArgsDict":
-    """Resource requests and limits of a container that writes ``storage`` bytes of files."""
+    """Return requests and limits of a container that writes ``storage`` bytes of files."""
 
-    def resources(compute: ResourceList, storage: Decimal) -> dict[str, str]:
+    def with_storage(resource_list: ResourceList, storage: Decimal) -> dict[str, str]:
         return {
-            "cpu": compute.cpu,
-            "memory": compute.memory,
+            "cpu": resource_list.cpu,
+            "memory": resource_list.memory,
             "ephemeral-storage": format_mebibytes(storage),
         }
 
     return {
-        "requests": resources(requests, storage),
-        "limits": resources(limits, storage + _LOG_BYTES),
+        "requests": with_storage(resources.requests, storage),
+        "limits": with_storage(resources.limits, storage + _LOG_BYTES),
     }
 
 
 def go_environment(limits: ResourceList) -> "list[EnvVarArgsDict]":
-    """Environment variables that keep the Go runtime within the container's limits."""
+    """Return environment variables that keep the Go runtime within the container's limits."""
     memory = int(parse_quantity(limits.memory)) * _GOMEMLIMIT_PERCENT // 100
     return [
         # The kubelet rounds up to whole cores.

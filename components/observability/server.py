@@ -262,9 +262,7 @@ class Server(pulumi.ComponentResource):
                 for name, port in about.ports.items()
             ],
             "env": self._environment(),
-            "resources": resource_requirements(
-                about.resources.requests, about.resources.limits, _TMP_BYTES
-            ),
+            "resources": resource_requirements(about.resources, _TMP_BYTES),
             "startup_probe": _probe(about.ready, period=1, failures=_STARTS_WITHIN),
             "readiness_probe": _probe(about.ready, period=5),
             "liveness_probe": _probe(about.alive, period=10, failures=6),

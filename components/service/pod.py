@@ -53,7 +53,7 @@ def pod_spec(
         },
         "termination_grace_period_seconds": pods.termination_grace_period_seconds,
         "affinity": _affinity(scheduling),
-        "topology_spread_constraints": _spread(scheduling, identity.selector),
+        "topology_spread_constraints": _topology_spread(scheduling, identity.selector),
         "tolerations": _tolerations(scheduling) or None,
         "containers": [_container(identity, image, service, pods)],
         "volumes": [
@@ -70,7 +70,6 @@ def pod_spec(
 def _container(
     identity: Identity, image: pulumi.Input[str], service: Service, pods: WorkloadSettings
 ) -> "ContainerArgsDict":
-    resources = pods.resources
     return {
         "name": service.name,
         "image": image,
@@ -79,10 +78,8 @@ def _container(
             {"name": "http", "container_port": service.port, "protocol": "TCP"},
             {"name": "admin", "container_port": service.admin_port, "protocol": "TCP"},
         ],
-        "env": _environment(identity, resources.limits),
-        "resources": resource_requirements(
-            resources.requests, resources.limits, parse_quantity(pods.ephemeral_storage)
-        ),
+        "env": _environment(identity, pods.resources.limits),
+        "resources": resource_requirements(pods.resources, parse_quantity(pods.ephemeral_storage)),
         "startup_probe": _probe(pods.probes.startup),
         "liveness_probe": _probe(pods.probes.liveness),
         "readiness_probe": _probe(pods.probes.readiness),
@@ -120,10 +117,8 @@ def _probe(probe: Probe) -> "ProbeArgsDict":
 
 
 def _affinity(scheduling: Scheduling) -> "AffinityArgsDict":
-    required, preferred = (
-        _requirements(scheduling.node_affinity.required),
-        _requirements(scheduling.node_affinity.preferred),
-    )
+    required = _requirements(scheduling.node_affinity.required)
+    preferred = _requirements(scheduling.node_affinity.preferred)
     return {
         "node_affinity": {
             "required_during_scheduling_ignored_during_execution": {
@@ -156,7 +151,9 @@ def _tolerations(scheduling: Scheduling) -> "list[TolerationArgsDict]":
     ]
 
 
-def _spread(scheduling: Scheduling, selector: Labels) -> "list[TopologySpreadConstraintArgsDict]":
+def _topology_spread(
+    scheduling: Scheduling, selector: Labels
+) -> "list[TopologySpreadConstraintArgsDict]":
     return [
         {
             "max_skew": 1,
