@@ -1,4 +1,4 @@
-"""The whole program on a stack: what there is, in which order, and how bad settings end it."""
+"""The whole program: its resources, their dependencies and invalid settings."""
 
 import runpy
 from collections.abc import Callable, Iterator
@@ -24,10 +24,10 @@ Program = Callable[..., Registry]
 
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
-    """``__main__.py``, run on the smallest stack with changes."""
+    """Runs ``__main__.py`` with the smallest stack settings and changes."""
     monkeypatch.chdir(PROJECT)
 
-    def run_it(**changes: Any) -> Registry:
+    def run_program(**changes: Any) -> Registry:
         sections = changed(changed(SMALLEST, UNPINNED), changes)
         set_all_config(*engine_config(sections))
 
@@ -36,18 +36,18 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
 
         return run(main)
 
-    yield run_it
+    yield run_program
     set_all_config({}, [])
 
 
-def test_one_version_is_built_and_runs_behind_the_proxy(program: Program) -> None:
+def test_a_version_is_built_deployed_and_routed(program: Program) -> None:
     registry = program()
     assert registry.one("Image")["tags"] == [f"localhost:5000/slipway/beacon:{VERSION}"]
     assert registry.named("Deployment") == {"beacon-stable"}
     assert registry.named("Ingress") == {"beacon"}
 
 
-def test_a_canary_is_built_while_stable_stays_what_was_published(program: Program) -> None:
+def test_a_canary_is_built_and_stable_keeps_its_published_digest(program: Program) -> None:
     canary = changed(CANARY, {"canary": {"version": VERSION}, "stable": {"version": "0.9.0"}})
     registry = program(release=canary)
     assert registry.one("Image")["tags"] == [f"localhost:5000/slipway/beacon:{VERSION}"]
@@ -57,7 +57,7 @@ def test_a_canary_is_built_while_stable_stays_what_was_published(program: Progra
     assert container["image"].endswith(f":0.9.0@{DIGEST}")
 
 
-def test_the_gateway_serves_the_same_service(program: Program) -> None:
+def test_the_gateway_back_end_creates_a_route_instead_of_an_ingress(program: Program) -> None:
     registry = program(routing={"backend": "gateway"})
     assert registry.of_kind("Ingress") == []
     assert registry.named("HTTPRoute") == {"beacon"}
@@ -67,27 +67,27 @@ def test_the_gateway_serves_the_same_service(program: Program) -> None:
     ("backend", "kind", "name"),
     [("ingress", "Ingress", "beacon-canary"), ("gateway", "HTTPRoute", "beacon")],
 )
-def test_requests_move_only_after_every_version_is_up(
+def test_routing_depends_on_the_workloads_of_all_tracks(
     program: Program, backend: str, kind: str, name: str
 ) -> None:
     pinned = changed(CANARY, {"canary": {"digest": DIGEST}})
     registry = program(release=pinned, routing={"backend": backend})
-    needed = registry.dependencies_of(registry.urn_of(kind, name))
+    dependencies = registry.dependencies_of(registry.urn_of(kind, name))
     for track in ("stable", "canary"):
-        assert registry.urn_of("Deployment", f"beacon-{track}") in needed
-        assert registry.urn_of("Service", f"beacon-{track}") in needed
+        assert registry.urn_of("Deployment", f"beacon-{track}") in dependencies
+        assert registry.urn_of("Service", f"beacon-{track}") in dependencies
 
 
-def test_what_watches_the_service_never_delays_its_first_request(program: Program) -> None:
+def test_observability_depends_on_routing_and_not_the_reverse(program: Program) -> None:
     registry = program(observability={"mode": "bundled"})
     for kind, name in (("StatefulSet", "loki"), ("DaemonSet", "node-exporter")):
-        needed = registry.dependencies_of(registry.urn_of(kind, name))
-        assert registry.urn_of("Ingress", "beacon") in needed
-    served = registry.dependencies_of(registry.urn_of("Ingress", "beacon"))
-    assert registry.urn_of("Namespace", "monitoring") not in served
+        dependencies = registry.dependencies_of(registry.urn_of(kind, name))
+        assert registry.urn_of("Ingress", "beacon") in dependencies
+    routing = registry.dependencies_of(registry.urn_of("Ingress", "beacon"))
+    assert registry.urn_of("Namespace", "monitoring") not in routing
 
 
-def test_the_service_traces_where_something_receives_it(program: Program) -> None:
+def test_tracing_is_enabled_with_a_trace_receiver(program: Program) -> None:
     def config(mode: str) -> str:
         registry = program(observability={"mode": mode})
         return registry.one("ConfigMap", "beacon-stable")["data"]["config.yaml"]
@@ -96,15 +96,15 @@ def test_the_service_traces_where_something_receives_it(program: Program) -> Non
     assert "endpoint: ''" in config("off")
 
 
-def test_nothing_is_put_into_a_namespace_that_is_not_ready(program: Program) -> None:
+def test_objects_depend_on_the_namespace_and_its_quota(program: Program) -> None:
     registry = program()
     for kind, name in (("Deployment", "beacon-stable"), ("Secret", "beacon-token")):
-        needed = registry.dependencies_of(registry.urn_of(kind, name))
-        assert registry.urn_of("Namespace", "beacon-test") in needed
-        assert registry.urn_of("ResourceQuota", "quota") in needed
+        dependencies = registry.dependencies_of(registry.urn_of(kind, name))
+        assert registry.urn_of("Namespace", "beacon-test") in dependencies
+        assert registry.urn_of("ResourceQuota", "quota") in dependencies
 
 
-def test_the_cluster_is_the_settings_context_and_objects_are_applied_by_the_server(
+def test_the_provider_uses_the_context_of_the_settings_and_server_side_apply(
     program: Program,
 ) -> None:
     provider = program(cluster={"context": "prod"}).of_kind("kubernetes")[0].inputs
@@ -113,7 +113,7 @@ def test_the_cluster_is_the_settings_context_and_objects_are_applied_by_the_serv
     assert provider["enableConfigMapMutable"] == "true"
 
 
-def test_bad_settings_end_the_program_before_anything_is_registered(program: Program) -> None:
+def test_invalid_settings_stop_the_program_before_it_registers_a_resource(program: Program) -> None:
     registered: list[Registry] = []
     with pytest.raises(pulumi.RunError) as stopped:
         registered.append(program(autoscaling={"minReplicas": 50}))
@@ -130,15 +130,15 @@ def test_every_component_registers_its_outputs_once(program: Program) -> None:
     assert sorted(registry.registered_outputs) == sorted(components)
 
 
-def test_every_section_of_the_settings_is_declared_to_the_cli() -> None:
+def test_pulumi_yaml_declares_all_sections() -> None:
     config = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
-    # A project made of this one by `pulumi new` is told where it comes from.
+    # `pulumi new` adds a tag with the template.
     declared = {name: one for name, one in config.items() if name != "pulumi:tags"}
     expected = {
         field.alias: {
             "type": "object",
             "description": ((field.annotation and field.annotation.__doc__) or "").split("\n")[0],
-            # What a section must hold, the settings say themselves, and by key.
+            # Required keys are validated by the settings.
             "default": {},
         }
         for field in Settings.model_fields.values()

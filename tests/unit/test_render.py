@@ -1,4 +1,4 @@
-"""The program's objects as files: stable, complete, and without a secret."""
+"""Manifests of a stack: complete, reproducible and without secret values."""
 
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ VERSION = (Path(__file__).resolve().parents[2] / "app" / "VERSION").read_text().
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Any:
-    """Writes a stack file with changes; returns its path."""
+    """Returns a function that writes a stack file with changes and returns its path."""
 
-    def write_it(**changes: Any) -> str:
+    def write_stack(**changes: Any) -> str:
         base = changed(SMALLEST, {"release": {"stable": {"version": VERSION}}})
         sections = changed(base, changes)
         file = tmp_path / "Pulumi.test.yaml"
@@ -25,7 +25,7 @@ def stack(tmp_path: Path) -> Any:
         file.write_text(yaml.safe_dump({"config": config}))
         return str(file)
 
-    return write_it
+    return write_stack
 
 
 def rendered(monkeypatch: pytest.MonkeyPatch, stack: str, out: Path) -> int:
@@ -33,7 +33,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch, stack: str, out: Path) -> int:
     return render.main()
 
 
-def test_one_file_per_object_named_by_kind_and_name_in_the_order_of_applying(stack: Any) -> None:
+def test_files_are_named_by_kind_and_name_and_sorted_in_apply_order(stack: Any) -> None:
     names = list(render.manifests_of(stack()))
     assert names == sorted(names)
     assert names[0] == "00-namespace-beacon-test.yaml"
@@ -41,7 +41,7 @@ def test_one_file_per_object_named_by_kind_and_name_in_the_order_of_applying(sta
     assert names[-1] == "60-ingress-beacon.yaml"
 
 
-def test_objects_of_other_namespaces_have_files_of_their_own(stack: Any) -> None:
+def test_file_names_contain_a_namespace_other_than_the_stacks(stack: Any) -> None:
     names = list(render.manifests_of(stack(observability={"mode": "bundled"})))
     assert {
         "10-networkpolicy-default-deny.yaml",
@@ -52,21 +52,25 @@ def test_objects_of_other_namespaces_have_files_of_their_own(stack: Any) -> None
     assert "20-monitoring-persistentvolumeclaim-loki.yaml" in names
 
 
-def test_every_file_is_one_object_that_kubectl_can_apply(stack: Any) -> None:
+def test_a_file_contains_one_object(stack: Any) -> None:
     for name, text in render.manifests_of(
         stack(release=CANARY | {"canary": {"version": "2.0.0", "digest": DIGEST, "weight": 5}})
     ).items():
         manifest = yaml.safe_load(text)
         assert {"apiVersion", "kind", "metadata"} <= set(manifest), name
         assert name.endswith(f"-{manifest['kind'].lower()}-{manifest['metadata']['name']}.yaml")
-        assert "." not in str(manifest.get("spec", {}).get("progressDeadlineSeconds", ""))
 
 
-def test_rendering_twice_gives_the_same_bytes(stack: Any) -> None:
+def test_integers_have_no_decimal_point(stack: Any) -> None:
+    text = render.manifests_of(stack())["40-deployment-beacon-stable.yaml"]
+    assert "  progressDeadlineSeconds: 300\n" in text
+
+
+def test_rendering_is_reproducible(stack: Any) -> None:
     assert render.manifests_of(stack()) == render.manifests_of(stack())
 
 
-def test_an_image_that_is_not_built_yet_has_a_digest_of_zeros(stack: Any) -> None:
+def test_an_image_that_is_not_built_has_a_digest_of_zeros(stack: Any) -> None:
     text = render.manifests_of(stack())["40-deployment-beacon-stable.yaml"]
     assert f"image: localhost:5000/slipway/beacon:{VERSION}@{UNBUILT}" in text
 
@@ -77,7 +81,7 @@ def test_a_published_image_has_its_digest(stack: Any) -> None:
     assert f"image: localhost:5000/slipway/beacon:0.9.0@{DIGEST}" in text
 
 
-def test_the_values_of_secrets_are_left_out_and_their_keys_are_named(stack: Any) -> None:
+def test_secret_values_are_omitted_and_their_keys_are_listed(stack: Any) -> None:
     login = {"username": "robot", "password": {"secure": "v1:abc:def"}}
     files = render.manifests_of(stack(image={"credentials": login}))
     for name, key in (("token", "token"), ("registry", ".dockerconfigjson")):
@@ -88,12 +92,12 @@ def test_the_values_of_secrets_are_left_out_and_their_keys_are_named(stack: Any)
     assert "v1:abc" not in "".join(files.values())
 
 
-def test_text_of_several_lines_is_written_as_people_read_it(stack: Any) -> None:
+def test_multiline_strings_are_yaml_literal_blocks(stack: Any) -> None:
     text = render.manifests_of(stack())["20-configmap-beacon-stable.yaml"]
     assert "  config.yaml: |\n    listen: :8080\n" in text
 
 
-def test_files_of_an_earlier_rendering_that_are_gone_are_removed(tmp_path: Path) -> None:
+def test_files_of_a_previous_rendering_are_removed(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write({"one.yaml": "1", "two.yaml": "2"}, out)
     write({"two.yaml": "changed"}, out)
@@ -101,21 +105,21 @@ def test_files_of_an_earlier_rendering_that_are_gone_are_removed(tmp_path: Path)
     assert (out / "two.yaml").read_text() == "changed"
 
 
-def test_files_that_were_not_rendered_are_never_touched(tmp_path: Path) -> None:
-    precious = tmp_path / "notes.txt"
-    precious.write_text("precious")
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("notes")
     with pytest.raises(RenderError, match=r"holds notes\.txt, which was not rendered"):
         write({"one.yaml": "1"}, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_writable_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RenderError, match="cannot be written"):
         write({}, tmp_path / "file" / "out")
 
 
-def test_bad_settings_end_with_code_two_and_nothing_written(
+def test_invalid_settings_exit_with_2_and_write_no_file(
     stack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -125,7 +129,7 @@ def test_bad_settings_end_with_code_two_and_nothing_written(
     assert not out.exists()
 
 
-def test_a_version_that_cannot_be_built_ends_with_code_two(
+def test_a_version_that_cannot_be_built_exits_with_2(
     stack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = stack(release={"stable": {"version": "77.0.0"}})
@@ -133,7 +137,7 @@ def test_a_version_that_cannot_be_built_ends_with_code_two(
     assert 'slipway:release.stable.version is "77.0.0": use' in capsys.readouterr().err
 
 
-def test_a_missing_stack_ends_with_code_two(
+def test_an_unknown_stack_exits_with_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert rendered(monkeypatch, "nonsense", tmp_path / "out") == BAD_INPUT
