@@ -1,4 +1,4 @@
-"""The program: settings in, components wired, outputs out."""
+"""The Pulumi program: loads the settings, creates the components and exports the outputs."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from pulumi_kubernetes import Provider
 
 from components.namespace import Namespace
 from components.observability.observability import Observability
+from components.observability.slo import Slo
 from components.observability.trace_receiver import TraceReceiver
 from components.routing import ROUTERS, RouterArgs, TrafficSplit
 from components.service.credentials import Credentials
@@ -15,7 +16,8 @@ from components.service.release import Release
 from settings import Track, from_pulumi
 
 settings = from_pulumi(version_file=Path("app/VERSION"))
-service, config, routing = settings.service, settings.config, settings.routing
+home, service = settings.namespace, settings.service
+network, routing = settings.network, settings.routing
 
 cluster = Provider(
     "cluster",
@@ -26,28 +28,21 @@ cluster = Provider(
     # After an interrupted update, the next one adopts the objects that already exist.
     upsert_existing_objects=True,
 )
-
 namespace = Namespace(
-    settings.namespace.name,
-    {
-        "resource_quota": settings.namespace.resource_quota,
-        "limit_range": settings.namespace.limit_range,
-    },
+    home.name,
+    {"resource_quota": home.resource_quota, "limit_range": home.limit_range},
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )
 inside = pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace])
-
 credentials = Credentials(
     service.name,
     {"namespace": namespace.name, "token": service.admin_token, "image": settings.image},
     opts=inside,
 )
-
 images: dict[Track, ContainerImage] = {
     track: ContainerImage(f"{service.name}-{track}", {"image": settings.image, "release": version})
     for track, version in settings.release.tracks.items()
 }
-
 release = Release(
     service.name,
     {
@@ -57,11 +52,11 @@ release = Release(
             "namespace": namespace.name,
             "service": service,
             "pods": settings.workload,
-            "config": config,
+            "config": settings.config,
             "autoscaling": settings.autoscaling,
             "pod_disruption_budget": settings.pod_disruption_budget,
-            "network": settings.network,
-            "traces": TraceReceiver.of(settings),
+            "network": network,
+            "traces": TraceReceiver.of(settings.observability, network, namespace.name),
             "credentials": credentials.names,
         },
     },
@@ -70,11 +65,15 @@ release = Release(
 
 split = TrafficSplit(routing.host, routing.paths, release.backends, routing.canary_override)
 released = pulumi.ResourceOptions(providers=[cluster], depends_on=[release])
-routed = RouterArgs(namespace=namespace.name, split=split, settings=routing, config=config)
+routed = RouterArgs(namespace=namespace.name, split=split, settings=routing, config=settings.config)
 router = ROUTERS[routing.backend](service.name, routed, opts=released)
-
 served = pulumi.ResourceOptions(providers=[cluster], depends_on=[router])
-observability = Observability("observability", {"settings": settings}, opts=served)
+slo = Slo(service.name, namespace.name, settings.slo)
+observability = Observability(
+    "observability",
+    {"settings": settings.observability, "service": service, "slo": slo, "network": network},
+    opts=served,
+)
 
 where = {"url": routing.url, "host": routing.host, "namespace": namespace.name}
 running = {"stable": release.stable, "canary": release.canary}

@@ -8,14 +8,17 @@ import argparse
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from commands.command import command
 from commands.errors import FAILED, CommandError
 from commands.stack_file import PROJECT
 from local import debian, toolchain
 from local.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 APP = PROJECT / "app"
 PLATFORMS = [

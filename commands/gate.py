@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from commands.errors import FAILED, CommandError
-from commands.monitoring import Monitoring
-from components.observability.slo import CanaryHealth, Slo
+from commands.monitoring import Monitoring, scope_of
+from components.observability.slo import CanaryHealth
 from settings import Settings
 
 _FORCE = "`make promote FORCE=1` promotes it all the same"
@@ -18,7 +18,7 @@ def verdict(settings: Settings, environment: Mapping[str, str]) -> str | None:
     """
     if settings.observability.mode != "bundled" or not settings.service.metrics:
         return None
-    gate = Slo.of(settings).canary_gate
+    gate = scope_of(settings).slo.canary_gate
     try:
         with Monitoring(settings, environment) as monitoring:
             states = monitoring.now(gate.state)

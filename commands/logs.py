@@ -11,11 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from commands.errors import CommandError
-from commands.monitoring import Line, Monitoring, period
+from commands.monitoring import Line, Monitoring, period, scope_of
 from commands.port_forward import ServerDownError
 from commands.printable import printable
 from commands.switch import is_on
-from components.observability.dashboards.scope import Scope
 from settings import Settings, Track
 
 LEVELS = ("debug", "info", "warn", "error", "fatal")
@@ -57,7 +56,7 @@ def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None
 
 def selection(settings: Settings, arguments: Namespace) -> str:
     """LogQL for the lines that were asked for."""
-    query = Scope.of(settings).logs
+    query = scope_of(settings).logs
     if arguments.track:
         _check("TRACK", arguments.track, get_args(Track))
         query += f' | track="{arguments.track}"'

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from rich.console import Console
 from rich.table import Table
 
-from commands.monitoring import Monitoring, Series, period
+from commands.monitoring import Monitoring, Series, period, scope_of
 from components.observability.dashboards.scope import Scope
 from components.observability.dashboards.service import duration
 from components.observability.slo import Slo
@@ -71,7 +71,7 @@ _FORMS: Mapping[str, Callable[[float], str]] = {
 
 
 def _show_service(monitoring: Monitoring, seconds: int, console: Console) -> None:
-    scope = Scope.of(monitoring.settings)
+    scope = scope_of(monitoring.settings)
     versions: dict[str, list[str]] = {}
     for one in monitoring.now(f"count by (track, version) (beacon_build_info{{{scope.requests}}})"):
         versions.setdefault(one.labels.get("track", ""), []).append(one.labels.get("version", ""))

@@ -16,6 +16,8 @@ from urllib.parse import quote, urlencode
 from commands.errors import BAD_INPUT, CommandError
 from commands.port_forward import PortForward, ServerDownError
 from components.observability.addresses import ALERTMANAGER, JAEGER, LOKI, PROMETHEUS, Address
+from components.observability.dashboards.scope import Scope
+from components.observability.slo import Slo
 from settings import Settings
 
 ANSWER_SECONDS = 30
@@ -70,6 +72,12 @@ def check_mode(settings: Settings, stack: str) -> None:
             f"the stack {stack} has no servers of its own: {key} is operator. Look into the "
             "Grafana and the Prometheus of the cluster's kube-prometheus-stack"
         )
+
+
+def scope_of(settings: Settings) -> Scope:
+    """Return the service level objective and the namespaces of a stack."""
+    slo = Slo(settings.service.name, settings.namespace.name, settings.slo)
+    return Scope(slo, settings.network.monitoring_namespace)
 
 
 class Monitoring:

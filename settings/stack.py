@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import combinations, product
+from typing import TYPE_CHECKING
 
 from settings.autoscaling import Autoscaling
 from settings.cluster import Cluster
@@ -19,13 +20,15 @@ from settings.quantities import (
     scaled_value,
 )
 from settings.release import ReleaseSettings
-from settings.resources import ResourceList
 from settings.routing import RoutingSettings
 from settings.section import Section
 from settings.service import Service
 from settings.slo import SloSettings
 from settings.string_formats import OWN_NAMESPACE
 from settings.workload import WorkloadSettings
+
+if TYPE_CHECKING:
+    from settings.resources import ResourceList
 
 _PPROF_PORT = 6060
 

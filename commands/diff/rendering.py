@@ -4,16 +4,19 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from commands import stack_file
 from commands.diff.objects import Objects, read
 from commands.errors import BAD_INPUT, CommandError
 from render import UNBUILT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RENDER = "render.py"
 RENDER_SECONDS = 120

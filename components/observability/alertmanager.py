@@ -5,10 +5,10 @@ from typing import Any
 
 from components.network_peer import NetworkPeer
 from components.observability.addresses import ALERTMANAGER, GRAFANA, PROMETHEUS
-from components.observability.server import SECRETS, Description, Http, Server
+from components.observability.server import SECRETS, Description, Http, Server, ServerArgs
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from settings import AlertsSettings, Receiver, ResourceList, ResourceRequirements, Settings, Storage
+from settings import AlertsSettings, Receiver, ResourceList, ResourceRequirements, Storage
 
 _RESOURCES = ResourceRequirements(
     requests=ResourceList(cpu="10m", memory="32Mi"), limits=ResourceList(cpu="200m", memory="128Mi")
@@ -23,11 +23,17 @@ _WATCHDOG = "Watchdog"
 """The alert that always fires, to show that alerting works."""
 
 
-class Alertmanager(Server):
+class AlertmanagerArgs(ServerArgs):
+    """Arguments of :class:`Alertmanager`."""
+
+    alerts: AlertsSettings
+
+
+class Alertmanager(Server[AlertmanagerArgs]):
     """Groups, silences and sends. Silences outlast its pod."""
 
-    def describe(self, settings: Settings) -> Description:
-        alerts, namespace = settings.observability.alerts, settings.network.monitoring_namespace
+    def describe(self, args: AlertmanagerArgs) -> Description:
+        alerts, namespace = args["alerts"], args["monitoring_namespace"]
         secrets = secret_files(alerts)
         return Description(
             kind="StatefulSet",

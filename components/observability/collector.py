@@ -19,11 +19,12 @@ from components.observability.server import (
     HostFolder,
     Http,
     Server,
+    ServerArgs,
     Tcp,
 )
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from settings import LogsSettings, ResourceList, ResourceRequirements, Settings
+from settings import LogsSettings, ResourceList, ResourceRequirements
 
 _GATEWAY_RESOURCES = ResourceRequirements(
     requests=ResourceList(cpu="50m", memory="64Mi"), limits=ResourceList(cpu="500m", memory="256Mi")
@@ -61,11 +62,17 @@ _CONTINUES = "|".join(
 Config = dict[str, Any]
 
 
-class CollectorGateway(Server):
+class CollectorGatewayArgs(ServerArgs):
+    """Arguments of :class:`CollectorGateway`."""
+
+    service_namespace: str
+
+
+class CollectorGateway(Server[CollectorGatewayArgs]):
     """Receives the service's spans and brings them to Jaeger, with what Kubernetes knows."""
 
-    def describe(self, settings: Settings) -> Description:
-        namespace = settings.network.monitoring_namespace
+    def describe(self, args: CollectorGatewayArgs) -> Description:
+        namespace = args["monitoring_namespace"]
         return Description(
             kind="Deployment",
             namespace=namespace,
@@ -84,14 +91,23 @@ class CollectorGateway(Server):
             files={_FILE: as_yaml(gateway_config(namespace))},
             may=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
             reached_by=[
-                NetworkPeer(settings.namespace.name, (COLLECTOR.port,)),
+                NetworkPeer(args["service_namespace"], (COLLECTOR.port,)),
                 PROMETHEUS.peer(namespace, COLLECTOR_METRICS.port),
             ],
             reaches=[JAEGER_OTLP.peer(namespace)],
         )
 
 
-class CollectorAgent(Server):
+class CollectorAgentArgs(ServerArgs):
+    """Arguments of :class:`CollectorAgent`."""
+
+    service_namespace: str
+    proxy_namespace: str
+    """Namespace of the proxies that serve Ingresses or Gateways."""
+    logs: LogsSettings
+
+
+class CollectorAgent(Server[CollectorAgentArgs]):
     """Brings every line that the stack's pods write on its node to Loki.
 
     It loses none while Loki is away: what was read is in a queue on the node's disk, and when that
@@ -101,9 +117,12 @@ class CollectorAgent(Server):
     before it was read: it compresses that.
     """
 
-    def describe(self, settings: Settings) -> Description:
-        logs, network = settings.observability.logs, settings.network
-        namespace = settings.observability.node_namespace
+    def describe(self, args: CollectorAgentArgs) -> Description:
+        logs, namespace, monitoring = (
+            args["logs"],
+            args["node_namespace"],
+            args["monitoring_namespace"],
+        )
         has_sinks = bool(logs.kafka or logs.elasticsearch)
         key = logs.elasticsearch and logs.elasticsearch.api_key
         return Description(
@@ -118,7 +137,7 @@ class CollectorAgent(Server):
             alive=Tcp(AGENT_METRICS.port),
             args=[f"--config={_FOLDER / _FILE}"],
             folder=_FOLDER,
-            files={_FILE: as_yaml(agent_config(settings))},
+            files={_FILE: as_yaml(agent_config(args))},
             secrets={"elasticsearch": key.get_secret_value()} if key else {},
             host_folders=[
                 HostFolder(_LOGS, _LOGS),
@@ -126,9 +145,9 @@ class CollectorAgent(Server):
                 HostFolder(f"{_POSITIONS}/{namespace}", _POSITIONS, writable=True),
             ],
             may=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
-            reached_by=[PROMETHEUS.peer(network.monitoring_namespace, AGENT_METRICS.port)],
+            reached_by=[PROMETHEUS.peer(monitoring, AGENT_METRICS.port)],
             reaches=[
-                LOKI.peer(network.monitoring_namespace),
+                LOKI.peer(monitoring),
                 *_sink_peers(logs),
             ],
         )
@@ -180,13 +199,13 @@ def gateway_config(namespace: str) -> Config:
     }
 
 
-def agent_config(settings: Settings) -> Config:
+def agent_config(args: CollectorAgentArgs) -> Config:
     """The agent's configuration: for each place that lines go to, a pipeline of its own.
 
     Each reads on its own too, so that a sink which is away holds up no other.
     """
-    exporters = _log_exporters(settings)
-    extensions = _key_extensions(settings.observability.logs)
+    exporters = _log_exporters(args["logs"], args["monitoring_namespace"])
+    extensions = _key_extensions(args["logs"])
     return {
         "extensions": {
             "health_check": {"endpoint": f"0.0.0.0:{_HEALTH.port}"},
@@ -201,7 +220,7 @@ def agent_config(settings: Settings) -> Config:
             },
             **extensions,
         },
-        "receivers": {_receiver_of(exporter): _pod_logs(settings) for exporter in exporters},
+        "receivers": {_receiver_of(exporter): _pod_logs(args) for exporter in exporters},
         "processors": {
             "memory_limiter": _MEMORY,
             "k8sattributes": {
@@ -253,10 +272,9 @@ def agent_config(settings: Settings) -> Config:
 _MEMORY: Config = {"check_interval": "1s", "limit_percentage": 75, "spike_limit_percentage": 20}
 
 
-def _pod_logs(settings: Settings) -> Config:
-    network, node_namespace = settings.network, settings.observability.node_namespace
-    monitoring = network.monitoring_namespace
-    namespaces = {settings.namespace.name, monitoring, network.proxy_namespace, "kube-system"}
+def _pod_logs(args: CollectorAgentArgs) -> Config:
+    node_namespace, monitoring = args["node_namespace"], args["monitoring_namespace"]
+    namespaces = {args["service_namespace"], monitoring, args["proxy_namespace"], "kube-system"}
     return {
         "include": [
             f"{_LOGS}/{name}_*/*/{_WRITTEN}" for name in sorted({*namespaces, node_namespace})
@@ -360,9 +378,8 @@ def _quoted(pattern: str) -> str:
     return '"' + pattern.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _log_exporters(settings: Settings) -> dict[str, Config]:
-    logs = settings.observability.logs
-    loki = LOKI.url(settings.network.monitoring_namespace)
+def _log_exporters(logs: LogsSettings, monitoring_namespace: str) -> dict[str, Config]:
+    loki = LOKI.url(monitoring_namespace)
     exporters: dict[str, Config] = {"otlphttp/loki": {"endpoint": f"{loki}/otlp"}}
     if kafka := logs.kafka:
         exporters["kafka"] = {

@@ -13,10 +13,11 @@ from components.observability.addresses import (
     PROMETHEUS,
 )
 from components.observability.dashboards import all_dashboards
-from components.observability.server import SECRETS, Description, Http, Server
+from components.observability.server import SECRETS, Description, Http, Server, ServerArgs
+from components.observability.slo import Slo
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from settings import ResourceList, ResourceRequirements, Settings, Storage
+from settings import GrafanaSettings, ResourceList, ResourceRequirements, Storage
 
 _RESOURCES = ResourceRequirements(
     requests=ResourceList(cpu="50m", memory="128Mi"),
@@ -72,12 +73,19 @@ level = warn
 """
 
 
-class Grafana(Server):
+class GrafanaArgs(ServerArgs):
+    """Arguments of :class:`Grafana`."""
+
+    grafana: GrafanaSettings
+    slo: Slo
+
+
+class Grafana(Server[GrafanaArgs]):
     """Shows; decides nothing. The password of ``admin`` is generated, and in its Secret."""
 
-    def describe(self, settings: Settings) -> Description:
-        own, namespace = settings.observability.grafana, settings.network.monitoring_namespace
-        dashboards = all_dashboards(settings).items()
+    def describe(self, args: GrafanaArgs) -> Description:
+        own, namespace = args["grafana"], args["monitoring_namespace"]
+        dashboards = all_dashboards(args["slo"], namespace).items()
         shown = {f"{_DASHBOARDS}/{name}": text for name, text in dashboards}
         return Description(
             kind="StatefulSet",

@@ -11,21 +11,27 @@ from components.observability.addresses import (
     JAEGER_OTLP,
     PROMETHEUS,
 )
-from components.observability.server import Description, Http, Server, Tcp
+from components.observability.server import Description, Http, Server, ServerArgs, Tcp
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from settings import Settings, TracesSettings
+from settings import TracesSettings
 
 _DATA = PurePosixPath("/data")
 _HEALTH = 13133
 _STORE = "badger"
 
 
-class Jaeger(Server):
+class JaegerArgs(ServerArgs):
+    """Arguments of :class:`Jaeger`."""
+
+    traces: TracesSettings
+
+
+class Jaeger(Server[JaegerArgs]):
     """Receives spans over OTLP, keeps them in Badger, answers queries."""
 
-    def describe(self, settings: Settings) -> Description:
-        traces, namespace = settings.observability.traces, settings.network.monitoring_namespace
+    def describe(self, args: JaegerArgs) -> Description:
+        traces, namespace = args["traces"], args["monitoring_namespace"]
         return Description(
             kind="StatefulSet",
             namespace=namespace,

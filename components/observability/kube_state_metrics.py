@@ -7,9 +7,9 @@ from components.observability.addresses import (
     KUBE_STATE_METRICS_OWN,
     PROMETHEUS,
 )
-from components.observability.server import Description, Http, Server
+from components.observability.server import Description, Http, Server, ServerArgs
 from components.versions import IMAGES
-from settings import ResourceList, ResourceRequirements, Settings
+from settings import ResourceList, ResourceRequirements
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
@@ -33,11 +33,11 @@ _RESOURCES_BY_GROUP = {
 _LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/version")
 
 
-class KubeStateMetrics(Server):
+class KubeStateMetrics(Server[ServerArgs]):
     """One pod for the whole cluster; it keeps nothing."""
 
-    def describe(self, settings: Settings) -> Description:
-        namespace = settings.network.monitoring_namespace
+    def describe(self, args: ServerArgs) -> Description:
+        namespace = args["monitoring_namespace"]
         resources = sorted(name for group in _RESOURCES_BY_GROUP.values() for name in group)
         return Description(
             kind="Deployment",

@@ -4,10 +4,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from components.observability.addresses import AGENT_METRICS, GRAFANA, LOKI, PROMETHEUS
-from components.observability.server import Description, Http, Server
+from components.observability.server import Description, Http, Server, ServerArgs
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from settings import LogsSettings, Settings, parse_quantity
+from settings import LogsSettings, parse_quantity
 
 _DATA = PurePosixPath("/loki")
 _INSIDE = 9095
@@ -27,18 +27,20 @@ _STREAM_LABELS = (
 """What lines are found by quickly. Everything else that is known of a line is beside it."""
 
 
-class Loki(Server):
+class LokiArgs(ServerArgs):
+    """Arguments of :class:`Loki`."""
+
+    logs: LogsSettings
+
+
+class Loki(Server[LokiArgs]):
     """Receives lines over OTLP and keeps them as long as the settings say.
 
     A line is answered for once it is in the write-ahead log: a restart loses none.
     """
 
-    def describe(self, settings: Settings) -> Description:
-        logs, network = settings.observability.logs, settings.network
-        namespace, node_namespace = (
-            network.monitoring_namespace,
-            settings.observability.node_namespace,
-        )
+    def describe(self, args: LokiArgs) -> Description:
+        logs, namespace = args["logs"], args["monitoring_namespace"]
         return Description(
             kind="StatefulSet",
             namespace=namespace,
@@ -56,7 +58,7 @@ class Loki(Server):
             reached_by=[
                 PROMETHEUS.peer(namespace, LOKI.port),
                 GRAFANA.peer(namespace, LOKI.port),
-                AGENT_METRICS.peer(node_namespace, LOKI.port),
+                AGENT_METRICS.peer(args["node_namespace"], LOKI.port),
             ],
         )
 

@@ -1,9 +1,9 @@
 """node-exporter: what each node uses and has left."""
 
 from components.observability.addresses import NODE_EXPORTER, PROMETHEUS
-from components.observability.server import Description, HostFolder, Http, Server, Tcp
+from components.observability.server import Description, HostFolder, Http, Server, ServerArgs, Tcp
 from components.versions import IMAGES
-from settings import ResourceList, ResourceRequirements, Settings
+from settings import ResourceList, ResourceRequirements
 
 _RESOURCES = ResourceRequirements(
     requests=ResourceList(cpu="10m", memory="24Mi"), limits=ResourceList(cpu="200m", memory="96Mi")
@@ -21,13 +21,13 @@ _NOT_ON_DISK = (
 )
 
 
-class NodeExporter(Server):
+class NodeExporter(Server[ServerArgs]):
     """One pod per node. It shares neither network nor processes with the node: two may run."""
 
-    def describe(self, settings: Settings) -> Description:
+    def describe(self, args: ServerArgs) -> Description:
         return Description(
             kind="DaemonSet",
-            namespace=settings.observability.node_namespace,
+            namespace=args["node_namespace"],
             image=IMAGES["nodeExporter"],
             user=65534,
             resources=_RESOURCES,
@@ -49,5 +49,5 @@ class NodeExporter(Server):
                 HostFolder("/sys", "/host/sys"),
                 HostFolder("/", "/host/root", follows_mounts=True),
             ],
-            reached_by=[PROMETHEUS.peer(settings.network.monitoring_namespace, NODE_EXPORTER.port)],
+            reached_by=[PROMETHEUS.peer(args["monitoring_namespace"], NODE_EXPORTER.port)],
         )

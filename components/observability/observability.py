@@ -1,6 +1,6 @@
 """Everything that watches the service, in the mode that the stack asks for."""
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import pulumi
 
@@ -22,27 +22,20 @@ from components.observability.loki import Loki
 from components.observability.node_exporter import NodeExporter
 from components.observability.operator import OperatorObjects
 from components.observability.prometheus import Prometheus
-from components.observability.server import Server
-from settings import Settings
+from components.observability.slo import Slo
+from settings import Network, ObservabilitySettings, Service
 
-_SERVERS: dict[str, type[Server]] = {
-    "prometheus": Prometheus,
-    "alertmanager": Alertmanager,
-    "loki": Loki,
-    "jaeger": Jaeger,
-    "collector": CollectorGateway,
-    "collector-agent": CollectorAgent,
-    "node-exporter": NodeExporter,
-    "kube-state-metrics": KubeStateMetrics,
-    "grafana": Grafana,
-}
+if TYPE_CHECKING:
+    from components.observability.server import ServerArgs
 
 
 class ObservabilityArgs(TypedDict):
-    """What :class:`Observability` is made from."""
+    """Arguments of :class:`Observability`."""
 
-    settings: Settings
-    """Of the whole stack."""
+    settings: ObservabilitySettings
+    service: Service
+    slo: Slo
+    network: Network
 
 
 class Observability(pulumi.ComponentResource):
@@ -58,22 +51,28 @@ class Observability(pulumi.ComponentResource):
         self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("slipway:observability:Observability", name, None, opts)
-        self._settings = settings = args["settings"]
+        self._args = args
         self.addresses = {}
-        match settings.observability.mode:
+        match args["settings"].mode:
             case "bundled":
                 self._bundled()
             case "operator":
                 OperatorObjects(
                     f"{name}-operator",
-                    {"settings": settings},
+                    {
+                        "settings": args["settings"],
+                        "service": args["service"],
+                        "slo": args["slo"],
+                        "monitoring_namespace": args["network"].monitoring_namespace,
+                    },
                     opts=pulumi.ResourceOptions(parent=self),
                 )
         self.register_outputs({"addresses": self.addresses})
 
     def _bundled(self) -> None:
-        settings = self._settings
-        namespace = settings.network.monitoring_namespace
+        settings, slo = self._args["settings"], self._args["slo"]
+        network = self._args["network"]
+        namespace = network.monitoring_namespace
         namespaces = [
             Namespace(
                 namespace,
@@ -81,18 +80,46 @@ class Observability(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             ),
             Namespace(
-                settings.observability.node_namespace,
+                settings.node_namespace,
                 {"resource_quota": None, "limit_range": None, "pod_security": "privileged"},
                 opts=pulumi.ResourceOptions(parent=self),
             ),
         ]
         inside = pulumi.ResourceOptions(parent=self, depends_on=namespaces)
-        has_grafana = settings.observability.grafana.enabled
-        for server, kind in _SERVERS.items():
-            if kind is not Grafana or has_grafana:
-                kind(server, {"settings": settings}, opts=inside)
-        shown = (PROMETHEUS, ALERTMANAGER, LOKI, JAEGER, COLLECTOR)
-        self.addresses = {
-            address.server: address.url(namespace)
-            for address in (*shown, *([GRAFANA] if has_grafana else []))
+        common: ServerArgs = {
+            "monitoring_namespace": namespace,
+            "node_namespace": settings.node_namespace,
         }
+        Prometheus(
+            "prometheus",
+            {
+                **common,
+                "service": self._args["service"],
+                "proxy_namespace": network.proxy_namespace,
+                "metrics": settings.metrics,
+                "slo": slo,
+                "runbook_base_url": settings.runbook_base_url,
+            },
+            opts=inside,
+        )
+        Alertmanager("alertmanager", {**common, "alerts": settings.alerts}, opts=inside)
+        Loki("loki", {**common, "logs": settings.logs}, opts=inside)
+        Jaeger("jaeger", {**common, "traces": settings.traces}, opts=inside)
+        CollectorGateway("collector", {**common, "service_namespace": slo.namespace}, opts=inside)
+        CollectorAgent(
+            "collector-agent",
+            {
+                **common,
+                "service_namespace": slo.namespace,
+                "proxy_namespace": network.proxy_namespace,
+                "logs": settings.logs,
+            },
+            opts=inside,
+        )
+        NodeExporter("node-exporter", common, opts=inside)
+        KubeStateMetrics("kube-state-metrics", common, opts=inside)
+        shown = [PROMETHEUS, ALERTMANAGER, LOKI, JAEGER, COLLECTOR]
+        if settings.grafana.enabled:
+            Grafana("grafana", {**common, "grafana": settings.grafana, "slo": slo}, opts=inside)
+            shown.append(GRAFANA)
+        self.addresses = {address.server: address.url(namespace) for address in shown}

@@ -10,7 +10,8 @@ from pulumi_kubernetes.core.v1 import ConfigMap
 from components.labels import Identity, Labels
 from components.observability.dashboards import all_dashboards
 from components.observability.rules import service_groups
-from settings import Settings
+from components.observability.slo import Slo
+from settings import ObservabilitySettings, Service
 
 Json = dict[str, Any]
 
@@ -20,10 +21,13 @@ _LONGEST_SCRAPE = 10
 
 
 class OperatorObjectsArgs(TypedDict):
-    """What :class:`OperatorObjects` is made from."""
+    """Arguments of :class:`OperatorObjects`."""
 
-    settings: Settings
-    """Of the whole stack."""
+    settings: ObservabilitySettings
+    service: Service
+    slo: Slo
+    monitoring_namespace: str
+    """Namespace of Grafana."""
 
 
 class OperatorObjects(pulumi.ComponentResource):
@@ -39,37 +43,37 @@ class OperatorObjects(pulumi.ComponentResource):
     ) -> None:
         super().__init__("slipway:observability:OperatorObjects", name, None, opts)
         self._name = name
-        self._settings = settings = args["settings"]
-        self._identity = Identity(settings.service.name, settings.namespace.name)
+        self._args = args
+        self._settings = args["settings"]
+        self._identity = Identity(args["service"].name, args["slo"].namespace)
         self._child = pulumi.ResourceOptions(parent=self)
-        if settings.service.metrics:
+        if args["service"].metrics:
             self._pod_monitor()
         self._rules()
-        if settings.observability.grafana.enabled:
+        if self._settings.grafana.enabled:
             self._dashboards()
             self._data_sources()
         self.register_outputs({})
 
     def _selected_labels(self) -> Labels:
-        release = self._settings.observability.operator.release
-        return {**self._identity.labels, "release": release}
+        return {**self._identity.labels, "release": self._settings.operator.release}
 
     def _pod_monitor(self) -> None:
         """Of pods, not of Services: a pod belongs to one track, and is scraped once."""
-        settings, identity = self._settings, self._identity
-        interval = settings.observability.metrics.scrape_interval_seconds
+        identity, namespace = self._identity, self._args["slo"].namespace
+        interval = self._settings.metrics.scrape_interval_seconds
         CustomResource(
             f"{self._name}-pods",
             api_version=_API,
             kind="PodMonitor",
             metadata={
                 "name": identity.object_name,
-                "namespace": settings.namespace.name,
+                "namespace": namespace,
                 "labels": self._selected_labels(),
             },
             spec={
                 "selector": {"matchLabels": identity.selector},
-                "namespaceSelector": {"matchNames": [settings.namespace.name]},
+                "namespaceSelector": {"matchNames": [namespace]},
                 "jobLabel": "app.kubernetes.io/name",
                 "podMetricsEndpoints": [
                     {
@@ -89,32 +93,29 @@ class OperatorObjects(pulumi.ComponentResource):
         )
 
     def _rules(self) -> None:
-        settings = self._settings
-        for subject, groups in service_groups(settings).items():
+        args, runbooks = self._args, self._settings.runbook_base_url
+        for subject, groups in service_groups(args["service"], args["slo"]).items():
             CustomResource(
                 f"{self._name}-rules-{subject}",
                 api_version=_API,
                 kind="PrometheusRule",
                 metadata={
                     "name": f"{self._identity.object_name}-{subject}",
-                    "namespace": settings.namespace.name,
+                    "namespace": args["slo"].namespace,
                     "labels": self._selected_labels(),
                 },
-                spec={
-                    "groups": [
-                        group.as_json(settings.observability.runbook_base_url) for group in groups
-                    ]
-                },
+                spec={"groups": [group.as_json(runbooks) for group in groups]},
                 opts=self._child,
             )
 
     def _dashboards(self) -> None:
-        for file, text in all_dashboards(self._settings).items():
+        dashboards = all_dashboards(self._args["slo"], self._args["monitoring_namespace"])
+        for file, text in dashboards.items():
             self._for_grafana(f"dashboard-{file.removesuffix('.json')}", "dashboard", file, text)
 
     def _data_sources(self) -> None:
         """Those that kube-prometheus-stack does not have; its own one of Prometheus it has."""
-        operator = self._settings.observability.operator
+        operator = self._settings.operator
         found = [
             *(
                 [_loki(operator.loki_url, is_traced=bool(operator.jaeger_url))]
@@ -128,13 +129,13 @@ class OperatorObjects(pulumi.ComponentResource):
             self._for_grafana("datasources", "datasource", "slipway.yaml", text)
 
     def _for_grafana(self, suffix: str, what: str, file: str, text: str) -> None:
-        settings = self._settings
+        namespace = self._args["slo"].namespace
         ConfigMap(
             f"{self._name}-{suffix}",
             metadata={
                 # Two stacks may share one Grafana.
-                "name": f"{settings.namespace.name}-{self._identity.object_name}-{suffix}",
-                "namespace": settings.network.monitoring_namespace,
+                "name": f"{namespace}-{self._identity.object_name}-{suffix}",
+                "namespace": self._args["monitoring_namespace"],
                 "labels": {**self._identity.labels, f"grafana_{what}": "1"},
             },
             data={file: text},

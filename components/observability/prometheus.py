@@ -18,10 +18,11 @@ from components.observability.addresses import (
     Address,
 )
 from components.observability.rules import rule_files
-from components.observability.server import Description, Http, Server
+from components.observability.server import Description, Http, Server, ServerArgs
+from components.observability.slo import Slo
 from components.observability.text import as_yaml
 from components.versions import IMAGES
-from settings import MetricsSettings, Settings, parse_quantity
+from settings import MetricsSettings, Service, parse_quantity
 
 _FOLDER = PurePosixPath("/etc/prometheus")
 _DATA = PurePosixPath("/prometheus")
@@ -58,19 +59,27 @@ _KUBELET_KEPT = (
 Config = dict[str, Any]
 
 
-class Prometheus(Server):
+class PrometheusArgs(ServerArgs):
+    """Arguments of :class:`Prometheus`."""
+
+    service: Service
+    proxy_namespace: str
+    """Namespace of the proxies that serve Ingresses or Gateways."""
+    metrics: MetricsSettings
+    slo: Slo
+    runbook_base_url: str
+
+
+class Prometheus(Server[PrometheusArgs]):
     """Reads every target, evaluates every rule, keeps what the settings say.
 
     It takes a changed configuration over by itself, without a gap in what it reads.
     """
 
-    def describe(self, settings: Settings) -> Description:
-        metrics, network = settings.observability.metrics, settings.network
-        namespace, node_namespace = (
-            network.monitoring_namespace,
-            settings.observability.node_namespace,
-        )
-        files = prometheus_files(settings)
+    def describe(self, args: PrometheusArgs) -> Description:
+        metrics, namespace = args["metrics"], args["monitoring_namespace"]
+        node_namespace = args["node_namespace"]
+        files = prometheus_files(args)
         return Description(
             kind="StatefulSet",
             namespace=namespace,
@@ -109,7 +118,7 @@ class Prometheus(Server):
             ],
             reached_by=[GRAFANA.peer(namespace, PROMETHEUS.port)],
             reaches=[
-                NetworkPeer(settings.namespace.name, (settings.service.admin_port,)),
+                NetworkPeer(args["slo"].namespace, (args["service"].admin_port,)),
                 *(
                     at.peer(node_namespace if at in _ON_NODES else namespace)
                     for at in (*_SELF_REPORTING, KUBE_STATE_METRICS, NODE_EXPORTER)
@@ -118,7 +127,7 @@ class Prometheus(Server):
                 NetworkPeer(None, (_KUBELET,)),
                 NetworkPeer("kube-system", (_COREDNS,), {"k8s-app": "kube-dns"}),
                 # Its pods say themselves on which port.
-                NetworkPeer(network.proxy_namespace),
+                NetworkPeer(args["proxy_namespace"]),
             ],
         )
 
@@ -126,19 +135,18 @@ class Prometheus(Server):
 _ON_NODES = (AGENT_METRICS, NODE_EXPORTER)
 
 
-def prometheus_files(settings: Settings) -> dict[str, str]:
-    """The configuration and the rules."""
-    rules = rule_files(settings)
+def prometheus_files(args: PrometheusArgs) -> dict[str, str]:
+    """Return the configuration file and the rule files."""
+    namespaces = (args["slo"].namespace, args["monitoring_namespace"], args["node_namespace"])
+    rules = rule_files(args["service"], args["slo"], namespaces, args["runbook_base_url"])
     return {
-        _FILE: as_yaml(_config(settings)),
+        _FILE: as_yaml(_config(args)),
         **{f"rules/{name}": text for name, text in rules.items()},
     }
 
 
-def _config(settings: Settings) -> Config:
-    metrics, network = settings.observability.metrics, settings.network
-    namespace = network.monitoring_namespace
-    own = {namespace, settings.observability.node_namespace}
+def _config(args: PrometheusArgs) -> Config:
+    metrics, service, namespace = args["metrics"], args["service"], args["monitoring_namespace"]
     alertmanager = {"targets": [ALERTMANAGER.host(namespace)]}
     interval = f"{metrics.scrape_interval_seconds}s"
     return {
@@ -154,19 +162,19 @@ def _config(settings: Settings) -> Config:
         "alerting": {"alertmanagers": [{"static_configs": [alertmanager]}]},
         "rule_files": [str(_FOLDER / "rules" / "*.yaml")],
         "scrape_configs": [
-            *([_service(settings)] if settings.service.metrics else []),
-            _servers(own),
+            *([_service(service.name, args["slo"].namespace)] if service.metrics else []),
+            _servers({namespace, args["node_namespace"]}),
             {
                 "job_name": KUBE_STATE_METRICS.server,
                 # Its metrics are about other pods than its own.
                 "honor_labels": True,
                 "static_configs": [{"targets": [KUBE_STATE_METRICS.host(namespace)]}],
             },
-            _node_exporter(settings.observability.node_namespace),
+            _node_exporter(args["node_namespace"]),
             *(_kubelet(path) for path in _KUBELET_PATHS),
             _api_server(),
             _coredns(),
-            _ingress(network.proxy_namespace),
+            _ingress(args["proxy_namespace"]),
         ],
     }
 
@@ -176,13 +184,12 @@ def _retention(metrics: MetricsSettings) -> Config:
     return {"time": f"{metrics.retention_days}d", "size": f"{size}B"}
 
 
-def _service(settings: Settings) -> Config:
-    name = settings.service.name
+def _service(name: str, namespace: str) -> Config:
     return {
         "job_name": name,
         "kubernetes_sd_configs": [
             _pods(
-                {settings.namespace.name},
+                {namespace},
                 label=f"app.kubernetes.io/name={name},track",
                 field="status.phase=Running",
             )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Generic, Literal, TypedDict, TypeVar
 
 import pulumi
 from pulumi_kubernetes.apps.v1 import DaemonSet, Deployment, StatefulSet
@@ -24,7 +24,7 @@ from components.labels import Identity
 from components.network_peer import DNS_EGRESS, NetworkPeer
 from components.prune import prune_none
 from components.secret_data import secret_data
-from settings import ResourceRequirements, Settings, Storage, format_mebibytes
+from settings import ResourceRequirements, Storage, format_mebibytes
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
@@ -129,35 +129,38 @@ class Description:
 
 
 class ServerArgs(TypedDict):
-    """What a :class:`Server` is made from."""
+    """Arguments of every :class:`Server`."""
 
-    settings: Settings
-    """Of the whole stack."""
+    monitoring_namespace: str
+    """Namespace of the servers."""
+    node_namespace: str
+    """Namespace of the agents on every node."""
 
 
-class Server(pulumi.ComponentResource):
+Args = TypeVar("Args", bound=ServerArgs)
+
+
+class Server(pulumi.ComponentResource, Generic[Args]):
     """A server and all it needs: its configuration, volume, rights and network policy.
 
     A server of its own kind implements :meth:`describe`. There is one pod of it, or one per node;
     none of them is a stand-in for another, so there is no disruption budget.
     """
 
-    def __init__(
-        self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: Args, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(f"slipway:observability:{type(self).__name__}", name, None, opts)
         self._name = name
-        self._description = about = self.describe(args["settings"])
+        self._description = about = self.describe(args)
         version = about.image.rpartition(":")[2].removeprefix("v")
         self._identity = Identity(name, about.namespace, version=version)
         self._child = pulumi.ResourceOptions(parent=self)
-        self._workload(args["settings"].network.monitoring_namespace)
+        self._workload(args["monitoring_namespace"])
         if about.ports and about.kind != "DaemonSet":
             self._service()
         self.register_outputs({})
 
-    def describe(self, settings: Settings) -> Description:
-        """What this server is in a stack with ``settings``."""
+    def describe(self, args: Args) -> Description:
+        """Return the description of this server."""
         raise NotImplementedError
 
     def _metadata(self) -> "ObjectMetaArgsDict":

@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import Literal
 
 from components.observability.rule import Alert, Group, Rule, Severity
-from settings import Settings, SloSettings, Track, duration_seconds
+from settings import SloSettings, Track, duration_seconds
 
 Sli = Literal["availability", "latency"]
 """What is bad about a request: a 5xx status, or an answer that came too late."""
@@ -104,11 +104,6 @@ class Slo:
     namespace: str
     """Value of the label ``namespace``."""
     settings: SloSettings
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Slo":
-        """The stack's."""
-        return cls(settings.service.name, settings.namespace.name, settings.slo)
 
     @property
     def slis(self) -> tuple[Sli, ...]:

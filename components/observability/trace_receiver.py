@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from components.network_peer import NetworkPeer, peers_for_url
 from components.observability.addresses import COLLECTOR
-from settings import Settings
+from settings import Network, ObservabilitySettings
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,14 @@ class TraceReceiver:
     """Who answers, as far as the URL tells."""
 
     @classmethod
-    def of(cls, settings: Settings) -> "TraceReceiver | None":
-        """The stack's. ``None``: it traces nothing."""
-        observability = settings.observability
+    def of(
+        cls, observability: ObservabilitySettings, network: Network, namespace: str
+    ) -> "TraceReceiver | None":
+        """Return the receiver for a service in ``namespace``, or ``None`` without tracing."""
         match observability.mode:
             case "bundled":
-                namespace = settings.network.monitoring_namespace
-                return cls(COLLECTOR.url(namespace), (COLLECTOR.peer(namespace),))
+                monitoring = network.monitoring_namespace
+                return cls(COLLECTOR.url(monitoring), (COLLECTOR.peer(monitoring),))
             case "operator" if url := observability.operator.otlp_endpoint:
-                return cls(url.rstrip("/"), peers_for_url(url, settings.namespace.name))
+                return cls(url.rstrip("/"), peers_for_url(url, namespace))
         return None

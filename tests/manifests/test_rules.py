@@ -14,6 +14,7 @@ from components.observability.rules import rule_files
 from local.layout import Layout
 from settings import load
 from tests.manifests.conftest import PROJECT, run
+from tests.unit.components.observability.made import slo_of
 
 RULES = Path(__file__).parent / "rules"
 RUNBOOKS = PROJECT / "docs" / "runbooks"
@@ -24,7 +25,11 @@ Labels = dict[str, str]
 
 
 def dev_rules() -> dict[str, str]:
-    return rule_files(load("dev"))
+    stack = load("dev")
+    namespaces = tuple(stack.namespaces.values())
+    return rule_files(
+        stack.service, slo_of(stack), namespaces, stack.observability.runbook_base_url
+    )
 
 
 def alerts() -> list[dict[str, Any]]:

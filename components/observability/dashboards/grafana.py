@@ -1,7 +1,7 @@
 """A dashboard as the JSON that Grafana reads, written with Grafana's own library."""
 
 import json
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders import common, dashboard, logs, loki, stat, table, timeseries
 from grafana_foundation_sdk.builders import prometheus as promql
@@ -19,6 +19,9 @@ from components.observability.dashboards.panel import (
     Target,
     Variable,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TAG = "slipway"
 """What every dashboard is tagged with; each links to all that are."""

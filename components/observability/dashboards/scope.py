@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from components.observability.slo import Slo
-from settings import Settings, Track
+from settings import Track
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,6 @@ class Scope:
     """What is expected of the service; it knows the service too."""
     monitoring: str
     """The namespace of the servers that watch it."""
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Scope":
-        """A stack's."""
-        return cls(Slo.of(settings), settings.network.monitoring_namespace)
 
     @property
     def service(self) -> str:

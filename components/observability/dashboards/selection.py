@@ -14,7 +14,6 @@ from components.observability.dashboards import (
 from components.observability.dashboards import service as requests
 from components.observability.dashboards.panel import Dashboard, Source
 from components.observability.dashboards.scope import Scope
-from settings import Settings
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,8 @@ class Query:
     """Why an empty answer is right. Empty itself: none is."""
 
 
-def dashboards(settings: Settings) -> tuple[Dashboard, ...]:
+def dashboards(scope: Scope) -> tuple[Dashboard, ...]:
     """All of a stack, in the order of a reader who goes from the whole to the detail."""
-    scope = Scope.of(settings)
     return (
         overview.dashboard(scope),
         requests.dashboard(scope),

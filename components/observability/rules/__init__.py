@@ -4,33 +4,26 @@ from components.observability.rule import Group, rules_text
 from components.observability.rules import certificates, kubernetes, monitoring
 from components.observability.rules import service as of_service
 from components.observability.slo import Slo
-from settings import Settings
+from settings import Service
 
 
-def rule_files(settings: Settings) -> dict[str, str]:
-    """The name and text of each rule file, for the Prometheus that the stack deploys.
+def rule_files(
+    service: Service, slo: Slo, namespaces: tuple[str, ...], runbook_base_url: str
+) -> dict[str, str]:
+    """Return the name and text of each rule file, for the Prometheus that the stack deploys.
 
-    A service without metrics has no rules about its requests.
+    ``namespaces`` are all namespaces of the stack. Without metrics of the service there are no
+    rules about its requests.
     """
-    every = service_groups(settings) | {
-        "kubernetes": kubernetes.groups(_namespaces(settings)),
+    groups = service_groups(service, slo) | {
+        "kubernetes": kubernetes.groups(namespaces),
         "certificates": certificates.groups(),
         "monitoring": monitoring.groups(),
     }
-    runbooks = settings.observability.runbook_base_url
-    return {f"{name}.yaml": rules_text(groups, runbooks) for name, groups in every.items()}
+    return {f"{name}.yaml": rules_text(of, runbook_base_url) for name, of in groups.items()}
 
 
-def _namespaces(settings: Settings) -> tuple[str, ...]:
-    """The stack's own."""
-    return (
-        settings.namespace.name,
-        settings.network.monitoring_namespace,
-        settings.observability.node_namespace,
-    )
-
-
-def service_groups(settings: Settings) -> dict[str, tuple[Group, ...]]:
-    """Those about the service alone, by subject: all that a Prometheus needs that exists."""
-    pods = {"service": of_service.groups(settings.service, settings.namespace.name)}
-    return {"slo": Slo.of(settings).groups, **pods} if settings.service.metrics else pods
+def service_groups(service: Service, slo: Slo) -> dict[str, tuple[Group, ...]]:
+    """Return the rule groups about the service alone, by file, for an existing Prometheus."""
+    pods = {"service": of_service.groups(service, slo.namespace)}
+    return {"slo": slo.groups, **pods} if service.metrics else pods

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from commands.errors import CommandError
+from commands.monitoring import scope_of
 from components.observability.dashboards.selection import Query, dashboards, queries
-from components.observability.slo import Slo
 from tests.cluster.observability.servers import Servers
 from tests.cluster.project import Project, wait_until
 
@@ -21,7 +21,7 @@ def asked(monitored: Project, servers: Servers) -> Servers:
     """The servers of a stack that has answered requests, after the first rules and scrapes."""
     for _ in range(50):
         assert monitored.get().status_code == 200
-    slo = Slo.of(servers.settings)
+    slo = scope_of(servers.settings).slo
     # What is recorded from other recorded series comes last.
     wait_until(
         "the error budget to be recorded",
@@ -42,7 +42,7 @@ def answers(servers: Servers, query: Query) -> bool:
 
 def test_every_query_is_answered(asked: Servers) -> None:
     problems = []
-    for query in queries(dashboards(asked.settings)):
+    for query in queries(dashboards(scope_of(asked.settings))):
         where = f"{query.dashboard}: {query.title}: {query.expr}"
         try:
             if not answers(asked, query):

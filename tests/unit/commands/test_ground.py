@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -11,12 +11,14 @@ from commands import ground
 from commands.__main__ import Run
 from commands.errors import BAD_INPUT, CommandError
 from commands.ground import Ground
-from commands.pulumi import Stack
 from local.detection import Machine
 from local.layout import Layout
 from local.node import Node
 from settings import Settings
 from tests.unit.stacks import DIGEST, settings
+
+if TYPE_CHECKING:
+    from commands.pulumi import Stack
 
 HERE = Machine(cluster=False, docker=False, pulumi=False, plugins=False)
 THEIRS = Machine(cluster=True, docker=True, pulumi=True, plugins=True)

@@ -2,13 +2,16 @@
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from commands.errors import CommandError
 from commands.registry import manifest, published_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 IMAGE = "localhost:5000/slipway/beacon"
 ONE = {"config": {"size": 1}, "layers": [{"size": 2}]}

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -12,9 +12,11 @@ from commands import release as release_module
 from commands import stack_file
 from commands.errors import BAD_INPUT, CommandError
 from commands.note import Note
-from commands.pulumi import Stack
 from commands.release import Release
-from settings import Settings
+
+if TYPE_CHECKING:
+    from commands.pulumi import Stack
+    from settings import Settings
 
 OLD = "sha256:" + "a" * 64
 NEW = "sha256:" + "b" * 64
@@ -81,7 +83,7 @@ class Bench:
             release=SimpleNamespace(strategy=written["strategy"], **tracks),
         )
         stack = FakeStack(self.running, self.ran)
-        return Release(cast(Stack, stack), cast(Settings, settings), {}, self.note)
+        return Release(cast("Stack", stack), cast("Settings", settings), {}, self.note)
 
     def deploy(self) -> None:
         """What an update does that succeeds."""

@@ -12,7 +12,7 @@ from components.observability.collector import (
     gateway_config,
 )
 from components.versions import IMAGES
-from tests.unit.components.observability.made import bundled, container, made
+from tests.unit.components.observability.made import bundled, container, made, server_args
 
 SINKS = {
     "kafka": {"brokers": ["kafka.queue:9092"], "topic": "lines"},
@@ -21,7 +21,7 @@ SINKS = {
 
 
 def agent(**logs: Any) -> dict[str, Any]:
-    return agent_config(bundled(observability={"logs": logs}))
+    return agent_config(server_args(bundled(observability={"logs": logs})))
 
 
 def operator(kind: str, found_in: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from components.observability.observability import Observability
 from settings import parse_quantity
-from tests.unit.components.observability.made import bundled
+from tests.unit.components.observability.made import bundled, observability_args
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
 
@@ -20,7 +20,7 @@ def registry() -> Registry:
 
 def deployed(**observability: Any) -> Registry:
     stack = bundled(observability=observability)
-    return run(lambda: Observability("observability", {"settings": stack}))
+    return run(lambda: Observability("observability", observability_args(stack)))
 
 
 def servers(registry: Registry) -> set[str]:
@@ -35,7 +35,7 @@ def test_bundled_is_every_server(registry: Registry) -> None:
 
 
 def test_off_is_nothing_at_all() -> None:
-    registry = run(lambda: Observability("observability", {"settings": settings()}))
+    registry = run(lambda: Observability("observability", observability_args(settings())))
     assert not [one for one in registry.resources.values() if not one.type.startswith("slipway:")]
 
 
@@ -117,7 +117,7 @@ def test_servers_are_made_after_their_namespaces_and_beside_each_other(registry:
 def test_everyone_who_asks_is_told_where_the_servers_are() -> None:
     found: list[dict[str, str]] = []
     stack = bundled(observability={"grafana": {"enabled": False}})
-    run(lambda: found.append(Observability("o", {"settings": stack}).addresses))
+    run(lambda: found.append(Observability("o", observability_args(stack)).addresses))
     (addresses,) = found
     assert addresses["prometheus"] == "http://prometheus.monitoring.svc:9090"
     assert "grafana" not in addresses

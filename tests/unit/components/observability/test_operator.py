@@ -5,7 +5,8 @@ from typing import Any
 
 import yaml
 
-from components.observability.operator import OperatorObjects
+from components.observability.operator import OperatorObjects, OperatorObjectsArgs
+from tests.unit.components.observability.made import slo_of
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
 
@@ -14,7 +15,14 @@ METRICS_OFF = {"service": {"metrics": False}}
 
 def objects(**changes: Any) -> Registry:
     changes.setdefault("observability", {"mode": "operator"})
-    return run(lambda: OperatorObjects("watch", {"settings": settings(**changes)}))
+    stack = settings(**changes)
+    args: OperatorObjectsArgs = {
+        "settings": stack.observability,
+        "service": stack.service,
+        "slo": slo_of(stack),
+        "monitoring_namespace": stack.network.monitoring_namespace,
+    }
+    return run(lambda: OperatorObjects("watch", args))
 
 
 def config_maps(registry: Registry, label: str) -> list[dict[str, Any]]:

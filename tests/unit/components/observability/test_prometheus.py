@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from components.observability.prometheus import Prometheus
-from tests.unit.components.observability.made import bundled, config, container, made
+from tests.unit.components.observability.made import bundled, config, container, made, server_args
 from tests.unit.harness import run
 
 
@@ -47,8 +47,8 @@ def test_only_running_pods_of_the_stacks_namespace_are_read() -> None:
 
 
 def test_a_service_without_metrics_is_not_read() -> None:
-    stack = bundled(service={"metrics": False})
-    registry = run(lambda: Prometheus("it", {"settings": stack}))
+    args = server_args(bundled(service={"metrics": False}))
+    registry = run(lambda: Prometheus("it", args))
     jobs = {one["job_name"] for one in config(registry, "prometheus.yaml")["scrape_configs"]}
     assert "beacon" not in jobs
     assert "servers" in jobs

@@ -14,12 +14,13 @@ from components.observability.server import (
     HostFolder,
     Http,
     Server,
+    ServerArgs,
     Tcp,
 )
-from settings import ResourceList, ResourceRequirements, Settings, Storage
+from settings import ResourceList, ResourceRequirements, Storage
 from tests.unit.harness import Registry, run
-from tests.unit.stacks import settings
 
+ARGS: ServerArgs = {"monitoring_namespace": "monitoring", "node_namespace": "monitoring-node"}
 SMALLEST = Description(
     kind="StatefulSet",
     namespace="monitoring",
@@ -38,11 +39,11 @@ SMALLEST = Description(
 def made(**changes: Any) -> Registry:
     """A server called ``one`` like the smallest, but for ``changes``."""
 
-    class One(Server):
-        def describe(self, settings: Settings) -> Description:
+    class One(Server[ServerArgs]):
+        def describe(self, args: ServerArgs) -> Description:
             return replace(SMALLEST, **changes)
 
-    return run(lambda: One("one", {"settings": settings()}))
+    return run(lambda: One("one", ARGS))
 
 
 def pod(registry: Registry, kind: str = "StatefulSet") -> dict[str, Any]:
@@ -56,7 +57,7 @@ def container(registry: Registry, kind: str = "StatefulSet") -> dict[str, Any]:
 
 def test_a_server_without_a_description_cannot_be_made() -> None:
     with pytest.raises(NotImplementedError):
-        Server.describe(Server.__new__(Server), settings())
+        Server.describe(Server.__new__(Server), ARGS)
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])

@@ -8,7 +8,8 @@ from tests.unit.stacks import settings
 
 
 def receiver(**observability: Any) -> TraceReceiver | None:
-    return TraceReceiver.of(settings(observability=observability))
+    stack = settings(observability=observability)
+    return TraceReceiver.of(stack.observability, stack.network, stack.namespace.name)
 
 
 def test_bundled_they_go_to_the_stacks_collector() -> None:

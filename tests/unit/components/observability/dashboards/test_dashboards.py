@@ -10,12 +10,15 @@ import promql_parser
 import pytest
 
 from components.observability.dashboards import all_dashboards
+from components.observability.dashboards.scope import Scope
 from components.observability.dashboards.selection import Query, dashboards, queries
+from tests.unit.components.observability.made import slo_of
 from tests.unit.stacks import settings
 
 STACK = settings(namespace={"name": "beacon-dev"})
-FILES = all_dashboards(STACK)
-QUERIES = list(queries(dashboards(STACK)))
+SCOPE = Scope(slo_of(STACK), "monitoring")
+FILES = all_dashboards(SCOPE.slo, SCOPE.monitoring)
+QUERIES = list(queries(dashboards(SCOPE)))
 
 
 def panels(file: str) -> list[dict[str, Any]]:
@@ -127,12 +130,12 @@ def test_a_nodes_bytes_are_counted_once_on_their_way_to_a_pod() -> None:
 
 
 def test_the_same_stack_gets_the_same_dashboards() -> None:
-    assert all_dashboards(STACK) == FILES
+    assert all_dashboards(SCOPE.slo, SCOPE.monitoring) == FILES
 
 
 def test_another_stack_gets_its_own() -> None:
     other = settings(service={"name": "shop"}, namespace={"name": "shop-prod"})
-    text = "".join(all_dashboards(other).values())
+    text = "".join(all_dashboards(slo_of(other), "monitoring").values())
     assert "beacon-dev" not in text
     assert "shop-prod" in text
 
