@@ -74,7 +74,6 @@ observability = Observability(
     {"settings": settings.observability, "service": service, "slo": slo, "network": network},
     opts=served,
 )
-
 where = {"url": routing.url, "host": routing.host, "namespace": namespace.name}
 running = {"stable": release.stable, "canary": release.canary}
 for name, value in {**where, **running, "observability": observability.addresses}.items():
