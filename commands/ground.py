@@ -7,7 +7,7 @@ from rich.console import Console
 
 from commands.errors import CommandError
 from components.versions import IMAGES
-from local import images
+from local import registry
 from local.detection import Machine, detect
 from local.environment import environment
 from local.layout import Layout
@@ -76,7 +76,7 @@ class Ground:
         if observability.mode != "bundled" or not observability.grafana.enabled:
             return
         wanted = Reference.parse(IMAGES["grafana"])
-        if not images.has_tag(self._at, wanted.repository, wanted.tag) and not can_be_pulled(
+        if not registry.has_tag(self._at, wanted.repository, wanted.tag) and not can_be_pulled(
             wanted
         ):
             raise CommandError(

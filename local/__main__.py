@@ -14,43 +14,39 @@ from local.errors import LocalError
 from local.layout import Layout
 from local.recipes import RECIPES
 
-_USAGE_ERROR = 2
+_ERROR = 2
 _WIDTH = 120
-"""Columns where there is no terminal to ask."""
+"""Columns of the output where there is no terminal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0: done (`status`: all healthy); 1: `status` found a fault; 2: an error told."""
-    given = _parser().parse_args(arguments)
+    """Exit code 0: success (`status`: all healthy), 1: `status` found a fault, 2: error."""
+    options = _parser().parse_args(arguments)
     try:
-        return _run(given)
-    except LocalError as error:
+        return _run(options)
+    except (LocalError, OSError, subprocess.SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return _USAGE_ERROR
-    except (OSError, subprocess.SubprocessError) as error:
-        # A full disk, a command that hangs: the machine's fault, in its own words.
-        print(f"error: {error}", file=sys.stderr)
-        return _USAGE_ERROR
+        return _ERROR
     except KeyboardInterrupt:
-        print("Interrupted; the next `up` goes on from here.", file=sys.stderr)
+        print("Interrupted; the next `up` continues.", file=sys.stderr)
         return 130
 
 
-def _run(given: argparse.Namespace) -> int:
-    if given.command == "env":
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "env":
         for name, value in environment().items():
             print(f"export {name}={shlex.quote(value)}")
         return 0
 
-    # What talks to supervisord and Kubernetes takes longer to import than `env` to run.
+    # Importing these takes longer than `env` takes to run.
     from local.node import Node  # noqa: PLC0415
     from local.progress import Display  # noqa: PLC0415
     from local.status import show  # noqa: PLC0415
 
-    at = Layout()
-    node = Node(at, detect(at))
+    paths = Layout()
+    node = Node(paths, detect(paths))
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    match given.command:
+    match options.command:
         case "up":
             with Display(console) as display:
                 node.up(display)
@@ -61,28 +57,32 @@ def _run(given: argparse.Namespace) -> int:
             node.down()
         case "reset":
             node.reset()
-            print(f"What Pulumi knows of its stacks is kept in {at.state}: refresh them.")
+            print(f"The state of the Pulumi stacks in {paths.state} is kept: run `pulumi refresh`.")
         case "status":
             return 0 if show(node, console) else 1
         case "build":
             with Display(console) as display:
-                node.build(given.program, display)
+                node.build(options.program, display)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "python -m local", description="From a bare Debian machine to what `pulumi up` needs."
+        "python -m local", description="Provides what `pulumi up` needs on a bare Debian machine."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="build what is missing, start what does not run")
     commands.add_parser("images", help="build the images of the observability servers")
-    commands.add_parser("down", help="stop everything; data and built tools stay")
-    commands.add_parser("status", help="show every part; exit 1 if one is not healthy")
-    commands.add_parser("reset", help="stop everything and forget all data; built tools stay")
-    commands.add_parser("env", help="print the variables of a shell that uses all this")
+    commands.add_parser("down", help="stop everything; keep data and built programs")
+    commands.add_parser("status", help="show every part; exit code 1 if one is not healthy")
+    commands.add_parser(
+        "reset", help="stop everything and delete the cluster; keep built programs and images"
+    )
+    commands.add_parser(
+        "env", help="print the environment variables for pulumi, kubectl and buildx"
+    )
     build = commands.add_parser("build", help="build programs by name")
-    build.add_argument("program", nargs="+", choices=sorted(RECIPES), help="which")
+    build.add_argument("program", nargs="+", choices=sorted(RECIPES), help="name of a program")
     return parser
 
 

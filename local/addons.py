@@ -1,4 +1,4 @@
-"""What runs in the cluster from the start: names, metrics, volumes, the way in from outside."""
+"""The cluster's addons: DNS, metrics, volumes and ingress."""
 
 import hashlib
 import ipaddress
@@ -12,48 +12,47 @@ from string import Template
 from urllib.parse import urlsplit
 
 from local import files, images, layout
-from local.build import Builder
 from local.errors import LocalError
 from local.images import Image
 from local.layout import Layout
-from local.progress import Say
+from local.progress import ReportProgress
 from local.recipes import PLATFORM
 
 _READY_DEADLINE = 120.0
-_AUTHORITY_DEADLINE = 30.0
-_PAUSE = 0.5
-_APPLY_TIMEOUT = 60.0
+_CERTIFICATE_DEADLINE = 30.0
+_POLL_INTERVAL = 0.5
+_KUBECTL_TIMEOUT = 60.0
 
-_RESOLVERS = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
-"""Where this machine's name servers are told; the first file that names a usable one counts."""
+_RESOLV_CONF = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
+"""Files that name this machine's DNS servers; the first with a usable one is used."""
 
 
 @dataclass(frozen=True)
 class Addon:
-    """One Deployment from one manifest, whose image is one built program."""
+    """One manifest with one Deployment, whose image contains one program."""
 
     name: str
     namespace: str
     manifest: str
-    assets: Sequence[str] = ()
-    """Folders below `share/` whose objects (CRDs) come first."""
+    crds: Sequence[str] = ()
+    """Folders below `share/` whose CustomResourceDefinitions are applied first."""
 
     @property
     def workload(self) -> str:
-        """How `Cluster.unready` names it."""
+        """Name of the Deployment in `Cluster.unready`."""
         return f"deployment {self.namespace}/{self.name}"
 
     @property
     def version(self) -> str:
-        """What is built."""
+        """Version of the program."""
         return PLATFORM.version(self.name)
 
-    def image(self, builder: Builder) -> Image:
-        """From scratch: the program and nothing else."""
+    def image(self, paths: Layout, go_version: str) -> Image:
+        """Image that contains only the program."""
         return Image(
             repository=f"slipway/{self.name}",
-            key=PLATFORM.fingerprint(builder.go.version),
-            content={f"/{self.name}": builder.at.bin / self.name},
+            key=PLATFORM.fingerprint(go_version),
+            content={f"/{self.name}": paths.bin / self.name},
             entrypoint=[f"/{self.name}"],
         )
 
@@ -67,71 +66,86 @@ ADDONS = (DNS, METRICS, VOLUMES, INGRESS)
 
 
 class Cluster:
-    """The node's API server, spoken to through kubectl."""
+    """The cluster of the local node, accessed with kubectl."""
 
-    def __init__(self, at: Layout) -> None:
-        self.at = at
+    def __init__(self, paths: Layout) -> None:
+        self.paths = paths
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """Runs kubectl; its error is ours."""
+        """Runs kubectl and returns its output. Raises `LocalError`."""
         done = subprocess.run(
-            [self.at.bin / "kubectl", f"--kubeconfig={self.at.kubeconfig}", *arguments],
+            [self.paths.bin / "kubectl", f"--kubeconfig={self.paths.kubeconfig}", *arguments],
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=_APPLY_TIMEOUT,
+            timeout=_KUBECTL_TIMEOUT,
             check=False,
         )
         if done.returncode:
             raise LocalError(f"kubectl {arguments[0]} failed: {done.stderr.strip()}")
         return done.stdout
 
-    def apply(self, text: str) -> None:
-        """Server-side apply of the objects in `text`."""
-        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+    def apply(self, name: str, manifest: str, crds: Sequence[Path] = ()) -> None:
+        """Applies a manifest and the CRDs in the folders `crds`, if the manifest has changed."""
+        stamp = self.paths.node / "applied" / name
+        digest = hashlib.sha256(manifest.encode()).hexdigest()
+        if stamp.is_file() and stamp.read_text() == digest:
+            return
+        self._wait_for_ca_certificate()
+        for folder in crds:
+            self._apply(str(folder))
+            self.kubectl(
+                *("wait", "--for=condition=Established", "--timeout=30s"),
+                *(f"--filename={file}" for file in _crd_files(folder)),
+            )
+        self._apply("-", manifest)
+        files.write(stamp, digest)
 
     def unready(self) -> list[str]:
-        """What is not as it should be: the node, or Deployments of the addons."""
+        """The node, Deployments of the addons and APIServices that are not ready."""
         listed = self.kubectl(
             *("get", "node,deployment,apiservice", "--all-namespaces", "--output=json"),
             "--request-timeout=10s",
         )
-        found = json.loads(listed)["items"]
-        ready = {_identity(item) for item in found if _is_ready(item)}
-        wanted = [f"node {layout.NODE_NAME}"]
-        wanted += [addon.workload for addon in ADDONS]
-        # Unlike a status, which may be of yesterday, this is the API server's own experience.
-        wanted.append("apiservice v1beta1.metrics.k8s.io")
-        return [name for name in wanted if name not in ready]
+        ready = {_identity(item) for item in json.loads(listed)["items"] if _is_ready(item)}
+        expected = [f"node {layout.NODE_NAME}"]
+        expected += [addon.workload for addon in ADDONS]
+        # The API server checks this one itself; the status of the others may be outdated.
+        expected.append("apiservice v1beta1.metrics.k8s.io")
+        return [name for name in expected if name not in ready]
 
-    def wait_ready(self, say: Say) -> None:
-        """Waits until node and addons are ready, at most 120 s."""
+    def wait_ready(self, report: ReportProgress) -> None:
+        """Waits until the node and the addons are ready, at most 120 s."""
         end = time.monotonic() + _READY_DEADLINE
-        while waited_for := self.unready():
-            say(f"waiting for {', '.join(waited_for)}")
+        while unready := self.unready():
+            report(f"waiting for {', '.join(unready)}")
             if time.monotonic() > end:
                 raise LocalError(
-                    f"Waited {_READY_DEADLINE:.0f} s for {', '.join(waited_for)}. What the "
-                    f"cluster says:\n{self._warnings()}"
+                    f"Waited {_READY_DEADLINE:.0f} s for {', '.join(unready)}. The latest warnings "
+                    f"of the cluster:\n{self._warnings()}"
                 )
-            time.sleep(_PAUSE)
+            time.sleep(_POLL_INTERVAL)
 
-    def wait_authority(self) -> None:
-        """Waits until pods are given the authority that the API server has now.
+    def _apply(self, source: str, stdin: str | None = None) -> None:
+        options = ("--server-side", "--force-conflicts", f"--filename={source}")
+        self.kubectl("apply", *options, stdin=stdin)
 
-        They read it once: one started with an earlier authority would never trust the API server.
+    def _wait_for_ca_certificate(self) -> None:
+        """Waits until new pods get the current CA certificate of the API server.
+
+        Pods read it only when they start, and would never trust the API server with a former one.
         """
-        wanted = self.at.authority.read_text()
-        end = time.monotonic() + _AUTHORITY_DEADLINE
-        while self._published_authority() != wanted:
+        expected = self.paths.ca_certificate.read_text()
+        end = time.monotonic() + _CERTIFICATE_DEADLINE
+        while self._published_ca_certificate() != expected:
             if time.monotonic() > end:
                 raise LocalError(
-                    f"Waited {_AUTHORITY_DEADLINE:.0f} s for the controller manager to publish "
-                    "the cluster's certificate authority to the pods."
+                    f"Waited {_CERTIFICATE_DEADLINE:.0f} s for the controller manager to publish "
+                    "the CA certificate of the cluster in ConfigMap kube-root-ca.crt."
                 )
-            time.sleep(_PAUSE)
+            time.sleep(_POLL_INTERVAL)
 
-    def _published_authority(self) -> str:
+    def _published_ca_certificate(self) -> str:
         return self.kubectl(
             *("get", "configmap", "kube-root-ca.crt", "--namespace=kube-system"),
             *("--ignore-not-found", r"--output=jsonpath={.data.ca\.crt}"),
@@ -142,55 +156,46 @@ class Cluster:
             *("get", "events", "--all-namespaces", "--field-selector=type=Warning"),
             *("--sort-by=.lastTimestamp", "--no-headers"),
         )
-        return "\n".join(events.splitlines()[-10:]) or "(no warning)"
+        return "\n".join(events.splitlines()[-10:]) or "(no warnings)"
 
 
-def install(addon: Addon, cluster: Cluster, builder: Builder) -> None:
-    """Pushes the addon's image and applies its manifest, if either is new."""
-    at = cluster.at
-    image = addon.image(builder)
-    images.push(image)
-    definitions = [_objects_in(at.share / name) for name in addon.assets]
-    manifest = _rendered(addon, image, at)
-    stamp = at.node / "applied" / addon.name
-    digest = hashlib.sha256("".join([*definitions, manifest]).encode()).hexdigest()
-    if stamp.is_file() and stamp.read_text() == digest:
-        return
-    cluster.wait_authority()
-    for text in definitions:
-        cluster.apply(text)
-        cluster.kubectl(
-            *("wait", "--for=condition=Established", "--timeout=30s", "-f", "-"),
-            stdin=_custom_resource_definitions(text),
-        )
-    cluster.apply(manifest)
-    files.write(stamp, digest)
+def allow_kubelet_access(cluster: Cluster) -> None:
+    """Grants the API server's client certificate access to the kubelet, for logs and exec."""
+    cluster.apply("kubelet-access", (layout.MANIFESTS / "kubelet-access.yaml").read_text())
 
 
-def _rendered(addon: Addon, image: Image, at: Layout) -> str:
+def install(addon: Addon, cluster: Cluster, go_version: str) -> None:
+    """Pushes the image of an addon and applies its manifest, if either has changed."""
+    image = addon.image(cluster.paths, go_version)
+    images.push(cluster.paths, image)
+    crds = [cluster.paths.share / name for name in addon.crds]
+    cluster.apply(addon.name, _manifest(addon, image, cluster.paths), crds)
+
+
+def _manifest(addon: Addon, image: Image, paths: Layout) -> str:
     entry = urlsplit(layout.ENTRY_POINT)
-    variable = f"{addon.name.replace('-', '_').upper()}_IMAGE"
+    image_variable = f"{addon.name.replace('-', '_').upper()}_IMAGE"
     text = (layout.MANIFESTS / addon.manifest).read_text()
     return Template(text).substitute(
-        {variable: image.reference},
-        AUTHORITY=hashlib.sha256(at.authority.read_bytes()).hexdigest()[:16],
+        {image_variable: image.reference},
+        CA_HASH=hashlib.sha256(paths.ca_certificate.read_bytes()).hexdigest()[:16],
         CLUSTER_DOMAIN=layout.CLUSTER_DOMAIN,
         DNS_SERVICE_IP=layout.DNS_SERVICE_IP,
-        DNS_UPSTREAM=_upstream(),
+        DNS_UPSTREAM=_dns_upstream(),
         ENTRY_ADDRESS=entry.hostname,
         ENTRY_PORT=entry.port,
         NODE_NAME=layout.NODE_NAME,
-        VOLUMES=at.volumes,
+        VOLUMES=paths.volumes,
     )
 
 
-def _upstream() -> str:
-    """CoreDNS's line for names outside the cluster.
+def _dns_upstream() -> str:
+    """CoreDNS's plugin for names outside the cluster: `forward`, or NXDOMAIN without a server.
 
-    A name server on this machine's loopback, as systemd-resolved is, cannot be reached from a pod;
-    what it asks itself can.
+    Pods cannot reach a server on this machine's loopback interface, such as systemd-resolved, but
+    the servers that it forwards to.
     """
-    for source in _RESOLVERS:
+    for source in _RESOLV_CONF:
         if source.exists():
             servers = [
                 words[1]
@@ -206,23 +211,15 @@ def _is_loopback(address: str) -> bool:
     return ipaddress.ip_address(address.split("%", maxsplit=1)[0]).is_loopback
 
 
-def _objects_in(folder: Path) -> str:
-    return "\n---\n".join(path.read_text() for path in sorted(folder.glob("*.yaml")))
-
-
-def _custom_resource_definitions(text: str) -> str:
-    documents = text.split("\n---")
-    return "\n---\n".join(each for each in documents if "kind: CustomResourceDefinition" in each)
+def _crd_files(folder: Path) -> list[Path]:
+    definition = "kind: CustomResourceDefinition"
+    return [file for file in sorted(folder.glob("*.yaml")) if definition in file.read_text()]
 
 
 def _identity(item: dict) -> str:
     metadata = item["metadata"]
-    name = (
-        f"{metadata['namespace']}/{metadata['name']}"
-        if "namespace" in metadata
-        else metadata["name"]
-    )
-    return f"{item['kind'].lower()} {name}"
+    namespace = f"{metadata['namespace']}/" if "namespace" in metadata else ""
+    return f"{item['kind'].lower()} {namespace}{metadata['name']}"
 
 
 def _is_ready(item: dict) -> bool:
@@ -232,8 +229,8 @@ def _is_ready(item: dict) -> bool:
             condition["type"] in ("Ready", "Available") and condition["status"] == "True"
             for condition in status.get("conditions", [])
         )
-    wanted = item["spec"]["replicas"]
+    replicas = item["spec"]["replicas"]
     return (
         status.get("observedGeneration") == item["metadata"]["generation"]
-        and status.get("updatedReplicas") == status.get("readyReplicas") == wanted
+        and status.get("updatedReplicas") == status.get("readyReplicas") == replicas
     )

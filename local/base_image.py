@@ -1,4 +1,4 @@
-"""The image that `FROM golang:<minor>` means on a machine that cannot pull it."""
+"""The base image `golang:<minor>`, built here because it cannot be pulled."""
 
 import subprocess
 from pathlib import Path
@@ -8,30 +8,30 @@ from local.images import Image
 from local.toolchain import Toolchain
 
 _BUSYBOX = Path("/bin/busybox")
-ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
-"""What this machine trusts, and images made here too."""
+CA_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+"""CA certificates that this machine trusts, also part of the images built here."""
 
 _TIME_ZONES = Path("/usr/share/zoneinfo")
 
 
 def base_image(go: Toolchain) -> Image:
-    """A shell, CA roots, time zones and the machine's own Go toolchain.
+    """A shell, CA certificates, time zones and the Go toolchain of this machine.
 
-    The roots are this machine's, so that builds trust what it trusts (a company's module proxy).
+    Its CA certificates let builds use a company's module proxy. Raises `LocalError`.
     """
-    for path in (_BUSYBOX, ROOTS, _TIME_ZONES):
+    for path in (_BUSYBOX, CA_CERTIFICATES, _TIME_ZONES):
         if not path.exists():
-            raise LocalError(f"The base image of Go builds needs {path}, which is not there.")
+            raise LocalError(f"The base image for Go builds needs {path}, which does not exist.")
     applets = subprocess.run(
         [_BUSYBOX, "--list"], capture_output=True, text=True, check=True
     ).stdout.split()
     return Image(
         repository="library/golang",
         tag=go.minor,
-        key=f"{go.version} {fingerprint(_BUSYBOX)} {fingerprint(ROOTS)}",
+        key=f"{go.version} {fingerprint(_BUSYBOX)} {fingerprint(CA_CERTIFICATES)}",
         content={
             "/bin/busybox": _BUSYBOX,
-            "/etc/ssl/certs/ca-certificates.crt": ROOTS,
+            "/etc/ssl/certs/ca-certificates.crt": CA_CERTIFICATES,
             "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
             "/etc/group": b"root:x:0:\n",
             "/etc/nsswitch.conf": b"hosts: files dns\n",
@@ -46,11 +46,11 @@ def base_image(go: Toolchain) -> Image:
             "HOME": "/root",
         },
         user="0:0",
-        work_folder="/go",
+        working_dir="/go",
     )
 
 
 def fingerprint(path: Path) -> str:
-    """Changes with the file."""
+    """Changes when the file changes."""
     status = path.stat()
     return f"{path}:{status.st_size}:{status.st_mtime_ns}"

@@ -13,7 +13,7 @@ from local import files
 from local.errors import LocalError
 from local.layout import Layout
 from local.logs import tail
-from local.progress import Say
+from local.progress import ReportProgress
 from local.recipes import Recipe
 from local.toolchain import Toolchain
 
@@ -38,7 +38,9 @@ class Builder:
         fingerprint = recipe.fingerprint(self.go.version)
         return [name for name in programs if not self._is_built(recipe, name, fingerprint)]
 
-    def build(self, recipe: Recipe, programs: Collection[str], say: Say = lambda _: None) -> None:
+    def build(
+        self, recipe: Recipe, programs: Collection[str], report: ReportProgress = lambda _: None
+    ) -> None:
         """Builds those of `programs` that are missing; the log is kept either way."""
         missing = self.missing(recipe, programs)
         if not missing:
@@ -50,9 +52,9 @@ class Builder:
         shutil.copytree(recipe.folder, source)
         output.mkdir()
         for module in {**recipe.patches, **recipe.renames}:
-            say(f"patching {module}")
+            report(f"patching {module}")
             self._patch(source, module, recipe)
-        self._compile(recipe, missing, source, output, say)
+        self._compile(recipe, missing, source, output, report)
         for name, (module, below) in recipe.assets.items():
             _install_folder(self._module(source, module) / below, self.at.share / name)
         for name in missing:
@@ -74,29 +76,36 @@ class Builder:
         )
 
     def _compile(
-        self, recipe: Recipe, programs: Sequence[str], source: Path, output: Path, say: Say
+        self,
+        recipe: Recipe,
+        programs: Sequence[str],
+        source: Path,
+        output: Path,
+        report: ReportProgress,
     ) -> None:
         packages = [recipe.programs[name].package for name in programs]
         flags = ["-v", *_tags(recipe), *_linker_flags(recipe, programs)]
         self.log_of(recipe).parent.mkdir(parents=True, exist_ok=True)
         with self.log_of(recipe).open("w") as log:
-            total = self._download([*_tags(recipe), *packages], source, log, say)
+            total = self._download([*_tags(recipe), *packages], source, log, report)
             compiled = 0
-            say("compiling")
+            report("compiling")
             arguments = ["build", *flags, "-o", f"{output}/", *packages]
             for line in self._follow(arguments, source, log):
                 if not line.startswith(("go: ", "#", "\t")):
                     compiled += 1
-                    say(f"{compiled} of at most {total} packages compiled")
+                    report(f"{compiled} of at most {total} packages compiled")
 
-    def _download(self, selected: Sequence[str], source: Path, log: IO[str], say: Say) -> int:
+    def _download(
+        self, selected: Sequence[str], source: Path, log: IO[str], report: ReportProgress
+    ) -> int:
         """Fetches every module that is needed; says how many packages that makes."""
-        say("looking for modules")
+        report("looking for modules")
         total = 0
         arguments = ["list", "-deps", *selected]
         for line in self._follow(arguments, source, log, GOMAXPROCS=str(_DOWNLOADS_AT_ONCE)):
             if line.startswith("go: downloading "):
-                say(f"downloading {line.split()[2]}")
+                report(f"downloading {line.split()[2]}")
             else:
                 total += 1
         return total

@@ -1,4 +1,4 @@
-"""What a node leaves behind when it ends, by order or not: shims, mounts, cgroups, sockets."""
+"""Removes what a stopped or killed node leaves behind: containers, mounts, cgroups, sockets."""
 
 import contextlib
 import os
@@ -12,48 +12,49 @@ from local import files
 from local.layout import Layout
 
 _DEADLINE = 10.0
-_PAUSE = 0.05
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_POLL_INTERVAL = 0.05
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def clear_after_restart(at: Layout) -> None:
-    """Forgets the run-time state of an earlier run of the machine: its processes are gone."""
-    stamp = at.run / "boot"
-    boot = _BOOT.read_text()
+def clear_after_reboot(paths: Layout) -> None:
+    """Deletes runtime state from before the last reboot of the machine."""
+    stamp = paths.run / "boot"
+    boot = _BOOT_ID.read_text()
     if stamp.is_file() and stamp.read_text() == boot:
         return
-    clear(at)
-    files.write(files.private_folder(at.run) / stamp.name, boot)
+    clear(paths)
+    files.write(files.private_folder(paths.run) / stamp.name, boot)
 
 
-def clear(at: Layout) -> None:
-    """Ends every container of the node and takes away what the kernel keeps for them.
+def clear(paths: Layout) -> None:
+    """Kills every container of the node and removes its mounts, cgroups and runtime folders.
 
-    Nothing of the node may be running. Images, volumes and the cluster's state stay; what
-    containerd and the kubelet then find is what they find after a power cut.
+    The node's daemons must be stopped. Images, volumes and the cluster's state are kept: containerd
+    and the kubelet start as after a power failure.
     """
-    _end_containers(at)
-    for mount in _mounts_below(at.node):
+    _kill_containers(paths)
+    for mount in _mounts_below(paths.node):
         subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
     _remove_cgroups()
-    shutil.rmtree(at.run, ignore_errors=True)
-    shutil.rmtree(at.pod_logs, ignore_errors=True)
+    shutil.rmtree(paths.run, ignore_errors=True)
+    shutil.rmtree(paths.pod_logs, ignore_errors=True)
 
 
-def _end_containers(at: Layout) -> None:
-    shims = _shims(at)
-    # A shim tells its containerd that a container ended: so the containers first.
-    ended = [*_descendants(shims), *shims]
-    for pid in ended:
-        _kill(pid)
+def _kill_containers(paths: Layout) -> None:
+    shims = _shims(paths)
+    # Containers first: their shims report the end of each to containerd.
+    killed = [*_descendants(shims), *shims]
+    for pid in killed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     end = time.monotonic() + _DEADLINE
-    while any(_is_alive(pid) for pid in ended) and time.monotonic() < end:
-        time.sleep(_PAUSE)
+    while any(_is_running(pid) for pid in killed) and time.monotonic() < end:
+        time.sleep(_POLL_INTERVAL)
 
 
-def _shims(at: Layout) -> list[int]:
-    """The processes that hold containers of our containerd, known by its socket."""
-    socket = os.fsencode(at.containerd_socket)
+def _shims(paths: Layout) -> list[int]:
+    """Shim processes of this node's containerd, identified by its socket."""
+    socket = os.fsencode(paths.containerd_socket)
     found = []
     for pid in _processes():
         try:
@@ -70,11 +71,11 @@ def _descendants(parents: list[int]) -> list[int]:
     for pid in _processes():
         if (parent := _parent(pid)) is not None:
             children.setdefault(parent, []).append(pid)
-    found, open_ = [], list(parents)
-    while open_:
-        below = children.get(open_.pop(), [])
+    found, unvisited = [], list(parents)
+    while unvisited:
+        below = children.get(unvisited.pop(), [])
         found += below
-        open_ += below
+        unvisited += below
     return found
 
 
@@ -83,7 +84,7 @@ def _processes() -> list[int]:
 
 
 def _status(pid: int) -> list[str] | None:
-    """What `/proc/<pid>/stat` says after the name, which may hold anything."""
+    """Fields of `/proc/<pid>/stat` after the process name, which may contain any character."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -95,25 +96,20 @@ def _parent(pid: int) -> int | None:
     return int(status[1]) if status else None
 
 
-def _is_alive(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     status = _status(pid)
     return status is not None and status[0] != "Z"
 
 
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
 def _mounts_below(folder: Path) -> list[str]:
-    """Mount points, the deepest first."""
+    """Mount points, deepest first."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     points = [line.split()[4].encode().decode("unicode_escape") for line in lines]
     return sorted((each for each in points if each.startswith(f"{folder}/")), reverse=True)
 
 
 def _remove_cgroups() -> None:
-    """The kubelet's cgroups, in every hierarchy; those that hold processes stay."""
+    """Removes the kubelet's cgroups without processes, in every hierarchy."""
     for root in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*")):
         top = root / "kubepods"
         if not top.is_dir():

@@ -1,4 +1,4 @@
-"""What a supervised process is."""
+"""A process that supervisord runs, and its health check."""
 
 import socket
 import ssl
@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 from local.errors import LocalError
 
 _PROBE_TIMEOUT = 2.0
-"""Seconds after which a part that does not answer its health check counts as not healthy."""
+"""Seconds."""
 
 
 @dataclass(frozen=True)
-class Service:
-    """One supervised process.
+class Daemon:
+    """One process under supervisord.
 
-    `health` is an http(s) URL that answers 200 when the part works, or the path of a Unix socket
-    that accepts a connection. `files` are written for it; they, and `certificates` that others
-    write, are what it reads at start: a change restarts it.
+    `health` is an http(s) URL that returns 200 while the process works, or the path of a Unix
+    socket that accepts connections. `files` are its configuration files, written before it starts.
+    A change of `files` or of the content of `certificates` restarts it.
     """
 
     name: str
@@ -30,35 +30,35 @@ class Service:
     environment: dict[str, str] = field(default_factory=dict)
     certificates: Sequence[Path] = ()
     stop_signal: str = "TERM"
-    bound_to_supervisor: bool = True
-    """Dies with the supervisor, so that a new supervisor never meets an old copy."""
+    ends_with_supervisor: bool = True
+    """Kills the process when supervisord dies, so that a new supervisord can start its own."""
 
     def refuse_taken_port(self) -> None:
-        """Says so if another program listens where this one, which does not run yet, has to."""
+        """Raises `LocalError` if another program listens on the port; call it before the start."""
         parts = urlsplit(self.health)
         if parts.hostname and parts.port:
             refuse_taken_port(parts.hostname, parts.port, self.name)
 
     def healthy(self) -> bool:
-        """One probe, which answers within `_PROBE_TIMEOUT`."""
+        """Runs the health check once; takes at most two seconds."""
         try:
             if self.health.startswith("/"):
                 return _connects(self.health)
-            return _answers(self.health)
+            return _returns_ok(self.health)
         except (OSError, HTTPException):
             return False
 
 
 def refuse_taken_port(address: str, port: int, name: str) -> None:
-    """An error that names the port and whom it is for, if it cannot be bound."""
+    """Raises `LocalError` if `name` cannot listen on the port because another program does."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except OSError as error:
             raise LocalError(
-                f"{name} needs port {port} on {address}, and another program has it "
-                f"({error.strerror}); `ss -ltnp 'sport = :{port}'` says which."
+                f"{name} needs port {port} on {address}, but another program uses it "
+                f"({error.strerror}). `ss -ltnp 'sport = :{port}'` shows which."
             ) from error
 
 
@@ -69,11 +69,11 @@ def _connects(path: str) -> bool:
     return True
 
 
-def _answers(url: str) -> bool:
+def _returns_ok(url: str) -> bool:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     if parts.scheme == "https":
-        # Health endpoints tell nothing but "ok"; whose certificate it is does not matter here.
+        # A health endpoint returns nothing secret, so its certificate need not be verified.
         context = ssl._create_unverified_context()  # noqa: S323
         connection = HTTPSConnection(host, port, timeout=_PROBE_TIMEOUT, context=context)
     else:

@@ -1,4 +1,4 @@
-"""The Debian packages that the node and the builder run on, installed only when missing."""
+"""Installs the Debian packages that the node and the builder need."""
 
 import os
 import shutil
@@ -11,9 +11,9 @@ from typing import IO
 from local.errors import LocalError
 from local.layout import Layout
 from local.logs import tail
-from local.progress import Say
+from local.progress import ReportProgress
 
-_DEADLINE = 900.0
+_TIMEOUT = 900.0
 
 PACKAGES = {
     "busybox-static": Path("/bin/busybox"),
@@ -27,61 +27,58 @@ PACKAGES = {
     "tzdata": Path("/usr/share/zoneinfo/UTC"),
     "util-linux": Path("/usr/bin/setpriv"),
 }
-"""Each package, and a file of it that says it is there."""
+"""Each package with one of its files, whose existence shows that it is installed."""
 
-_NO_DAEMONS = Path("/usr/sbin/policy-rc.d")
-"""Debian asks this program whether a service may be started: 101 means no."""
-_OURS = "#!/bin/sh\n# Made by slipway while it installs packages.\nexit 101\n"
+_POLICY = Path("/usr/sbin/policy-rc.d")
+"""Program that Debian runs before it starts a service; exit code 101 prevents the start."""
+_DENY_START = "#!/bin/sh\n# Created by slipway while it installs packages.\nexit 101\n"
 
 
 def missing() -> list[str]:
-    """The packages of the node that are not there."""
+    """Packages that are not installed."""
     return [package for package, file in PACKAGES.items() if not file.exists()]
 
 
-def install(at: Layout, packages: Sequence[str], say: Say) -> None:
-    """Installs `packages` with apt; none of their services is started.
-
-    Raises `LocalError`.
-    """
+def install(paths: Layout, packages: Sequence[str], report: ReportProgress) -> None:
+    """Installs `packages` with apt without starting their services. Raises `LocalError`."""
     if not shutil.which("apt-get"):
         raise LocalError(
-            f"This machine lacks {', '.join(packages)} and has no apt-get to install them. "
-            "Use a Debian machine, or one with Docker and a cluster (set KUBECONFIG)."
+            f"Packages are missing, and apt-get to install them too: {', '.join(packages)}. "
+            "Use Debian, or a machine with Docker and a cluster (set KUBECONFIG)."
         )
     if os.geteuid() != 0:
         raise LocalError(
-            f"This machine lacks {', '.join(packages)}, and only root can install packages: run "
-            f"`apt-get install {' '.join(packages)}` as root, then this again."
+            f"Packages are missing, and only root can install them: {', '.join(packages)}. Run "
+            f"`apt-get install {' '.join(packages)}` as root, then try again."
         )
-    log = at.logs / "apt.log"
+    log = paths.logs / "apt.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as kept:
-        say("apt-get update")
-        updated = _apt(kept, "update")
-        say(f"apt-get install {' '.join(packages)}")
-        with _no_daemons():
-            installed = _apt(kept, "install", "--yes", "--no-install-recommends", *packages)
-    still = [package for package in missing() if package in packages]
-    if still or not installed:
+    with log.open("w") as output:
+        report("apt-get update")
+        updated = _apt(output, "update")
+        report(f"apt-get install {' '.join(packages)}")
+        with _without_service_start():
+            installed = _apt(output, "install", "--yes", "--no-install-recommends", *packages)
+    uninstalled = [package for package in missing() if package in packages]
+    if uninstalled or not installed:
         hint = "" if updated else " (`apt-get update` failed too)"
-        named = ", ".join(still or packages)
+        named = ", ".join(uninstalled or packages)
         raise LocalError(f"apt-get did not install {named}{hint}. The end of {log}:\n{tail(log)}")
 
 
 @contextmanager
-def _no_daemons() -> Iterator[None]:
-    """Let no service be started, by the file of whoever has one there already or by ours."""
-    # A run that was cut off may have left ours: it is taken over, and removed.
-    ours = not _NO_DAEMONS.exists() or _NO_DAEMONS.read_bytes() == _OURS.encode()
-    if ours:
-        _NO_DAEMONS.write_text(_OURS)
-        _NO_DAEMONS.chmod(0o755)
+def _without_service_start() -> Iterator[None]:
+    """Prevents the start of services, by the existing policy-rc.d or by a temporary one."""
+    # An interrupted run may have left the temporary one behind.
+    temporary = not _POLICY.exists() or _POLICY.read_bytes() == _DENY_START.encode()
+    if temporary:
+        _POLICY.write_text(_DENY_START)
+        _POLICY.chmod(0o755)
     try:
         yield
     finally:
-        if ours:
-            _NO_DAEMONS.unlink(missing_ok=True)
+        if temporary:
+            _POLICY.unlink(missing_ok=True)
 
 
 def _apt(log: IO[str], *arguments: str) -> bool:
@@ -91,7 +88,7 @@ def _apt(log: IO[str], *arguments: str) -> bool:
         stdout=log,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
-        timeout=_DEADLINE,
+        timeout=_TIMEOUT,
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
         check=False,
     )

@@ -1,5 +1,5 @@
-"""The one error a person sees."""
+"""Errors that a user can act on."""
 
 
 class LocalError(Exception):
-    """Something the user can act on: printed as one message, exit code 2, never a traceback."""
+    """Printed as one message with exit code 2, without a traceback."""

@@ -1,26 +1,27 @@
-"""What containers need of this machine's kernel."""
+"""Kernel settings that containers need."""
 
 import subprocess
 from pathlib import Path
 
 from local.errors import LocalError
 
-_INOTIFY = {"max_user_instances": 1024, "max_user_watches": 131_072}
-"""What all of root's containers share: each log reader and each reloader takes an instance."""
+_MINIMUM_INOTIFY = {"max_user_instances": 1024, "max_user_watches": 131_072}
+"""Limits shared by all containers of root: each log collector and config reloader uses one."""
 
-_SYSTEM = Path("/proc/sys/fs/inotify")
+_INOTIFY = Path("/proc/sys/fs/inotify")
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
-def prepare() -> None:
-    """Raises limits that are too low, and lets containers see mounts that come later.
+def configure() -> None:
+    """Raises inotify limits that are too low, and makes the root mount shared.
 
-    With systemd the root is shared already; without it, the kernel's default is private.
+    Containers see later mounts only below a shared mount: systemd makes the root shared, but
+    without systemd it is private.
     """
-    for name, least in _INOTIFY.items():
-        path = _SYSTEM / name
-        if path.exists() and int(path.read_text()) < least:
-            path.write_text(str(least))
+    for name, minimum in _MINIMUM_INOTIFY.items():
+        path = _INOTIFY / name
+        if path.exists() and int(path.read_text()) < minimum:
+            path.write_text(str(minimum))
     if not _root_is_shared(_MOUNTS.read_text()):
         command = ["mount", "--make-rshared", "/"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -29,7 +30,7 @@ def prepare() -> None:
 
 
 def _root_is_shared(mounts: str) -> bool:
-    """Of the mounts at `/` the last one counts: it covers the others."""
+    """Of several mounts at `/`, the last one covers the others."""
     fields = [line.split() for line in mounts.splitlines()]
     tags = [words[6 : words.index("-")] for words in fields if words[4] == "/"]
     return any(tag.startswith("shared:") for tag in tags[-1]) if tags else False

@@ -1,4 +1,4 @@
-"""Where everything lives and which address it has: one name per path, port and network."""
+"""Paths, addresses and names of everything that runs here."""
 
 import os
 from ipaddress import IPv4Network
@@ -14,7 +14,7 @@ BRIDGE = "slipway0"
 POD_NETWORK = IPv4Network("10.244.0.0/24")
 SERVICE_NETWORK = IPv4Network("10.96.0.0/16")
 NODE_IP = str(POD_NETWORK[1])
-"""The bridge's own address: the node's, the pods' gateway and where the API server listens."""
+"""Address of the bridge: the node's address, the pods' gateway and the API server's address."""
 API_SERVICE_IP = str(SERVICE_NETWORK[1])
 DNS_SERVICE_IP = str(SERVICE_NETWORK[10])
 CLUSTER_DOMAIN = "cluster.local"
@@ -26,14 +26,14 @@ SANDBOX_IMAGE = f"{REGISTRY}/slipway/pause:1"
 ENTRY_POINT = "http://127.0.0.1:8080"
 
 POD_LOGS = Path("/var/log/pods")
-"""Where what reads containers' logs looks for them, on any node."""
+"""Folder where log collectors look for container logs on any node."""
 
 _LONGEST_SOCKET_PATH = 107
 """Linux's limit for the path of a Unix socket, in bytes."""
 
 
 def home() -> Path:
-    """`SLIPWAY_HOME`, by default `slipway` in the user's cache folder; always absolute."""
+    """`SLIPWAY_HOME`, by default `slipway` in the user's cache folder. Raises `LocalError`."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     given = os.environ.get("SLIPWAY_HOME") or f"{cache}/slipway"
     path = Path(given).expanduser()
@@ -42,14 +42,14 @@ def home() -> Path:
     longest = path / "node" / "run" / "containerd.sock.ttrpc"
     if len(os.fsencode(longest)) > _LONGEST_SOCKET_PATH:
         raise LocalError(
-            f"SLIPWAY_HOME is {given!r}: it is too long for the Unix sockets below it "
+            f"SLIPWAY_HOME is {given!r}: the path is too long for the Unix sockets below it "
             f"(at most {_LONGEST_SOCKET_PATH} bytes with {longest.relative_to(path)})."
         )
     return path
 
 
 class Layout:
-    """The folders and files below one `SLIPWAY_HOME`."""
+    """Paths below one `SLIPWAY_HOME`."""
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or home()
@@ -70,7 +70,7 @@ class Layout:
         self.node = self.root / "node"
         self.run = self.node / "run"
         self.pki = self.node / "pki"
-        self.authority = self.pki / "ca.crt"
+        self.ca_certificate = self.pki / "ca.crt"
         self.config = self.node / "config"
         self.etcd = self.node / "etcd"
         self.containerd = self.node / "containerd"

@@ -1,14 +1,14 @@
-"""What logs say at their end."""
+"""The end of a log file, for error messages."""
 
 import os
 from pathlib import Path
 
 _READ = 16_384
-"""Bytes from the end in which the last lines are looked for."""
+"""Bytes read from the end of the file."""
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log, or that there is none."""
+    """Last lines of a log file, or "(no log)"."""
     if not log.exists():
         return "(no log)"
     with log.open("rb") as file:

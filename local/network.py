@@ -1,4 +1,4 @@
-"""The node's bridge: the network of its pods, and the node's own address."""
+"""The bridge of the node: the pod network and the node's address."""
 
 import json
 import subprocess
@@ -11,28 +11,29 @@ from local.errors import LocalError
 
 _SYSCTLS = {
     "net/ipv4/ip_forward": "1",
-    # Traffic between two pods crosses iptables too, or a Service would not lead back to the
-    # pod's own bridge.
+    # Without it iptables would not rewrite traffic between pods on the bridge, and Services would
+    # not work there.
     "net/bridge/bridge-nf-call-iptables": "1",
-    # Ports published on 127.0.0.1 lead to pods.
+    # Lets host ports on 127.0.0.1 reach pods.
     f"net/ipv4/conf/{layout.BRIDGE}/route_localnet": "1",
 }
 
 _CHAINS = ("KUBE-", "CNI-")
-"""What the iptables chains of kube-proxy, the kubelet and the CNI plugins start with."""
+"""Prefixes of the iptables chains of kube-proxy, the kubelet and the CNI plugins."""
 
 _FORWARD = (("-i", layout.BRIDGE), ("-o", layout.BRIDGE))
 
 
 def create(home: Path) -> None:
-    """Makes the bridge as it must be, whatever is left of an earlier one.
+    """Creates or repairs the bridge, with `home` as its alias.
 
-    It bears the name of its node's home: two nodes cannot share it, nor the addresses on it.
+    Raises `LocalError` if the bridge belongs to the node of another home: two nodes would have the
+    same addresses.
     """
     if (found := owner()) and found != home:
         raise LocalError(
-            f"The node of {found} runs on this machine, and there can be one: stop it first "
-            f"(SLIPWAY_HOME={found} python -m local down)."
+            f"The node of {found} runs on this machine, and only one node can run: stop it with "
+            f"`SLIPWAY_HOME={found} python -m local down`."
         )
     _refuse_foreign_routes()
     if not _has_bridge():
@@ -47,21 +48,21 @@ def create(home: Path) -> None:
         layout.BRIDGE,
     )
     _ip("link", "set", layout.BRIDGE, "up")
-    # Until kube-proxy knows a Service, packets to its address must not leave by the default
-    # route, where something may answer.
+    # Until kube-proxy has programmed a Service, packets to its cluster IP would take the default
+    # route, where another host may respond.
     _ip("route", "replace", str(layout.SERVICE_NETWORK), "dev", layout.BRIDGE)
     for name, value in _SYSCTLS.items():
         path = Path("/proc/sys") / name
         if path.exists() and path.read_text().strip() != value:
             path.write_text(value)
     for direction in _FORWARD:
-        # For machines whose firewall drops what it does not know, as Docker's does.
+        # Some firewalls, such as Docker's, drop forwarded packets by default.
         if not _iptables("-C", "FORWARD", *direction, "-j", "ACCEPT", check=False):
             _iptables("-A", "FORWARD", *direction, "-j", "ACCEPT")
 
 
 def remove(home: Path) -> None:
-    """Takes away the bridge and every iptables rule and chain of the node of `home`."""
+    """Removes the bridge and the iptables rules and chains of the node of `home`."""
     if not _has_bridge() or owner() != home:
         return
     _ip("link", "delete", layout.BRIDGE)
@@ -72,7 +73,7 @@ def remove(home: Path) -> None:
 
 
 def owner() -> Path | None:
-    """The home of the node whose bridge it is; nothing without a bridge."""
+    """Home of the node that created the bridge, or None without a bridge."""
     alias = Path("/sys/class/net") / layout.BRIDGE / "ifalias"
     return Path(alias.read_text().strip()) if alias.exists() and alias.read_text().strip() else None
 
@@ -105,8 +106,8 @@ def _refuse_foreign_routes() -> None:
             if IPv4Network(route["dst"]).overlaps(network):
                 raise LocalError(
                     f"The node needs {network}, but this machine already routes {route['dst']} "
-                    f"through {route.get('dev', 'another interface')}. Use the cluster that is "
-                    "there (set KUBECONFIG), or take that route away."
+                    f"through {route.get('dev', 'another interface')}. Use the cluster that runs "
+                    "there (set KUBECONFIG), or remove that route."
                 )
 
 

@@ -1,13 +1,13 @@
-"""The path at which containers' logs are on every node: here it leads to the node's own folder."""
+"""Links /var/log/pods, where log collectors look on any node, to the logs of this node."""
 
 from local import layout
 from local.layout import Layout
 
 
-def link(at: Layout) -> None:
-    """Makes it, unless another Kubernetes keeps its logs there."""
+def link(paths: Layout) -> None:
+    """Creates the link, unless another Kubernetes stores its logs there."""
     path = layout.POD_LOGS
-    at.pod_logs.mkdir(parents=True, exist_ok=True)
+    paths.pod_logs.mkdir(parents=True, exist_ok=True)
     if path.is_symlink():
         path.unlink()
     elif path.is_dir():
@@ -15,11 +15,11 @@ def link(at: Layout) -> None:
             return
         path.rmdir()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.symlink_to(at.pod_logs)
+    path.symlink_to(paths.pod_logs)
 
 
-def unlink(at: Layout) -> None:
-    """Takes it away, if it is this node's."""
+def unlink(paths: Layout) -> None:
+    """Removes the link if it points to this node's logs."""
     path = layout.POD_LOGS
-    if path.is_symlink() and path.readlink() == at.pod_logs:
+    if path.is_symlink() and path.readlink() == paths.pod_logs:
         path.unlink()

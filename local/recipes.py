@@ -102,6 +102,7 @@ PLATFORM = Recipe(
                 "kube-controller-manager",
                 "kube-proxy",
                 "kube-scheduler",
+                "kubeadm",
                 "kubectl",
                 "kubelet",
             ],

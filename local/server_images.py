@@ -1,4 +1,4 @@
-"""Upstream's images of the observability servers, made here for a node that cannot pull them."""
+"""Images of the observability servers, built here when they cannot be pulled."""
 
 import json
 import urllib.error
@@ -13,7 +13,7 @@ from local.images import Image
 from local.layout import Layout
 from local.recipes import RECIPES, Recipe
 
-_ANSWER_SECONDS = 5.0
+_TIMEOUT = 5.0
 _MANIFESTS = ", ".join(
     f"application/vnd.{kind}+json"
     for kind in (
@@ -29,7 +29,7 @@ _DOCKER_HUB_ADDRESS = "registry-1.docker.io"
 
 @dataclass(frozen=True)
 class Reference:
-    """An image's name: `quay.io/prometheus/prometheus:v3.15.0` in its parts."""
+    """An image reference such as `quay.io/prometheus/prometheus:v3.15.0`."""
 
     host: str
     repository: str
@@ -37,7 +37,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """Host and tag have to be there."""
+        """Parses a reference; host and tag are required."""
         path, _, tag = text.rpartition(":")
         host, _, repository = path.partition("/")
         return cls(host, repository, tag)
@@ -48,43 +48,43 @@ class Reference:
 
 @dataclass(frozen=True)
 class Server:
-    """One image of `versions.yaml`, by its key there, and the program that it runs.
+    """One image of `versions.yaml`, named by its key there.
 
-    `path` is where upstream has the program, `beside` what else: path → program.
+    `path` is the path of `program` in the upstream image; `further` maps paths to more programs.
     """
 
     key: str
     program: str
     path: str
     user: str
-    beside: Mapping[str, str] = field(default_factory=dict)
+    further: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reference(self) -> Reference:
-        """What the manifests name."""
+        """Reference of the image in the manifests."""
         return Reference.parse(IMAGES[self.key])
 
     @property
     def recipe(self) -> Recipe:
-        """What its programs are built with."""
+        """Recipe of its programs."""
         return RECIPES[self.program]
 
     @property
     def programs(self) -> Sequence[str]:
-        """All that have to be built."""
-        return [self.program, *self.beside.values()]
+        """Programs that the image contains."""
+        return [self.program, *self.further.values()]
 
-    def image(self, at: Layout, go_version: str) -> Image:
-        """The programs and this machine's CA roots, under upstream's repository and tag."""
-        programs = {self.path: self.program, **self.beside}
-        roots = base_image.ROOTS
+    def image(self, paths: Layout, go_version: str) -> Image:
+        """Image of the programs and this machine's CA certificates, named as upstream's."""
+        programs = {self.path: self.program, **self.further}
+        certificates = base_image.CA_CERTIFICATES
         return Image(
             repository=self.reference.repository,
             tag=self.reference.tag,
-            key=f"{self.recipe.fingerprint(go_version)} {base_image.fingerprint(roots)}",
+            key=f"{self.recipe.fingerprint(go_version)} {base_image.fingerprint(certificates)}",
             content={
-                **{path: at.bin / name for path, name in programs.items()},
-                str(roots): roots,
+                **{path: paths.bin / name for path, name in programs.items()},
+                str(certificates): certificates,
             },
             entrypoint=[self.path],
             user=f"{self.user}:{self.user}",
@@ -99,25 +99,25 @@ SERVERS = (
     Server("loki", "loki", "/usr/bin/loki", "10001"),
     Server("jaeger", "jaeger", "/cmd/jaeger/jaeger-linux", "10001"),
     Server("collector", "otelcol-k8s", "/otelcol-k8s", "10001"),
-    # The same program: it has the exporter to Kafka, and none to Elasticsearch.
+    # The same program, which also contains the Kafka exporter.
     Server("collectorContrib", "otelcol-k8s", "/otelcol-contrib", "10001"),
     Server("nodeExporter", "node_exporter", "/bin/node_exporter", _NOBODY),
     Server("kubeStateMetrics", "kube-state-metrics", "/kube-state-metrics", _NOBODY),
 )
-"""What can be built. Grafana cannot: its modules are not published."""
+"""Images that can be built. Grafana cannot: its Go modules are not published."""
 
 
 def can_be_pulled(reference: Reference) -> bool:
-    """Asks the image's own registry, at most some seconds; without credentials."""
+    """Queries the image's registry without credentials; takes at most a few seconds."""
     host = _DOCKER_HUB_ADDRESS if reference.host == _DOCKER_HUB else reference.host
     url = f"https://{host}/v2/{reference.repository}/manifests/{reference.tag}"
     try:
         try:
             _head(url, {})
-        except urllib.error.HTTPError as refusal:
-            if refusal.code != 401:  # noqa: PLR2004
+        except urllib.error.HTTPError as error:
+            if error.code != 401:  # noqa: PLR2004
                 return False
-            token = _token(refusal.headers["WWW-Authenticate"])
+            token = _token(error.headers["WWW-Authenticate"])
             _head(url, {"Authorization": f"Bearer {token}"})
     except (OSError, ValueError, LookupError):
         return False
@@ -125,19 +125,19 @@ def can_be_pulled(reference: Reference) -> bool:
 
 
 def _head(url: str, headers: Mapping[str, str]) -> None:
-    asked = urllib.request.Request(  # noqa: S310 - https
+    request = urllib.request.Request(  # noqa: S310 - https
         url, headers={"Accept": _MANIFESTS, **headers}, method="HEAD"
     )
-    urllib.request.urlopen(asked, timeout=_ANSWER_SECONDS).close()  # noqa: S310
+    urllib.request.urlopen(request, timeout=_TIMEOUT).close()  # noqa: S310
 
 
 def _token(challenge: str) -> str:
-    """What a registry gives to anyone who asks as it says."""
+    """Anonymous token from the service that the `WWW-Authenticate` header names."""
     scheme, _, text = challenge.partition(" ")
-    asked = dict(urllib.parse.parse_qsl(text.replace('"', "").replace(",", "&")))
-    realm = asked.pop("realm")
+    parameters = dict(urllib.parse.parse_qsl(text.replace('"', "").replace(",", "&")))
+    realm = parameters.pop("realm")
     if scheme.lower() != "bearer" or not realm.startswith("https://"):
         raise ValueError(challenge)
-    url = f"{realm}?{urllib.parse.urlencode(asked)}"
-    with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
-        return json.load(answer)["token"]
+    url = f"{realm}?{urllib.parse.urlencode(parameters)}"
+    with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:  # noqa: S310
+        return json.load(response)["token"]

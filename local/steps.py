@@ -1,52 +1,51 @@
-"""Steps that wait for each other, done side by side."""
+"""Runs the steps of a task concurrently, in the order of their dependencies."""
 
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
-from local.progress import Display, Say
+from local.progress import Display, ReportProgress
 
 
-@dataclass
+@dataclass(frozen=True)
 class Step:
-    """A piece of work, which begins when the steps named in `needs` are done."""
+    """A unit of work that starts when the steps named in `needs` are done."""
 
     name: str
-    work: Callable[[Say], object]
+    work: Callable[[ReportProgress], object]
     needs: Sequence[str] = ()
-    error: BaseException | None = field(default=None, init=False)
 
 
-def run(steps: Sequence[Step], display: Display) -> None:
-    """Does every step as soon as those it needs are done.
+def run_steps(steps: Sequence[Step], display: Display) -> None:
+    """Runs each step as soon as the steps that it needs are done.
 
-    Ends with the error of the first that fails, at once: what still runs is left to end with this
-    process. Steps that need an unknown one, or each other, are a ValueError.
+    Raises the error of the first step that fails, without waiting for those that still run: they
+    end with the process. Raises `ValueError` if steps depend on each other in a circle.
     """
-    waiting, ended = list(steps), queue.SimpleQueue[Step]()
-    done: set[str] = set()
-    running = 0
-    while waiting or running:
-        for step in list(waiting):
-            if done.issuperset(step.needs):
-                waiting.remove(step)
-                running += 1
-                # Daemons: neither an error nor Ctrl-C waits for them.
-                threading.Thread(target=_do, args=(step, display, ended), daemon=True).start()
-        if not running:
-            raise ValueError(f"steps that nothing lets begin: {[step.name for step in waiting]}")
-        step = ended.get()
-        running -= 1
-        if step.error:
-            raise step.error
-        done.add(step.name)
+    by_name = {step.name: step for step in steps}
+    graph = TopologicalSorter({step.name: step.needs for step in steps})
+    graph.prepare()
+    ended = queue.SimpleQueue[tuple[str, BaseException | None]]()
+    while graph.is_active():
+        for name in graph.get_ready():
+            # Daemon threads: neither an error nor Ctrl-C waits for them.
+            arguments = (by_name[name], display, ended)
+            threading.Thread(target=_run, args=arguments, daemon=True).start()
+        name, error = ended.get()
+        if error:
+            raise error
+        graph.done(name)
 
 
-def _do(step: Step, display: Display, ended: "queue.SimpleQueue[Step]") -> None:
+def _run(
+    step: Step, display: Display, ended: "queue.SimpleQueue[tuple[str, BaseException | None]]"
+) -> None:
+    error = None
     try:
-        with display.step(step.name) as say:
-            step.work(say)
-    except BaseException as error:
-        step.error = error
-    ended.put(step)
+        with display.step(step.name) as report:
+            step.work(report)
+    except BaseException as raised:
+        error = raised
+    ended.put((step.name, error))

@@ -1,4 +1,4 @@
-"""supervisord: its configuration, and the talk with it."""
+"""supervisord: its configuration files and its XML-RPC API."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ import supervisor
 from supervisor.xmlrpc import SupervisorTransport
 
 from local import files, watchdog
-from local.daemon import Service
+from local.daemon import Daemon
 from local.errors import LocalError
 from local.layout import Layout
 from local.logs import tail
@@ -26,11 +26,11 @@ from local.logs import tail
 _START_DEADLINE = 20.0
 _STOP_DEADLINE = 60.0
 _HEALTH_DEADLINE = 90.0
-_PAUSE = 0.1
+_POLL_INTERVAL = 0.1
 
 _OPEN_FILES = 65_536
 
-_FOR_DAEMONS = ("HOME", "LANG", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ")
+_INHERITED = ("HOME", "LANG", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _MAIN = """\
@@ -43,7 +43,7 @@ logfile = {logs}/supervisord.log
 logfile_maxbytes = 5MB
 logfile_backups = 1
 pidfile = {run}/supervisord.pid
-# Open files: every program and every container inherits it.
+# Limit of open files, inherited by every program and every container.
 minfds = {open_files}
 
 [rpcinterface:supervisor]
@@ -60,7 +60,7 @@ environment = {environment}
 directory = {directory}
 autorestart = true
 startsecs = 1
-# One second longer after every failure, and no giving up: what it needs may come back.
+# Retries without end, one second later after every failure: a dependency may come back.
 startretries = 1000000
 stopsignal = {stop_signal}
 stopwaitsecs = 10
@@ -71,42 +71,42 @@ stdout_logfile_maxbytes = 20MB
 stdout_logfile_backups = 1
 """
 
-_GUARDIAN = "guardian"
+_WATCHDOG = "watchdog"
 
-_NOT_THERE = {"BACKOFF", "EXITED", "FATAL", "STOPPED"}
-"""The states in which a program has no process."""
+_WITHOUT_PROCESS = {"BACKOFF", "EXITED", "FATAL", "STOPPED"}
+"""States in which a program has no process."""
 
 
 def _inherited(variables: Mapping[str, str]) -> dict[str, str]:
-    """What daemons may have of a shell that they outlive: nothing secret, nothing that sets them.
+    """Variables of the shell that are passed on: no secrets, and nothing that configures a daemon.
 
-    docker-registry, for one, takes every REGISTRY_… for a setting.
+    docker-registry, for example, reads settings from every `REGISTRY_…` variable.
     """
     return {
         name: value
         for name, value in variables.items()
-        if name in _FOR_DAEMONS or name.lower().endswith("_proxy")
+        if name in _INHERITED or name.lower().endswith("_proxy")
     }
 
 
 class Supervisor:
-    """The one supervisord of a `SLIPWAY_HOME`."""
+    """The supervisord of one `SLIPWAY_HOME`."""
 
-    def __init__(self, at: Layout) -> None:
-        self.at = at
+    def __init__(self, paths: Layout) -> None:
+        self.paths = paths
 
     def running(self) -> bool:
-        """Whether it answers."""
+        """True if supervisord responds."""
         try:
             return self._call("getState")["statecode"] >= 0
         except LocalError:
             return False
 
     def start(self) -> None:
-        """Starts supervisord with the programs that it had, unless it runs."""
+        """Starts supervisord and the programs configured before, unless it runs already."""
         self._write_own_config()
         if self.running():
-            self._refresh(_GUARDIAN)
+            self._update(_WATCHDOG)
             return
         done = subprocess.run(
             self._command(),
@@ -119,15 +119,15 @@ class Supervisor:
         if done.returncode:
             message = (done.stderr or done.stdout).strip()
             raise LocalError(f"supervisord did not start: {message}")
-        _wait("supervisord to answer", self.running, _START_DEADLINE, self.log_of("supervisord"))
+        _wait("supervisord to respond", self.running, _START_DEADLINE, self.log_of("supervisord"))
 
     def stop(self) -> None:
         """Stops every program and supervisord itself."""
         if not self.running():
             return
         pid = self._call("getPID")
-        # First the one that would bring it back.
-        self._quietly("stopProcess", _GUARDIAN)
+        # The watchdog first: it would start supervisord again.
+        self._call_idempotent("stopProcess", _WATCHDOG)
         self._call("shutdown")
         _wait(
             "supervisord to end",
@@ -136,61 +136,64 @@ class Supervisor:
             self.log_of("supervisord"),
         )
 
-    def apply(self, service: Service) -> None:
-        """Runs `service` as it is described now; restarts it only if that has changed."""
-        if self._state(service.name) in _NOT_THERE:
-            service.refuse_taken_port()
-        for path, content in service.files.items():
+    def apply(self, daemon: Daemon) -> None:
+        """Starts `daemon`, or restarts it if its definition has changed."""
+        if self._state(daemon.name) in _WITHOUT_PROCESS:
+            daemon.refuse_taken_port()
+        for path, content in daemon.files.items():
             files.write(path, content, files.PRIVATE)
-        self._write_program(service)
-        self._refresh(service.name)
+        self._write_program(daemon)
+        self._update(daemon.name)
 
-    def _refresh(self, name: str) -> None:
-        """Makes supervisord run the program `name` as its file says now."""
-        [[_, changed, _]] = self._call("reloadConfig")
+    def _update(self, name: str) -> None:
+        """Makes supervisord run the program `name` as configured now, and stop removed programs."""
+        [[_, changed, removed]] = self._call("reloadConfig")
+        for group in removed:
+            self._call_idempotent("stopProcessGroup", group)
+            self._call_idempotent("removeProcessGroup", group)
         if name in changed:
-            self._quietly("stopProcessGroup", name)
-            self._quietly("removeProcessGroup", name)
-        self._quietly("addProcessGroup", name)
-        if self._state(name) in _NOT_THERE:
-            self._quietly("stopProcess", name)
-            self._quietly("startProcess", name, False)
+            self._call_idempotent("stopProcessGroup", name)
+            self._call_idempotent("removeProcessGroup", name)
+        self._call_idempotent("addProcessGroup", name)
+        if self._state(name) in _WITHOUT_PROCESS:
+            self._call_idempotent("stopProcess", name)
+            self._call_idempotent("startProcess", name, False)
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """What supervisord says of each program, by name."""
+        """State of each program as supervisord reports it, by name."""
         return {info["name"]: info for info in self._call("getAllProcessInfo")}
 
-    def wait_healthy(self, service: Service) -> None:
-        """Waits until `service` runs and answers, at most 90 s."""
+    def wait_healthy(self, daemon: Daemon) -> None:
+        """Waits until `daemon` runs and passes its health check, at most 90 s."""
         _wait(
-            f"{service.name} to be healthy",
-            lambda: self._state(service.name) == "RUNNING" and service.healthy(),
+            f"{daemon.name} to be healthy",
+            lambda: self._state(daemon.name) == "RUNNING" and daemon.healthy(),
             _HEALTH_DEADLINE,
-            self.log_of(service.name),
+            self.log_of(daemon.name),
         )
 
     def log_of(self, name: str) -> Path:
-        """Where the output of a program goes."""
-        return self.at.logs / f"{name}.log"
+        """Log file of a program."""
+        return self.paths.logs / f"{name}.log"
 
     def _state(self, name: str) -> str:
         return self.states().get(name, {}).get("statename", "STOPPED")
 
     def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - XML-RPC
-        """One call on a connection of its own: a kept one does not survive a restart."""
-        transport = SupervisorTransport(serverurl=f"unix://{self.at.supervisor_socket}")
-        # The address is not used: the transport goes to the socket.
+        """Calls the API on a new connection: an open one does not survive a restart."""
+        transport = SupervisorTransport(serverurl=f"unix://{self.paths.supervisor_socket}")
+        # The URL is not used: the transport connects to the socket.
         try:
             with ServerProxy("http://127.0.0.1", transport=transport) as server:
                 return getattr(server.supervisor, name)(*arguments)
         except (OSError, HTTPException) as error:
             raise LocalError(
-                f"supervisord does not answer ({error or type(error).__name__}). Its log is "
-                f"{self.log_of('supervisord')}; `up` starts it again."
+                f"supervisord does not respond ({error or type(error).__name__}). Its log is "
+                f"{self.log_of('supervisord')}; `python -m local up` starts it."
             ) from error
 
-    def _quietly(self, call: str, *arguments: object) -> None:
-        """Calls supervisord; that a program is already so, or not known, is fine."""
+    def _call_idempotent(self, call: str, *arguments: object) -> None:
+        """Calls the API and ignores that a program is in the requested state or unknown."""
         try:
             self._call(call, *arguments)
         except Fault as fault:
@@ -200,35 +203,37 @@ class Supervisor:
                 raise
 
     def _write_own_config(self) -> None:
-        at = self.at
-        for folder in (at.run, at.config, at.config / "programs"):
+        paths = self.paths
+        for folder in (paths.run, paths.config, paths.config / "programs"):
             files.private_folder(folder)
-        at.logs.mkdir(parents=True, exist_ok=True)
+        paths.logs.mkdir(parents=True, exist_ok=True)
         files.write(
-            at.supervisor_config,
+            paths.supervisor_config,
             _MAIN.format(
-                socket=at.supervisor_socket,
-                logs=at.logs,
-                run=at.run,
-                config=at.config,
+                socket=paths.supervisor_socket,
+                logs=paths.logs,
+                run=paths.run,
+                config=paths.config,
                 open_files=min(_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
             ),
             files.PRIVATE,
         )
+        # Former name of the watchdog.
+        (paths.config / "programs" / "guardian.conf").unlink(missing_ok=True)
         self._copy_programs()
-        command = [_python(), str(at.supervisor_folder / "watchdog.py"), *self._command()]
-        program = Service(
-            _GUARDIAN,
+        command = [_python(), str(paths.supervisor_folder / "watchdog.py"), *self._command()]
+        program = Daemon(
+            _WATCHDOG,
             command,
             health="",
             environment=self._variables(),
-            bound_to_supervisor=False,
+            ends_with_supervisor=False,
         )
         self._write_program(program, priority=1000)
 
     def _copy_programs(self) -> None:
-        """supervisord and the guardian, so that the node outlives the checkout it came from."""
-        folder = self.at.supervisor_folder
+        """Copies supervisord and the watchdog, so that the node does not need this checkout."""
+        folder = self.paths.supervisor_folder
         files.write(folder / "watchdog.py", Path(watchdog.__file__).read_text())
         package = Path(supervisor.__file__).parent
         copied = folder / "supervisor"
@@ -238,51 +243,52 @@ class Supervisor:
             shutil.copytree(package, copied, ignore=leave_out)
 
     def _command(self) -> list[str]:
-        config = str(self.at.supervisor_config)
+        config = str(self.paths.supervisor_config)
         return [_python(), "-m", "supervisor.supervisord", "-c", config]
 
     def _variables(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(self.at.supervisor_folder)}
+        return {"PYTHONPATH": str(self.paths.supervisor_folder)}
 
-    def _write_program(self, service: Service, priority: int = 500) -> None:
-        command = list(service.command)
-        if service.bound_to_supervisor:
+    def _write_program(self, daemon: Daemon, priority: int = 500) -> None:
+        command = list(daemon.command)
+        if daemon.ends_with_supervisor:
             command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
         environment = {
-            "PATH": f"{self.at.bin}:{_SYSTEM_PATH}",
+            "PATH": f"{self.paths.bin}:{_SYSTEM_PATH}",
             "HOME": str(Path.home()),
-            # Supervisord restarts what has changed: so it has to see what a program reads.
-            "SLIPWAY_REVISION": _revision(service),
-            **service.environment,
+            # supervisord restarts a program whose configuration has changed: this makes the content
+            # of the files that it reads part of the configuration.
+            "SLIPWAY_REVISION": _revision(daemon),
+            **daemon.environment,
         }
         content = _PROGRAM.format(
-            name=service.name,
+            name=daemon.name,
             command=_escaped(shlex.join(command)),
             environment=",".join(f'{key}="{_escaped(text)}"' for key, text in environment.items()),
-            directory=self.at.run,
-            stop_signal=service.stop_signal,
+            directory=self.paths.run,
+            stop_signal=daemon.stop_signal,
             priority=priority,
-            log=self.log_of(service.name),
+            log=self.log_of(daemon.name),
         )
-        files.write(self.at.config / "programs" / f"{service.name}.conf", content, files.PRIVATE)
+        files.write(self.paths.config / "programs" / f"{daemon.name}.conf", content, files.PRIVATE)
 
 
-def _revision(service: Service) -> str:
-    """Changes with the program's own file and with every file it reads at start."""
+def _revision(daemon: Daemon) -> str:
+    """Hash of the executable's metadata and of every file that the daemon reads at its start."""
     digest = hashlib.sha256()
-    program = Path(service.command[0])
+    program = Path(daemon.command[0])
     if program.is_absolute():
         status = program.resolve().stat()
         digest.update(f"{status.st_ino} {status.st_mtime_ns}".encode())
-    for path, content in service.files.items():
+    for path, content in daemon.files.items():
         digest.update(f"{path}\0{content}\0".encode())
-    for path in service.certificates:
+    for path in daemon.certificates:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _python() -> str:
-    """The Python that virtual environments are made of: theirs go with their checkouts."""
+    """The system's Python: a virtual environment is deleted with its checkout."""
     return f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -290,9 +296,11 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _wait(what: str, reached: Callable[[], bool], deadline: float, log: Path) -> None:
+def _wait(condition: str, reached: Callable[[], bool], deadline: float, log: Path) -> None:
     end = time.monotonic() + deadline
     while not reached():
         if time.monotonic() > end:
-            raise LocalError(f"Waited {deadline:.0f} s for {what}. The end of {log}:\n{tail(log)}")
-        time.sleep(_PAUSE)
+            raise LocalError(
+                f"Waited {deadline:.0f} s for {condition}. The end of {log}:\n{tail(log)}"
+            )
+        time.sleep(_POLL_INTERVAL)

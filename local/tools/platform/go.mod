@@ -162,6 +162,7 @@ require (
 	github.com/containernetworking/plugins v1.9.1 // indirect
 	github.com/containous/alice v0.0.0-20181107144136-d83ebdd94cbd // indirect
 	github.com/coredns/caddy v1.1.4-0.20250930002214-15135a999495 // indirect
+	github.com/coredns/corefile-migration v1.0.29 // indirect
 	github.com/cpuguy83/go-md2man/v2 v2.0.7 // indirect
 	github.com/cyberphone/json-canonicalization v0.0.0-20241213102144-19d51d7fe467 // indirect
 	github.com/deckarep/golang-set/v2 v2.5.0 // indirect
@@ -614,6 +615,7 @@ require (
 	howett.net/plist v1.0.1 // indirect
 	k8s.io/kube-state-metrics/v2 v2.15.0 // indirect
 	k8s.io/sample-controller v0.32.1 // indirect
+	k8s.io/system-validators v1.12.1 // indirect
 	knative.dev/networking v0.0.0-20251217020127-11890a5dabea // indirect
 	knative.dev/pkg v0.0.0-20251216153728-9c8140b780d1 // indirect
 	lukechampine.com/frand v1.5.1 // indirect

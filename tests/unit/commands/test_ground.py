@@ -36,7 +36,7 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def started(monkeypatch):
     found: list[Machine] = []
-    monkeypatch.setattr(Node, "up", lambda self, _: found.append(self.has))
+    monkeypatch.setattr(Node, "up", lambda self, _: found.append(self.machine))
     return found
 
 
@@ -97,7 +97,9 @@ def test_grafana_is_not_refused_where_it_can_be_had_or_is_not_deployed(
     changes: dict[str, Any] = {}
     if had == "stored":
         wanted = ground.Reference.parse(ground.IMAGES["grafana"])
-        (ground.images._tags(home, wanted.repository) / wanted.tag).mkdir(parents=True)
+        stored = ground.registry._digest_file(home, wanted.repository, wanted.tag)
+        stored.parent.mkdir(parents=True)
+        stored.write_text("sha256:0")
     elif had == "pulled":
         monkeypatch.setattr(ground, "can_be_pulled", lambda _: True)
     elif had == "on a cluster of the user's":

@@ -1,4 +1,4 @@
-"""Packages are installed, and nothing else is changed on the machine."""
+"""Installation of Debian packages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from local.layout import Layout
 
 @pytest.fixture
 def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where Debian looks whether services may start, on a machine that lacks all packages."""
+    """Path of policy-rc.d on a machine where all packages are missing."""
     path = tmp_path / "policy-rc.d"
-    monkeypatch.setattr(debian, "_NO_DAEMONS", path)
+    monkeypatch.setattr(debian, "_POLICY", path)
     monkeypatch.setattr(debian, "PACKAGES", {"containerd": tmp_path / "containerd"})
     monkeypatch.setattr(debian.shutil, "which", lambda _: "/usr/bin/apt-get")
     monkeypatch.setattr(debian.os, "geteuid", lambda: 0)
@@ -22,7 +22,7 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, policy: Path, packages: Sequence[str]) -> list[str]:
-    """What Debian found there while it installed."""
+    """Contents of policy-rc.d during the installation."""
     found: list[str] = []
 
     def apt(_: object, *arguments: str) -> bool:
@@ -41,24 +41,24 @@ def test_no_service_starts_while_packages_are_installed(policy, monkeypatch) -> 
     assert not policy.exists()
 
 
-def test_what_a_run_left_that_was_cut_off_is_removed(policy, monkeypatch) -> None:
-    policy.write_text(debian._OURS)
+def test_the_policy_file_of_an_interrupted_run_is_removed(policy, monkeypatch) -> None:
+    policy.write_text(debian._DENY_START)
     installed(monkeypatch, policy, ["gcc"])
     assert not policy.exists()
 
 
-def test_somebody_elses_word_on_services_stays(policy, monkeypatch) -> None:
+def test_an_existing_policy_file_is_kept(policy, monkeypatch) -> None:
     policy.write_text("#!/bin/sh\nexit 0\n")
     assert installed(monkeypatch, policy, ["gcc"]) == ["#!/bin/sh\nexit 0\n"]
     assert policy.read_text() == "#!/bin/sh\nexit 0\n"
 
 
-def test_a_package_that_did_not_come_is_named(policy, monkeypatch) -> None:
+def test_a_package_that_is_not_installed_is_named(policy, monkeypatch) -> None:
     with pytest.raises(LocalError, match="did not install containerd"):
         installed(monkeypatch, policy, ["containerd", "gcc"])
 
 
-def test_only_root_is_asked_to_install(policy, monkeypatch) -> None:
+def test_another_user_than_root_gets_the_command_for_root(policy, monkeypatch) -> None:
     monkeypatch.setattr(debian.os, "geteuid", lambda: 1000)
     with pytest.raises(LocalError, match="apt-get install gcc"):
         installed(monkeypatch, policy, ["gcc"])

@@ -1,4 +1,4 @@
-"""Which variables are set, on a bare machine and on usual ones."""
+"""Detection of what the machine provides, and the environment variables."""
 
 import socket
 import stat

@@ -1,4 +1,4 @@
-"""Images made without an engine, pushed to a registry of the test's own."""
+"""Images of local files, pushed to a fake registry."""
 
 import hashlib
 import io
@@ -10,25 +10,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from local import images, layout
+from local import images, layout, registry
 from local.errors import LocalError
-from local.images import Image, push
+from local.images import Image
+from local.layout import Layout
 
 
-class Registry(BaseHTTPRequestHandler):
-    """The few calls of the distribution API that a push makes."""
+class FakeRegistry(BaseHTTPRequestHandler):
+    """The calls of the distribution API that a push makes; stores tags in files as the real one."""
 
     blobs: dict[str, bytes]
     manifests: dict[str, bytes]
     pushes: list[str]
+    paths: Layout
     refuses = False
-
-    def do_HEAD(self):
-        self.reply(200 if self.path.rpartition("/")[2] in self.blobs else 404)
-
-    def do_GET(self):
-        content = self.manifests.get(self.path)
-        self.reply(404 if content is None else 200, content or b"")
 
     def do_POST(self):
         self.reply(202, location=f"http://{layout.REGISTRY}{self.path}1?_state=x")
@@ -40,6 +35,10 @@ class Registry(BaseHTTPRequestHandler):
             self.reply(507, b"disk full")
         elif "/manifests/" in self.path:
             self.manifests[self.path] = content
+            repository, _, tag = self.path.removeprefix("/v2/").rpartition("/")
+            link = registry._digest_file(self.paths, repository.removesuffix("/manifests"), tag)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.write_text(hashlib.sha256(content).hexdigest())
             self.reply(201)
         else:
             digest = self.path.rpartition("digest=")[2]
@@ -60,14 +59,20 @@ class Registry(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def registry(monkeypatch):
-    handler = type("Fresh", (Registry,), {"blobs": {}, "manifests": {}, "pushes": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setattr(images.layout, "REGISTRY", f"127.0.0.1:{server.server_port}")
+def paths(tmp_path):
+    return Layout(tmp_path)
+
+
+@pytest.fixture
+def server(paths, monkeypatch):
+    state = {"blobs": {}, "manifests": {}, "pushes": [], "paths": paths}
+    handler = type("Handler", (FakeRegistry,), state)
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=listener.serve_forever, args=(0.01,), daemon=True).start()
+    monkeypatch.setattr(images.layout, "REGISTRY", f"127.0.0.1:{listener.server_port}")
     yield handler
-    server.shutdown()
-    server.server_close()
+    listener.shutdown()
+    listener.server_close()
 
 
 @pytest.fixture
@@ -78,16 +83,16 @@ def image(tmp_path):
     return Image("slipway/program", "v1", {"/program": program, "/etc/x": b"x"}, ["/program"])
 
 
-def stored(registry, image, tag):
-    manifest = json.loads(registry.manifests[f"/v2/{image.repository}/manifests/{tag}"])
-    config = json.loads(registry.blobs[manifest["config"]["digest"]])
-    layer = registry.blobs[manifest["layers"][0]["digest"]]
+def stored(server, image, tag):
+    manifest = json.loads(server.manifests[f"/v2/{image.repository}/manifests/{tag}"])
+    config = json.loads(server.blobs[manifest["config"]["digest"]])
+    layer = server.blobs[manifest["layers"][0]["digest"]]
     return manifest, config, tarfile.open(fileobj=io.BytesIO(layer))
 
 
-def test_a_pushed_image_is_what_its_manifest_says(registry, image):
-    push(image)
-    manifest, config, layer = stored(registry, image, image.content_tag)
+def test_a_pushed_image_has_the_configured_manifest(server, paths, image):
+    images.push(paths, image)
+    manifest, config, layer = stored(server, image, image.content_tag)
     assert config["rootfs"]["diff_ids"] == [manifest["layers"][0]["digest"]]
     assert config["config"]["Entrypoint"] == ["/program"]
     assert config["config"]["User"] == "65532:65532"
@@ -95,40 +100,38 @@ def test_a_pushed_image_is_what_its_manifest_says(registry, image):
     assert layer.getmember("tmp").mode == 0o1777
 
 
-def test_the_same_content_gives_the_same_layer_whoever_owns_it(registry, image):
-    push(image)
-    _, _, layer = stored(registry, image, image.content_tag)
+def test_layers_have_no_owners_and_timestamps(server, paths, image):
+    images.push(paths, image)
+    _, _, layer = stored(server, image, image.content_tag)
     for entry in layer:
         assert (entry.uid, entry.gid, entry.mtime, entry.uname) == (0, 0, 0, "")
 
 
-def test_an_image_that_is_there_is_not_pushed_again(registry, image):
-    push(image)
-    registry.pushes.clear()
-    push(image)
-    assert registry.pushes == []
+def test_a_stored_image_is_not_pushed_again(server, paths, image):
+    images.push(paths, image)
+    server.pushes.clear()
+    images.push(paths, image)
+    assert server.pushes == []
 
 
-def test_a_fixed_tag_follows_the_newest_content(registry, image):
-
-    push(replace(image, tag="1"))
-    push(replace(image, tag="1", key="v2", environment={"A": "b"}))
-    _, config, _ = stored(registry, image, "1")
+def test_a_fixed_tag_points_to_the_latest_content(server, paths, image):
+    images.push(paths, replace(image, tag="1"))
+    images.push(paths, replace(image, tag="1", key="v2", environment={"A": "b"}))
+    _, config, _ = stored(server, image, "1")
     assert config["config"]["Env"] == ["A=b"]
 
 
-def test_other_content_has_another_reference(image):
-
+def test_the_reference_changes_with_the_content(image):
     assert replace(image, key="v2").reference != image.reference
 
 
-def test_a_registry_that_refuses_is_quoted(registry, image):
-    registry.refuses = True
+def test_an_error_of_the_registry_is_quoted(server, paths, image):
+    server.refuses = True
     with pytest.raises(LocalError, match="507 disk full"):
-        push(image)
+        images.push(paths, image)
 
 
-def test_a_registry_that_is_not_there_is_named(monkeypatch, image):
+def test_a_stopped_registry_is_named(monkeypatch, paths, image):
     monkeypatch.setattr(images.layout, "REGISTRY", "127.0.0.1:1")
-    with pytest.raises(LocalError, match=r"registry at 127\.0\.0\.1:1 does not answer"):
-        push(image)
+    with pytest.raises(LocalError, match=r"registry at 127\.0\.0\.1:1 does not respond"):
+        images.push(paths, image)

@@ -1,4 +1,4 @@
-"""What is set in this machine's kernel."""
+"""Kernel settings that containers need."""
 
 import subprocess
 
@@ -14,8 +14,8 @@ BELOW = "25 23 0:5 / /proc rw shared:12 - proc proc rw\n"
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A kernel of the test's own; gives what was run."""
-    monkeypatch.setattr(kernel, "_SYSTEM", tmp_path)
+    """Kernel files in a temporary folder; returns the commands that were run."""
+    monkeypatch.setattr(kernel, "_INOTIFY", tmp_path)
     monkeypatch.setattr(kernel, "_MOUNTS", tmp_path / "mountinfo")
     (tmp_path / "mountinfo").write_text(SHARED)
     commands = []
@@ -29,9 +29,9 @@ def machine(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("before", "after"), [("128\n", "1024"), ("8192\n", "8192\n")])
-def test_a_limit_is_raised_and_never_lowered(before, after, machine, tmp_path):
+def test_an_inotify_limit_is_raised_and_never_lowered(before, after, machine, tmp_path):
     (tmp_path / "max_user_instances").write_text(before)
-    kernel.prepare()
+    kernel.configure()
     assert (tmp_path / "max_user_instances").read_text() == after
 
 
@@ -40,15 +40,15 @@ def test_a_limit_is_raised_and_never_lowered(before, after, machine, tmp_path):
     [(PRIVATE, True), (PRIVATE + BELOW, True), (SHARED, False), (PRIVATE + SHARED, False)],
     ids=["private", "something below is shared", "shared", "covered by a shared one"],
 )
-def test_a_private_root_is_made_shared(mounts, changed, machine, tmp_path):
+def test_a_private_root_mount_is_made_shared(mounts, changed, machine, tmp_path):
     (tmp_path / "mountinfo").write_text(mounts)
-    kernel.prepare()
+    kernel.configure()
     assert machine == ([["mount", "--make-rshared", "/"]] if changed else [])
 
 
-def test_a_machine_that_does_not_allow_it_is_told(machine, tmp_path, monkeypatch):
+def test_a_refused_mount_is_reported(machine, tmp_path, monkeypatch):
     (tmp_path / "mountinfo").write_text(PRIVATE)
     denied = subprocess.CompletedProcess([], 1, "", "permission denied")
     monkeypatch.setattr(kernel.subprocess, "run", lambda *_, **__: denied)
     with pytest.raises(LocalError, match=r"make-rshared.*permission denied"):
-        kernel.prepare()
+        kernel.configure()

@@ -1,4 +1,4 @@
-"""The node's bridge and the rules that go with it."""
+"""Bridge of the node and its iptables rules."""
 
 import subprocess
 from pathlib import Path
@@ -22,7 +22,7 @@ COMMIT
 """
 
 
-def test_only_the_nodes_own_chains_are_taken_away(monkeypatch):
+def test_only_chains_of_the_node_are_removed(monkeypatch):
     restored = []
 
     def run(command, **options):
@@ -39,7 +39,7 @@ def test_only_the_nodes_own_chains_are_taken_away(monkeypatch):
     assert "DOCKER" not in script
 
 
-def test_a_table_without_such_chains_is_not_written(monkeypatch):
+def test_a_table_without_chains_of_the_node_is_not_written(monkeypatch):
     def run(command, **_):
         assert command[0] == "iptables-save"
         return subprocess.CompletedProcess(command, 0, "*nat\n:PREROUTING ACCEPT [0:0]\n", "")
@@ -49,14 +49,14 @@ def test_a_table_without_such_chains_is_not_written(monkeypatch):
 
 
 @pytest.mark.parametrize("taken", ["10.244.0.0/16", "10.96.0.0/12", "10.244.0.128/25"])
-def test_a_machine_that_routes_the_nodes_networks_elsewhere_is_refused(taken, monkeypatch):
+def test_a_route_that_overlaps_the_networks_of_the_node_is_refused(taken, monkeypatch):
     routes = [{"dst": "default", "dev": "eth0"}, {"dst": taken, "dev": "cni0"}]
     monkeypatch.setattr(network, "_ip_json", lambda *_: routes)
     with pytest.raises(LocalError, match=f"already routes {taken} through cni0"):
         network._refuse_foreign_routes()
 
 
-def test_the_nodes_own_routes_and_strangers_are_no_hindrance(monkeypatch):
+def test_other_routes_are_accepted(monkeypatch):
     routes = [
         {"dst": "default", "dev": "eth0"},
         {"dst": "192.0.2.0/24", "dev": "eth0"},
@@ -79,11 +79,11 @@ def bridge_of_another(monkeypatch):
 
 
 @pytest.mark.usefixtures("bridge_of_another")
-def test_a_second_node_is_refused_with_the_way_to_stop_the_first(tmp_path):
+def test_a_second_node_is_refused_with_the_command_that_stops_the_first(tmp_path):
     with pytest.raises(LocalError, match="SLIPWAY_HOME=/home/other python -m local down"):
         network.create(tmp_path)
 
 
 @pytest.mark.usefixtures("bridge_of_another")
-def test_the_bridge_of_another_node_is_not_taken_away(tmp_path):
+def test_the_bridge_of_another_node_is_not_removed(tmp_path):
     network.remove(tmp_path)

@@ -1,4 +1,4 @@
-"""One node on one machine."""
+"""Steps and images of the node."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from rich.console import Console
 
 from local import node
 from local.build import Builder
-from local.daemon import Service
+from local.daemon import Daemon
 from local.detection import Machine
 from local.errors import LocalError
 from local.layout import Layout
@@ -22,27 +22,27 @@ GO = Toolchain(Path("/usr/local/go"), "1.26.8")
 
 
 @pytest.fixture
-def cleared(monkeypatch):
+def removed(monkeypatch):
     found: list[Path] = []
     monkeypatch.setattr(node.network, "owner", lambda: OTHER)
-    monkeypatch.setattr(node, "_clear", lambda at: found.append(at.root))
+    monkeypatch.setattr(node, "_clear", lambda paths: found.append(paths.root))
     return found
 
 
 def take_over(tmp_path):
-    Node(Layout(tmp_path), Machine(False, False, False, False))._take_over()
+    Node(Layout(tmp_path), Machine(False, False, False, False))._clear_other_node()
 
 
-def test_what_a_dead_node_left_is_cleared_away(cleared, tmp_path, monkeypatch):
-    monkeypatch.setattr(Supervisor, "running", lambda self: self.at.root != OTHER)
+def test_what_a_dead_node_left_behind_is_removed(removed, tmp_path, monkeypatch):
+    monkeypatch.setattr(Supervisor, "running", lambda self: self.paths.root != OTHER)
     take_over(tmp_path)
-    assert cleared == [OTHER]
+    assert removed == [OTHER]
 
 
-def test_a_living_node_is_left_alone(cleared, tmp_path, monkeypatch):
-    monkeypatch.setattr(Supervisor, "running", lambda self: self.at.root == OTHER)
+def test_a_running_node_is_not_touched(removed, tmp_path, monkeypatch):
+    monkeypatch.setattr(Supervisor, "running", lambda self: self.paths.root == OTHER)
     take_over(tmp_path)
-    assert cleared == []
+    assert removed == []
 
 
 @pytest.fixture
@@ -64,25 +64,25 @@ def test_images_that_can_be_pulled_are_not_built(tmp_path, monkeypatch):
 
 def test_images_that_are_stored_are_neither_pulled_nor_built(tmp_path, monkeypatch):
     monkeypatch.setattr(node.images, "is_stored", lambda *_: True)
-    monkeypatch.setattr(node, "can_be_pulled", lambda _: pytest.fail("asked a registry"))
+    monkeypatch.setattr(node, "can_be_pulled", lambda _: pytest.fail("queried a registry"))
     assert keys(tmp_path) == set()
 
 
 @pytest.mark.usefixtures("nothing_stored")
-def test_a_cluster_of_the_users_pulls_its_images_itself(tmp_path):
+def test_no_image_is_built_for_another_cluster(tmp_path):
     assert keys(tmp_path, cluster=True) == set()
 
 
 @pytest.mark.usefixtures("nothing_stored")
-def test_nothing_is_built_for_a_registry_that_does_not_run(tmp_path, monkeypatch):
+def test_no_image_is_built_without_a_running_registry(tmp_path, monkeypatch):
     monkeypatch.setattr(node, "can_be_pulled", lambda _: False)
-    monkeypatch.setattr(Service, "healthy", lambda _: False)
-    monkeypatch.setattr(node, "run", lambda *_: pytest.fail("began to build"))
+    monkeypatch.setattr(Daemon, "healthy", lambda _: False)
+    monkeypatch.setattr(node, "run_steps", lambda *_: pytest.fail("started to build"))
     with pytest.raises(LocalError, match="local up"):
         Node(Layout(tmp_path), Machine(False, False, False, False)).images(Display(Console()))
 
 
-def test_builds_come_one_after_the_other_and_images_after_theirs(tmp_path):
+def test_builds_run_in_sequence_and_an_image_is_pushed_after_its_build(tmp_path):
     steps = {step.name: step for step in node._image_steps(Builder(Layout(tmp_path), GO), SERVERS)}
     builds = [server.recipe.name for server in SERVERS]
     chain = [name for name in dict.fromkeys(builds) if not steps[name].needs]

@@ -1,101 +1,101 @@
-"""The cluster's certificates."""
+"""Certificates of the cluster, with a fake kubeadm."""
 
 import datetime
-import shutil
-import ssl
+import itertools
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
-from cryptography import x509
 
 from local import layout, pki
+from local.errors import LocalError
 from local.layout import Layout
+
+GENERATED = ("ca.crt", "ca.key", "sa.key", "sa.pub", "apiserver.crt", "apiserver.key")
+KUBECONFIGS = ("super-admin.conf", "kubelet.conf")
 
 
 @pytest.fixture
-def at(tmp_path):
-    made = Layout(tmp_path)
-    pki.ensure(made)
-    return made
+def commands(monkeypatch):
+    """Commands of kubeadm that were run. Like kubeadm, the fake one keeps files that exist."""
+    run: list[list[str]] = []
+    serial = itertools.count()
+
+    def kubeadm(command, **_):
+        run.append(command[1:])
+        options = dict(word.split("=", 1) for word in command[1:] if word.startswith("--"))
+        config = list(yaml.safe_load_all(Path(options["--config"]).read_text()))[1]
+        folder = Path(config["certificatesDir"])
+        names = {"certs": GENERATED, "kubeconfig": KUBECONFIGS}.get(command[3], ())
+        for name in names:
+            if not (folder / name).exists():
+                (folder / name).write_text(f"{name} {next(serial)}")
+        return subprocess.CompletedProcess(command, 0, f"kubeconfig {next(serial)}", "")
+
+    monkeypatch.setattr(pki.subprocess, "run", kubeadm)
+    return run
+
+
+@pytest.fixture
+def paths(tmp_path, commands):
+    created = Layout(tmp_path)
+    pki.ensure(created)
+    assert len(commands) == 3
+    commands.clear()
+    return created
 
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_second_run_changes_nothing(at):
-    before = contents(at.pki) | {"kubeconfig": at.kubeconfig.read_bytes()}
-    pki.ensure(at)
-    assert contents(at.pki) | {"kubeconfig": at.kubeconfig.read_bytes()} == before
+def test_current_certificates_are_kept(paths, commands):
+    before = contents(paths.pki)
+    pki.ensure(paths)
+    assert commands == []
+    assert contents(paths.pki) == before
 
 
-def test_only_the_owner_reads_keys_and_kubeconfigs(at):
-    private = [*at.pki.glob("*.key"), *at.pki.glob("*.kubeconfig"), at.kubeconfig]
-    assert len(private) > 10
-    assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
-    assert stat.S_IMODE(at.pki.stat().st_mode) == 0o700
+def test_the_folder_and_the_kubeconfigs_are_private(paths):
+    assert stat.S_IMODE(paths.pki.stat().st_mode) == 0o700
+    for path in (paths.kubeconfig, paths.pki / "kube-proxy.conf"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert paths.kubeconfig.read_text() == (paths.pki / "super-admin.conf").read_text()
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
-@pytest.mark.parametrize("name", [who.file for who in (*pki.IDENTITIES, *pki.CLIENTS, pki.ADMIN)])
-def test_openssl_accepts_every_certificate_for_its_purpose(at, name):
-    who = next(each for each in (*pki.IDENTITIES, *pki.CLIENTS, pki.ADMIN) if each.file == name)
-    purpose = "sslserver" if who.addresses else "sslclient"
-    checked = subprocess.run(
-        [
-            *("openssl", "verify", "-x509_strict", "-purpose", purpose),
-            *("-CAfile", at.pki / f"{who.authority}.crt", at.pki / f"{name}.crt"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stderr
+@pytest.mark.parametrize("change", ["missing file", "near expiry", "configuration"])
+def test_certificates_are_renewed_and_their_authority_kept(change, paths, commands, monkeypatch):
+    before = contents(paths.pki)
+    match change:
+        case "missing file":
+            (paths.pki / "kubelet.conf").unlink()
+        case "near expiry":
+            later = pki._today() + pki._VALIDITY - datetime.timedelta(days=179)
+            monkeypatch.setattr(pki, "_today", lambda: later)
+        case "configuration":
+            monkeypatch.setattr(layout, "CLUSTER_DOMAIN", "example.internal")
+    pki.ensure(paths)
+    after = contents(paths.pki)
+    for name in ("apiserver.crt", "kubelet.conf", "kube-proxy.conf"):
+        assert after[name] != before[name]
+    for name in ("ca.crt", "ca.key", "sa.key"):
+        assert after[name] == before[name]
 
 
-def test_python_loads_each_certificate_with_its_key(at):
-    for certificate in at.pki.glob("*.crt"):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+def test_a_cluster_from_before_kubeadm_keeps_its_service_account_key(tmp_path, commands):
+    paths = Layout(tmp_path)
+    paths.pki.mkdir(parents=True)
+    (paths.pki / "service-accounts.key").write_text("former")
+    (paths.pki / "kubelet-server.crt").write_text("former")
+    pki.ensure(paths)
+    assert (paths.pki / "sa.key").read_text() == "former"
+    assert not (paths.pki / "kubelet-server.crt").exists()
 
 
-def test_a_certificate_near_its_end_is_made_again_and_no_other(at, monkeypatch):
-    others = {name: data for name, data in contents(at.pki).items() if not name.startswith("kubel")}
-    left = pki.RENEWED_BEFORE - datetime.timedelta(days=1)
-    monkeypatch.setattr(pki, "LIFETIME", left)
-    (at.pki / "kubelet.crt").unlink()
-    pki.ensure(at)
-    short = (at.pki / "kubelet.crt").read_bytes()
-    monkeypatch.undo()
-    pki.ensure(at)
-    assert (at.pki / "kubelet.crt").read_bytes() != short
-    assert {name: contents(at.pki)[name] for name in others} == others
-
-
-def test_a_new_authority_makes_all_that_it_signs_anew(at):
-    before = (at.pki / "apiserver.crt").read_bytes()
-    (at.pki / "ca.key").unlink()
-    pki.ensure(at)
-    authority = x509.load_pem_x509_certificate((at.pki / "ca.crt").read_bytes())
-    for name in ("apiserver", "kubelet", "admin"):
-        signed = x509.load_pem_x509_certificate((at.pki / f"{name}.crt").read_bytes())
-        signed.verify_directly_issued_by(authority)
-    assert (at.pki / "apiserver.crt").read_bytes() != before
-
-
-def test_a_key_of_another_certificate_is_noticed(at):
-    shutil.copy(at.pki / "scheduler.key", at.pki / "apiserver.key")
-    pki.ensure(at)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(at.pki / "apiserver.crt", at.pki / "apiserver.key")
-
-
-def test_the_kubeconfig_leads_to_the_api_server_with_the_current_key(at):
-    config = yaml.safe_load(at.kubeconfig.read_text())
-    assert config["clusters"][0]["cluster"]["server"] == layout.API_SERVER
-    assert config["current-context"] == config["contexts"][0]["name"]
-    (at.pki / "admin.key").unlink()
-    pki.ensure(at)
-    assert yaml.safe_load(at.kubeconfig.read_text())["users"] != config["users"]
+def test_an_error_of_kubeadm_is_quoted(tmp_path, monkeypatch):
+    failed = subprocess.CompletedProcess([], 1, "", "the CA has expired")
+    monkeypatch.setattr(pki.subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(LocalError, match="the CA has expired"):
+        pki.ensure(Layout(tmp_path))

@@ -1,4 +1,4 @@
-"""Where containers' logs are found."""
+"""Link to the logs of the pods."""
 
 import pytest
 
@@ -14,39 +14,39 @@ def path(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def at(tmp_path):
+def paths(tmp_path):
     return Layout(tmp_path / "home")
 
 
-@pytest.mark.parametrize("before", ["nothing", "an empty folder", "the link of a dead node"])
-def test_it_leads_to_the_nodes_own_folder(before, path, at, tmp_path):
+@pytest.mark.parametrize("before", ["nothing", "an empty folder", "a dangling link"])
+def test_the_link_points_to_the_logs_of_this_node(before, path, paths, tmp_path):
     if before != "nothing":
         path.parent.mkdir(parents=True)
     if before == "an empty folder":
         path.mkdir()
-    if before == "the link of a dead node":
+    if before == "a dangling link":
         path.symlink_to(tmp_path / "gone")
-    pod_logs.link(at)
+    pod_logs.link(paths)
     (path / "line").write_text("")
-    assert (at.pod_logs / "line").exists()
+    assert (paths.pod_logs / "line").exists()
 
 
-def test_the_logs_of_another_kubernetes_are_left_alone(path, at):
+def test_the_logs_of_another_kubernetes_are_kept(path, paths):
     path.mkdir(parents=True)
     (path / "theirs").write_text("")
-    pod_logs.link(at)
-    pod_logs.unlink(at)
+    pod_logs.link(paths)
+    pod_logs.unlink(paths)
     assert (path / "theirs").exists()
 
 
-def test_a_node_that_ends_takes_its_link_away(path, at):
-    pod_logs.link(at)
-    pod_logs.unlink(at)
+def test_a_stopped_node_removes_its_link(path, paths):
+    pod_logs.link(paths)
+    pod_logs.unlink(paths)
     assert not path.is_symlink()
-    assert at.pod_logs.is_dir()
+    assert paths.pod_logs.is_dir()
 
 
-def test_the_link_of_another_node_stays(path, at, tmp_path):
-    pod_logs.link(at)
+def test_the_link_of_another_node_is_kept(path, paths, tmp_path):
+    pod_logs.link(paths)
     pod_logs.unlink(Layout(tmp_path / "other"))
     assert path.is_symlink()

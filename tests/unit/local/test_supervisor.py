@@ -1,4 +1,4 @@
-"""The supervisor and the program that brings it back, run for real without root."""
+"""supervisord and the watchdog, run as real processes without root."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local import __main__ as commands
-from local.daemon import Service
+from local.daemon import Daemon
 from local.errors import LocalError
 from local.layout import Layout
 from local.supervisor import Supervisor
@@ -40,24 +40,24 @@ def supervisor(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def sleeper():
-    return Service("sleeper", ["sleep", "1000"], health="")
+    return Daemon("sleeper", ["sleep", "1000"], health="")
 
 
 def pid(supervisor, name):
-    """Of a program that has run for its first second; None before."""
+    """Process ID of a program that has run for a second; None before."""
     state = supervisor.states().get(name, {})
     return state["pid"] if state.get("statename") == "RUNNING" else None
 
 
-def test_it_is_started_once(supervisor):
+def test_a_running_supervisor_is_not_started_again(supervisor):
     first = supervisor._call("getPID")
     supervisor.start()
     assert supervisor._call("getPID") == first
-    # A guardian that is stopped between its fork and its start is deaf for ten seconds.
-    until(lambda: pid(supervisor, "guardian"))
+    # A watchdog that is stopped between its fork and its start ignores signals for ten seconds.
+    until(lambda: pid(supervisor, "watchdog"))
 
 
-def test_a_program_has_nothing_of_the_shell_but_where_things_are(supervisor, sleeper):
+def test_a_program_inherits_no_secrets_and_settings_of_the_shell(supervisor, sleeper):
     supervisor.apply(sleeper)
     running = until(lambda: pid(supervisor, "sleeper"))
     variables = Path(f"/proc/{running}/environ").read_bytes().split(b"\0")
@@ -66,62 +66,62 @@ def test_a_program_has_nothing_of_the_shell_but_where_things_are(supervisor, sle
     assert not {"REGISTRY_HTTP_ADDR", "PULUMI_CONFIG_PASSPHRASE"} & names
 
 
-def test_a_program_that_is_killed_comes_back(supervisor, sleeper):
+def test_a_killed_program_is_restarted(supervisor, sleeper):
     supervisor.apply(sleeper)
     killed = until(lambda: pid(supervisor, "sleeper"))
     os.kill(killed, signal.SIGKILL)
     assert until(lambda: (new := pid(supervisor, "sleeper")) != killed and new)
 
 
-def test_a_program_is_restarted_only_by_a_change(supervisor, sleeper):
+def test_a_program_is_restarted_only_if_it_has_changed(supervisor, sleeper):
     supervisor.apply(sleeper)
     first = until(lambda: pid(supervisor, "sleeper"))
     supervisor.apply(sleeper)
     assert pid(supervisor, "sleeper") == first
-    supervisor.apply(Service("sleeper", ["sleep", "2000"], health=""))
+    supervisor.apply(Daemon("sleeper", ["sleep", "2000"], health=""))
     assert until(lambda: (new := pid(supervisor, "sleeper")) != first and new)
 
 
-def test_a_supervisor_that_is_killed_comes_back_with_its_programs(supervisor, sleeper):
+def test_a_killed_supervisor_is_restarted_with_its_programs(supervisor, sleeper):
     supervisor.apply(sleeper)
     old = until(lambda: pid(supervisor, "sleeper"))
-    until(lambda: pid(supervisor, "guardian"))
+    until(lambda: pid(supervisor, "watchdog"))
     os.kill(supervisor._call("getPID"), signal.SIGKILL)
-    # Nothing of the old one is left to stand beside what the new one starts.
+    # The old program ends before the new supervisor starts its own.
     until(lambda: not Path(f"/proc/{old}").exists())
     assert until(lambda: supervisor.running() and pid(supervisor, "sleeper"))
-    assert until(lambda: pid(supervisor, "guardian"))
+    assert until(lambda: pid(supervisor, "watchdog"))
 
 
-def test_the_guardian_is_guarded_too(supervisor):
-    killed = until(lambda: pid(supervisor, "guardian"))
+def test_a_killed_watchdog_is_restarted(supervisor):
+    killed = until(lambda: pid(supervisor, "watchdog"))
     os.kill(killed, signal.SIGKILL)
-    assert until(lambda: (new := pid(supervisor, "guardian")) != killed and new)
+    assert until(lambda: (new := pid(supervisor, "watchdog")) != killed and new)
 
 
-def test_what_is_stopped_stays_stopped(supervisor, sleeper):
+def test_a_stopped_supervisor_stays_stopped(supervisor, sleeper):
     supervisor.apply(sleeper)
     last = until(lambda: pid(supervisor, "sleeper"))
-    guardian = until(lambda: pid(supervisor, "guardian"))
+    watchdog = until(lambda: pid(supervisor, "watchdog"))
     supervisor.stop()
     assert not supervisor.running()
     assert not Path(f"/proc/{last}").exists()
-    assert not Path(f"/proc/{guardian}").exists()
+    assert not Path(f"/proc/{watchdog}").exists()
 
 
-def test_a_supervisor_that_is_not_there_is_an_error_a_person_can_read(tmp_path):
-    with pytest.raises(LocalError, match="supervisord does not answer"):
+def test_a_stopped_supervisor_is_reported(tmp_path):
+    with pytest.raises(LocalError, match="supervisord does not respond"):
         Supervisor(Layout(tmp_path)).states()
 
 
-def test_an_unknown_program_is_refused_with_those_that_are_known(capsys):
+def test_an_unknown_program_is_refused(capsys):
     with pytest.raises(SystemExit) as exit_:
-        commands.main(["build", "kubectl-of-old"])
+        commands.main(["build", "no-such-program"])
     assert exit_.value.code == 2
-    assert "'kubectl-of-old'" in capsys.readouterr().err
+    assert "'no-such-program'" in capsys.readouterr().err
 
 
-def test_an_error_is_one_line_and_exit_code_2(monkeypatch):
+def test_an_error_is_printed_as_one_line_with_exit_code_2(monkeypatch):
     done = subprocess.run(
         [commands.sys.executable, "-m", "local", "status"],
         env={**os.environ, "SLIPWAY_HOME": "not/absolute"},

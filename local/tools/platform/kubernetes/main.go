@@ -1,5 +1,5 @@
-// Command kubernetes is every Kubernetes program in one binary: the name it is called by says which one
-// it is. They share most of their packages, so one compile and one link serve all of them.
+// Command kubernetes is a multi-call binary: its file name selects the Kubernetes program that it runs.
+// The programs share most of their packages, so one compilation and one link step build all of them.
 package main
 
 import (
@@ -23,6 +23,8 @@ import (
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubeadm "k8s.io/kubernetes/cmd/kubeadm/app"
+	kubeadmerrors "k8s.io/kubernetes/cmd/kubeadm/app/util/errors"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
@@ -39,12 +41,14 @@ func main() {
 	switch name {
 	case "etcd":
 		etcdmain.Main(os.Args)
+	case "kubeadm":
+		kubeadmerrors.HandleError(kubeadm.Run())
 	case "kubectl":
 		runKubectl()
 	default:
 		server, known := servers[name]
 		if !known {
-			fmt.Fprintf(os.Stderr, "called as %q: it must be called etcd, kubectl or one of the kube-* servers\n", name)
+			fmt.Fprintf(os.Stderr, "called as %q: the name must be etcd, kubeadm, kubectl, kubelet, kube-apiserver, kube-controller-manager, kube-proxy or kube-scheduler\n", name)
 			os.Exit(2)
 		}
 		os.Exit(cli.Run(server()))

@@ -1,0 +1,76 @@
+"""containerd with its CRI plugin, and the network of the pods."""
+
+import json
+from typing import Any
+
+from local import layout
+from local.daemon import Daemon
+from local.layout import Layout
+
+
+def daemon(paths: Layout) -> Daemon:
+    """Debian's containerd with root, state and CNI folders of its own."""
+    config = paths.config / "containerd.toml"
+    network = paths.cni / "net.d" / "10-slipway.conflist"
+    mirrors = paths.config / "registries"
+    content = f"""
+version = 2
+root = "{paths.containerd}/root"
+state = "{paths.run}/containerd"
+disabled_plugins = [
+  "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
+]
+
+[grpc]
+  address = "{paths.containerd_socket}"
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{layout.SANDBOX_IMAGE}"
+  # Without CAP_SYS_RESOURCE the OOM score cannot be lowered, and runc would fail.
+  restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
+  stream_server_address = "127.0.0.1"
+  max_concurrent_downloads = 8
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "overlayfs"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        SystemdCgroup = false
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "{network.parent}"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "{mirrors}"
+"""
+    # The local registry is the mirror of every other registry and is tried first.
+    hosts = f'[host."http://{layout.REGISTRY}"]\n  capabilities = ["pull", "resolve"]\n'
+    return Daemon(
+        "containerd",
+        ["containerd", "--config", str(config), "--log-level", "warn"],
+        str(paths.containerd_socket),
+        {
+            config: content,
+            network: json.dumps(_pod_network(paths), indent=2),
+            mirrors / "_default" / "hosts.toml": hosts,
+        },
+    )
+
+
+def _pod_network(paths: Layout) -> dict[str, Any]:
+    bridge = {
+        "type": "bridge",
+        "bridge": layout.BRIDGE,
+        "isGateway": True,
+        "ipMasq": True,
+        "hairpinMode": True,
+        "ipam": {
+            "type": "host-local",
+            "dataDir": str(paths.run / "addresses"),
+            "ranges": [[{"subnet": str(layout.POD_NETWORK)}]],
+            "routes": [{"dst": "0.0.0.0/0"}],
+        },
+    }
+    port_map = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
+    return {"cniVersion": "0.4.0", "name": "slipway", "plugins": [bridge, port_map]}

@@ -1,0 +1,104 @@
+"""Daemons: their configuration and how supervisord runs them."""
+
+import configparser
+import json
+import re
+import shlex
+import socket
+import tomllib
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from local import buildkit, containerd, kubernetes, layout, registry
+from local.daemon import Daemon, refuse_taken_port
+from local.errors import LocalError
+from local.layout import Layout
+from local.supervisor import Supervisor
+
+
+@pytest.fixture
+def at(tmp_path):
+    return Layout(tmp_path)
+
+
+@pytest.fixture
+def daemons(at):
+    builder = [registry.daemon(at), buildkit.daemon(at)]
+    return [*builder, containerd.daemon(at), *kubernetes.daemons(at)]
+
+
+def test_configuration_files_can_be_parsed(daemons):
+    for daemon in daemons:
+        for path, content in daemon.files.items():
+            match path.suffix:
+                case ".toml":
+                    assert tomllib.loads(content)
+                case ".yaml":
+                    assert yaml.safe_load(content)
+                case ".conflist":
+                    assert json.loads(content)["plugins"]
+
+
+def test_daemons_listen_only_on_loopback_and_the_bridge(daemons):
+    texts = [text for daemon in daemons for text in (*daemon.command, *daemon.files.values())]
+    addresses = set(re.findall(r"\b\d+\.\d+\.\d+\.\d+\b(?!/)", "\n".join(texts)))
+    assert addresses == {"127.0.0.1", layout.NODE_IP, layout.DNS_SERVICE_IP}
+
+
+def test_configuration_files_are_below_the_home_folder(daemons, at):
+    for daemon in daemons:
+        for path in daemon.files:
+            assert path.is_relative_to(at.root)
+
+
+def test_the_node_has_one_address(at):
+    assert f"--advertise-address={layout.NODE_IP}" in kubernetes.api_server(at).command
+    assert f"--node-ip={layout.NODE_IP}" in kubernetes.kubelet(at).command
+    assert layout.API_SERVER in kubernetes.api_server(at).health
+
+
+def program(at, daemon):
+    Supervisor(at)._write_program(daemon)
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(" ;",))
+    parser.read(at.config / "programs" / f"{daemon.name}.conf")
+    return parser[f"program:{daemon.name}"]
+
+
+def test_a_program_ends_with_its_supervisor_and_is_restarted(at):
+    written = program(at, registry.daemon(at))
+    assert written["command"].startswith("setpriv --pdeathsig KILL -- docker-registry")
+    assert written["autorestart"] == "true"
+
+
+def test_a_percent_sign_in_a_command_is_escaped(at):
+    written = program(at, Daemon("odd", ["echo", "100%", "a b"], health=""))
+    expanded = written["command"] % {}
+    assert shlex.split(expanded)[-3:] == ["echo", "100%", "a b"]
+
+
+def test_a_program_is_restarted_when_a_file_that_it_reads_has_changed(at):
+    (file,) = (daemon := registry.daemon(at)).files
+    before = program(at, daemon)["environment"]
+    assert program(at, daemon)["environment"] == before
+    assert program(at, replace(daemon, files={file: "version: 0.2"}))["environment"] != before
+
+
+def test_a_program_is_restarted_when_its_certificate_has_changed(at, tmp_path):
+    certificate = tmp_path / "server.crt"
+    daemon = Daemon("server", ["sleep"], health="", certificates=[certificate])
+    certificate.write_text("old")
+    before = program(at, daemon)["environment"]
+    certificate.write_text("new")
+    assert program(at, daemon)["environment"] != before
+
+
+def test_a_port_that_another_program_uses_is_named():
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(LocalError, match=f"registry needs port {port} on 127.0.0.1"):
+            refuse_taken_port("127.0.0.1", port, "registry")
