@@ -17,5 +17,5 @@ def template(stack: Settings) -> WorkloadTemplate:
         "autoscaling": stack.autoscaling,
         "pod_disruption_budget": stack.pod_disruption_budget,
         "network": stack.network,
-        "credentials": CredentialNames("beacon-token"),
+        "credentials": CredentialNames("beacon-token", ("beacon-registry",)),
     }

@@ -74,9 +74,30 @@ def test_the_environment_limits_the_go_runtime_and_identifies_the_pod() -> None:
 
 
 def test_probes_come_from_the_settings() -> None:
-    spec = container(probes={"readiness": {"path": "/up", "periodSeconds": 7}})
-    assert spec["readinessProbe"]["httpGet"]["path"] == "/up"
-    assert spec["readinessProbe"]["periodSeconds"] == 7
+    readiness = {
+        "path": "/up",
+        "initialDelaySeconds": 9,
+        "periodSeconds": 7,
+        "timeoutSeconds": 4,
+        "failureThreshold": 6,
+    }
+    assert container(probes={"readiness": readiness})["readinessProbe"] == {
+        "httpGet": {"path": "/up", "port": "http", "scheme": "HTTP"},
+        "initialDelaySeconds": 9,
+        "periodSeconds": 7,
+        "timeoutSeconds": 4,
+        "failureThreshold": 6,
+    }
+
+
+def test_a_pod_has_the_account_of_its_track_and_the_grace_period_of_the_settings() -> None:
+    spec = pod(terminationGracePeriodSeconds=77)
+    assert spec["serviceAccountName"] == "beacon-stable"
+    assert spec["terminationGracePeriodSeconds"] == 77
+
+
+def test_images_are_pulled_with_the_image_pull_secrets() -> None:
+    assert pod()["imagePullSecrets"] == [{"name": "beacon-registry"}]
 
 
 def test_node_labels_are_required_or_preferred_by_node_affinity() -> None:
@@ -104,9 +125,13 @@ def test_topology_spread_counts_the_pods_of_one_version_and_track() -> None:
 
 
 def test_tolerations_come_from_the_settings() -> None:
-    tolerations = [{"key": "node-role.kubernetes.io/edge", "operator": "Exists"}]
+    tolerations = [
+        {"key": "node-role.kubernetes.io/edge", "operator": "Exists"},
+        {"key": "pool", "value": "batch", "effect": "NoExecute"},
+    ]
     assert pod(scheduling={"tolerations": tolerations})["tolerations"] == [
-        {"key": "node-role.kubernetes.io/edge", "operator": "Exists", "effect": "NoSchedule"}
+        {"key": "node-role.kubernetes.io/edge", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "pool", "operator": "Equal", "value": "batch", "effect": "NoExecute"},
     ]
 
 

@@ -88,12 +88,15 @@ def test_the_rollout_comes_from_the_settings() -> None:
     assert spec["progressDeadlineSeconds"] == 60
 
 
-def test_the_selector_matches_the_pods_of_the_track_in_all_versions() -> None:
-    spec = workload().one("Deployment")["spec"]
+def test_selectors_match_the_pods_of_the_track_in_all_versions() -> None:
+    registry = workload()
+    spec = registry.one("Deployment")["spec"]
     selector, labels = spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]
     assert selector.items() <= labels.items()
     assert "1.0.0" not in selector.values()
     assert labels["app.kubernetes.io/version"] == "1.0.0"
+    assert registry.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == selector
+    assert registry.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == selector
 
 
 def test_the_hpa_scales_by_all_metrics_of_the_settings() -> None:
@@ -102,6 +105,7 @@ def test_the_hpa_scales_by_all_metrics_of_the_settings() -> None:
             "targetCPU": 55,
             "targetMemory": 80,
             "podMetrics": [{"name": "http_requests_in_flight", "averageValue": 20}],
+            "scaleUpStabilizationWindowSeconds": 30,
             "scaleDownStabilizationWindowSeconds": 90,
         }
     ).one("HorizontalPodAutoscaler")["spec"]
@@ -115,6 +119,7 @@ def test_the_hpa_scales_by_all_metrics_of_the_settings() -> None:
         "metric": {"name": "http_requests_in_flight"},
         "target": {"type": "AverageValue", "averageValue": "20"},
     }
+    assert autoscaler["behavior"]["scaleUp"]["stabilizationWindowSeconds"] == 30
     assert autoscaler["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 90
 
 
