@@ -28,7 +28,7 @@ class Ground:
 
     def variables(self) -> Mapping[str, str]:
         """The variables for work on the stack; one that names its cluster uses the user's."""
-        return environment(has=self._has)
+        return environment(machine=self._has)
 
     @property
     def has_own_node(self) -> bool:

@@ -42,4 +42,4 @@ def _with_builder() -> Mapping[str, str]:
     has = replace(detect(at), cluster=True, pulumi=True, plugins=True)
     with Display(Console(stderr=True)) as display:
         Node(at, has).up(display)
-    return environment(has=has)
+    return environment(machine=has)

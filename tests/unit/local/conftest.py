@@ -1,4 +1,4 @@
-"""What the tests of the ground have in common."""
+"""Fixtures of the tests of local/."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture
 def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a short name: the node keeps Unix sockets in it."""
+    """Folder with a short name, since the paths of Unix sockets in it are limited."""
     return tmp_path_factory.mktemp("t")

@@ -1,4 +1,4 @@
-// Package ui has none of Alertmanager's pages: they are built by its release, not in its module.
+// Package ui replaces Alertmanager's web UI, whose built files are not in its Go module.
 package ui
 
 import (
@@ -8,9 +8,9 @@ import (
 	"github.com/prometheus/common/route"
 )
 
-// Register says so, where the pages would be.
+// Register serves a text page in place of the web UI.
 func Register(r *route.Router) {
 	r.Get("/", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "Built without web pages: the API is at /api/v2.\n")
+		_, _ = io.WriteString(w, "Built without the web UI. The API is at /api/v2.\n")
 	})
 }

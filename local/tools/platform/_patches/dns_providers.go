@@ -1,5 +1,5 @@
-// Package dns stands in for lego's list of DNS providers, whose cloud SDKs are half of Traefik's
-// compile time. On a local node nothing asks a public certificate authority for anything.
+// Package dns replaces lego's list of DNS providers, whose cloud SDKs take half of Traefik's build
+// time. A local node requests no certificates from a public certificate authority.
 package dns
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/go-acme/lego/v4/challenge"
 )
 
-// NewDNSChallengeProviderByName knows no provider.
+// NewDNSChallengeProviderByName always returns an error.
 func NewDNSChallengeProviderByName(name string) (challenge.Provider, error) {
-	return nil, fmt.Errorf("DNS provider %q: this build of Traefik has none", name)
+	return nil, fmt.Errorf("DNS provider %q: this build of Traefik has no DNS providers", name)
 }

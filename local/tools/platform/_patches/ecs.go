@@ -1,5 +1,5 @@
-// Package ecs stands in for Traefik's provider for Amazon ECS, whose SDK takes a minute and four
-// gigabytes to compile. On a local node there is no such service to ask.
+// Package ecs replaces Traefik's Amazon ECS provider, whose SDK takes a minute and four gigabytes of
+// memory to compile. A local node has no access to Amazon ECS.
 package ecs
 
 import (
@@ -9,18 +9,18 @@ import (
 	"github.com/traefik/traefik/v3/pkg/safe"
 )
 
-// ProviderName is how Traefik's configuration names it.
+// ProviderName is the provider's key in Traefik's configuration.
 const ProviderName = "ecs"
 
-// Provider provides nothing.
+// Provider is the empty provider.
 type Provider struct{}
 
-// Init refuses.
+// Init always returns an error.
 func (*Provider) Init() error {
 	return errors.New("this build of Traefik has no ECS provider")
 }
 
-// Provide provides nothing.
+// Provide sends no configuration.
 func (*Provider) Provide(chan<- dynamic.Message, *safe.Pool) error {
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package openapi stands in for metrics-server's generated definitions, which name types that
-// came with Kubernetes 1.36; those of the Kubernetes this node runs include the metrics API's.
+// Package openapi replaces metrics-server's generated definitions, which need types of Kubernetes
+// 1.36. The definitions of the Kubernetes version in this module include the metrics API.
 package openapi
 
 import (
@@ -7,7 +7,7 @@ import (
 	"k8s.io/kubernetes/pkg/generated/openapi"
 )
 
-// GetOpenAPIDefinitions gives the definitions of every built-in API.
+// GetOpenAPIDefinitions returns the definitions of all built-in APIs.
 func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	return openapi.GetOpenAPIDefinitions(ref)
 }

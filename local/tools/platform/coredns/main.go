@@ -1,5 +1,5 @@
-// Command coredns is CoreDNS with the plugins that a cluster's name service needs; the clouds' own
-// are left out, since they are most of its compile time.
+// Command coredns is CoreDNS with the plugins for cluster DNS. The plugins for cloud providers, which
+// take most of its build time, are left out.
 package main
 
 import (

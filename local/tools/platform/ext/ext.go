@@ -1,9 +1,9 @@
-// Package ext is the extension point of Traefik's dynamic configuration, empty as in its open
-// source edition.
+// Package ext replaces the module with the extension points of Traefik's dynamic configuration. They
+// are empty, as in the open source edition.
 package ext
 
-// HTTP adds nothing to an HTTP configuration.
+// HTTP extends an HTTP configuration.
 type HTTP struct{}
 
-// Router adds nothing to a router.
+// Router extends a router.
 type Router struct{}

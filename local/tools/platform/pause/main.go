@@ -1,5 +1,5 @@
-// Command pause is the first process of every pod: it holds the pod's namespaces, and collects
-// processes whose parents ended.
+// Command pause is the first process of every pod: it keeps the pod's namespaces and reaps orphaned
+// processes.
 package main
 
 import (

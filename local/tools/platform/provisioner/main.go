@@ -1,4 +1,4 @@
-// Command provisioner makes the volumes of a StorageClass: folders below one folder of its node.
+// Command provisioner provisions the volumes of a StorageClass as folders on its node.
 package main
 
 import (
@@ -18,28 +18,28 @@ import (
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 )
 
-// folders makes a volume of each folder below root. The size asked for is written down, not kept to.
+// folders provisions each volume as a folder below root. The requested capacity is not enforced.
 type folders struct {
 	root string
 	node string
 }
 
-// Provision makes the folder; the kubelet gives it the group that a pod asks for.
+// Provision creates the folder of a volume. The kubelet sets its group to the pod's fsGroup.
 func (f folders) Provision(
-	_ context.Context, asked controller.ProvisionOptions,
+	_ context.Context, options controller.ProvisionOptions,
 ) (*core.PersistentVolume, controller.ProvisioningState, error) {
-	path := f.path(asked.PVName)
+	path := f.path(options.PVName)
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
-	// By itself, since the process's umask takes away from what MkdirAll is told.
+	// MkdirAll applies the umask, Chmod does not.
 	if err := os.Chmod(path, 0o777); err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
-	return f.volume(asked), controller.ProvisioningFinished, nil
+	return f.volume(options), controller.ProvisioningFinished, nil
 }
 
-// Delete removes the folder with all that is in it.
+// Delete deletes the folder of a volume with its content.
 func (f folders) Delete(_ context.Context, volume *core.PersistentVolume) error {
 	return os.RemoveAll(f.path(volume.Name))
 }
@@ -48,24 +48,24 @@ func (f folders) path(volume string) string {
 	return filepath.Join(f.root, volume)
 }
 
-func (f folders) volume(asked controller.ProvisionOptions) *core.PersistentVolume {
-	here := core.NodeSelectorRequirement{
+func (f folders) volume(options controller.ProvisionOptions) *core.PersistentVolume {
+	hostname := core.NodeSelectorRequirement{
 		Key: core.LabelHostname, Operator: core.NodeSelectorOpIn, Values: []string{f.node},
 	}
 	return &core.PersistentVolume{
-		ObjectMeta: meta.ObjectMeta{Name: asked.PVName},
+		ObjectMeta: meta.ObjectMeta{Name: options.PVName},
 		Spec: core.PersistentVolumeSpec{
-			PersistentVolumeReclaimPolicy: *asked.StorageClass.ReclaimPolicy,
-			AccessModes:                   asked.PVC.Spec.AccessModes,
+			PersistentVolumeReclaimPolicy: *options.StorageClass.ReclaimPolicy,
+			AccessModes:                   options.PVC.Spec.AccessModes,
 			Capacity: core.ResourceList{
-				core.ResourceStorage: asked.PVC.Spec.Resources.Requests[core.ResourceStorage],
+				core.ResourceStorage: options.PVC.Spec.Resources.Requests[core.ResourceStorage],
 			},
 			PersistentVolumeSource: core.PersistentVolumeSource{
-				Local: &core.LocalVolumeSource{Path: f.path(asked.PVName)},
+				Local: &core.LocalVolumeSource{Path: f.path(options.PVName)},
 			},
 			NodeAffinity: &core.VolumeNodeAffinity{Required: &core.NodeSelector{
 				NodeSelectorTerms: []core.NodeSelectorTerm{
-					{MatchExpressions: []core.NodeSelectorRequirement{here}},
+					{MatchExpressions: []core.NodeSelectorRequirement{hostname}},
 				},
 			}},
 		},
@@ -73,9 +73,9 @@ func (f folders) volume(asked controller.ProvisionOptions) *core.PersistentVolum
 }
 
 func main() {
-	name := flag.String("name", "", "what StorageClasses call this provisioner")
-	node := flag.String("node", "", "the node that has the folder")
-	root := flag.String("root", "", "the folder, the same here and on the node")
+	name := flag.String("name", "", "provisioner name in the StorageClass")
+	node := flag.String("node", "", "name of the node")
+	root := flag.String("root", "", "folder of the volumes, with the same path in this container and on the node")
 	klog.InitFlags(nil)
 	flag.Parse()
 
@@ -89,9 +89,9 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	made := controller.NewProvisionController(
+	provisioner := controller.NewProvisionController(
 		ctx, clients, *name, folders{*root, *node},
 		controller.LeaderElection(false),
 	)
-	made.Run(ctx)
+	provisioner.Run(ctx)
 }

@@ -1,5 +1,5 @@
-// Package internal has those of Jaeger's components that this project configures: the others are
-// most of its compile time, and some do not compile with the collector's modules pinned here.
+// Package internal contains the Jaeger components that this project configures. The others take most
+// of the build time, and some do not compile with the Collector version pinned here.
 package internal
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/jaegertracing/jaeger/cmd/jaeger/internal/extension/jaegerstorage"
 )
 
-// Components are what a configuration may name.
+// Components returns the components that a configuration can use.
 func Components() (otelcol.Factories, error) {
 	return otelcol.Factories{
 		Extensions: byType[extension.Factory](

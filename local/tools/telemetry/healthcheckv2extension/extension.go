@@ -1,5 +1,5 @@
-// Package healthcheckv2extension stands in for the module of this name, which cannot be had: it
-// answers as the health check extension before it does, at the address of its own configuration.
+// Package healthcheckv2extension replaces the module of this name, which is not available. It runs
+// the first health check extension at the configured HTTP endpoint.
 package healthcheckv2extension
 
 import (
@@ -11,22 +11,22 @@ import (
 	"go.opentelemetry.io/collector/extension"
 )
 
-// Config has the address for health checks over HTTP: every path there answers. The other keys
-// are read and without effect.
+// Config configures the HTTP endpoint, which responds on every path. The other keys are accepted and
+// ignored.
 type Config struct {
 	UseV2 bool           `mapstructure:"use_v2"`
 	HTTP  Server         `mapstructure:"http"`
 	GRPC  map[string]any `mapstructure:"grpc"`
 }
 
-// Server is the address, and what is asked of it.
+// Server configures the HTTP endpoint. The status key is ignored.
 type Server struct {
 	confighttp.ServerConfig `mapstructure:",squash"`
 
 	Status map[string]any `mapstructure:"status"`
 }
 
-// NewFactory makes extensions of type healthcheckv2.
+// NewFactory returns the factory of the healthcheckv2 extension.
 func NewFactory() extension.Factory {
 	return extension.NewFactory(
 		component.MustNewType("healthcheckv2"), defaults, create, component.StabilityLevelDevelopment,
@@ -38,11 +38,11 @@ func defaults() component.Config {
 }
 
 func create(
-	ctx context.Context, settings extension.Settings, given component.Config,
+	ctx context.Context, settings extension.Settings, options component.Config,
 ) (extension.Extension, error) {
-	before := healthcheckextension.NewFactory()
-	config := before.CreateDefaultConfig().(*healthcheckextension.Config)
-	config.ServerConfig = given.(*Config).HTTP.ServerConfig
-	settings.ID = component.NewIDWithName(before.Type(), settings.ID.Name())
-	return before.Create(ctx, settings, config)
+	first := healthcheckextension.NewFactory()
+	config := first.CreateDefaultConfig().(*healthcheckextension.Config)
+	config.ServerConfig = options.(*Config).HTTP.ServerConfig
+	settings.ID = component.NewIDWithName(first.Type(), settings.ID.Name())
+	return first.Create(ctx, settings, config)
 }

@@ -1,5 +1,4 @@
-// otelcol-k8s: the OpenTelemetry Collector with those components of its distribution for
-// Kubernetes that this project configures.
+// Command otelcol-k8s is the OpenTelemetry Collector with the components that this project configures.
 package main
 
 import (
@@ -29,7 +28,7 @@ import (
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 )
 
-// version is stamped by the build.
+// version is set by the linker.
 var version = "unknown"
 
 func main() {

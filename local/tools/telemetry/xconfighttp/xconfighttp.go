@@ -1,4 +1,4 @@
-// Package xconfighttp stands in for the module of this name, which cannot be had.
+// Package xconfighttp replaces the module of this name, which is not available.
 package xconfighttp
 
 import (
@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 )
 
-// WithOtelHTTPOptions adds to how a server's requests are traced.
+// WithOtelHTTPOptions adds options to the tracing of a server's requests.
 func WithOtelHTTPOptions(added ...otelhttp.Option) confighttp.ToServerOption {
 	return internal.ToServerOptionFunc(func(options *internal.ToServerOptions) {
 		options.OtelhttpOpts = append(options.OtelhttpOpts, added...)

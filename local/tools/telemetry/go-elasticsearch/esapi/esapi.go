@@ -1,4 +1,4 @@
-// Package esapi has the one call that is made of the client.
+// Package esapi contains the only API call that Jaeger makes.
 package esapi
 
 import (
@@ -6,13 +6,13 @@ import (
 	"io"
 )
 
-// Indices is never made.
+// Indices is the index API.
 type Indices struct{}
 
-// Response is never given.
+// Response is the response of an API call.
 type Response struct{ StatusCode int }
 
-// PutIndexTemplate refuses.
+// PutIndexTemplate always returns an error.
 func (*Indices) PutIndexTemplate(string, io.Reader) (*Response, error) {
-	return nil, errors.New("built without a client for Elasticsearch")
+	return nil, errors.New("built without an Elasticsearch client")
 }
