@@ -31,7 +31,7 @@ from settings.quantities import (
 )
 from settings.release import ReleasedVersion, ReleaseSettings, Strategy, Track
 from settings.resources import ResourceList, ResourceRequirements
-from settings.routing import Backend, CanaryOverride, GatewaySettings, RoutingSettings
+from settings.routing import CanaryOverride, GatewaySettings, RoutingBackend, RoutingSettings
 from settings.schema import PROJECT
 from settings.service import Service
 from settings.slo import LatencyObjective, SloSettings
@@ -44,7 +44,6 @@ __all__ = [
     "VERSION",
     "AlertsSettings",
     "Autoscaling",
-    "Backend",
     "CanaryOverride",
     "GatewaySettings",
     "GrafanaSettings",
@@ -66,6 +65,7 @@ __all__ = [
     "ResourceList",
     "ResourceQuotaSettings",
     "ResourceRequirements",
+    "RoutingBackend",
     "RoutingSettings",
     "Scheduling",
     "Service",

@@ -9,7 +9,7 @@ from settings.errors import FieldError
 from settings.section import Section
 from settings.string_formats import DnsLabel, HeaderName, HostName, UrlPath
 
-Backend = Literal["ingress", "gateway"]
+RoutingBackend = Literal["ingress", "gateway"]
 _HTTP_PORT = 80
 
 
@@ -45,7 +45,7 @@ class CanaryOverride(Section):
 class RoutingSettings(Section):
     """HTTP routing from outside the cluster to the service."""
 
-    backend: Backend = "ingress"
+    backend: RoutingBackend = "ingress"
     """`ingress` creates Ingresses, `gateway` an HTTPRoute of the Gateway API."""
     host: HostName
     """Host name of the service."""

@@ -4,9 +4,9 @@ from components.routing.gateway import GatewayRouter
 from components.routing.ingress import IngressRouter
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
-from settings import Backend as BackendName
+from settings import RoutingBackend
 
 __all__ = ["ROUTERS", "Backend", "Router", "RouterArgs", "TrafficSplit"]
 
-ROUTERS: dict[BackendName, type[Router]] = {"ingress": IngressRouter, "gateway": GatewayRouter}
+ROUTERS: dict[RoutingBackend, type[Router]] = {"ingress": IngressRouter, "gateway": GatewayRouter}
 """Router of each ``slipway:routing.backend``."""

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from settings import Backend
+from settings import RoutingBackend
 from tests.cluster.project import Project, read_until, wait_until
 from tests.cluster.traffic import SteadyLoad, versions_of
 
@@ -18,7 +18,7 @@ REQUESTS = 1000
 COUNTS = 3
 
 
-@pytest.fixture(scope="module", autouse=True, params=get_args(Backend))
+@pytest.fixture(scope="module", autouse=True, params=get_args(RoutingBackend))
 def deployed(project: Project, request: pytest.FixtureRequest) -> None:
     """Every test of the module, first with one back end and then with the other."""
     with project.config() as config:

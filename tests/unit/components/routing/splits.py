@@ -3,8 +3,7 @@
 from typing import Any
 
 from components.routing import ROUTERS, Backend, TrafficSplit
-from settings import Backend as BackendName
-from settings import CanaryOverride
+from settings import CanaryOverride, RoutingBackend
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
 
@@ -26,7 +25,7 @@ def split(
 
 
 def routed(
-    backend: BackendName,
+    backend: RoutingBackend,
     traffic: TrafficSplit,
     config: dict[str, Any] | None = None,
     **routing: Any,
