@@ -52,6 +52,8 @@ def test_the_service_of_the_canary_exists_without_a_running_canary() -> None:
     release, registry = released(release={"strategy": "canary"})
     assert registry.named("Service") == {"beacon-stable", "beacon-canary"}
     assert registry.named("Deployment") == {"beacon-stable"}
+    service = registry.one("Service", "beacon-canary")
+    assert service["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
     assert weights(release) == {"stable": 100, "canary": 0}
     assert release.canary is None
 
