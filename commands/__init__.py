@@ -1,16 +1,17 @@
-"""The everyday tasks around ``pulumi up``: what ``make`` runs."""
+"""Commands around ``pulumi up``: the code behind the make targets."""
 
 import sys
 from types import TracebackType
 
 
-def _show(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """Ctrl-C is no fault whose place is of interest."""
+def _print_exception(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        print("interrupted: run the same command again to go on", file=sys.stderr)
+        print("interrupted: run the same command again to continue", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, traceback)
 
 
-# Here, for it may come while a command is still being imported.
-sys.excepthook = _show
+# Set in the package: Ctrl-C may come while a command is still being imported.
+sys.excepthook = _print_exception

@@ -1,4 +1,4 @@
-"""What fires and what is about to, from Prometheus and Alertmanager."""
+"""``make alerts``: pending, firing and silenced alerts, from Prometheus and Alertmanager."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -8,39 +8,39 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from commands.monitoring import Monitoring
+from commands.observability_client import ObservabilityClient
 from components.observability.addresses import ALERTMANAGER
 from settings import AlertsSettings
 
 WATCHDOG = "Watchdog"
-"""The alert that always fires: without it, nobody would hear of the others either."""
+"""The alert that always fires; if it does not, no other alert is delivered either."""
 _ORDER = {"page": 0, "ticket": 1}
 _STYLES = {"page": "bold red", "ticket": "yellow"}
 _DAY = timedelta(days=1)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """`make alerts` has none of its own."""
+    """`make alerts` has no options."""
 
 
-def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None:
-    """Print the alerts, or that all is quiet; then whether anybody would be told."""
-    # Opens while Prometheus is asked.
-    monitoring.forward(ALERTMANAGER)
-    alerts = monitoring.alerts()
-    silenced = monitoring.silenced()
+def show(client: ObservabilityClient, arguments: Namespace, console: Console) -> None:
+    """Print the alerts, the dead man's switch and the receivers."""
+    # Starts the port-forward in parallel with the query to Prometheus.
+    client.forward(ALERTMANAGER)
+    alerts = client.alerts()
+    silenced = client.silenced_alerts()
     others = [alert for alert in alerts if alert["labels"]["alertname"] != WATCHDOG]
     if others:
         console.print(_table(others, silenced))
     else:
-        console.print("all is quiet: no alert fires and none is about to", style="green")
-    works, style = _watchdog(alerts)
-    console.print(works, style=style, highlight=False)
-    console.print(receivers(monitoring.settings.observability.alerts), highlight=False)
+        console.print("no alert is firing or pending", style="green")
+    message, style = _watchdog(alerts)
+    console.print(message, style=style, highlight=False)
+    console.print(receivers(client.settings.observability.alerts), highlight=False)
 
 
 def receivers(settings: AlertsSettings) -> str:
-    """Who is told, without where: a webhook's URL is a secret."""
+    """Kinds of the configured receivers; their URLs are secrets."""
     parts = []
     for name in ("page", "ticket"):
         receiver = getattr(settings, name)
@@ -54,18 +54,18 @@ def _table(alerts: list[dict[str, Any]], silenced: list[Mapping[str, str]]) -> T
     table = Table()
     for column in ("severity", "alert", "state", "since"):
         table.add_column(column, no_wrap=True)
-    table.add_column("what", overflow="fold")
+    table.add_column("summary", overflow="fold")
     table.add_column("runbook", overflow="fold")
     for alert in sorted(alerts, key=_urgency):
-        labels, notes = alert["labels"], alert["annotations"]
+        labels, annotations = alert["labels"], alert["annotations"]
         state = "silenced" if labels in silenced else alert["state"]
         table.add_row(
             labels.get("severity", "-"),
             labels["alertname"],
             state,
             _since(alert["activeAt"]),
-            notes.get("summary", "-"),
-            _runbook(notes.get("runbook_url", "")),
+            annotations.get("summary", "-"),
+            _runbook(annotations.get("runbook_url", "")),
             style="dim" if state == "silenced" else _STYLES.get(labels.get("severity", "")),
         )
     return table
@@ -80,8 +80,8 @@ def _watchdog(alerts: list[dict[str, Any]]) -> tuple[str, str]:
     for alert in alerts:
         if alert["labels"]["alertname"] == WATCHDOG and alert["state"] == "firing":
             since = _since(alert["activeAt"])
-            return f"alerting works: the dead-man's switch has been firing for {since}", "green"
-    return "alerting is broken: the dead-man's switch does not fire", "bold red"
+            return f"alerting works: the dead man's switch has been firing for {since}", "green"
+    return "alerting is broken: the dead man's switch is not firing", "bold red"
 
 
 def _since(active_at: str) -> str:
@@ -95,6 +95,6 @@ def _since(active_at: str) -> str:
 
 
 def _runbook(url: str) -> str:
-    """The page in this repository, where the URL leads to its copy elsewhere."""
+    """Path of the runbook in this repository, or its URL if it is elsewhere."""
     _, found, page = url.rpartition("/docs/runbooks/")
     return f"docs/runbooks/{page}" if found else url or "-"

@@ -1,7 +1,7 @@
-"""``python -m commands.app``: the Go service outside a container, with the Go that builds all else.
+"""``make test-app`` and ``make binaries``: test and compile the Go service without a container.
 
-``test`` vets it and runs its tests under the race detector; ``binaries`` compiles it for the
-platforms of developers and servers.
+``test`` runs ``go vet`` and the tests with the race detector. ``binaries`` compiles the service for
+Linux, macOS and Windows.
 """
 
 import argparse
@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.command import command
-from commands.errors import FAILED, CommandError
+from commands.errors import FAILED, CommandError, report_errors
 from commands.stack_file import PROJECT
 from local import debian, toolchain
 from local.layout import Layout
@@ -25,26 +24,25 @@ PLATFORMS = [
     f"{system}/{cpu}" for system in ("linux", "darwin", "windows") for cpu in ("amd64", "arm64")
 ]
 COMPILER = ["gcc", "libc6-dev"]
-"""What the race detector needs on Linux."""
+"""Debian packages of the C compiler, which the race detector needs."""
 
 
 class App:
-    """The service's source and the toolchain for it."""
+    """The source of the service and its Go toolchain."""
 
     def __init__(self) -> None:
-        at = Layout()
-        self._at = at
-        self._go = toolchain.find(at) or toolchain.install(at)
+        self._layout = Layout()
+        self._go = toolchain.find(self._layout) or toolchain.install(self._layout)
 
     def test(self) -> None:
-        """Run its checks and tests."""
+        """Run ``go vet`` and the tests."""
         if shutil.which("gcc") is None:
-            debian.install(self._at, COMPILER, lambda step: print(step, flush=True))
+            debian.install(self._layout, COMPILER, lambda step: print(step, flush=True))
         self._run("vet", "./...")
         self._run("test", "-race", "./...", CGO_ENABLED="1")
 
     def binaries(self, out: Path) -> None:
-        """Write one program for each platform to ``out``."""
+        """Write one binary per platform to ``out``."""
         version = (APP / "VERSION").read_text().strip()
         for platform in PLATFORMS:
             system, cpu = platform.split("/")
@@ -60,7 +58,7 @@ class App:
             print(program.relative_to(PROJECT) if program.is_relative_to(PROJECT) else program)
 
     def _run(self, *arguments: str, **variables: str) -> None:
-        environment: Mapping[str, str] = {**self._go.variables(self._at), **variables}
+        environment: Mapping[str, str] = {**self._go.variables(self._layout), **variables}
         result = subprocess.run(
             [str(self._go.command), *arguments], cwd=APP, env=environment, check=False
         )
@@ -68,7 +66,7 @@ class App:
             raise CommandError(f"go {arguments[0]} of app/ failed", FAILED)
 
 
-@command
+@report_errors
 def main() -> int:
     """Run one task; return its exit code."""
     parser = argparse.ArgumentParser(prog="commands.app", description=__doc__)

@@ -1,7 +1,7 @@
-"""``python -m commands.built_image``: the image that an update held to a plan has built.
+"""``make built-image``: name and digest of the image that an update with a plan has built.
 
-Printed as a job's outputs, ``name=…`` and ``digest=…``; nothing is printed where the plan builds
-none, for who deploys an image that was built elsewhere cannot say how it was made.
+Printed as outputs of a workflow job, ``name=…`` and ``digest=…``. Prints none if the plan builds no
+image: a workflow can attest only the images that it built itself.
 """
 
 import argparse
@@ -12,35 +12,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands.command import command
-from commands.errors import FAILED, CommandError
-from commands.ground import Ground
+from commands.errors import FAILED, CommandError, report_errors
+from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE
 from settings import load
 
 BUILDERS = ("docker-build:index:Image", "docker:index/image:Image")
 BUILT = ("create", "update", "replace", "create-replacement")
-"""Steps of a plan after which there is a new image."""
+"""Steps of a plan that build an image."""
 
 
-def is_built(plan: Mapping[str, Any]) -> bool:
-    """Whether a saved plan builds an image."""
+def builds_image(plan: Mapping[str, Any]) -> bool:
+    """Return True if a saved plan builds an image."""
     return any(
         urn.split("::")[2].rpartition("$")[2] in BUILDERS
-        and not set(BUILT).isdisjoint(one.get("steps", ()))
-        for urn, one in plan["resourcePlans"].items()
+        and not set(BUILT).isdisjoint(resource.get("steps", ()))
+        for urn, resource in plan["resourcePlans"].items()
     )
 
 
 def of_version(outputs: Mapping[str, Any], version: str) -> tuple[str, str]:
-    """Name and digest of the image that a track of the stack runs as ``version``."""
+    """Name and digest of the image of the track that runs ``version``."""
     for track in ("stable", "canary"):
         running = outputs.get(track) or {}
         if running.get("version") == version:
             reference, _, digest = running["image"].partition("@")
             return reference.removesuffix(f":{version}"), digest
-    raise CommandError(f"no track runs {version}, which app/VERSION names", FAILED)
+    raise CommandError(f"no track runs {version}, the version in app/VERSION", FAILED)
 
 
 def _read(plan: Path) -> Mapping[str, Any]:
@@ -50,24 +49,24 @@ def _read(plan: Path) -> Mapping[str, Any]:
         raise CommandError(f"PLAN={plan} cannot be read: {error}") from None
 
 
-@command
+@report_errors
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what was built; return the exit code."""
+    """Print the image; return the exit code."""
     parser = argparse.ArgumentParser(prog="commands.built_image", description=__doc__)
     parser.add_argument("--stack", required=True)
     parser.add_argument("--plan", type=Path, required=True)
-    parser.add_argument("--out", type=Path, help="a file that gets the lines at its end")
-    given = parser.parse_args(arguments)
-    settings = load(given.stack)
-    if not is_built(_read(given.plan)):
+    parser.add_argument("--out", type=Path, help="file to append the outputs to")
+    options = parser.parse_args(arguments)
+    settings = load(options.stack)
+    if not builds_image(_read(options.plan)):
         print("no image was built")
         return 0
-    stack = Stack(given.stack, {**os.environ, **Ground(settings).variables()})
+    stack = Stack(options.stack, {**os.environ, **Prerequisites(settings).variables()})
     name, digest = of_version(stack.outputs(), VERSION_FILE.read_text().strip())
     lines = f"name={name}\ndigest={digest}\n"
     print(lines, end="")
-    if given.out:
-        with given.out.open("a") as out:
+    if options.out:
+        with options.out.open("a") as out:
             out.write(lines)
     return 0
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from commands.command import command
+from commands.errors import report_errors
 from commands.keys import REQUIRED, Key, on_one_line, sections
 from commands.stack_file import PROJECT
 from local import files
@@ -52,7 +52,7 @@ def _default(key: Key) -> str:
     return "" if key.keys else f"`{on_one_line(key.default)}`"
 
 
-@command
+@report_errors
 def main() -> int:
     """Write the page; return the exit code."""
     files.write(FILE, document())

@@ -1,16 +1,15 @@
-"""A way to a server's own pages: Grafana's dashboards, or what else has any."""
+"""``make dashboards``: port-forward to Grafana or another server with a web UI."""
 
 import base64
-import json
-import subprocess
 from argparse import ArgumentParser, Namespace
 from http import HTTPStatus
 
 from rich.console import Console
 
+from commands import kubectl
 from commands.errors import FAILED, CommandError
-from commands.monitoring import Monitoring
-from commands.switch import is_on
+from commands.make_variables import parse_flag
+from commands.observability_client import ObservabilityClient
 from components.observability.addresses import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, Address
 
 PAGES: dict[str, tuple[Address, str]] = {
@@ -19,51 +18,51 @@ PAGES: dict[str, tuple[Address, str]] = {
     "alertmanager": (ALERTMANAGER, "/"),
     "jaeger": (JAEGER, "/search"),
 }
-"""Each server that has pages, and one of them."""
+"""Each server with a web UI, and the path of a page."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """What `make dashboards` passes on."""
+    """Options of `make dashboards`."""
     parser.add_argument("--server", default="")
     parser.add_argument("--port", default="")
     parser.add_argument("--show-password", default="")
 
 
-def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None:
-    """Forward a port of 127.0.0.1 to the server until Ctrl-C, and say what to open."""
+def show(client: ObservabilityClient, arguments: Namespace, console: Console) -> None:
+    """Forward a port of 127.0.0.1 to the server until Ctrl-C, and print the URL."""
     name = arguments.server or "grafana"
     if name not in PAGES:
         raise CommandError(f"SERVER={name}: use {', '.join(PAGES)}")
     server, page = PAGES[name]
     port = _port(arguments.port, server)
     if name == "grafana":
-        _check_enabled(monitoring, arguments.stack)
-    monitoring.forward(server, port)
-    if monitoring.status(server, page) == HTTPStatus.NOT_FOUND:
+        _check_enabled(client, arguments.stack)
+    client.forward(server, port)
+    if client.http_status(server, page) == HTTPStatus.NOT_FOUND:
         raise CommandError(
-            f"this {name} has no pages: it was built on a bare machine, which lacks their sources. "
-            "`make metrics`, `make logs`, `make alerts` and `make traces` show what it knows"
+            f"this {name} has no web UI: it was built on a bare machine, where the sources of "
+            "the UI are missing. Use `make metrics`, `make logs`, `make alerts` and `make traces`"
         )
-    forward = monitoring.forward(server)
+    forward = client.forward(server)
     console.print(f"http://127.0.0.1:{forward.port}{page}", soft_wrap=True)
     if server is GRAFANA:
-        _say_password(monitoring, arguments.show_password, console)
-    console.print("until Ctrl-C", style="dim")
+        _print_login(client, arguments.show_password, console)
+    console.print("Ctrl-C ends it", style="dim")
     try:
         forward.wait()
     except KeyboardInterrupt:
         return
-    raise CommandError(f"the port to {name} is closed: {forward.said}", FAILED)
+    raise CommandError(f"the port-forward to {name} has ended: {forward.last_line}", FAILED)
 
 
-def _check_enabled(monitoring: Monitoring, stack: str) -> None:
-    if monitoring.settings.observability.grafana.enabled:
+def _check_enabled(client: ObservabilityClient, stack: str) -> None:
+    if client.settings.observability.grafana.enabled:
         return
     raise CommandError(
-        f"Grafana is off: slipway:observability.grafana.enabled in Pulumi.{stack}.yaml switches "
-        "it on, where its image can be pulled; a bare machine cannot have it.\n"
+        f"Grafana is off: set slipway:observability.grafana.enabled in Pulumi.{stack}.yaml to "
+        "true, if the cluster can pull its image; it cannot be built on a bare machine.\n"
         "In the terminal: `make metrics`, `make logs`, `make alerts`, `make traces`. "
-        "Prometheus' own pages: `make dashboards SERVER=prometheus`"
+        "Web UI of Prometheus: `make dashboards SERVER=prometheus`"
     )
 
 
@@ -75,16 +74,17 @@ def _port(text: str, server: Address) -> int:
     return int(text)
 
 
-def _say_password(monitoring: Monitoring, shown: str, console: Console) -> None:
-    read = monitoring.kubectl("get", "secret", GRAFANA.server, "--output", "json")
-    if not is_on("SHOW_PASSWORD", shown):
-        hint = "SHOW_PASSWORD=1 prints the password"
-        console.print(f"user admin; {hint}, which is in the Secret {GRAFANA.server}")
+def _print_login(client: ObservabilityClient, show_password: str, console: Console) -> None:
+    if not parse_flag("SHOW_PASSWORD", show_password):
+        console.print(
+            f"user admin; SHOW_PASSWORD=1 prints the password, which is in the Secret "
+            f"{GRAFANA.server}"
+        )
         return
-    result = subprocess.run(
-        read, env=monitoring.environment, capture_output=True, text=True, check=False
+    secret = kubectl.get(
+        *("secret", GRAFANA.server, "--namespace", client.namespace),
+        environment=client.environment,
+        context=client.settings.cluster.context,
     )
-    if result.returncode != 0:
-        raise CommandError(f"cannot read the password: {result.stderr.strip()}")
-    password = base64.b64decode(json.loads(result.stdout)["data"]["password"]).decode()
+    password = base64.b64decode(secret["data"]["password"]).decode()
     console.print(f"user admin, password {password}", highlight=False, soft_wrap=True)

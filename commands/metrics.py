@@ -1,4 +1,4 @@
-"""What Prometheus knows of the service, or the answer to any PromQL, as a table."""
+"""``make metrics``: rate, errors and duration by track, or any PromQL query, as a table."""
 
 import math
 from argparse import ArgumentParser, Namespace
@@ -7,46 +7,47 @@ from collections.abc import Callable, Mapping
 from rich.console import Console
 from rich.table import Table
 
-from commands.monitoring import Monitoring, Series, period, scope_of
+from commands.make_variables import parse_duration
+from commands.observability_client import ObservabilityClient, Series, scope_of
 from components.observability.dashboards.scope import Scope
 from components.observability.dashboards.service import duration
 from components.observability.slo import Slo
 
-_OVER = "5m"
+_RATE_RANGE = "5m"
 _TRACKS = ("stable", "canary")
-_BARS = "▁▂▃▄▅▆▇█"
+_SPARKLINE = "▁▂▃▄▅▆▇█"
 _MEBIBYTE = 2**20
-_HIGHEST_OPEN = 100
-"""Numbers below have decimals."""
+_DECIMALS_BELOW = 100
+"""Larger numbers have one decimal."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """What `make metrics` passes on."""
+    """Options of `make metrics`."""
     parser.add_argument("--query", default="")
     parser.add_argument("--range", default="")
 
 
-def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None:
-    """Print rate, errors and duration by track; or what the query asks for."""
-    seconds = period(arguments.range, "RANGE") if arguments.range else 0
+def show(client: ObservabilityClient, arguments: Namespace, console: Console) -> None:
+    """Print rate, errors and duration by track, or the result of the query."""
+    seconds = parse_duration("RANGE", arguments.range) if arguments.range else 0
     if arguments.query:
-        _show_query(monitoring, arguments.query, seconds, console)
+        _show_query(client, arguments.query, seconds, console)
     else:
-        _show_service(monitoring, seconds, console)
+        _show_service(client, seconds, console)
 
 
 def queries(scope: Scope) -> Mapping[str, str]:
-    """The PromQL behind each column of the default table, by track."""
-    of = scope.requests
-    answered = f"sum by (track) (rate(http_requests_total{{{of}}}[{_OVER}]))"
-    failed = f'sum by (track) (rate(http_requests_total{{{of},status=~"5.."}}[{_OVER}]))'
+    """PromQL query of each column of the default table, by track."""
+    labels = scope.requests
+    total = f"sum by (track) (rate(http_requests_total{{{labels}}}[{_RATE_RANGE}]))"
+    failed = f'sum by (track) (rate(http_requests_total{{{labels},status=~"5.."}}[{_RATE_RANGE}]))'
     return {
-        "pods": f"count by (track) (up{{{of}}} == 1)",
-        "requests/s": answered,
-        "errors": f"({failed} or 0 * {answered}) / {answered}",
-        **{f"p{q * 100:g}": duration(q, of, "track", _OVER) for q in (0.5, 0.95, 0.99)},
-        "CPU": f"sum by (track) (rate(process_cpu_seconds_total{{{of}}}[{_OVER}]))",
-        "memory": f"sum by (track) (process_resident_memory_bytes{{{of}}})",
+        "pods": f"count by (track) (up{{{labels}}} == 1)",
+        "requests/s": total,
+        "errors": f"({failed} or 0 * {total}) / {total}",
+        **{f"p{q * 100:g}": duration(q, labels, "track", _RATE_RANGE) for q in (0.5, 0.95, 0.99)},
+        "CPU": f"sum by (track) (rate(process_cpu_seconds_total{{{labels}}}[{_RATE_RANGE}]))",
+        "memory": f"sum by (track) (process_resident_memory_bytes{{{labels}}})",
     }
 
 
@@ -58,7 +59,7 @@ def _mebibytes(value: float) -> str:
     return f"{value / _MEBIBYTE:.0f} MiB"
 
 
-_FORMS: Mapping[str, Callable[[float], str]] = {
+_FORMATS: Mapping[str, Callable[[float], str]] = {
     "pods": "{:.0f}".format,
     "requests/s": "{:.2f}".format,
     "errors": "{:.2%}".format,
@@ -70,50 +71,54 @@ _FORMS: Mapping[str, Callable[[float], str]] = {
 }
 
 
-def _show_service(monitoring: Monitoring, seconds: int, console: Console) -> None:
-    scope = scope_of(monitoring.settings)
+def _show_service(client: ObservabilityClient, seconds: int, console: Console) -> None:
+    scope = scope_of(client.settings)
     versions: dict[str, list[str]] = {}
-    for one in monitoring.now(f"count by (track, version) (beacon_build_info{{{scope.requests}}})"):
+    for one in client.query(f"count by (track, version) (beacon_build_info{{{scope.requests}}})"):
         versions.setdefault(one.labels.get("track", ""), []).append(one.labels.get("version", ""))
     columns = queries(scope)
     found = {
-        name: _by_track(monitoring.over(query, seconds) if seconds else monitoring.now(query))
+        name: _by_track(client.query_range(query, seconds) if seconds else client.query(query))
         for name, query in columns.items()
     }
-    table = Table(title=f"{scope.service} in {scope.namespace}, last {_OVER}", title_justify="left")
+    table = Table(
+        title=f"{scope.service} in {scope.namespace}, last {_RATE_RANGE}", title_justify="left"
+    )
     for column in ("track", "version", *columns):
         table.add_column(column, no_wrap=True, justify="left" if column == "track" else "right")
     for track in _TRACKS:
         if track not in versions and track not in found["pods"]:
             continue
-        cells = [_cell(found[name].get(track), _FORMS[name], seconds) for name in columns]
+        cells = [_cell(found[name].get(track), _FORMATS[name], seconds) for name in columns]
         table.add_row(track, ", ".join(sorted(versions.get(track, ["-"]))), *cells)
     if not table.row_count:
-        console.print(f"Prometheus knows no pod of {scope.service} yet: wait for the next scrape")
+        console.print(
+            f"Prometheus has not scraped a pod of {scope.service} yet: try again in a minute"
+        )
         return
     console.print(table)
-    _show_budget(monitoring, scope.slo, console)
+    _show_error_budget(client, scope.slo, console)
 
 
-def _show_budget(monitoring: Monitoring, slo: Slo, console: Console) -> None:
+def _show_error_budget(client: ObservabilityClient, slo: Slo, console: Console) -> None:
     for sli in slo.slis:
-        left = monitoring.now(slo.budget_remaining(sli))
-        share = f"{left[0].value:.1%}" if left else "no request yet, all"
+        left = client.query(slo.budget_remaining(sli))
+        remaining = f"{left[0].value:.1%}" if left else "no request yet, all"
         console.print(
             f"error budget of {sli} ({float(slo.objective(sli)):.3%} over {slo.window}): "
-            f"{share} left",
+            f"{remaining} left",
             style="red" if left and left[0].value < 0 else None,
             highlight=False,
         )
 
 
-def _show_query(monitoring: Monitoring, query: str, seconds: int, console: Console) -> None:
-    found = monitoring.over(query, seconds) if seconds else monitoring.now(query)
+def _show_query(client: ObservabilityClient, query: str, seconds: int, console: Console) -> None:
+    found = client.query_range(query, seconds) if seconds else client.query(query)
     if not found:
-        console.print("no series: the query is right, but nothing answers to it")
+        console.print("no series: the query is valid, but no series matches it")
         return
     names = sorted({name for series in found for name in series.labels})
-    numbers = ("course", "least", "most", "last") if seconds else ("value",)
+    numbers = ("trend", "min", "max", "last") if seconds else ("value",)
     table = Table()
     for name in names:
         table.add_column(name, overflow="fold")
@@ -121,9 +126,12 @@ def _show_query(monitoring: Monitoring, query: str, seconds: int, console: Conso
         table.add_column(name, no_wrap=True, justify="right")
     for series in found:
         labels = [series.labels.get(name, "") for name in names]
-        real = [value for value in series.values if math.isfinite(value)] or [math.nan]
+        finite = [value for value in series.values if math.isfinite(value)] or [math.nan]
         cells = (
-            [sparkline(series.values), *(number(n) for n in (min(real), max(real), series.value))]
+            [
+                sparkline(series.values),
+                *(number(n) for n in (min(finite), max(finite), series.value)),
+            ]
             if seconds
             else [number(series.value)]
         )
@@ -132,35 +140,37 @@ def _show_query(monitoring: Monitoring, query: str, seconds: int, console: Conso
 
 
 def sparkline(values: tuple[float, ...]) -> str:
-    """The course of a series in one line; a gap where there is no number."""
-    real = [value for value in values if math.isfinite(value)]
-    least, span = (min(real), max(real) - min(real)) if real else (0.0, 0.0)
-    top = len(_BARS) - 1
+    """Draw a series as one line of text; a value that is not finite is a blank."""
+    finite = [value for value in values if math.isfinite(value)]
+    least, span = (min(finite), max(finite) - min(finite)) if finite else (0.0, 0.0)
+    top = len(_SPARKLINE) - 1
     return "".join(
-        _BARS[round((value - least) / span * top) if span else 0] if math.isfinite(value) else " "
+        _SPARKLINE[round((value - least) / span * top) if span else 0]
+        if math.isfinite(value)
+        else " "
         for value in values
     )
 
 
 def number(value: float) -> str:
-    """A number that is as long as it has to be."""
+    """Format a number with up to four significant digits; integers in full."""
     if not math.isfinite(value) or value == int(value):
         return f"{value:.0f}" if math.isfinite(value) else str(value)
-    return f"{value:.1f}" if abs(value) >= _HIGHEST_OPEN else f"{value:.4g}"
+    return f"{value:.1f}" if abs(value) >= _DECIMALS_BELOW else f"{value:.4g}"
 
 
 def _by_track(found: list[Series]) -> dict[str, Series]:
     return {series.labels.get("track", ""): series for series in found}
 
 
-def _cell(series: Series | None, form: Callable[[float], str], seconds: int) -> str:
+def _cell(series: Series | None, format_value: Callable[[float], str], seconds: int) -> str:
     if series is None or not math.isfinite(series.value):
         return "-"
-    shown = form(series.value)
-    return f"{sparkline(_thinned(series.values))} {shown}" if seconds else shown
+    shown = format_value(series.value)
+    return f"{sparkline(_downsample(series.values))} {shown}" if seconds else shown
 
 
-def _thinned(values: tuple[float, ...], width: int = 12) -> tuple[float, ...]:
-    """Every so many values, the newest among them, so that a cell stays narrow."""
+def _downsample(values: tuple[float, ...], width: int = 12) -> tuple[float, ...]:
+    """Keep at most ``width`` values, the newest among them."""
     step = max(1, math.ceil(len(values) / width))
     return values[::-1][::step][::-1]

@@ -16,8 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from commands import stack_file
-from commands.command import command
-from commands.errors import CommandError
+from commands.errors import CommandError, report_errors
 from commands.keys import REQUIRED, Key, on_one_line, sections
 from local import files
 from settings import PROJECT, load
@@ -200,7 +199,7 @@ def create(name: str, source: str) -> Environment:
     return made
 
 
-@command
+@report_errors
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="commands.new_env", description=__doc__)

@@ -16,8 +16,7 @@ import yaml
 from rich.console import Console
 
 from commands import stack_file
-from commands.command import command
-from commands.errors import BAD_INPUT, FAILED, CommandError
+from commands.errors import BAD_INPUT, FAILED, CommandError, report_errors
 from policy.judgement import FILE, Policy, PolicyError, Violation, load, never_used
 from policy.objects import PROVIDER, Object
 from settings import SettingsError
@@ -137,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
+@report_errors
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     given = _parser().parse_args(arguments)

@@ -1,21 +1,22 @@
-"""A port of this machine that leads to a server in the cluster."""
+"""``kubectl port-forward`` to a server in the cluster."""
 
 import re
 import shlex
 import subprocess
-from collections import deque
+import time
 from collections.abc import Mapping, Sequence
-from threading import Event, Thread
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from commands.errors import FAILED, CommandError
 from components.observability.addresses import Address
 
 START_SECONDS = 30
-"""How long kubectl may take until the port is open."""
+"""Time for kubectl to open the port."""
 _POD_SECONDS = 5
-"""How long it looks for a pod, where the Service has none."""
+"""Time for kubectl to find a running pod of the Service."""
 _END_SECONDS = 5
-_KEPT_LINES = 20
+_POLL_SECONDS = 0.05
 _OPEN = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 _NO_SERVICE = re.compile(r'services "[^"]*" not found')
 _NO_POD = "timed out waiting for the condition"
@@ -24,7 +25,7 @@ _NO_CLUSTER = ("connection to the server", "Unable to connect to the server")
 
 
 class ServerDownError(CommandError):
-    """No pod of a server answers. It may be back soon.
+    """A server has no running pod, or its pod does not respond. It may be back soon.
 
     ``kubectl`` is the command with the context and the namespace of the pods.
     """
@@ -35,13 +36,13 @@ class ServerDownError(CommandError):
 
 
 class PortForward:
-    """``kubectl port-forward`` of a Service's port, from now until :meth:`end`.
+    """``kubectl port-forward`` of a Service's port, until :meth:`end`.
 
-    It ends by itself with the pod that it found, and arrives on that pod's loopback: unlike the API
-    server's proxy, whose connections come from a node, no NetworkPolicy has to let it in.
+    It ends by itself with the pod that it selected. It connects to that pod's loopback interface,
+    so no NetworkPolicy has to allow it; connections of the API server's proxy come from a node.
 
-    ``kubectl`` is the command with its context and namespace. ``port`` is one of 127.0.0.1; 0 is
-    any that is free. Raises :class:`CommandError` where there is no kubectl.
+    ``kubectl`` is the command with its context and namespace. ``port`` is a port of 127.0.0.1, or 0
+    for any free one. Raises :class:`CommandError` if kubectl is missing.
     """
 
     def __init__(
@@ -51,12 +52,12 @@ class PortForward:
         environment: Mapping[str, str],
         port: int = 0,
     ) -> None:
-        self.wanted = port
+        self.requested_port = port
         self._server = server
         self._kubectl = kubectl
         self._port = 0
-        self._said: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._is_decided = Event()
+        # Not a pipe: kubectl prints a line for each connection, and a full pipe would block it.
+        self._output = NamedTemporaryFile()  # noqa: SIM115  # open as long as kubectl runs
         try:
             self._process = subprocess.Popen(
                 [
@@ -67,48 +68,50 @@ class PortForward:
                 ],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=self._output,
                 stderr=subprocess.STDOUT,
-                text=True,
             )
         except FileNotFoundError:
             raise CommandError("there is no kubectl: run `make local-up`") from None
-        # It prints a line for each connection, and would stop if nobody read them.
-        self._reader = Thread(target=self._read, daemon=True)
-        self._reader.start()
 
     @property
     def port(self) -> int:
-        """The port, once it is open.
+        """The local port, once it is open.
 
-        Raises :class:`ServerDownError` where no pod runs, and :class:`CommandError` where there is
-        no such Service, or no way to it.
+        Raises :class:`ServerDownError` if no pod runs, and :class:`CommandError` if there is no
+        such Service, or the cluster cannot be reached.
         """
-        if not self._is_decided.wait(START_SECONDS):
-            self.end()
-            raise CommandError(
-                f"cannot reach {self._server.server}: kubectl has no answer from the cluster after "
-                f"{START_SECONDS} s",
-                FAILED,
-            )
-        if not self._port:
-            raise self._failure()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._port:
+            has_ended = not self.is_running
+            if found := _OPEN.search(self._read_output()):
+                self._port = int(found[1])
+            elif has_ended:
+                raise self._failure()
+            elif time.monotonic() > deadline:
+                self.end()
+                raise CommandError(
+                    f"cannot reach {self._server.server}: the cluster did not respond to kubectl "
+                    f"within {START_SECONDS} s",
+                    FAILED,
+                )
+            else:
+                time.sleep(_POLL_SECONDS)
         return self._port
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended, as far as this machine knows."""
+        """True until kubectl has ended."""
         return self._process.poll() is None
 
     @property
-    def said(self) -> str:
-        """The last line that kubectl has printed."""
-        return self._said[-1] if self._said else ""
+    def last_line(self) -> str:
+        """The last line of kubectl's output."""
+        return (self._read_output().splitlines() or [""])[-1]
 
     def wait(self) -> None:
-        """Return when it has ended."""
+        """Wait for the end of kubectl."""
         self._process.wait()
-        self._reader.join(_END_SECONDS)
 
     def end(self) -> None:
         """Close the port."""
@@ -118,29 +121,21 @@ class PortForward:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._reader.join(_END_SECONDS)
 
-    def _read(self) -> None:
-        assert self._process.stdout  # noqa: S101  # for the type checker: a pipe
-        with self._process.stdout as output:
-            for line in output:
-                self._said.append(line.strip())
-                if found := _OPEN.match(line):
-                    self._port = int(found[1])
-                    self._is_decided.set()
-        self._is_decided.set()
+    def _read_output(self) -> str:
+        return Path(self._output.name).read_text(errors="replace")
 
     def _failure(self) -> CommandError:
-        name, said = self._server.server, "\n".join(self._said).removeprefix("error: ")
-        if _NO_SERVICE.search(said):
-            return CommandError(f"there is no {name} ({said}): run `make up`")
-        if any(part in said for part in _DOWN):
-            reason = "it has no pod" if _NO_POD in said else said
+        name, output = self._server.server, self._read_output().strip().removeprefix("error: ")
+        if _NO_SERVICE.search(output):
+            return CommandError(f"there is no {name} ({output}): run `make up`")
+        if any(part in output for part in _DOWN):
+            reason = "it has no pod" if _NO_POD in output else output
             return ServerDownError(self._server, self._kubectl, reason)
-        if any(part in said for part in _NO_CLUSTER):
-            return CommandError(f"the cluster does not answer ({said}): see `make local-status`")
-        if self.wanted and "unable to listen" in said:
+        if any(part in output for part in _NO_CLUSTER):
+            return CommandError(f"the cluster does not respond ({output}): see `make local-status`")
+        if self.requested_port and "unable to listen" in output:
             return CommandError(
-                f"cannot forward port {self.wanted}, PORT= takes another one: {said}"
+                f"cannot forward port {self.requested_port}, PORT= takes another one: {output}"
             )
-        return CommandError(f"cannot reach {name}: {said}")
+        return CommandError(f"cannot reach {name}: {output}")

@@ -1,4 +1,4 @@
-"""What is published in a stack's registry."""
+"""Images in a stack's registry, read by ``buildx imagetools inspect``."""
 
 import json
 import shutil
@@ -8,23 +8,23 @@ from typing import Any
 
 from commands.errors import FAILED, CommandError
 
-LOOK_UP_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 
 def published_digest(image: str, version: str, environment: Mapping[str, str]) -> str | None:
-    """The digest of ``image`` at ``version``, or ``None`` when that version is not published.
+    """Digest of ``image`` at ``version``, or None if that version is not published.
 
-    Raises :class:`CommandError` when the registry does not answer.
+    Raises :class:`CommandError` if the registry cannot be read.
     """
     digest = _inspect(f"{image}:{version}", environment, "--format", "{{.Manifest.Digest}}")
     return digest.strip() if digest else None
 
 
 def manifest(reference: str, environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """The manifest of an image, or ``None`` when that is not published.
+    """Manifest of an image, or None if it is not published.
 
-    Of an image for several platforms, it is the first one's. Raises :class:`CommandError` when the
-    registry does not answer.
+    For a multi-platform image, the manifest of the first platform. Raises :class:`CommandError` if
+    the registry cannot be read.
     """
     raw = _inspect(reference, environment, "--raw")
     if raw is None:
@@ -36,23 +36,23 @@ def manifest(reference: str, environment: Mapping[str, str]) -> dict[str, Any] |
     return manifest(f"{repository}@{found['manifests'][0]['digest']}", environment)
 
 
-def _inspect(reference: str, environment: Mapping[str, str], *shown: str) -> str | None:
+def _inspect(reference: str, environment: Mapping[str, str], *options: str) -> str | None:
     try:
         result = subprocess.run(
-            [*buildx(environment), "imagetools", "inspect", reference, *shown],
+            [*buildx(environment), "imagetools", "inspect", reference, *options],
             env=dict(environment),
             capture_output=True,
             text=True,
-            timeout=LOOK_UP_SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except FileNotFoundError:
         raise CommandError(
-            f"there is no buildx and no docker on this machine, to look up {reference} with: "
+            f"cannot look up {reference}: there is no buildx and no docker on this machine; "
             "install one, or run `make local-up`"
         ) from None
     except subprocess.TimeoutExpired:
-        message = f"the registry of {reference} did not answer within {LOOK_UP_SECONDS} s"
+        message = f"the registry of {reference} did not respond within {TIMEOUT_SECONDS} s"
         raise CommandError(message, FAILED) from None
     if result.returncode == 0:
         return result.stdout
@@ -62,7 +62,7 @@ def _inspect(reference: str, environment: Mapping[str, str], *shown: str) -> str
 
 
 def buildx(environment: Mapping[str, str]) -> Sequence[str]:
-    """How buildx is called: by itself where it is on the path, else as Docker's plugin."""
+    """Command of buildx: the program if it is on the path, otherwise Docker's plugin."""
     if program := shutil.which("buildx", path=environment.get("PATH")):
         return [program]
     return ["docker", "buildx"]

@@ -1,8 +1,8 @@
-"""Canary, promote and roll back: changes of ``slipway:release``, then ``pulumi up``.
+"""Changes of ``slipway:release`` in the stack file: canary, promote, rollback.
 
-A version is built only while ``app/VERSION`` names it and nothing is published under it that
-traffic reaches. From the moment a release command moves traffic, the digest stands beside the
-version in the stack file, so that newer source can never appear under an older version.
+Only the version in ``app/VERSION`` is built from source, and only until a release command pins it.
+Each release command writes the digests of the versions that serve traffic to the stack file, so
+newer source is never built under an older version.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 from semver import Version
 
 from commands.errors import CommandError
-from commands.note import Note
+from commands.pending_release import PendingRelease
 from commands.pulumi import Stack
 from commands.registry import published_digest
 from commands.stack_file import PROJECT, StackFile
@@ -23,7 +23,7 @@ VERSION_FILE = PROJECT / "app" / "VERSION"
 
 
 def parse_version(version: str) -> Version:
-    """A version as a person typed it, if a stack file may have it. Raises :class:`CommandError`."""
+    """Parse the value of ``VERSION``. Raises :class:`CommandError`."""
     if VERSION.matches(version):
         with suppress(ValueError):
             return Version.parse(version)
@@ -32,26 +32,29 @@ def parse_version(version: str) -> Version:
 
 
 class Release:
-    """The release of one stack, changed by the commands.
+    """The release of one stack.
 
-    ``settings`` are the stack's settings as they stand, ``environment`` is where tools are found.
-    ``canary``, ``promote`` and ``rollback`` write the stack file, and say what they wrote; nothing
-    is written when they raise :class:`CommandError`. What they wrote is deployed afterwards: until
-    ``note`` is cleared, a repeated ``promote`` or ``rollback`` writes nothing more.
+    ``canary``, ``promote`` and ``rollback`` write the stack file and return a message; they write
+    nothing when they raise :class:`CommandError`. The caller deploys the stack afterwards. Until
+    ``pending`` is cleared, a repeated ``promote`` or ``rollback`` changes nothing more.
     """
 
     def __init__(
-        self, stack: Stack, settings: Settings, environment: Mapping[str, str], note: Note
+        self,
+        stack: Stack,
+        settings: Settings,
+        environment: Mapping[str, str],
+        pending: PendingRelease,
     ) -> None:
         self._stack = stack
         self._settings = settings
         self._environment = environment
-        self._note = note
+        self._pending = pending
         self._file = StackFile(stack.name)
         self._image = settings.image.name
 
     def check_canary(self, version: str, weight: int) -> None:
-        """Raise :class:`CommandError` for a canary that the settings alone rule out."""
+        """Raise :class:`CommandError` for a canary that the settings rule out."""
         parse_version(version)
         if not 0 <= weight <= 100:  # noqa: PLR2004
             raise CommandError(f"WEIGHT={weight} is out of bounds: use a percentage from 0 to 100")
@@ -62,14 +65,13 @@ class Release:
                 "a weighted canary needs 'canary'"
             )
         if version == release.stable.version:
-            raise CommandError(f"VERSION={version} is what stable runs already: name another one")
+            raise CommandError(f"VERSION={version} is the stable version already: use another one")
 
     def canary(self, version: str, weight: int) -> str:
-        """Send ``weight`` percent of requests to ``version`` and leave the rest where they are.
+        """Send ``weight`` percent of the requests to ``version`` and the rest to stable.
 
-        ``version`` runs already, or it is published, or it is what ``app/VERSION`` names, or it is
-        newer than that: then ``app/VERSION`` is moved on to it and it is built from the working
-        tree.
+        ``version`` is the running canary's, or a published one, or the one in ``app/VERSION``, or a
+        newer one: then this writes it to ``app/VERSION``, and it is built from the working tree.
         """
         self.check_canary(version, weight)
         release = self._settings.release
@@ -77,41 +79,43 @@ class Release:
         stable_digest = release.stable.digest or self._digest_of("stable", stable)
         if stable_digest is None:
             raise CommandError(
-                f"stable {stable} is not deployed yet, so there is nothing to compare a canary "
-                "with: run `make up` first"
+                f"stable {stable} is not deployed yet, and a canary needs a stable version to "
+                "compare with: run `make up` first"
             )
         built = VERSION_FILE.read_text().strip()
-        digest = self._digest_of_same_canary(version)
-        moved = ""
+        digest = self._digest_of_current_canary(version)
+        new_version = ""
         if digest is None and version != built:
             digest = published_digest(self._image, version, self._environment)
             if digest is None:
                 if parse_version(version) <= parse_version(built):
                     raise CommandError(
                         f"VERSION={version} is not published in {self._image} and app/VERSION is "
-                        f"{built} already: name a published version, or one after {built}"
+                        f"{built} already: use a published version, or one after {built}"
                     )
-                moved = f"app/VERSION: {built} -> {version} (built from the working tree)\n"
+                new_version = f"app/VERSION: {built} -> {version} (built from the working tree)\n"
                 files.write(VERSION_FILE, f"{version}\n")
         self._file.pin_stable(stable, stable_digest).start_canary(version, weight, digest).save()
-        return f"{moved}{self._file.path.name}: stable {stable}, canary {version} at {weight} %"
+        return (
+            f"{new_version}{self._file.path.name}: stable {stable}, canary {version} at {weight} %"
+        )
 
     def check_promotion(self) -> None:
-        """Raise :class:`CommandError` where there is nothing to promote."""
-        if self._settings.release.canary is None and not self._is_unfinished("promote"):
+        """Raise :class:`CommandError` if there is no canary."""
+        if self._settings.release.canary is None and not self._is_pending("promote"):
             raise CommandError(
                 f"there is no canary in {self._file.path.name} to promote: "
                 "start one with `make canary VERSION=… WEIGHT=…`"
             )
 
     def promote(self) -> str:
-        """Send every request to the canary's version, exactly the image that the canary runs."""
+        """Send every request to the canary's version, pinned to the image that the canary runs."""
         self.check_promotion()
         canary = self._settings.release.canary
         if canary is None:
             return (
                 f"{self._file.path.name}: stable {self._settings.release.stable.version}, as the "
-                "last promotion wrote, which was not deployed to the end"
+                "interrupted promotion wrote it"
             )
         digest = canary.digest or self._digest_of("canary", canary.version)
         if digest is None:
@@ -124,15 +128,15 @@ class Release:
         return f"{self._file.path.name}: stable {canary.version}, no canary"
 
     def rollback(self, version: str | None = None) -> str:
-        """End the canary; when there is none, go back to ``version``.
+        """End the canary; without one, set stable to ``version``.
 
-        ``version`` is by default the stable version that the stack ran before this one.
+        ``version`` is by default the previous stable version.
         """
         release = self._settings.release
-        if version is None and self._is_unfinished("rollback"):
+        if version is None and self._is_pending("rollback"):
             return (
-                f"{self._file.path.name}: stable {release.stable.version}, as the last rollback "
-                "wrote, which was not deployed to the end (VERSION=… goes back further)"
+                f"{self._file.path.name}: stable {release.stable.version}, as the interrupted "
+                "rollback wrote it (VERSION=… goes back further)"
             )
         if release.canary is not None and version is None:
             self._file.end_canary()
@@ -146,11 +150,11 @@ class Release:
         self._save("rollback")
         return f"{self._file.path.name}: stable {release.stable.version} -> {version}"
 
-    def _is_unfinished(self, command: str) -> bool:
-        return self._note.says(command, self._file.release)
+    def _is_pending(self, command: str) -> bool:
+        return self._pending.matches(command, self._file.release)
 
     def _save(self, command: str) -> None:
-        self._note.write(command, self._file.release)
+        self._pending.save(command, self._file.release)
         self._file.save()
 
     def _published(self, version: str) -> tuple[str, str]:
@@ -161,30 +165,30 @@ class Release:
         return version, digest
 
     def _previous_stable(self) -> tuple[str, str]:
-        now = self._settings.release.stable
+        current = self._settings.release.stable.version
         for release in self._stack.releases():
             stable = release.get("stable", {})
-            if stable.get("version") != now.version:
+            if stable.get("version") != current:
                 version = stable["version"]
                 return version, stable.get("digest") or self._published(version)[1]
         raise CommandError(
-            f"{self._stack.name} has never run another stable version than {now.version}: "
-            "name one with VERSION=…"
+            f"{self._stack.name} has never run another stable version than {current}: "
+            "set one with VERSION=…"
         )
 
-    def _digest_of_same_canary(self, version: str) -> str | None:
-        """The digest of the canary that there is, if it is of ``version`` and came up."""
+    def _digest_of_current_canary(self, version: str) -> str | None:
+        """Digest of the current canary, if it has ``version`` and was deployed successfully."""
         canary = self._settings.release.canary
         if canary is None or canary.version != version:
             return None
         if canary.digest is not None:
             return canary.digest
-        # An update that failed has outputs too, and its canary may be mended and built again.
+        # A failed update has outputs too, and its canary may be fixed and built again.
         deployed = next(iter(self._stack.releases()), {}).get("canary") or {}
         return self._running("canary", version) if deployed.get("version") == version else None
 
     def _digest_of(self, track: str, version: str) -> str | None:
-        """The digest that ``track`` runs, if it runs ``version``; else what is published."""
+        """Digest that ``track`` runs if it has ``version``, otherwise the published digest."""
         running = self._running(track, version)
         return running or published_digest(self._image, version, self._environment)
 

@@ -1,4 +1,4 @@
-"""What a stack runs, as a table."""
+"""``make status``: tracks, versions, traffic and pods of a stack, as a table."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,25 +6,25 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from commands import cluster
+from commands import kubectl
 
 DIGEST_LENGTH = 12
-"""Hexadecimal digits that tell two images apart; Docker shows as many."""
+"""Hexadecimal digits of a digest; Docker shows as many."""
 
 
 def show(outputs: Mapping[str, Any], environment: Mapping[str, str], context: str | None) -> None:
-    """Print the tracks of a stack with what the cluster says of them, and the URL."""
+    """Print the tracks of a stack and its URL."""
     console = Console()
     if not outputs:
         console.print("nothing is deployed: run `make up`")
         return
     namespace = outputs["namespace"]
-    objects = cluster.read(
+    objects = kubectl.get(
         *("deployments,horizontalpodautoscalers", "--namespace", namespace),
         environment=environment,
         context=context,
     )["items"]
-    table = Table(title=f"{namespace}", title_justify="left")
+    table = Table(title=namespace, title_justify="left")
     for column in ("track", "version", "traffic", "ready", "autoscaling", "digest"):
         table.add_column(column, no_wrap=True)
     canary = outputs.get("canary")

@@ -1,6 +1,5 @@
-"""Traces, from Jaeger: the last ones, or the spans of one as a tree."""
+"""``make traces``: the newest traces, or the spans of one trace as a tree, from Jaeger."""
 
-import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from commands.control_characters import escape_control_characters
 from commands.errors import CommandError
-from commands.monitoring import Monitoring, period
-from commands.printable import printable
+from commands.make_variables import parse_duration, parse_trace_id
+from commands.observability_client import ObservabilityClient
 
 TRACES = 20
-"""How many are shown."""
-_TRACE = re.compile(r"[0-9a-f]{32}")
+"""Maximum number of traces in the list."""
 _SHOWN_TAGS = (
     "http.request.method",
     "http.route",
@@ -30,27 +29,25 @@ Span = Mapping[str, Any]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """What `make traces` passes on."""
+    """Options of `make traces`."""
     parser.add_argument("--trace", default="")
     parser.add_argument("--since", default="")
 
 
-def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None:
-    """Print one trace; without an id the last ones, the slowest first."""
+def show(client: ObservabilityClient, arguments: Namespace, console: Console) -> None:
+    """Print one trace, or without an ID the newest ones, slowest first."""
     if arguments.trace:
-        if not _TRACE.fullmatch(arguments.trace):
-            raise CommandError(f"TRACE={arguments.trace}: use the 32 hexadecimal digits of a trace")
-        trace = monitoring.trace(arguments.trace)
+        trace = client.trace(parse_trace_id(arguments.trace))
         if trace is None:
             raise CommandError(
-                f"Jaeger has no trace {arguments.trace}: it was not sampled, is too old, or is "
-                "still on its way"
+                f"Jaeger has no trace {arguments.trace}: it was not sampled, has expired, or has "
+                "not arrived yet"
             )
         console.print(tree(trace))
         console.print(f"its log lines: make logs TRACE={arguments.trace}", style="dim")
         return
-    since, service = arguments.since or "1h", monitoring.settings.service.name
-    traces = monitoring.traces(service, period(since, "SINCE"), TRACES)
+    since, service = arguments.since or "1h", client.settings.service.name
+    traces = client.traces(service, parse_duration("SINCE", since), TRACES)
     if not traces:
         console.print(
             f"no trace of {service} in the last {since}: send a request, or look further back "
@@ -62,27 +59,27 @@ def show(monitoring: Monitoring, arguments: Namespace, console: Console) -> None
 
 
 def tree(trace: Mapping[str, Any]) -> Tree:
-    """The spans, each below the one that caused it, in the order of their starts."""
+    """Tree of the spans: each below its parent, in the order of their start."""
     spans: list[Span] = sorted(trace["spans"], key=lambda span: span["startTime"])
-    known = {span["spanID"] for span in spans}
+    span_ids = {span["spanID"] for span in spans}
     first = spans[0]["startTime"] if spans else 0
-    top = Tree(f"trace {trace['traceID']}", highlight=False)
-    below: dict[str, list[Span]] = {}
+    root = Tree(f"trace {trace['traceID']}", highlight=False)
+    children: dict[str, list[Span]] = {}
     for span in spans:
-        below.setdefault(_parent(span, known), []).append(span)
+        children.setdefault(_parent(span, span_ids), []).append(span)
 
     def grow(branch: Tree, parent: str) -> None:
-        for span in below.get(parent, ()):
+        for span in children.get(parent, ()):
             grow(branch.add(_label(span, trace["processes"], first)), span["spanID"])
 
-    grow(top, "")
-    return top
+    grow(root, "")
+    return root
 
 
-def _parent(span: Span, known: set[str]) -> str:
-    """The span that caused it; none where that one is not in the trace."""
+def _parent(span: Span, span_ids: set[str]) -> str:
+    """ID of the parent span; empty if the trace does not have it."""
     for reference in span.get("references") or ():
-        if reference["spanID"] in known:
+        if reference["spanID"] in span_ids:
             return reference["spanID"]
     return ""
 
@@ -96,7 +93,7 @@ def _label(span: Span, processes: Mapping[str, Any], first: int) -> Text:
     label.append(f"  {_duration(span['duration'])}", "yellow")
     label.append(f"  +{_duration(span['startTime'] - first)}", "dim")
     shown = "  ".join(f"{name}={tags[name]}" for name in _SHOWN_TAGS if name in tags)
-    return label.append(f"  {printable(shown)}", "dim") if shown else label
+    return label.append(f"  {escape_control_characters(shown)}", "dim") if shown else label
 
 
 def _table(traces: list[dict[str, Any]]) -> Table:

@@ -8,11 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from commands import stack_file
-from commands.command import command
 from commands.diff import markdown, terminal
 from commands.diff.rendering import render_both
 from commands.diff.report import Report
-from commands.errors import FAILED, CommandError
+from commands.errors import FAILED, CommandError, report_errors
 from local import files
 
 FORMATS = ("terminal", "markdown", "json")
@@ -53,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@command
+@report_errors
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     return run(_parser().parse_args(arguments))

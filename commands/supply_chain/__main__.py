@@ -1,11 +1,10 @@
-"""``python -m commands.supply_chain``: what the service and its image are made of, and its flaws.
+"""``python -m commands.supply_chain <task>``: checks and documents the service's dependencies.
 
-``audit``: modules are what their checksums say, and no Python package has a known flaw.
-``vulncheck``: no Go function with a known flaw is called. ``staticcheck``: no bug that it knows.
-``sbom``: the service's modules as CycloneDX. ``image``: an archive of the image. ``scan``: Trivy
-over that archive.
+``audit``: verify Go modules by checksum, look up vulnerabilities of Python packages.
+``vulncheck``: run govulncheck. ``staticcheck``: run staticcheck. ``sbom``: write a CycloneDX SBOM.
+``image``: build an image archive. ``scan``: run Trivy on that archive.
 
-Exit code 4: nothing was checked, for a database or a tool is out of reach.
+Exit code 4: not checked, because a database or a tool is not available.
 """
 
 import argparse
@@ -13,17 +12,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from commands.command import command
+from commands.errors import report_errors
 from commands.stack_file import PROJECT
-from commands.supply_chain.flaws import audit, scan, staticcheck, vulncheck
 from commands.supply_chain.image import image
 from commands.supply_chain.sbom import sbom
+from commands.supply_chain.vulnerabilities import audit, scan, staticcheck, vulncheck
 
 OUT = PROJECT / "out"
 
 
-def _run(given: argparse.Namespace) -> str:
-    match given.task:
+def _run(options: argparse.Namespace) -> str:
+    match options.task:
         case "audit":
             return audit()
         case "vulncheck":
@@ -31,13 +30,13 @@ def _run(given: argparse.Namespace) -> str:
         case "staticcheck":
             return staticcheck()
         case "sbom":
-            return sbom(given.out or OUT / "sbom.json")
+            return sbom(options.out or OUT / "sbom.json")
         case "image":
-            return image(given.out or OUT / "image.tar")
-    return scan(given.image)
+            return image(options.out or OUT / "image.tar")
+    return scan(options.image)
 
 
-@command
+@report_errors
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one task; return its exit code."""
     parser = argparse.ArgumentParser(prog="commands.supply_chain", description=__doc__)

@@ -1,4 +1,4 @@
-"""The service's image as an archive."""
+"""The image of the service as an archive."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from local.progress import Display
 
 
 def image(out: Path) -> str:
-    """Build the image into an OCI archive, with provenance; nothing is pushed."""
+    """Build the image with provenance as an OCI archive; nothing is pushed."""
     variables = {**os.environ, **_with_builder()}
     out.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
@@ -37,9 +37,9 @@ def image(out: Path) -> str:
 
 
 def _with_builder() -> Mapping[str, str]:
-    """Start a builder where the machine has none; return the variables by which it is found."""
-    at = Layout()
-    has = replace(detect(at), cluster=True, pulumi=True, plugins=True)
+    """Start BuildKit if the machine has no builder; return the environment variables for it."""
+    layout = Layout()
+    has = replace(detect(layout), cluster=True, pulumi=True, plugins=True)
     with Display(Console(stderr=True)) as display:
-        Node(at, has).up(display)
+        Node(layout, has).up(display)
     return environment(machine=has)

@@ -1,20 +1,20 @@
-"""A program from PyPI."""
+"""Tools that are installed from PyPI."""
 
 import subprocess
 import venv
 from pathlib import Path
 
 from commands.errors import UNCHECKED, CommandError
-from commands.turn import turn
+from commands.stack_lock import hold_lock
 from local.layout import Layout
 
 
 def python_tool(requirement: str, program: str) -> Path:
-    """A program from PyPI in an environment of its own, made once."""
+    """Path of a program from PyPI; installs it into a virtual environment if it is missing."""
     name = requirement.replace("==", "-")
     folder = Layout().root / "tools" / name
     path = folder / "bin" / program
-    with turn(name, Layout().root / "turns"):
+    with hold_lock(name):
         if path.exists():
             return path
         venv.create(folder, with_pip=True, clear=True)

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from commands.turn import turn
+from commands.stack_lock import hold_lock
 from components.versions import PROMETHEUS_OPERATOR
 from local import toolchain
 from local.layout import Layout
 from local.recipes import PLATFORM
-from tests.ground import CHECKERS
 from tests.manifests.openapi import write_schemas
+from tests.prerequisites import CHECKERS
 from tests.unit.stacks import OTHER_DIGEST, changed
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -109,7 +109,7 @@ def shared(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Shared:
 
     def folder(name: str, fill: Callable[[Path], None]) -> Path:
         done, making = root / name, root / f"{name}.making"
-        with turn(name, root):
+        with hold_lock(name, root):
             if not done.exists():
                 shutil.rmtree(making, ignore_errors=True)
                 making.mkdir()

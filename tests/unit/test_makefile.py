@@ -1,4 +1,4 @@
-"""What a variable holds reaches a command as it was typed, whatever it is."""
+"""Values of make variables are passed to commands without being expanded."""
 
 import os
 import subprocess
@@ -21,14 +21,14 @@ HOSTILE = (
 
 @pytest.mark.parametrize("by", ["argument", "environment"])
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_hostile_version_is_refused_and_nothing_of_it_runs(
+def test_a_version_with_shell_syntax_is_refused_and_not_executed(
     text: str, by: str, tmp_path: Path
 ) -> None:
-    mark = tmp_path / "made"
-    value = text.format(mark)
+    file = tmp_path / "created"
+    value = text.format(file)
     given = [f"VERSION={value}"] if by == "argument" else []
     result = subprocess.run(
-        ["make", "--silent", "rollback", "STACK=dev", f"PY={sys.executable}", "RUN=", *given],
+        ["make", "--silent", "rollback", "STACK=dev", f"PY={sys.executable}", "INSTALLED=", *given],
         cwd=PROJECT,
         env={**os.environ, **({"VERSION": value} if by == "environment" else {})},
         capture_output=True,
@@ -38,13 +38,13 @@ def test_a_hostile_version_is_refused_and_nothing_of_it_runs(
     assert result.returncode == 2
     shown = value.replace("\n", " ")
     assert result.stderr.startswith(f"error: VERSION={shown} is not a version: use MAJOR.MINOR")
-    assert not mark.exists()
+    assert not file.exists()
 
 
-def test_no_recipe_pastes_what_was_typed() -> None:
-    """By `value` only: what make expands, it also runs."""
+def test_no_recipe_expands_a_variable_of_the_user() -> None:
+    """Recipes read them by `value`: make would run a `$(shell …)` in an expanded one."""
     text = (PROJECT / "Makefile").read_text()
     exported = text.partition("unexport ")[2].partition("\n\n")[0].replace("\\", "").split()
-    assert {"STACK", "VERSION", "PR", "FILE", "TEXT"} <= set(exported)
-    pasted = {name for name in exported if f"$({name})" in text}
-    assert pasted == {"ARGS"}, "these are the user's own words for a command"
+    assert {"STACK", "VERSION", "OUT", "QUERY"} <= set(exported)
+    expanded = {name for name in exported if f"$({name})" in text}
+    assert expanded == {"ARGS"}, "ARGS are arguments for a command"

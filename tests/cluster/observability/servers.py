@@ -2,24 +2,19 @@
 
 import time
 
-from commands.monitoring import Monitoring
+from commands.observability_client import ObservabilityClient
 from components.observability.addresses import LOKI, PROMETHEUS
 
 MINUTES = 30
 """How far back Loki is asked."""
 
 
-class Servers(Monitoring):
+class Servers(ObservabilityClient):
     """Prometheus, Loki and Jaeger of one stack."""
-
-    @property
-    def namespace(self) -> str:
-        """Where they run."""
-        return self.settings.network.monitoring_namespace
 
     def values_by(self, label: str, promql: str) -> dict[str, float]:
         """The value of each series, by one of its labels."""
-        return {series.labels.get(label, ""): series.value for series in self.now(promql)}
+        return {series.labels.get(label, ""): series.value for series in self.query(promql)}
 
     def exemplar_traces(self, promql: str) -> set[str]:
         """The traces that exemplars of the last ten minutes point to."""
@@ -42,7 +37,11 @@ class Servers(Monitoring):
     def texts(self, logql: str, limit: int = 100) -> list[str]:
         """The log lines that a query selects, oldest first."""
         since = time.time_ns() - MINUTES * 60 * 10**9
-        return [line.text for line in self.lines(logql, since, limit)]
+        return [line.text for line in self.log_lines(logql, since, limit)]
+
+    def has_logs(self, logql: str, since: int) -> bool:
+        """True if a log or metric query has a result since a Unix time in nanoseconds."""
+        return bool(self.query_logs(logql, since, 1, "backward")["result"])
 
     def count(self, logql: str) -> int:
         """How many lines a query selects."""

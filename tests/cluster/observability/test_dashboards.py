@@ -5,7 +5,7 @@ import time
 import pytest
 
 from commands.errors import CommandError
-from commands.monitoring import scope_of
+from commands.observability_client import scope_of
 from components.observability.dashboards.selection import Query, dashboards, queries
 from tests.cluster.observability.servers import Servers
 from tests.cluster.project import Project, wait_until
@@ -25,7 +25,7 @@ def asked(monitored: Project, servers: Servers) -> Servers:
     # What is recorded from other recorded series comes last.
     wait_until(
         "the error budget to be recorded",
-        lambda: bool(servers.now(slo.budget_remaining("availability"))),
+        lambda: bool(servers.query(slo.budget_remaining("availability"))),
         seconds=300,
     )
     return servers
@@ -34,8 +34,8 @@ def asked(monitored: Project, servers: Servers) -> Servers:
 def answers(servers: Servers, query: Query) -> bool:
     """Whether there is one; raises CommandError where the server refuses the query."""
     if query.source == "prometheus":
-        found = servers.now(query.expr) if query.instant else ()
-        return bool(found or servers.over(query.expr, SECONDS))
+        found = servers.query(query.expr) if query.instant else ()
+        return bool(found or servers.query_range(query.expr, SECONDS))
     since = time.time_ns() - SECONDS * 1_000_000_000
     return servers.has_logs(query.expr, since)
 

@@ -34,7 +34,7 @@ def test_the_servers_raise_no_pod_security_warning(monitored: Project, servers: 
 
 def test_the_servers_take_little_memory_in_the_quiet(monitored: Project, servers: Servers) -> None:
     namespaces = f"{servers.namespace}|{monitored.stack}-node"
-    (used,) = servers.now(
+    (used,) = servers.query(
         f'sum(container_memory_working_set_bytes{{namespace=~"{namespaces}",container!=""}})'
     )
     print(f"{used.value / GIBIBYTE:.2f} GiB")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.unit.commands.cluster import Cluster
+from tests.unit.commands.fake_kubectl import Cluster
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`make alerts`."""
+"""`make alerts`, with responses of Prometheus and Alertmanager given by the tests."""
 
 from argparse import Namespace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from rich.console import Console
 from commands import alerts
 from components.observability.addresses import ALERTMANAGER, PROMETHEUS
 from settings import AlertsSettings
-from tests.unit.commands.cluster import Cluster, printed
+from tests.unit.commands.fake_kubectl import Cluster, printed
 
 SECRET = {"secure": "v1:T0ken"}
 
@@ -47,23 +47,23 @@ def show(
         for one in active
     ]
     cluster.answer(ALERTMANAGER, "/api/v2/alerts", held)
-    with cluster.monitoring(**settings) as monitoring:
-        alerts.show(monitoring, Namespace(), console)
+    with cluster.client(**settings) as client:
+        alerts.show(client, Namespace(), console)
     return printed(console)
 
 
-def test_quiet_is_said_and_that_alerting_works(cluster: Cluster, console: Console) -> None:
+def test_without_alerts_the_dead_mans_switch_is_shown(cluster: Cluster, console: Console) -> None:
     text = show(cluster, console, WATCHDOG)
-    assert "all is quiet" in text
-    assert "the dead-man's switch has been firing for 2 d" in text
+    assert "no alert is firing" in text
+    assert "the dead man's switch has been firing for 2 d" in text
     assert "Watchdog" not in text
 
 
-def test_quiet_because_alerting_is_broken_is_said_too(cluster: Cluster, console: Console) -> None:
+def test_a_silent_dead_mans_switch_is_an_error(cluster: Cluster, console: Console) -> None:
     assert "alerting is broken" in show(cluster, console)
 
 
-def test_an_alert_shows_since_when_what_and_where_to_read(
+def test_an_alert_has_severity_state_duration_summary_and_runbook(
     cluster: Cluster, console: Console
 ) -> None:
     text = show(cluster, console, WATCHDOG, alert("TargetDown", "page", minutes=65))
@@ -72,10 +72,10 @@ def test_an_alert_shows_since_when_what_and_where_to_read(
         *("page", "TargetDown", "firing", "1 h 5 min"),
         *("TargetDown happened", "docs/runbooks/TargetDown.md"),
     ]
-    assert "all is quiet" not in text
+    assert "no alert is firing" not in text
 
 
-def test_what_needs_somebody_now_comes_first(cluster: Cluster, console: Console) -> None:
+def test_firing_alerts_come_first_by_severity_and_start(cluster: Cluster, console: Console) -> None:
     text = show(
         cluster,
         console,
@@ -108,7 +108,7 @@ def test_a_silenced_alert_is_marked(cluster: Cluster, console: Console) -> None:
         ({"heartbeat": SECRET}, "page: none, ticket: none, heartbeat: webhook"),
     ],
 )
-def test_who_is_told_is_said_but_never_where(
+def test_the_kinds_of_the_receivers_are_shown_without_their_urls(
     cluster: Cluster, console: Console, settings: dict[str, Any], said: str
 ) -> None:
     text = show(cluster, console, WATCHDOG, alerts=settings)
@@ -116,5 +116,5 @@ def test_who_is_told_is_said_but_never_where(
     assert "T0ken" not in text
 
 
-def test_settings_without_receivers_name_none() -> None:
+def test_settings_without_receivers_show_none() -> None:
     assert alerts.receivers(AlertsSettings()).count("none") == 3

@@ -1,4 +1,4 @@
-"""Which image an update has built, by its plan."""
+"""The image that an update with a plan has built."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from commands import built_image
-from commands.built_image import is_built, of_version
+from commands.built_image import builds_image, of_version
 from commands.errors import CommandError
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -30,12 +30,12 @@ def plan(kind: str, *steps: str) -> dict[str, Any]:
         ("kubernetes:apps/v1:Deployment", "update", False),
     ],
 )
-def test_a_plan_says_whether_an_image_is_built(kind: str, step: str, built: bool) -> None:
-    assert is_built(plan(kind, step)) == built
+def test_a_plan_builds_an_image_if_it_has_a_step_for_it(kind: str, step: str, built: bool) -> None:
+    assert builds_image(plan(kind, step)) == built
 
 
 @pytest.mark.parametrize("track", ["stable", "canary"])
-def test_the_image_is_the_one_of_the_version_that_is_built(track: str) -> None:
+def test_the_image_is_of_the_track_that_runs_the_version(track: str) -> None:
     outputs = {
         "stable": {"version": "1.0.0", "image": f"other@sha256:{'b' * 64}"},
         track: {"version": "1.1.0", "image": IMAGE},
@@ -43,12 +43,12 @@ def test_the_image_is_the_one_of_the_version_that_is_built(track: str) -> None:
     assert of_version(outputs, "1.1.0") == ("localhost:5000/slipway/beacon", DIGEST)
 
 
-def test_a_version_that_does_not_run_has_no_image() -> None:
+def test_a_version_that_is_not_deployed_is_an_error() -> None:
     with pytest.raises(CommandError, match=r"no track runs 1\.1\.0"):
         of_version({"stable": {"version": "1.0.0", "image": IMAGE}, "canary": None}, "1.1.0")
 
 
-def test_where_nothing_was_built_nothing_can_be_attested(tmp_path: Path, capsys) -> None:
+def test_a_plan_without_a_build_has_no_outputs(tmp_path: Path, capsys) -> None:
     file, out = tmp_path / "plan.json", tmp_path / "out"
     file.write_text(json.dumps(plan("docker-build:index:Image", "same")))
     assert built_image.main(["--stack", "dev", "--plan", str(file), "--out", str(out)]) == 0
@@ -56,6 +56,6 @@ def test_where_nothing_was_built_nothing_can_be_attested(tmp_path: Path, capsys)
     assert not out.exists()
 
 
-def test_a_plan_that_is_none_is_refused(tmp_path: Path, capsys) -> None:
+def test_a_missing_plan_is_refused(tmp_path: Path, capsys) -> None:
     assert built_image.main(["--stack", "dev", "--plan", str(tmp_path / "no.json")]) == 2
     assert "no.json cannot be read" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`make dashboards`."""
+"""`make dashboards`, with a fake `kubectl port-forward`."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from commands import dashboards
 from commands.errors import FAILED, CommandError
 from commands.port_forward import PortForward
 from components.observability.addresses import GRAFANA, PROMETHEUS
-from tests.unit.commands.cluster import Cluster, printed
+from tests.unit.commands.fake_kubectl import Cluster, printed
 
 PASSWORD = "correct horse"
 
@@ -27,8 +27,8 @@ def given(**options: str) -> Namespace:
 
 
 def show(cluster: Cluster, console: Console, *, grafana: bool = True, **options: str) -> str:
-    with cluster.monitoring(grafana={"enabled": grafana}) as monitoring:
-        dashboards.show(monitoring, given(**options), console)
+    with cluster.client(grafana={"enabled": grafana}) as client:
+        dashboards.show(client, given(**options), console)
     return printed(console)
 
 
@@ -41,7 +41,7 @@ def answers(cluster: Cluster) -> None:
 
 @pytest.fixture(autouse=True)
 def ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody has seen enough as soon as the pages are open."""
+    """The user presses Ctrl-C at once."""
     monkeypatch.setattr(PortForward, "wait", Mock(side_effect=KeyboardInterrupt))
 
 
@@ -55,38 +55,36 @@ def test_grafana_is_forwarded_to_this_machine_only(cluster: Cluster, console: Co
     assert call[call.index("--address") + 1] == "127.0.0.1"
 
 
-def test_the_password_is_not_even_read_unless_it_is_asked_for(
-    cluster: Cluster, console: Console
-) -> None:
+def test_the_password_is_not_read_by_default(cluster: Cluster, console: Console) -> None:
     text = show(cluster, console)
     assert PASSWORD not in text
     assert "SHOW_PASSWORD=1" in text
     assert not [call for call in cluster.calls() if "secret" in call]
 
 
-def test_the_password_is_shown_when_it_is_asked_for(cluster: Cluster, console: Console) -> None:
+def test_the_password_is_shown_with_show_password(cluster: Cluster, console: Console) -> None:
     assert f"user admin, password {PASSWORD}" in show(cluster, console, show_password="1")
 
 
-def test_another_port_can_be_asked_for(cluster: Cluster, console: Console) -> None:
+def test_the_local_port_can_be_set(cluster: Cluster, console: Console) -> None:
     show(cluster, console, port="4000")
     assert cluster.calls()[0][-1] == "4000:3000"
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
-def test_what_is_no_port_is_refused(cluster: Cluster, console: Console, port: str) -> None:
+def test_an_invalid_port_is_refused(cluster: Cluster, console: Console, port: str) -> None:
     with pytest.raises(CommandError, match=f"PORT={port}"):
         show(cluster, console, port=port)
 
 
-def test_a_port_that_is_taken_is_said_to_be(cluster: Cluster, console: Console) -> None:
+def test_a_port_in_use_is_an_error(cluster: Cluster, console: Console) -> None:
     said = "unable to listen on port 3000: bind: address already in use"
     cluster.says("port-forward", "", said, 1)
     with pytest.raises(CommandError, match="cannot forward port 3000, PORT= takes another one"):
         show(cluster, console)
 
 
-def test_where_grafana_is_off_the_key_and_other_ways_are_named(
+def test_without_grafana_the_message_has_the_key_and_the_alternatives(
     cluster: Cluster, console: Console
 ) -> None:
     with pytest.raises(CommandError) as error:
@@ -95,30 +93,30 @@ def test_where_grafana_is_off_the_key_and_other_ways_are_named(
         assert part in str(error.value)
 
 
-def test_other_servers_have_pages_too(cluster: Cluster, console: Console) -> None:
+def test_other_servers_have_a_web_ui(cluster: Cluster, console: Console) -> None:
     cluster.answer(PROMETHEUS, "/query", "<html>")
     text = show(cluster, console, grafana=False, server="prometheus")
     assert f"http://127.0.0.1:{cluster.forwards()[0].port}/query" in text
     assert "password" not in text
 
 
-def test_a_server_that_was_built_without_pages_says_so(cluster: Cluster, console: Console) -> None:
+def test_a_server_without_a_web_ui_is_an_error(cluster: Cluster, console: Console) -> None:
     cluster.answer(PROMETHEUS, "/query", "404 page not found", status=404)
-    with pytest.raises(CommandError, match="this prometheus has no pages"):
+    with pytest.raises(CommandError, match="this prometheus has no web UI"):
         show(cluster, console, server="prometheus")
 
 
-def test_a_server_that_is_down_says_so(cluster: Cluster, console: Console) -> None:
+def test_a_server_that_is_down_is_an_error(cluster: Cluster, console: Console) -> None:
     cluster.says("port-forward", "", "error: timed out waiting for the condition", 1)
     with pytest.raises(CommandError, match="grafana is down"):
         show(cluster, console)
 
 
-def test_a_port_that_closes_before_ctrl_c_is_a_failure(
+def test_a_port_forward_that_ends_before_ctrl_c_is_a_failure(
     cluster: Cluster, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PortForward, "wait", PortForward.end)
-    with pytest.raises(CommandError, match="the port to grafana is closed") as error:
+    with pytest.raises(CommandError, match="the port-forward to grafana has ended") as error:
         show(cluster, console)
     assert error.value.exit_code == FAILED
 

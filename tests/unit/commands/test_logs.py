@@ -1,4 +1,4 @@
-"""`make logs`."""
+"""`make logs`, with responses of Loki given by the tests."""
 
 import time
 from argparse import ArgumentParser, Namespace
@@ -9,9 +9,9 @@ from rich.console import Console
 
 from commands import logs
 from commands.errors import CommandError
-from commands.monitoring import Line
+from commands.observability_client import LogLine
 from components.observability.addresses import LOKI
-from tests.unit.commands.cluster import Cluster, printed
+from tests.unit.commands.fake_kubectl import Cluster, printed
 from tests.unit.stacks import settings
 
 PATH = "/loki/api/v1/query_range"
@@ -46,8 +46,8 @@ def streams(*lines: tuple[int, str]) -> dict[str, Any]:
         ({"track": "stable", "level": "warn"}, f'{ALL} | track="stable" | level="warn"'),
     ],
 )
-def test_options_choose_lines(options: dict[str, str], query: str) -> None:
-    assert logs.selection(settings(), given(**options)) == query
+def test_options_are_part_of_the_query(options: dict[str, str], query: str) -> None:
+    assert logs.log_query(settings(), given(**options)) == query
 
 
 @pytest.mark.parametrize(
@@ -58,39 +58,39 @@ def test_options_choose_lines(options: dict[str, str], query: str) -> None:
         ({"trace": '"} or {a="'}, "use the 32 hexadecimal digits"),
     ],
 )
-def test_other_options_are_refused(options: dict[str, str], said: str) -> None:
+def test_invalid_options_are_refused(options: dict[str, str], said: str) -> None:
     with pytest.raises(CommandError, match=said):
-        logs.selection(settings(), given(**options))
+        logs.log_query(settings(), given(**options))
 
 
-def test_a_line_shows_what_it_says_first() -> None:
-    shown = logs.text(Line(1_000_000_000, {}, WRITTEN)).plain
+def test_a_json_line_shows_its_message_first() -> None:
+    shown = logs.format_line(LogLine(1_000_000_000, {}, WRITTEN)).plain
     assert shown[8:] == (
         f".000 ERROR stable 1.0.0  request failed  status=500  path=/api  trace={TRACE}"
     )
 
 
 @pytest.mark.parametrize("text", ["panic: oops", "{broken", "[1, 2]", "42", ""])
-def test_a_line_that_is_no_object_stays_as_it_was_written(text: str) -> None:
-    assert logs.text(Line(0, {}, text)).plain[13:] == text
+def test_a_line_that_is_not_a_json_object_is_unchanged(text: str) -> None:
+    assert logs.format_line(LogLine(0, {}, text)).plain[13:] == text
 
 
 @pytest.mark.parametrize("written", ["\x1b[2Jgone", '{"message":"\\u001b[2Jgone"}'])
-def test_what_would_command_a_terminal_is_shown_as_it_is(written: str) -> None:
-    assert "\\x1b[2Jgone" in logs.text(Line(0, {}, written)).plain
+def test_control_sequences_are_escaped(written: str) -> None:
+    assert "\\x1b[2Jgone" in logs.format_line(LogLine(0, {}, written)).plain
 
 
-def test_markup_in_a_line_stays_as_it_was_written(cluster: Cluster, console: Console) -> None:
+def test_markup_in_a_line_is_unchanged(cluster: Cluster, console: Console) -> None:
     cluster.answer(LOKI, PATH, streams((1, "[red]not red[/red]")))
-    with cluster.monitoring() as monitoring:
-        logs.show(monitoring, given(), console)
+    with cluster.client() as client:
+        logs.show(client, given(), console)
     assert "[red]not red[/red]" in printed(console)
 
 
-def test_the_newest_line_is_the_last(cluster: Cluster, console: Console) -> None:
+def test_the_newest_line_is_last(cluster: Cluster, console: Console) -> None:
     cluster.answer(LOKI, PATH, streams((2, "second"), (1, "first")))
-    with cluster.monitoring() as monitoring:
-        logs.show(monitoring, given(), console)
+    with cluster.client() as client:
+        logs.show(client, given(), console)
     assert printed(console).index("first") < printed(console).index("second")
     (asked,) = cluster.asked()
     assert asked["query"] == f'{ALL} | level!="debug"'
@@ -98,36 +98,36 @@ def test_the_newest_line_is_the_last(cluster: Cluster, console: Console) -> None
     assert int(asked["end"]) - int(asked["start"]) == pytest.approx(900e9, rel=0.01)
 
 
-def test_a_query_of_ones_own_takes_the_place_of_the_options(
-    cluster: Cluster, console: Console
-) -> None:
+def test_a_logql_query_replaces_the_options(cluster: Cluster, console: Console) -> None:
     cluster.answer(LOKI, PATH, streams())
-    with cluster.monitoring() as monitoring:
-        logs.show(monitoring, given(query='{a="b"}', since="1h"), console)
+    with cluster.client() as client:
+        logs.show(client, given(query='{a="b"}', since="1h"), console)
     assert cluster.asked()[0]["query"] == '{a="b"}'
-    assert 'no line in the last 1h: {a="b"}' in printed(console)
+    assert 'no log line in the last 1h: {a="b"}' in printed(console)
 
 
-def test_following_goes_on_after_the_last_line(
+def test_follow_continues_after_the_last_line(
     cluster: Cluster, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.answer(LOKI, PATH, streams((6, "new")), asked="direction=forward")
     cluster.answer(LOKI, PATH, streams((5, "old")), asked="direction=backward")
-    naps = iter([None, None, KeyboardInterrupt])
+    sleep, naps = time.sleep, iter([None, None, KeyboardInterrupt])
 
     def nap(seconds: float) -> None:
-        if end := next(naps):
+        if seconds != logs.FOLLOW_SECONDS:
+            sleep(seconds)
+        elif end := next(naps):
             raise end
 
-    with cluster.monitoring() as monitoring:
+    with cluster.client() as client:
         monkeypatch.setattr(time, "sleep", nap)
-        logs.show(monitoring, given(follow="1"), console)
+        logs.show(client, given(follow="1"), console)
         monkeypatch.undo()
     assert [asked["start"] for asked in cluster.asked()[1:]] == ["6", "7"]
     assert printed(console).index("old") < printed(console).index("new")
 
 
-def test_following_goes_on_when_loki_is_back(
+def test_follow_continues_when_loki_is_back(
     cluster: Cluster, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.answer(LOKI, PATH, streams((5, "old")))
@@ -146,9 +146,9 @@ def test_following_goes_on_when_loki_is_back(
         elif naps == 4:
             raise KeyboardInterrupt
 
-    with cluster.monitoring() as monitoring:
+    with cluster.client() as client:
         monkeypatch.setattr(time, "sleep", nap)
-        logs.show(monitoring, given(follow="1"), console)
+        logs.show(client, given(follow="1"), console)
         monkeypatch.undo()
     assert printed(console).count("loki is down") == 1
     assert printed(console).index("loki is down") < printed(console).index("new")

@@ -1,4 +1,4 @@
-"""`make metrics`."""
+"""`make metrics`, with responses of Prometheus given by the tests."""
 
 import math
 from argparse import ArgumentParser, Namespace
@@ -14,7 +14,7 @@ from components.observability.addresses import PROMETHEUS
 from components.observability.dashboards.scope import Scope
 from components.observability.slo import Slo
 from settings import SloSettings
-from tests.unit.commands.cluster import Cluster, matrix, printed, vector
+from tests.unit.commands.fake_kubectl import Cluster, matrix, printed, vector
 
 NOW, OVER = "/api/v1/query", "/api/v1/query_range"
 SCOPE = Scope(Slo("beacon", "beacon-test", SloSettings()), "monitoring")
@@ -28,8 +28,8 @@ def given(**options: str) -> Namespace:
 
 
 def show(cluster: Cluster, console: Console, **options: str) -> str:
-    with cluster.monitoring() as monitoring:
-        metrics.show(monitoring, given(**options), console)
+    with cluster.client() as client:
+        metrics.show(client, given(**options), console)
     return printed(console)
 
 
@@ -38,7 +38,7 @@ def row(text: str, track: str) -> list[str]:
     return [cell.strip() for cell in line.strip("│").split("│")]
 
 
-def service_answers(cluster: Cluster) -> None:
+def prepare_responses(cluster: Cluster) -> None:
     cluster.answer(PROMETHEUS, NOW, vector())
     builds = vector(({**STABLE, "version": "1.0.0"}, 2), ({**CANARY, "version": "1.1.0"}, 1))
     cluster.answer(PROMETHEUS, NOW, builds, asked="beacon_build_info")
@@ -64,7 +64,7 @@ def test_every_query_is_promql(query: str) -> None:
 
 
 def test_each_track_has_its_rate_errors_and_durations(cluster: Cluster, console: Console) -> None:
-    service_answers(cluster)
+    prepare_responses(cluster)
     text = show(cluster, console)
     assert row(text, "stable") == [
         *("stable", "1.0.0", "2", "90.50", "0.00%", "2 ms", "20 ms", "200 ms"),
@@ -76,8 +76,8 @@ def test_each_track_has_its_rate_errors_and_durations(cluster: Cluster, console:
     ]
 
 
-def test_what_is_left_of_the_budget_is_below(cluster: Cluster, console: Console) -> None:
-    service_answers(cluster)
+def test_the_remaining_error_budget_is_below_the_table(cluster: Cluster, console: Console) -> None:
+    prepare_responses(cluster)
     left = SCOPE.slo.budget_remaining("availability")
     cluster.answer(PROMETHEUS, NOW, vector(({}, 0.75)), asked=urlencode({"query": left}))
     text = show(cluster, console)
@@ -94,9 +94,9 @@ def test_a_track_that_does_not_run_has_no_row(cluster: Cluster, console: Console
     assert "│ canary" not in text
 
 
-def test_before_the_first_scrape_that_is_what_is_said(cluster: Cluster, console: Console) -> None:
+def test_before_the_first_scrape_there_is_a_message(cluster: Cluster, console: Console) -> None:
     cluster.answer(PROMETHEUS, NOW, vector())
-    assert "knows no pod of beacon yet" in show(cluster, console)
+    assert "has not scraped a pod of beacon yet" in show(cluster, console)
 
 
 def test_a_query_has_a_column_for_each_label(cluster: Cluster, console: Console) -> None:
@@ -108,18 +108,18 @@ def test_a_query_has_a_column_for_each_label(cluster: Cluster, console: Console)
     assert "0.3333" in lines[4]
 
 
-def test_a_query_over_time_shows_its_course(cluster: Cluster, console: Console) -> None:
+def test_a_range_query_has_a_sparkline(cluster: Cluster, console: Console) -> None:
     cluster.answer(PROMETHEUS, OVER, matrix(({"job": "a"}, [0, 5, math.nan, 10])))
     text = show(cluster, console, query="up", range="1h")
     assert row(text, "a") == ["a", "▁▅ █", "0", "10", "10"]
 
 
-def test_a_query_without_an_answer_says_so(cluster: Cluster, console: Console) -> None:
+def test_a_query_without_series_has_a_message(cluster: Cluster, console: Console) -> None:
     cluster.answer(PROMETHEUS, NOW, vector())
     assert "no series" in show(cluster, console, query="nothing")
 
 
-def test_a_range_that_is_none_is_refused(cluster: Cluster, console: Console) -> None:
+def test_an_invalid_range_is_refused(cluster: Cluster, console: Console) -> None:
     with pytest.raises(CommandError, match="RANGE=soon"):
         show(cluster, console, range="soon")
 
@@ -128,7 +128,7 @@ def test_a_range_that_is_none_is_refused(cluster: Cluster, console: Console) -> 
     ("values", "line"),
     [((1, 2, 3), "▁▅█"), ((7, 7), "▁▁"), ((math.nan, 1), " ▁"), ((math.nan,), " "), ((), "")],
 )
-def test_a_course_is_drawn_between_its_least_and_its_most(
+def test_a_sparkline_is_scaled_between_minimum_and_maximum(
     values: tuple[float, ...], line: str
 ) -> None:
     assert metrics.sparkline(values) == line
@@ -138,5 +138,5 @@ def test_a_course_is_drawn_between_its_least_and_its_most(
     ("value", "text"),
     [(3.0, "3"), (0.000123456, "0.0001235"), (1234.56, "1234.6"), (math.inf, "inf")],
 )
-def test_a_number_is_as_long_as_it_has_to_be(value: float, text: str) -> None:
+def test_a_number_has_up_to_four_significant_digits(value: float, text: str) -> None:
     assert metrics.number(value) == text

@@ -1,4 +1,4 @@
-"""The way to one server."""
+"""`kubectl port-forward`, with a fake kubectl."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from commands.port_forward import PortForward, ServerDownError
 from components.observability.addresses import LOKI
-from tests.unit.commands.cluster import Cluster
+from tests.unit.commands.fake_kubectl import Cluster
 
 KUBECTL = ("kubectl", "--context", "prod", "--namespace", "monitoring")
 HANGS = "#!/bin/sh\nexec sleep 60\n"
@@ -19,16 +19,16 @@ HANGS = "#!/bin/sh\nexec sleep 60\n"
 
 @contextmanager
 def forward(cluster: Cluster, port: int = 0) -> Iterator[PortForward]:
-    begun = PortForward(LOKI, KUBECTL, cluster.monitoring().environment, port)
+    forwarding = PortForward(LOKI, KUBECTL, cluster.client().environment, port)
     try:
-        yield begun
+        yield forwarding
     finally:
-        begun.end()
+        forwarding.end()
 
 
-def test_kubectl_picks_a_port_that_this_machine_only_can_reach(cluster: Cluster) -> None:
-    with forward(cluster) as begun:
-        assert begun.port == cluster.forwards()[0].port
+def test_kubectl_selects_a_port_of_the_loopback_interface(cluster: Cluster) -> None:
+    with forward(cluster) as forwarding:
+        assert forwarding.port == cluster.forwards()[0].port
     (call,) = cluster.calls()
     assert call == [
         *(*KUBECTL[1:], "port-forward", "--address", "127.0.0.1", "--pod-running-timeout=5s"),
@@ -36,9 +36,9 @@ def test_kubectl_picks_a_port_that_this_machine_only_can_reach(cluster: Cluster)
     ]
 
 
-def test_another_port_can_be_wanted(cluster: Cluster) -> None:
-    with forward(cluster, 4000) as begun:
-        assert begun.port
+def test_the_local_port_can_be_set(cluster: Cluster) -> None:
+    with forward(cluster, 4000) as forwarding:
+        assert forwarding.port
     assert cluster.calls()[0][-1] == "4000:3100"
 
 
@@ -51,16 +51,16 @@ def test_another_port_can_be_wanted(cluster: Cluster) -> None:
         ),
         (
             "The connection to the server 127.0.0.1:6443 was refused",
-            r"^the cluster does not answer \(.* refused\): see `make local-status`$",
+            r"^the cluster does not respond \(.* refused\): see `make local-status`$",
         ),
         ("error: context was not found", "^cannot reach loki: context was not found$"),
         ('error: pods "loki-0" is forbidden', '^cannot reach loki: pods "loki-0" is forbidden$'),
     ],
 )
-def test_why_there_is_no_way_is_said(cluster: Cluster, said: str, message: str) -> None:
+def test_an_error_of_kubectl_is_in_the_message(cluster: Cluster, said: str, message: str) -> None:
     cluster.says("port-forward", "", said, 1)
-    with forward(cluster) as begun, pytest.raises(CommandError, match=message) as error:
-        _ = begun.port
+    with forward(cluster) as forwarding, pytest.raises(CommandError, match=message) as error:
+        _ = forwarding.port
     assert error.value.exit_code == BAD_INPUT
     assert not isinstance(error.value, ServerDownError)
 
@@ -74,54 +74,54 @@ def test_why_there_is_no_way_is_said(cluster: Cluster, said: str, message: str) 
 )
 def test_a_server_without_a_running_pod_is_down(cluster: Cluster, said: str, reason: str) -> None:
     cluster.says("port-forward", "", said, 1)
-    with forward(cluster) as begun, pytest.raises(ServerDownError) as error:
-        _ = begun.port
+    with forward(cluster) as forwarding, pytest.raises(ServerDownError) as error:
+        _ = forwarding.port
     pods = "kubectl --context prod --namespace monitoring get pods"
     assert str(error.value) == f"loki is down ({reason.removeprefix('error: ')}): see `{pods}`"
 
 
-def test_a_cluster_that_says_nothing_is_not_waited_for_for_ever(
+def test_a_cluster_that_does_not_respond_is_an_error_after_a_timeout(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("commands.port_forward.START_SECONDS", 0.2)
     (cluster.folder / "kubectl").write_text(HANGS)
-    with forward(cluster) as begun:
-        with pytest.raises(CommandError, match="no answer from the cluster") as error:
-            _ = begun.port
+    with forward(cluster) as forwarding:
+        with pytest.raises(CommandError, match="the cluster did not respond") as error:
+            _ = forwarding.port
         assert error.value.exit_code == FAILED
-        assert not begun.is_running
+        assert not forwarding.is_running
 
 
-def test_without_kubectl_that_is_what_is_said(tmp_path: Path) -> None:
+def test_a_missing_kubectl_is_in_the_message(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="no kubectl"):
         PortForward(LOKI, KUBECTL, {"PATH": str(tmp_path)})
 
 
-def test_the_port_stays_open_however_often_it_is_used(cluster: Cluster) -> None:
+def test_the_port_stays_open_for_many_connections(cluster: Cluster) -> None:
     """kubectl prints a line for each connection, more than a pipe holds."""
     kubectl = cluster.folder / "kubectl"
     kubectl.write_text(kubectl.read_text().replace('"Handling', '"x" * 40_000 + "Handling'))
     cluster.answer(LOKI, "/ready", "yes")
-    with forward(cluster) as begun:
+    with forward(cluster) as forwarding:
         for _ in range(4):
-            connection = HTTPConnection("127.0.0.1", begun.port, timeout=5)
+            connection = HTTPConnection("127.0.0.1", forwarding.port, timeout=5)
             connection.request("GET", "/ready?")
             assert connection.getresponse().status == 200
             connection.close()
 
 
-def test_it_ends_with_the_pod_and_says_so(cluster: Cluster) -> None:
+def test_it_ends_with_the_pod(cluster: Cluster) -> None:
     cluster.answer(LOKI, "/ready", "", status=0)
-    with forward(cluster) as begun:
-        connection = HTTPConnection("127.0.0.1", begun.port, timeout=5)
+    with forward(cluster) as forwarding:
+        connection = HTTPConnection("127.0.0.1", forwarding.port, timeout=5)
         connection.request("GET", "/ready?")
-        begun.wait()
+        forwarding.wait()
         connection.close()
-        assert begun.said == "error: lost connection to pod"
-        assert not begun.is_running
+        assert forwarding.last_line == "error: lost connection to pod"
+        assert not forwarding.is_running
 
 
-def test_a_kubectl_that_does_not_listen_is_ended_all_the_same(
+def test_a_kubectl_that_ignores_termination_is_killed(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("commands.port_forward._END_SECONDS", 0.2)
@@ -129,9 +129,9 @@ def test_a_kubectl_that_does_not_listen_is_ended_all_the_same(
     kubectl.write_text(
         "#!/bin/sh\ntrap '' TERM\necho 'Forwarding from 127.0.0.1:1 -> 2'\nwhile :; do :; done\n"
     )
-    begun = PortForward(LOKI, KUBECTL, cluster.monitoring().environment)
-    assert begun.port == 1
+    forwarding = PortForward(LOKI, KUBECTL, cluster.client().environment)
+    assert forwarding.port == 1
     start = time.monotonic()
-    begun.end()
-    assert not begun.is_running
+    forwarding.end()
+    assert not forwarding.is_running
     assert time.monotonic() - start < 3

@@ -1,4 +1,4 @@
-"""The Pulumi CLI at work on a stack."""
+"""Pulumi CLI commands on a stack, with a fake `pulumi`."""
 
 import json
 import os
@@ -15,24 +15,24 @@ from commands.pulumi import Lock, Stack
 HERE = socket.gethostname()
 
 
-def ended() -> int:
-    """The id of a process that is no more."""
+def ended_process() -> int:
+    """ID of a process that has ended."""
     with subprocess.Popen(["true"]) as process:
         process.wait()
     return process.pid
 
 
-def test_a_lock_is_stale_once_the_process_that_took_it_has_ended() -> None:
+def test_a_lock_is_stale_once_the_process_that_took_it_has_ended_process() -> None:
     assert not Lock(os.getpid(), HERE).is_stale
-    assert Lock(ended(), HERE).is_stale
+    assert Lock(ended_process(), HERE).is_stale
 
 
 def test_a_lock_that_was_taken_on_another_machine_is_never_stale() -> None:
-    assert not Lock(ended(), "elsewhere").is_stale
+    assert not Lock(ended_process(), "elsewhere").is_stale
 
 
 def stack(folder: Path, deployment: dict[str, Any] | None) -> Stack:
-    """A stack whose CLI says nothing but what its state is."""
+    """A stack whose CLI only exports this state."""
     (folder / "state").write_text(json.dumps({"version": 3, "deployment": deployment}))
     pulumi = folder / "pulumi"
     pulumi.write_text(f'#!/bin/sh\n[ "$2" = export ] && cat {folder}/state\nexit 0\n')
@@ -45,14 +45,14 @@ def namespace(name: str, uid: str) -> dict[str, Any]:
     return {"type": "kubernetes:core/v1:Namespace", "id": name, "outputs": outputs}
 
 
-def test_the_state_knows_which_namespaces_the_stack_made(tmp_path: Path) -> None:
+def test_the_state_has_the_namespaces_of_the_stack(tmp_path: Path) -> None:
     other = {"type": "slipway:namespace:Namespace", "id": ""}
     made = stack(tmp_path, {"resources": [other, namespace("home", "1"), namespace("watch", "2")]})
     made.select()
     assert made.namespaces() == {"home": "1", "watch": "2"}
 
 
-def test_a_stack_that_was_never_deployed_has_made_no_namespace(tmp_path: Path) -> None:
+def test_a_stack_that_was_never_deployed_has_no_namespaces(tmp_path: Path) -> None:
     new = stack(tmp_path, None)
     new.select()
     assert new.namespaces() == {}
@@ -68,14 +68,14 @@ def test_a_stack_that_was_never_deployed_has_made_no_namespace(tmp_path: Path) -
         ("file://./backend", "backend"),
     ],
 )
-def test_a_lock_of_a_process_that_is_gone_is_found_in_any_file_backend(
+def test_a_stale_lock_is_found_in_any_file_backend(
     url: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(pulumi, "PROJECT", tmp_path)
     lock = tmp_path / folder / ".pulumi" / "locks" / "organization" / "slipway" / "dev" / "1.json"
     lock.parent.mkdir(parents=True)
-    lock.write_text(json.dumps({"pid": ended(), "hostname": HERE}))
+    lock.write_text(json.dumps({"pid": ended_process(), "hostname": HERE}))
     stuck = stack(tmp_path, None)
     calls = tmp_path / "calls"
     cli = (tmp_path / "pulumi").read_text()

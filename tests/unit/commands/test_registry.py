@@ -1,4 +1,4 @@
-"""What a registry says of an image, asked through buildx."""
+"""Images in a registry, read by a fake buildx."""
 
 import json
 import sys
@@ -52,7 +52,7 @@ def test_a_published_version_has_a_digest(registry: Registry) -> None:
     assert published_digest(IMAGE, "1.0.0", registry.environment) == "sha256:abc"
 
 
-def test_a_version_that_is_not_published_has_none(registry: Registry) -> None:
+def test_a_version_that_is_not_published_has_no_digest(registry: Registry) -> None:
     registry.answers()
     assert published_digest(IMAGE, "1.0.0", registry.environment) is None
     assert manifest(f"{IMAGE}:1.0.0", registry.environment) is None
@@ -63,12 +63,12 @@ def test_an_image_for_one_platform_has_its_own_manifest(registry: Registry) -> N
     assert manifest(f"{IMAGE}:1.0.0", registry.environment) == ONE
 
 
-def test_of_an_image_for_several_platforms_it_is_the_first_ones(registry: Registry) -> None:
+def test_a_multi_platform_image_has_the_manifest_of_its_first_platform(registry: Registry) -> None:
     registry.answers(**{"@sha256:all": SEVERAL, "@sha256:first": ONE})
     assert manifest(f"{IMAGE}@sha256:all", registry.environment) == ONE
 
 
-def test_a_registry_that_does_not_answer_is_named(tmp_path: Path) -> None:
+def test_a_registry_that_does_not_respond_is_an_error(tmp_path: Path) -> None:
     buildx = tmp_path / "buildx"
     buildx.write_text("#!/bin/sh\necho connection refused >&2\nexit 1\n")
     buildx.chmod(0o755)
@@ -76,6 +76,8 @@ def test_a_registry_that_does_not_answer_is_named(tmp_path: Path) -> None:
         published_digest(IMAGE, "1.0.0", {"PATH": str(tmp_path)})
 
 
-def test_a_machine_without_buildx_is_told_what_it_lacks(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=f"no buildx and no docker .* look up {IMAGE}:1.0.0"):
+def test_a_missing_buildx_is_in_the_message(tmp_path: Path) -> None:
+    with pytest.raises(
+        CommandError, match=f"cannot look up {IMAGE}:1.0.0: there is no buildx and no docker"
+    ):
         published_digest(IMAGE, "1.0.0", {"PATH": str(tmp_path)})

@@ -1,4 +1,4 @@
-"""`make traces`."""
+"""`make traces`, with responses of Jaeger given by the tests."""
 
 from argparse import ArgumentParser, Namespace
 from typing import Any
@@ -9,7 +9,7 @@ from rich.console import Console
 from commands import traces
 from commands.errors import CommandError
 from components.observability.addresses import JAEGER
-from tests.unit.commands.cluster import Cluster, printed
+from tests.unit.commands.fake_kubectl import Cluster, printed
 
 STATUS = "http.response.status_code"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -45,8 +45,8 @@ def trace(*spans: dict[str, Any], trace_id: str = TRACE) -> dict[str, Any]:
 
 
 def show(cluster: Cluster, console: Console, **options: str) -> str:
-    with cluster.monitoring() as monitoring:
-        traces.show(monitoring, given(**options), console)
+    with cluster.client() as client:
+        traces.show(client, given(**options), console)
     return printed(console)
 
 
@@ -82,7 +82,7 @@ def test_a_span_whose_cause_is_elsewhere_is_shown_at_the_top(
         (200, {"data": []}),
     ],
 )
-def test_a_trace_that_is_not_there_is_said_to_be_so(
+def test_a_missing_trace_is_an_error(
     cluster: Cluster, console: Console, status: int, body: dict[str, Any]
 ) -> None:
     cluster.answer(JAEGER, f"/api/traces/{TRACE}", body, status=status)
@@ -90,22 +90,20 @@ def test_a_trace_that_is_not_there_is_said_to_be_so(
         show(cluster, console, trace=TRACE)
 
 
-def test_what_jaeger_says_of_another_failure_reaches_the_user(
-    cluster: Cluster, console: Console
-) -> None:
+def test_an_error_of_jaeger_is_in_the_message(cluster: Cluster, console: Console) -> None:
     body = {"data": None, "errors": [{"code": 500, "msg": "disk full"}]}
     cluster.answer(JAEGER, f"/api/traces/{TRACE}", body, status=500)
-    with pytest.raises(CommandError, match="jaeger refuses: disk full"):
+    with pytest.raises(CommandError, match="jaeger rejects the query: disk full"):
         show(cluster, console, trace=TRACE)
 
 
 @pytest.mark.parametrize("text", ["1", "../etc", TRACE.upper()])
-def test_what_is_no_id_is_refused(cluster: Cluster, console: Console, text: str) -> None:
+def test_an_invalid_trace_id_is_refused(cluster: Cluster, console: Console, text: str) -> None:
     with pytest.raises(CommandError, match="32 hexadecimal digits"):
         show(cluster, console, trace=text)
 
 
-def test_the_last_traces_come_slowest_first(cluster: Cluster, console: Console) -> None:
+def test_the_newest_traces_are_sorted_by_duration(cluster: Cluster, console: Console) -> None:
     found = [
         trace(span("GET /fast", 0, 1000, **{STATUS: 200}), trace_id="a" * 32),
         trace(
@@ -129,6 +127,6 @@ def test_the_last_traces_come_slowest_first(cluster: Cluster, console: Console) 
     assert int(asked["end"]) - int(asked["start"]) == 3600 * 1_000_000
 
 
-def test_without_traces_that_is_what_is_said(cluster: Cluster, console: Console) -> None:
+def test_without_traces_there_is_a_message(cluster: Cluster, console: Console) -> None:
     cluster.answer(JAEGER, "/api/traces", {"data": None})
     assert "no trace of beacon in the last 15m" in show(cluster, console, since="15m")

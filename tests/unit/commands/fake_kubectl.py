@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from rich.console import Console
 
-from commands.monitoring import Monitoring
+from commands.observability_client import ObservabilityClient
 from components.observability.addresses import Address
 from tests.unit.stacks import settings
 
@@ -92,11 +92,11 @@ class Cluster:
         (self.folder / "answers").write_text("[]")
         (self.folder / "says").write_text("{}")
 
-    def monitoring(self, **observability: Any) -> Monitoring:
+    def client(self, **observability: Any) -> ObservabilityClient:
         """The servers of a stack with these settings; to be entered."""
         path = f"{self.folder}{os.pathsep}{os.environ['PATH']}"
         stack = settings(observability={"mode": "bundled", **observability})
-        return Monitoring(stack, {"PATH": path})
+        return ObservabilityClient(stack, {"PATH": path})
 
     def answer(
         self, server: Address, path: str, body: object, *, status: int = 200, asked: str = ""

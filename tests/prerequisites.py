@@ -1,4 +1,7 @@
-"""``python -m tests.ground``: what tests stand on and check with, there before their clocks run."""
+"""``python -m tests.prerequisites``: starts the node and builds the checkers before the tests.
+
+Building takes minutes, longer than the timeout of a test.
+"""
 
 import subprocess
 import sys
@@ -6,11 +9,11 @@ import sys
 from tests.cluster.project import CHECKOUT
 
 CHECKERS = ("kubeconform", "kube-score", "promtool", "amtool", "loki", "otelcol-k8s")
-"""Programs that read what is rendered."""
+"""Programs that check the rendered manifests."""
 
 
 def main() -> int:
-    """Build and start what is missing; return the exit code of the first step that failed."""
+    """Build and start what is missing; return the exit code of the first failed step."""
     for step in (["up"], ["images"], ["build", *CHECKERS]):
         command = [sys.executable, "-m", "local", *step]
         result = subprocess.run(command, cwd=CHECKOUT, check=False)

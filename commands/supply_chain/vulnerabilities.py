@@ -1,4 +1,4 @@
-"""What is known to be wrong with the service, with what it is made of, and with its image."""
+"""Known vulnerabilities and bugs in the service, its dependencies and its image."""
 
 import json
 import shutil
@@ -14,11 +14,11 @@ from commands.supply_chain.python_tool import python_tool
 GOVULNCHECK = "golang.org/x/vuln/cmd/govulncheck@v1.3.0"
 STATICCHECK = "honnef.co/go/tools/cmd/staticcheck@v0.7.0"
 PIP_AUDIT = "pip-audit==2.10.1"
-_FOUND = 3  # govulncheck's exit code when it has found something
+_FOUND = 3  # exit code of govulncheck if it finds vulnerabilities
 
 
 def audit() -> str:
-    """Verify Go modules, and look up every installed Python package."""
+    """Verify the Go modules; look up vulnerabilities of all installed Python packages."""
     verified = Go().run("mod", "verify")
     if verified.returncode != 0:
         raise CommandError(f"go mod verify: {verified.stdout}{verified.stderr}".strip(), FAILED)
@@ -29,7 +29,7 @@ def audit() -> str:
         for venv_of in (PROJECT / ".venv", PROJECT / "policy" / ".venv")
         for packages in venv_of.glob("lib/python3*/site-packages")
     ]
-    return f"pip-audit: no known flaw in {sum(counts)} packages"
+    return f"pip-audit: no known vulnerability in {sum(counts)} packages"
 
 
 def _audited(program: Path, packages: Path) -> int:
@@ -42,20 +42,20 @@ def _audited(program: Path, packages: Path) -> int:
     try:
         dependencies: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
-        last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise CommandError(f"pip-audit: not checked: {last}", UNCHECKED) from None
-    flawed = [
-        f"  {one['name']} {one['version']}: {flaw['id']}, fixed in"
-        f" {', '.join(flaw['fix_versions']) or 'no version'}"
+    vulnerabilities = [
+        f"  {one['name']} {one['version']}: {vulnerability['id']}, fixed in"
+        f" {', '.join(vulnerability['fix_versions']) or 'no version'}"
         for one in dependencies
-        for flaw in one.get("vulns", ())
+        for vulnerability in one.get("vulns", ())
     ]
-    if flawed:
-        raise CommandError("pip-audit: update these:\n" + "\n".join(flawed), FAILED)
+    if vulnerabilities:
+        raise CommandError("pip-audit: update these:\n" + "\n".join(vulnerabilities), FAILED)
     skipped = [one["name"] for one in dependencies if "skip_reason" in one]
     if skipped:
         raise CommandError(
-            f"pip-audit: not checked: the index knows no flaws of {len(skipped)} of"
+            f"pip-audit: not checked: the database has no entry for {len(skipped)} of"
             f" {len(dependencies)} packages, such as {skipped[0]}",
             UNCHECKED,
         )
@@ -63,30 +63,28 @@ def _audited(program: Path, packages: Path) -> int:
 
 
 def vulncheck() -> str:
-    """Look for calls of Go functions that have a known flaw."""
-    go = Go()
-    done = go.check(go.tool(GOVULNCHECK))
+    """Look for calls of Go functions with a known vulnerability."""
+    done = Go().run_tool(GOVULNCHECK, "./...")
     if done.returncode == 0 and not done.stderr.strip():
-        return "govulncheck: no known flaw is called"
+        return "govulncheck: no call of a function with a known vulnerability"
     if done.returncode == _FOUND:
         raise CommandError(f"govulncheck:\n{done.stdout.strip()}", FAILED)
     raise CommandError(f"govulncheck: not checked: {done.stderr.strip()}", UNCHECKED)
 
 
 def staticcheck() -> str:
-    """Look for bugs in the service's source."""
-    go = Go()
-    done = go.check(go.tool(STATICCHECK))
+    """Look for bugs in the source of the service."""
+    done = Go().run_tool(STATICCHECK, "./...")
     if done.returncode != 0:
         raise CommandError(f"staticcheck:\n{done.stdout}{done.stderr}".strip(), FAILED)
     return "staticcheck: nothing found"
 
 
 def scan(image: Path) -> str:
-    """Let Trivy look for flaws that have a fix, and for secrets."""
+    """Scan the image with Trivy for vulnerabilities that have a fix, and for secrets."""
     trivy = shutil.which("trivy")
     if trivy is None:
-        raise CommandError("trivy: not checked: it is not on this machine", UNCHECKED)
+        raise CommandError("trivy: not checked: it is not installed", UNCHECKED)
     if not image.exists():
         raise CommandError(f"there is no {image}: `make image` builds it")
     done = subprocess.run(
@@ -97,5 +95,5 @@ def scan(image: Path) -> str:
         check=False,
     )
     if done.returncode != 0:
-        raise CommandError("trivy: the image has flaws, or could not be scanned", FAILED)
-    return "trivy: nothing of severity HIGH or CRITICAL that has a fix"
+        raise CommandError("trivy: the image has vulnerabilities, or could not be scanned", FAILED)
+    return "trivy: no vulnerability of severity HIGH or CRITICAL that has a fix"

@@ -1,4 +1,4 @@
-"""Two commands on one stack follow each other; on two stacks they do not wait."""
+"""Per-stack lock: one command at a time."""
 
 import threading
 from pathlib import Path
@@ -6,25 +6,25 @@ from pathlib import Path
 import pytest
 
 from commands.errors import CommandError
-from commands.turn import turn
+from commands.stack_lock import hold_lock
 
 
-def test_a_second_command_waits_for_the_first_and_says_so(
+def test_a_second_command_on_a_stack_waits_and_prints_a_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order: list[str] = []
-    began = threading.Event()
+    is_locked, is_released = threading.Event(), threading.Event()
 
     def first() -> None:
-        with turn("dev", tmp_path):
-            began.set()
-            threading.Event().wait(2)
+        with hold_lock("dev", tmp_path):
+            is_locked.set()
+            is_released.wait(1)
             order.append("first")
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert began.wait(5)
-    with turn("dev", tmp_path):
+    assert is_locked.wait(5)
+    with hold_lock("dev", tmp_path):
         order.append("second")
     thread.join()
     assert order == ["first", "second"]
@@ -34,14 +34,14 @@ def test_a_second_command_waits_for_the_first_and_says_so(
 def test_a_command_on_another_stack_does_not_wait(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with turn("dev", tmp_path), turn("prod", tmp_path):
+    with hold_lock("dev", tmp_path), hold_lock("prod", tmp_path):
         assert capsys.readouterr().out == ""
 
 
-def test_waiting_ends_with_an_error_that_names_the_stack(tmp_path: Path) -> None:
+def test_a_lock_that_is_not_released_is_an_error_after_the_timeout(tmp_path: Path) -> None:
     with (
-        turn("dev", tmp_path),
+        hold_lock("dev", tmp_path),
         pytest.raises(CommandError, match="another run on dev"),
-        turn("dev", tmp_path, deadline=0.3),
+        hold_lock("dev", tmp_path, timeout=0.3),
     ):
         pass

@@ -1,4 +1,4 @@
-"""A command ends with one message and an exit code, whatever becomes of it."""
+"""Error messages and exit codes of the commands."""
 
 import os
 import signal
@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from commands.command import command
-from commands.errors import FAILED, CommandError
+from commands.errors import FAILED, CommandError, report_errors
 from local.errors import LocalError
 from settings import SettingsError
 
@@ -24,10 +23,10 @@ from settings import SettingsError
         (subprocess.TimeoutExpired("kubectl", 60), 1),
     ],
 )
-def test_an_error_is_told_as_it_is(
+def test_an_error_is_printed_as_one_message(
     error: Exception, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    @command
+    @report_errors
     def fail() -> int:
         raise error
 
@@ -35,32 +34,32 @@ def test_an_error_is_told_as_it_is(
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
-@pytest.mark.parametrize("at_work", [True, False], ids=["at work", "being imported"])
-def test_ctrl_c_is_told_in_one_line(at_work: bool) -> None:
+@pytest.mark.parametrize("is_running", [True, False], ids=["running", "being imported"])
+def test_ctrl_c_prints_one_line(is_running: bool) -> None:
     program = f"""
 import os, signal
-from commands.command import command
+from commands.errors import report_errors
 
-@command
+@report_errors
 def wait() -> int:
     os.kill(os.getpid(), signal.SIGINT)
     return 0
 
-{"wait()" if at_work else "os.kill(os.getpid(), signal.SIGINT)"}
+{"wait()" if is_running else "os.kill(os.getpid(), signal.SIGINT)"}
 """
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
     )
     assert result.returncode == -signal.SIGINT
-    assert result.stderr == "interrupted: run the same command again to go on\n"
+    assert result.stderr == "interrupted: run the same command again to continue\n"
 
 
-def test_lines_stand_in_the_order_in_which_they_were_written() -> None:
+def test_output_is_in_the_order_in_which_it_was_written() -> None:
     program = """
 import subprocess
-from commands.command import command
+from commands.errors import report_errors
 
-@command
+@report_errors
 def deploy() -> int:
     print("before")
     subprocess.run(["echo", "within"], check=True)
@@ -80,25 +79,25 @@ deploy()
     assert result.stdout.split() == ["before", "within", "after"]
 
 
-def test_a_reader_that_has_read_enough_is_no_error() -> None:
+def test_a_closed_pipe_is_no_error() -> None:
     program = """
 import sys
-from commands.command import command
+from commands.errors import report_errors
 
-@command
-def talk() -> int:
+@report_errors
+def write() -> int:
     for line in range(100_000):
         print(line)
     return 0
 
-sys.exit(talk())
+sys.exit(write())
 """
-    talking = subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert talking.stdout
-    assert talking.stdout.readline() == "0\n"
-    talking.stdout.close()
-    _, complaint = talking.communicate(timeout=60)
-    assert talking.returncode == 141
-    assert complaint == ""
+    assert process.stdout
+    assert process.stdout.readline() == "0\n"
+    process.stdout.close()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 141
+    assert errors == ""

@@ -1,0 +1,143 @@
+"""Update, preview and deletion of a stack, with the checks around Pulumi's own commands."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from commands import kubectl, status
+from commands.errors import CommandError
+from commands.pending_release import PendingRelease
+from commands.prerequisites import Prerequisites
+from commands.pulumi import Stack
+from commands.release import Release
+from components.labels import COMMON_LABELS
+from local.layout import Layout
+from settings import Settings
+
+EXCLUDE_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
+"""Arguments of an update that leaves the observability servers unchanged."""
+
+
+@dataclass(frozen=True)
+class Deployer:
+    """Deploys one stack with valid settings."""
+
+    stack: Stack
+    settings: Settings
+    prerequisites: Prerequisites
+    environment: Mapping[str, str]
+
+    @property
+    def pending_release(self) -> PendingRelease:
+        """The release change that is not yet deployed."""
+        return PendingRelease(Layout().root / "pending-releases" / f"{self.stack.name}.json")
+
+    @property
+    def release(self) -> Release:
+        """The release of the stack, for the commands that change it."""
+        return Release(self.stack, self.settings, self.environment, self.pending_release)
+
+    def update(self, *arguments: str, plan: Path | None = None) -> None:
+        """Run ``pulumi up`` and show the result.
+
+        An update on the project's own node needs no preview. On any other cluster Pulumi shows a
+        preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
+        plan.
+        """
+        self.stack.select()
+        self._check_namespaces()
+        options = (
+            *self._confirmation(),
+            *(["--skip-preview"] if self.prerequisites.has_own_node else []),
+            *self._refresh(arguments),
+            *arguments,
+            *(["--plan", str(plan)] if plan else []),
+        )
+        if self.prerequisites.lacks_images():
+            # Deploy the service before the images of the servers are compiled, which takes minutes.
+            # Not with a plan: an update that leaves out resources of its plan violates it.
+            if plan is None:
+                self.stack.up(*EXCLUDE_OBSERVABILITY, *options)
+            self.prerequisites.build_images()
+        self.stack.up(*options)
+        if not arguments:  # such as --target, which deploys a part
+            self.pending_release.clear()
+        self.status()
+
+    def preview(self, *arguments: str) -> None:
+        """Run ``pulumi preview``."""
+        self.stack.select()
+        self.stack.preview(*self._refresh(arguments), *arguments)
+
+    def down(self, *arguments: str) -> None:
+        """Run ``pulumi destroy``."""
+        self.check_deletion(arguments)
+        self.stack.select()
+        self.stack.destroy(*self._confirmation(), *arguments)
+
+    def status(self) -> None:
+        """Show tracks, versions, traffic, pods and the URL."""
+        status.show(self.stack.outputs(), self.environment, self.settings.cluster.context)
+
+    def check_deletion(self, arguments: Sequence[str]) -> None:
+        """Raise :class:`CommandError` for an unconfirmed deletion on the user's cluster."""
+        is_confirmed = bool({"--yes", "-y"} & {*arguments})
+        if self._confirmation() and not self.prerequisites.has_own_node and not is_confirmed:
+            raise CommandError(
+                f"{self.stack.name} is not on this project's own node, and there is no terminal "
+                f"to confirm on: to delete it, `make down STACK={self.stack.name} ARGS=--yes`"
+            )
+
+    def _check_namespaces(self) -> None:
+        """Pulumi would adopt an existing namespace, restrict it, and delete it with the stack."""
+        created, context = self.stack.namespaces(), self.settings.cluster.context
+        new = {key: name for key, name in self.settings.namespaces.items() if name not in created}
+        if not new:
+            return
+        try:
+            unmanaged = kubectl.unmanaged_namespaces(
+                new, environment=self.environment, context=context
+            )
+        except CommandError:
+            return  # Pulumi's own message is better
+        for key in unmanaged:
+            labels = " ".join(f"{label}={value}" for label, value in COMMON_LABELS.items())
+            raise CommandError(
+                f"slipway:{key} is {new[key]}: the cluster has a namespace of that name that this "
+                f"program did not create. Use another name, or let the stack own it and delete it "
+                f"at the end: `kubectl label namespace {new[key]} {labels}`"
+            )
+
+    def _confirmation(self) -> Sequence[str]:
+        """``--yes``, unless Pulumi has to and can ask the user."""
+        # A CI may run its commands on a terminal.
+        is_ci = self.environment.get("CI", "").lower() not in ("", "0", "false", "no", "off")
+        asks = not self.prerequisites.has_own_node and sys.stdin.isatty() and not is_ci
+        return () if asks else ("--yes",)
+
+    def _refresh(self, arguments: Sequence[str]) -> Sequence[str]:
+        """``--refresh`` if the state describes an own node that was deleted and created again.
+
+        On the user's cluster this only prints a hint: the context may be the wrong one.
+        """
+        has_context = self.settings.cluster.context is not None
+        if has_context or not (expected := self.stack.namespaces()):
+            return ()
+        try:
+            found = kubectl.namespace_uids(expected, environment=self.environment)
+        except CommandError:
+            return ()  # Pulumi's own message is better
+        if found == expected:
+            return ()
+        changed = ", ".join(sorted(name for name in expected if found.get(name) != expected[name]))
+        problem = f"namespace {changed} was deleted or recreated since the last update"
+        if self.prerequisites.has_own_node:
+            print(f"{problem}: refreshing the state")
+            return ("--refresh",)
+        if not any(argument.startswith("--refresh") for argument in arguments):
+            print(
+                f"{problem}. If the cluster was recreated, use `make up ARGS=--refresh`; if this "
+                "is another cluster, change the kubeconfig's context"
+            )
+        return ()

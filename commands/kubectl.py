@@ -1,0 +1,71 @@
+"""Objects of a stack's cluster, read by ``kubectl get``."""
+
+import json
+import subprocess
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from commands.errors import FAILED, CommandError
+from components.labels import COMMON_LABELS
+
+TIMEOUT_SECONDS = 20
+
+
+def get(
+    *arguments: str, environment: Mapping[str, str], context: str | None = None
+) -> dict[str, Any]:
+    """Return the output of ``kubectl get`` as JSON.
+
+    ``context`` is by default the kubeconfig's current one. Raises :class:`CommandError` when
+    kubectl is missing or fails.
+    """
+    command = [
+        "kubectl",
+        *(["--context", context] if context else []),
+        *("get", *arguments, "--output", "json", f"--request-timeout={TIMEOUT_SECONDS}s"),
+    ]
+    try:
+        result = subprocess.run(
+            command, env=dict(environment), capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise CommandError("there is no kubectl on the PATH: install it") from None
+    if result.returncode != 0:
+        raise CommandError(f"cannot read the cluster: {result.stderr.strip()}", FAILED)
+    # With --ignore-not-found the output can be empty.
+    return json.loads(result.stdout.strip() or "{}")
+
+
+def namespace_uids(names: Collection[str], *, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the UID of each of these namespaces that exists in the current cluster.
+
+    A namespace that was recreated, or that is in another cluster, has another UID. Raises
+    :class:`CommandError` as :func:`get`.
+    """
+    found = _namespaces(names, environment=environment)
+    return {namespace["metadata"]["name"]: namespace["metadata"]["uid"] for namespace in found}
+
+
+def unmanaged_namespaces(
+    names: Mapping[str, str], *, environment: Mapping[str, str], context: str | None = None
+) -> list[str]:
+    """Return the keys of those namespaces that exist without this program's labels.
+
+    ``names`` maps keys of the settings to namespaces. Raises :class:`CommandError` as :func:`get`.
+    """
+    unmanaged = {
+        namespace["metadata"]["name"]
+        for namespace in _namespaces(names.values(), environment=environment, context=context)
+        if not COMMON_LABELS.items() <= namespace["metadata"].get("labels", {}).items()
+    }
+    return [key for key, name in names.items() if name in unmanaged]
+
+
+def _namespaces(
+    names: Iterable[str], *, environment: Mapping[str, str], context: str | None = None
+) -> list[dict[str, Any]]:
+    found = get(
+        *("namespaces", *names, "--ignore-not-found"), environment=environment, context=context
+    )
+    # kubectl returns one object for one name and a list for several.
+    return found.get("items", [found] if found else [])

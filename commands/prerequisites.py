@@ -1,0 +1,92 @@
+"""Prerequisites of the Pulumi CLI on this machine: programs, builder, registry, Kubernetes node."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from rich.console import Console
+
+from commands.errors import CommandError
+from components.versions import IMAGES
+from local import registry
+from local.detection import Machine, detect
+from local.environment import environment
+from local.layout import Layout
+from local.node import Node
+from local.progress import Display
+from local.server_images import Reference, can_be_pulled
+from settings import Settings
+
+
+class Prerequisites:
+    """Prerequisites for one stack. The machine is inspected once, in the constructor."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._layout = Layout()
+        found = detect(self._layout)
+        has_cluster = settings.cluster.context is not None
+        self._machine = replace(found, cluster=True) if has_cluster else found
+
+    def variables(self) -> Mapping[str, str]:
+        """Environment variables for Pulumi, kubectl and buildx.
+
+        They leave the user's kubeconfig in place for a stack that names its cluster.
+        """
+        return environment(machine=self._machine)
+
+    @property
+    def has_own_node(self) -> bool:
+        """True if the stack runs on this project's own node and not on the user's cluster.
+
+        That is the case when the stack has no context and ``KUBECONFIG`` names no other cluster.
+        """
+        return self._machine.needs_node
+
+    def prepare(self, *, builds: bool, another_version: bool = False) -> None:
+        """Build and start what is missing. A preview needs less than an update.
+
+        Starts a node only for a stack that has no context. Starts a builder when ``builds`` and a
+        version of the settings has no digest, or when ``another_version`` has to be built or
+        looked up. Raises :class:`CommandError` before it changes anything.
+        """
+        if builds and self._machine.needs_node:
+            self._check_grafana_image()
+        tracks = self._settings.release.tracks.values()
+        needs_builder = another_version or (
+            builds and any(track.digest is None for track in tracks)
+        )
+        self._start(self._machine if needs_builder else replace(self._machine, docker=True))
+
+    def prepare_cli(self) -> None:
+        """Build the Pulumi CLI and its plugins; start nothing."""
+        self._start(replace(self._machine, cluster=True, docker=True))
+
+    def lacks_images(self) -> bool:
+        """True if images of the observability servers have to be built on this machine first."""
+        if self._settings.observability.mode != "bundled":
+            return False
+        return bool(Node(self._layout, self._machine).missing_images())
+
+    def build_images(self) -> None:
+        """Build the missing images of the observability servers; minutes with nothing cached."""
+        with Display(Console(stderr=True)) as display:
+            Node(self._layout, self._machine).images(display)
+
+    def _start(self, has: Machine) -> None:
+        with Display(Console(stderr=True)) as display:
+            Node(self._layout, has).up(display)
+
+    def _check_grafana_image(self) -> None:
+        """Grafana's image cannot be built here: it has to be in the registry or pullable."""
+        observability = self._settings.observability
+        if observability.mode != "bundled" or not observability.grafana.enabled:
+            return
+        image = Reference.parse(IMAGES["grafana"])
+        if not registry.has_tag(self._layout, image.repository, image.tag) and not can_be_pulled(
+            image
+        ):
+            raise CommandError(
+                f"slipway:observability.grafana.enabled is true: {image} can neither be pulled "
+                f"nor built on this machine. Use false, or push it to the registry here as "
+                f"{image.repository}:{image.tag}"
+            )

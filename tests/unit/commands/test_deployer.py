@@ -1,0 +1,189 @@
+"""Updates and deletions of a stack: their order, confirmation and checks."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from commands import deployer
+from commands.deployer import Deployer
+from commands.errors import BAD_INPUT, CommandError
+from commands.prerequisites import Prerequisites
+from commands.pulumi import Stack
+from tests.unit.stacks import settings
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
+
+
+@dataclass
+class FakeStack:
+    """Fake stack and prerequisites that record the calls."""
+
+    missing_images: bool = False
+    has_own_node: bool = True
+    name: str = "dev"
+    created: dict[str, str] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def select(self) -> None:
+        self.calls.append("select")
+
+    def up(self, *arguments: str) -> None:
+        self.calls.append(f"up {' '.join(arguments)}")
+
+    def destroy(self, *arguments: str) -> None:
+        self.calls.append(f"destroy {' '.join(arguments)}")
+
+    def outputs(self) -> dict[str, Any]:
+        return {}
+
+    def namespaces(self) -> dict[str, str]:
+        return self.created
+
+    def lacks_images(self) -> bool:
+        return self.missing_images
+
+    def build_images(self) -> None:
+        self.calls.append("images")
+
+
+def deployer_of(fake: FakeStack, **changes: Any) -> Deployer:
+    bundled = settings(observability={"mode": "bundled"}, **changes)
+    return Deployer(cast("Stack", fake), bundled, cast("Prerequisites", fake), {})
+
+
+def calls_of_update(fake: FakeStack, *arguments: str, **changes: Any) -> list[str]:
+    deployer_of(fake, **changes).update(*arguments)
+    return fake.calls
+
+
+@pytest.fixture
+def no_cluster(monkeypatch):
+    monkeypatch.setattr(deployer.status, "show", lambda *_: None)
+    monkeypatch.setattr(deployer.kubectl, "unmanaged_namespaces", lambda *_, **__: [])
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_the_service_is_deployed_before_the_images_of_the_servers_are_built():
+    assert calls_of_update(FakeStack(missing_images=True), "--diff") == [
+        "select",
+        "up --exclude **slipway:observability:** --exclude-dependents --yes --skip-preview --diff",
+        "images",
+        "up --yes --skip-preview --diff",
+    ]
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_an_update_with_a_plan_is_not_split():
+    fake = FakeStack(missing_images=True)
+    deployer_of(fake).update(plan=Path("plan.json"))
+    assert fake.calls == ["select", "images", "up --yes --skip-preview --plan plan.json"]
+
+
+def on_users_cluster(fake: FakeStack, **variables: str) -> Deployer:
+    fake.has_own_node = False
+    return Deployer(cast("Stack", fake), settings(), cast("Prerequisites", fake), variables)
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize("ci", [None, "", "false", "0"])
+def test_on_a_terminal_pulumi_asks_before_it_changes_the_users_cluster(ci, monkeypatch):
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    fake = FakeStack()
+    users = on_users_cluster(fake, **({} if ci is None else {"CI": ci}))
+    users.update()
+    users.down()
+    assert fake.calls == ["select", "up ", "select", "destroy "]
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(("terminal", "ci"), [(True, "true"), (False, "")])
+def test_without_a_terminal_an_update_needs_no_confirmation_and_a_deletion_needs_yes(
+    terminal, ci, monkeypatch
+):
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: terminal)
+    fake = FakeStack()
+    users = on_users_cluster(fake, CI=ci)
+    users.update()
+    with pytest.raises(CommandError, match="make down STACK=dev ARGS=--yes") as error:
+        users.down()
+    assert error.value.exit_code == BAD_INPUT
+    assert fake.calls == ["select", "up --yes"]
+    users.down("--yes")
+    assert fake.calls[-1].startswith("destroy --yes")
+
+
+def test_a_stack_on_the_own_node_is_deleted_without_confirmation():
+    fake = FakeStack()
+    deployer_of(fake).down()
+    assert fake.calls == ["select", "destroy --yes"]
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_there_is_one_update_if_no_image_is_missing():
+    assert calls_of_update(FakeStack()) == ["select", "up --yes --skip-preview"]
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(
+    ("known", "found", "is_refreshed"),
+    [
+        ({"home": "1", "watch": "2"}, {"home": "1", "watch": "2"}, False),
+        ({"home": "1", "watch": "2"}, {"home": "1", "watch": "3"}, True),
+        ({"home": "1"}, {}, True),
+        ({}, {"home": "1"}, False),
+        ({"home": "1"}, CommandError("the cluster does not respond"), False),
+    ],
+    ids=["same", "recreated", "deleted", "first update", "unreachable"],
+)
+def test_the_state_of_a_recreated_own_node_is_refreshed(known, found, is_refreshed, monkeypatch):
+    def namespaces(*_: object, **__: object) -> dict[str, str]:
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(deployer.kubectl, "namespace_uids", namespaces)
+    calls = calls_of_update(FakeStack(created=known))
+    assert calls[-1] == f"up --yes --skip-preview{' --refresh' if is_refreshed else ''}"
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_an_existing_namespace_is_not_adopted(monkeypatch):
+    checked: list[dict[str, str]] = []
+    monkeypatch.setattr(
+        deployer.kubectl,
+        "unmanaged_namespaces",
+        lambda names, **_: checked.append(names) or list(names)[-1:],
+    )
+    fake = FakeStack(created={"beacon-test": "1"})
+    with pytest.raises(CommandError, match="this program did not create"):
+        calls_of_update(fake)
+    assert fake.calls == ["select"]
+    assert "namespace.name" not in checked[0]
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_the_state_of_a_stack_with_a_context_is_not_refreshed(monkeypatch):
+    monkeypatch.setattr(deployer.kubectl, "namespace_uids", lambda *_, **__: pytest.fail("called"))
+    fake = FakeStack(created={"home": "1"})
+    assert "--refresh" not in calls_of_update(fake, cluster={"context": "prod"})[-1]
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_the_state_of_a_users_cluster_is_not_refreshed_by_itself(monkeypatch, capsys):
+    monkeypatch.setattr(deployer.kubectl, "namespace_uids", lambda *_, **__: {})
+    fake = FakeStack(created={"home": "1"})
+    users = on_users_cluster(fake, CI="true")
+    users.update()
+    assert fake.calls[-1] == "up --yes"
+    printed = capsys.readouterr().out
+    assert "namespace home was deleted or recreated since the last update" in printed
+    assert "ARGS=--refresh" in printed
+    users.update("--refresh")
+    assert fake.calls[-1] == "up --yes --refresh"
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,124 @@
+"""Prerequisites that a command builds and starts on this machine."""
+
+from typing import Any
+
+import pytest
+
+from commands import prerequisites
+from commands.errors import BAD_INPUT, CommandError
+from commands.prerequisites import Prerequisites
+from local.detection import Machine
+from local.layout import Layout
+from local.node import Node
+from settings import Settings
+from tests.unit.stacks import DIGEST, settings
+
+BARE_MACHINE = Machine(cluster=False, docker=False, pulumi=False, plugins=False)
+USERS_CLUSTER = Machine(cluster=True, docker=True, pulumi=True, plugins=True)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Nothing can be started or pulled."""
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
+    monkeypatch.setattr(prerequisites, "detect", lambda _: BARE_MACHINE)
+    monkeypatch.setattr(prerequisites, "can_be_pulled", lambda _: False)
+    return Layout(tmp_path)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    found: list[Machine] = []
+    monkeypatch.setattr(Node, "up", lambda self, _: found.append(self.machine))
+    return found
+
+
+def bundled(*, grafana: bool = False, **changes: Any) -> Settings:
+    observability = {"mode": "bundled", "grafana": {"enabled": grafana}}
+    return settings(observability=observability, **changes)
+
+
+def test_an_update_that_builds_a_version_starts_node_and_builder(started):
+    Prerequisites(settings()).prepare(builds=True)
+    assert started == [BARE_MACHINE]
+
+
+@pytest.mark.parametrize(
+    ("stack", "builds"),
+    [
+        (settings(), False),
+        (settings(release={"stable": {"version": "1.0.0", "digest": DIGEST}}), True),
+    ],
+    ids=["preview", "every version is pinned"],
+)
+def test_no_builder_is_started_without_a_version_to_build(stack, builds, started):
+    Prerequisites(stack).prepare(builds=builds)
+    assert [has.needs_builder for has in started] == [False]
+
+
+def test_a_version_that_is_not_in_the_stack_file_starts_the_builder(started):
+    pinned = settings(release={"stable": {"version": "1.0.0", "digest": DIGEST}})
+    Prerequisites(pinned).prepare(builds=True, another_version=True)
+    assert [has.needs_builder for has in started] == [True]
+
+
+def test_a_stack_with_a_context_starts_no_node(started):
+    named = Prerequisites(settings(cluster={"context": "prod"}))
+    named.prepare(builds=True)
+    assert [has.needs_node for has in started] == [False]
+    assert not named.has_own_node
+
+
+@pytest.mark.parametrize(("has", "is_own"), [(BARE_MACHINE, True), (USERS_CLUSTER, False)])
+def test_without_a_context_the_own_node_is_used_unless_there_is_a_cluster(has, is_own, monkeypatch):
+    monkeypatch.setattr(prerequisites, "detect", lambda _: has)
+    assert Prerequisites(settings()).has_own_node is is_own
+
+
+def test_grafana_without_an_image_is_refused_before_anything_is_started(started):
+    with pytest.raises(CommandError) as refused:
+        Prerequisites(bundled(grafana=True)).prepare(builds=True)
+    assert refused.value.exit_code == BAD_INPUT
+    assert "slipway:observability.grafana.enabled is true" in str(refused.value)
+    assert started == []
+
+
+@pytest.mark.parametrize("case", ["stored", "pulled", "user's cluster", "preview"])
+def test_grafana_is_accepted_with_an_image_or_if_it_is_not_deployed(
+    case, home, started, monkeypatch
+):
+    changes: dict[str, Any] = {}
+    if case == "stored":
+        image = prerequisites.Reference.parse(prerequisites.IMAGES["grafana"])
+        stored = prerequisites.registry._digest_file(home, image.repository, image.tag)
+        stored.parent.mkdir(parents=True)
+        stored.write_text("sha256:0")
+    elif case == "pulled":
+        monkeypatch.setattr(prerequisites, "can_be_pulled", lambda _: True)
+    elif case == "user's cluster":
+        changes = {"cluster": {"context": "prod"}}
+    Prerequisites(bundled(grafana=True, **changes)).prepare(builds=case != "preview")
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize(("missing", "lacks"), [(["loki"], True), ([], False)])
+def test_a_bundled_stack_needs_the_missing_images(missing, lacks, monkeypatch):
+    monkeypatch.setattr(Node, "missing_images", lambda _: missing)
+    assert Prerequisites(bundled()).lacks_images() is lacks
+
+
+def test_a_stack_without_servers_needs_no_images(monkeypatch):
+    monkeypatch.setattr(Node, "missing_images", lambda _: pytest.fail("called"))
+    assert not Prerequisites(settings()).lacks_images()
+
+
+def test_the_machine_is_inspected_once(started, monkeypatch):
+    inspected: list[Layout] = []
+    monkeypatch.setattr(prerequisites, "detect", lambda at: inspected.append(at) or BARE_MACHINE)
+    monkeypatch.setattr(Node, "missing_images", lambda _: [])
+    monkeypatch.setattr(Node, "images", lambda *_: None)
+    needed = Prerequisites(bundled())
+    needed.prepare(builds=True)
+    assert not needed.lacks_images()
+    needed.build_images()
+    assert len(inspected) == len(started) == 1
