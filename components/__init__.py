@@ -1,1 +1,1 @@
-"""What is deployed: one noun per file, each a Pulumi component or a part of one."""
+"""Pulumi components of the program and the parts they are made of."""

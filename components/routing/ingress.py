@@ -1,4 +1,4 @@
-"""Ingress back end: canary annotations of ingress-nginx, which Traefik ≥ 3.7 supports as well."""
+"""Ingress back end: canary annotations of ingress-nginx, which Traefik ≥ 3.7 also supports."""
 
 from math import ceil
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Release of a service: the versions that run and their share of the requests.
+"""Release of a service: the versions that run and their percentage of requests.
 
 A track runs one version at a time, with a Deployment and a Service of its own: ``stable`` always
 runs, ``canary`` only during a release with strategy ``canary``.

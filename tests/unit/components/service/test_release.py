@@ -1,4 +1,4 @@
-"""Versions that run, and their share of the requests."""
+"""Versions that run, and their percentage of requests."""
 
 from typing import Any
 
