@@ -1,4 +1,4 @@
-"""What tests of commands that look at a stack have in common."""
+"""Fixtures of the commands that query a cluster."""
 
 from io import StringIO
 from pathlib import Path
@@ -16,5 +16,5 @@ def cluster(tmp_path: Path) -> Cluster:
 
 @pytest.fixture
 def console() -> Console:
-    """Wide, without colours; what was printed is in its file."""
+    """A wide console without colors; its file has the output."""
     return Console(file=StringIO(), width=200)

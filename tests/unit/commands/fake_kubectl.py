@@ -1,4 +1,4 @@
-"""A stand-in for `kubectl`, and behind it for the servers: it answers as a test says."""
+"""Fake `kubectl`, with port-forwards to fake servers; tests set the output and the responses."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from commands.observability_client import ObservabilityClient
 from components.observability.addresses import Address
 from tests.unit.stacks import settings
 
-# It listens on a free port, whatever it is asked for: tests run beside each other.
+# It listens on a free port and ignores the requested one, because tests run in parallel.
 KUBECTL = f"""\
 #!{sys.executable}
 import json, os, pathlib, sys
@@ -26,12 +26,12 @@ here = pathlib.Path(__file__).parent
 with (here / "calls").open("a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
 command = next(word for word in sys.argv[1:] if word in ("port-forward", "get"))
-says = json.loads((here / "says").read_text())
-if command in says:
-    said = says[command]
-    print(said["out"], end="", flush=True)
-    print(said["error"], file=sys.stderr)
-    sys.exit(said["code"])
+outputs = json.loads((here / "outputs").read_text())
+if command in outputs:
+    output = outputs[command]
+    print(output["out"], end="", flush=True)
+    print(output["error"], file=sys.stderr)
+    sys.exit(output["code"])
 
 service, ports = sys.argv[-2:]
 server = service.removeprefix("service/") + ":" + ports.partition(":")[2]
@@ -39,13 +39,13 @@ server = service.removeprefix("service/") + ":" + ports.partition(":")[2]
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         print("Handling connection for", port, flush=True)
-        with (here / "asked").open("a") as asked:
-            asked.write(self.path + "\\n")
-        for start, part, status, body in json.loads((here / "answers").read_text()):
+        with (here / "requests").open("a") as requests:
+            requests.write(self.path + "\\n")
+        for start, part, status, body in json.loads((here / "responses").read_text()):
             if (server + self.path).startswith(start) and part in self.path:
                 break
         else:
-            status, body = 404, "nothing is said of " + self.path
+            status, body = 404, "no response for " + self.path
         if not status:
             print("error: lost connection to pod", file=sys.stderr, flush=True)
             os._exit(1)
@@ -66,22 +66,22 @@ listening.serve_forever()
 
 @dataclass(frozen=True)
 class Forward:
-    """One port-forward of the stand-in."""
+    """One port-forward of the fake `kubectl`."""
 
     server: str
-    """With its port."""
+    """Name and port."""
     process: int
     port: int
 
     def is_open(self) -> bool:
-        """Whether the port of this machine takes connections."""
+        """True if the local port accepts connections."""
         with socket.socket() as attempt:
             return attempt.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the stand-in says, and what it was asked."""
+    """Output and responses of the fake `kubectl`, and its recorded calls."""
 
     folder: Path
 
@@ -89,61 +89,61 @@ class Cluster:
         kubectl = self.folder / "kubectl"
         kubectl.write_text(KUBECTL)
         kubectl.chmod(0o755)
-        (self.folder / "answers").write_text("[]")
-        (self.folder / "says").write_text("{}")
+        (self.folder / "responses").write_text("[]")
+        (self.folder / "outputs").write_text("{}")
 
     def client(self, **observability: Any) -> ObservabilityClient:
-        """The servers of a stack with these settings; to be entered."""
+        """Client of a stack with these settings; not yet entered."""
         path = f"{self.folder}{os.pathsep}{os.environ['PATH']}"
         stack = settings(observability={"mode": "bundled", **observability})
         return ObservabilityClient(stack, {"PATH": path})
 
-    def answer(
-        self, server: Address, path: str, body: object, *, status: int = 200, asked: str = ""
+    def respond(
+        self, server: Address, path: str, body: object, *, status: int = 200, containing: str = ""
     ) -> None:
-        """What is said to a path from now on, where the whole URL holds ``asked``.
+        """Set the response to requests of a path whose URL contains ``containing``.
 
-        With status 0 nothing is: the connection is lost, and its `kubectl` ends.
+        With status 0 the connection is closed and its `kubectl` ends.
         """
-        answers = json.loads((self.folder / "answers").read_text())
-        answers.insert(0, [f"{server.server}:{server.port}{path}?", asked, status, body])
-        (self.folder / "answers").write_text(json.dumps(answers))
+        responses = json.loads((self.folder / "responses").read_text())
+        responses.insert(0, [f"{server.server}:{server.port}{path}?", containing, status, body])
+        (self.folder / "responses").write_text(json.dumps(responses))
 
-    def says(self, command: str, out: str, error: str = "", code: int = 0) -> None:
-        """What a call of `kubectl` prints before it ends."""
-        said = json.loads((self.folder / "says").read_text())
-        said[command] = {"out": out, "error": error, "code": code}
-        (self.folder / "says").write_text(json.dumps(said))
+    def kubectl_prints(self, command: str, out: str, error: str = "", code: int = 0) -> None:
+        """Set the output of a `kubectl` command."""
+        outputs = json.loads((self.folder / "outputs").read_text())
+        outputs[command] = {"out": out, "error": error, "code": code}
+        (self.folder / "outputs").write_text(json.dumps(outputs))
 
     def calls(self) -> list[list[str]]:
         """The arguments of each call of `kubectl`."""
         return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
 
     def forwards(self) -> list[Forward]:
-        """Each port-forward that was opened, the newest last."""
+        """The port-forwards, oldest first."""
         lines = (self.folder / "forwards").read_text().splitlines()
         return [Forward(*json.loads(line)) for line in lines]
 
-    def asked(self) -> list[dict[str, str]]:
+    def requests(self) -> list[dict[str, str]]:
         """The parameters of each request."""
-        lines = (self.folder / "asked").read_text().splitlines()
+        lines = (self.folder / "requests").read_text().splitlines()
         return [{k: v[0] for k, v in parse_qs(urlsplit(line).query).items()} for line in lines]
 
 
 def printed(console: Console) -> str:
-    """What was printed so far."""
+    """Output of the console."""
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
 
 def vector(*series: tuple[dict[str, str], float]) -> dict[str, Any]:
-    """Prometheus' answer to an instant query."""
+    """Response of Prometheus to an instant query."""
     result = [{"metric": labels, "value": [1, str(value)]} for labels, value in series]
     return {"status": "success", "data": {"resultType": "vector", "result": result}}
 
 
 def matrix(*series: tuple[dict[str, str], list[float]]) -> dict[str, Any]:
-    """Prometheus' answer to a query over time."""
+    """Response of Prometheus to a range query."""
     result = [
         {"metric": labels, "values": [[at, str(value)] for at, value in enumerate(values)]}
         for labels, values in series

@@ -1,4 +1,4 @@
-"""A git repository made from the checkout as it stands, for a test to change."""
+"""A git repository with a copy of the working tree, for tests that change it."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 class Repository:
-    """One commit of the project, and a working tree that differs from it by what a test edits."""
+    """One commit of the project and a working tree that a test edits."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -38,7 +38,7 @@ def show(
     silenced: tuple[dict[str, Any], ...] = (),
     **settings: Any,
 ) -> str:
-    cluster.answer(PROMETHEUS, "/api/v1/alerts", {"data": {"alerts": list(active)}})
+    cluster.respond(PROMETHEUS, "/api/v1/alerts", {"data": {"alerts": list(active)}})
     held = [
         {
             "labels": one["labels"],
@@ -46,7 +46,7 @@ def show(
         }
         for one in active
     ]
-    cluster.answer(ALERTMANAGER, "/api/v2/alerts", held)
+    cluster.respond(ALERTMANAGER, "/api/v2/alerts", held)
     with cluster.client(**settings) as client:
         alerts.show(client, Namespace(), console)
     return printed(console)

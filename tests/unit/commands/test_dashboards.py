@@ -34,9 +34,9 @@ def show(cluster: Cluster, console: Console, *, grafana: bool = True, **options:
 
 @pytest.fixture(autouse=True)
 def answers(cluster: Cluster) -> None:
-    cluster.answer(GRAFANA, "/login", "<html>")
+    cluster.respond(GRAFANA, "/login", "<html>")
     secret = {"data": {"password": base64.b64encode(PASSWORD.encode()).decode()}}
-    cluster.says("get", json.dumps(secret))
+    cluster.kubectl_prints("get", json.dumps(secret))
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def test_an_invalid_port_is_refused(cluster: Cluster, console: Console, port: st
 
 def test_a_port_in_use_is_an_error(cluster: Cluster, console: Console) -> None:
     said = "unable to listen on port 3000: bind: address already in use"
-    cluster.says("port-forward", "", said, 1)
+    cluster.kubectl_prints("port-forward", "", said, 1)
     with pytest.raises(CommandError, match="cannot forward port 3000, PORT= takes another one"):
         show(cluster, console)
 
@@ -94,20 +94,20 @@ def test_without_grafana_the_message_has_the_key_and_the_alternatives(
 
 
 def test_other_servers_have_a_web_ui(cluster: Cluster, console: Console) -> None:
-    cluster.answer(PROMETHEUS, "/query", "<html>")
+    cluster.respond(PROMETHEUS, "/query", "<html>")
     text = show(cluster, console, grafana=False, server="prometheus")
     assert f"http://127.0.0.1:{cluster.forwards()[0].port}/query" in text
     assert "password" not in text
 
 
 def test_a_server_without_a_web_ui_is_an_error(cluster: Cluster, console: Console) -> None:
-    cluster.answer(PROMETHEUS, "/query", "404 page not found", status=404)
+    cluster.respond(PROMETHEUS, "/query", "404 page not found", status=404)
     with pytest.raises(CommandError, match="this prometheus has no web UI"):
         show(cluster, console, server="prometheus")
 
 
 def test_a_server_that_is_down_is_an_error(cluster: Cluster, console: Console) -> None:
-    cluster.says("port-forward", "", "error: timed out waiting for the condition", 1)
+    cluster.kubectl_prints("port-forward", "", "error: timed out waiting for the condition", 1)
     with pytest.raises(CommandError, match="grafana is down"):
         show(cluster, console)
 

@@ -32,7 +32,7 @@ def namespace(name: str, uid: str) -> dict[str, Any]:
 def test_each_existing_namespace_has_a_uid(
     cluster: Cluster, names: list[str], said: object, found: dict[str, str]
 ) -> None:
-    cluster.says("get", json.dumps(said) if said else "")
+    cluster.kubectl_prints("get", json.dumps(said) if said else "")
     assert namespace_uids(names, environment=of(cluster)) == found
     (call,) = cluster.calls()
     assert call[:2] == ["get", "namespaces"]
@@ -42,20 +42,20 @@ def test_each_existing_namespace_has_a_uid(
 def test_a_namespace_without_the_programs_labels_is_unmanaged(cluster: Cluster) -> None:
     managed, unmanaged = namespace("home", "1"), namespace("monitoring", "2")
     managed["metadata"]["labels"] = {**COMMON_LABELS, "team": "a"}
-    cluster.says("get", json.dumps({"kind": "List", "items": [managed, unmanaged]}))
+    cluster.kubectl_prints("get", json.dumps({"kind": "List", "items": [managed, unmanaged]}))
     names = {"namespace.name": "home", "network.monitoringNamespace": "monitoring"}
     assert unmanaged_namespaces(names, environment=of(cluster)) == ["network.monitoringNamespace"]
 
 
 def test_the_context_is_passed_to_kubectl(cluster: Cluster) -> None:
-    cluster.says("get", "{}")
+    cluster.kubectl_prints("get", "{}")
     assert get("pods", environment=of(cluster), context="prod") == {}
     (call,) = cluster.calls()
     assert call[:4] == ["--context", "prod", "get", "pods"]
 
 
 def test_an_error_of_kubectl_is_in_the_message(cluster: Cluster) -> None:
-    cluster.says("get", "", "connection refused", 1)
+    cluster.kubectl_prints("get", "", "connection refused", 1)
     with pytest.raises(CommandError, match="cannot read the cluster: connection refused"):
         get("pods", environment=of(cluster))
 

@@ -81,36 +81,36 @@ def test_control_sequences_are_escaped(written: str) -> None:
 
 
 def test_markup_in_a_line_is_unchanged(cluster: Cluster, console: Console) -> None:
-    cluster.answer(LOKI, PATH, streams((1, "[red]not red[/red]")))
+    cluster.respond(LOKI, PATH, streams((1, "[red]not red[/red]")))
     with cluster.client() as client:
         logs.show(client, given(), console)
     assert "[red]not red[/red]" in printed(console)
 
 
 def test_the_newest_line_is_last(cluster: Cluster, console: Console) -> None:
-    cluster.answer(LOKI, PATH, streams((2, "second"), (1, "first")))
+    cluster.respond(LOKI, PATH, streams((2, "second"), (1, "first")))
     with cluster.client() as client:
         logs.show(client, given(), console)
     assert printed(console).index("first") < printed(console).index("second")
-    (asked,) = cluster.asked()
-    assert asked["query"] == f'{ALL} | level!="debug"'
-    assert asked["direction"] == "backward"
-    assert int(asked["end"]) - int(asked["start"]) == pytest.approx(900e9, rel=0.01)
+    (request,) = cluster.requests()
+    assert request["query"] == f'{ALL} | level!="debug"'
+    assert request["direction"] == "backward"
+    assert int(request["end"]) - int(request["start"]) == pytest.approx(900e9, rel=0.01)
 
 
 def test_a_logql_query_replaces_the_options(cluster: Cluster, console: Console) -> None:
-    cluster.answer(LOKI, PATH, streams())
+    cluster.respond(LOKI, PATH, streams())
     with cluster.client() as client:
         logs.show(client, given(query='{a="b"}', since="1h"), console)
-    assert cluster.asked()[0]["query"] == '{a="b"}'
+    assert cluster.requests()[0]["query"] == '{a="b"}'
     assert 'no log line in the last 1h: {a="b"}' in printed(console)
 
 
 def test_follow_continues_after_the_last_line(
     cluster: Cluster, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster.answer(LOKI, PATH, streams((6, "new")), asked="direction=forward")
-    cluster.answer(LOKI, PATH, streams((5, "old")), asked="direction=backward")
+    cluster.respond(LOKI, PATH, streams((6, "new")), containing="direction=forward")
+    cluster.respond(LOKI, PATH, streams((5, "old")), containing="direction=backward")
     sleep, naps = time.sleep, iter([None, None, KeyboardInterrupt])
 
     def nap(seconds: float) -> None:
@@ -123,14 +123,14 @@ def test_follow_continues_after_the_last_line(
         monkeypatch.setattr(time, "sleep", nap)
         logs.show(client, given(follow="1"), console)
         monkeypatch.undo()
-    assert [asked["start"] for asked in cluster.asked()[1:]] == ["6", "7"]
+    assert [request["start"] for request in cluster.requests()[1:]] == ["6", "7"]
     assert printed(console).index("old") < printed(console).index("new")
 
 
 def test_follow_continues_when_loki_is_back(
     cluster: Cluster, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster.answer(LOKI, PATH, streams((5, "old")))
+    cluster.respond(LOKI, PATH, streams((5, "old")))
     sleep, naps = time.sleep, 0
 
     def nap(seconds: float) -> None:
@@ -140,9 +140,9 @@ def test_follow_continues_when_loki_is_back(
             return
         naps += 1
         if naps == 1:
-            cluster.answer(LOKI, PATH, "", status=0)
+            cluster.respond(LOKI, PATH, "", status=0)
         elif naps == 3:
-            cluster.answer(LOKI, PATH, streams((6, "new")))
+            cluster.respond(LOKI, PATH, streams((6, "new")))
         elif naps == 4:
             raise KeyboardInterrupt
 

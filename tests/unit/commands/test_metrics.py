@@ -39,9 +39,9 @@ def row(text: str, track: str) -> list[str]:
 
 
 def prepare_responses(cluster: Cluster) -> None:
-    cluster.answer(PROMETHEUS, NOW, vector())
+    cluster.respond(PROMETHEUS, NOW, vector())
     builds = vector(({**STABLE, "version": "1.0.0"}, 2), ({**CANARY, "version": "1.1.0"}, 1))
-    cluster.answer(PROMETHEUS, NOW, builds, asked="beacon_build_info")
+    cluster.respond(PROMETHEUS, NOW, builds, containing="beacon_build_info")
     columns = {
         "pods": (2, 1),
         "requests/s": (90.5, 9.5),
@@ -55,7 +55,7 @@ def prepare_responses(cluster: Cluster) -> None:
     for name, query in metrics.queries(SCOPE).items():
         stable, canary = columns[name]
         body = vector((STABLE, stable), (CANARY, canary))
-        cluster.answer(PROMETHEUS, NOW, body, asked=urlencode({"query": query}))
+        cluster.respond(PROMETHEUS, NOW, body, containing=urlencode({"query": query}))
 
 
 @pytest.mark.parametrize("query", metrics.queries(SCOPE).values())
@@ -79,29 +79,29 @@ def test_each_track_has_its_rate_errors_and_durations(cluster: Cluster, console:
 def test_the_remaining_error_budget_is_below_the_table(cluster: Cluster, console: Console) -> None:
     prepare_responses(cluster)
     left = SCOPE.slo.budget_remaining("availability")
-    cluster.answer(PROMETHEUS, NOW, vector(({}, 0.75)), asked=urlencode({"query": left}))
+    cluster.respond(PROMETHEUS, NOW, vector(({}, 0.75)), containing=urlencode({"query": left}))
     text = show(cluster, console)
     assert "error budget of availability (99.900% over 30d): 75.0% left" in text
     assert "error budget of latency (99.000% over 30d): no request yet, all left" in text
 
 
 def test_a_track_that_does_not_run_has_no_row(cluster: Cluster, console: Console) -> None:
-    cluster.answer(PROMETHEUS, NOW, vector())
+    cluster.respond(PROMETHEUS, NOW, vector())
     builds = vector(({**STABLE, "version": "1.0.0"}, 2))
-    cluster.answer(PROMETHEUS, NOW, builds, asked="beacon_build_info")
+    cluster.respond(PROMETHEUS, NOW, builds, containing="beacon_build_info")
     text = show(cluster, console)
     assert row(text, "stable")[:3] == ["stable", "1.0.0", "-"]
     assert "│ canary" not in text
 
 
 def test_before_the_first_scrape_there_is_a_message(cluster: Cluster, console: Console) -> None:
-    cluster.answer(PROMETHEUS, NOW, vector())
+    cluster.respond(PROMETHEUS, NOW, vector())
     assert "has not scraped a pod of beacon yet" in show(cluster, console)
 
 
 def test_a_query_has_a_column_for_each_label(cluster: Cluster, console: Console) -> None:
     body = vector(({"job": "a"}, 1), ({"pod": "b"}, 0.333333))
-    cluster.answer(PROMETHEUS, NOW, body)
+    cluster.respond(PROMETHEUS, NOW, body)
     lines = show(cluster, console, query="up").splitlines()
     assert [cell.strip() for cell in lines[1].strip("┃").split("┃")] == ["job", "pod", "value"]
     assert row("\n".join(lines), "a") == ["a", "", "1"]
@@ -109,13 +109,13 @@ def test_a_query_has_a_column_for_each_label(cluster: Cluster, console: Console)
 
 
 def test_a_range_query_has_a_sparkline(cluster: Cluster, console: Console) -> None:
-    cluster.answer(PROMETHEUS, OVER, matrix(({"job": "a"}, [0, 5, math.nan, 10])))
+    cluster.respond(PROMETHEUS, OVER, matrix(({"job": "a"}, [0, 5, math.nan, 10])))
     text = show(cluster, console, query="up", range="1h")
     assert row(text, "a") == ["a", "▁▅ █", "0", "10", "10"]
 
 
 def test_a_query_without_series_has_a_message(cluster: Cluster, console: Console) -> None:
-    cluster.answer(PROMETHEUS, NOW, vector())
+    cluster.respond(PROMETHEUS, NOW, vector())
     assert "no series" in show(cluster, console, query="nothing")
 
 

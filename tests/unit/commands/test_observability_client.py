@@ -17,30 +17,30 @@ from tests.unit.stacks import settings
 
 def test_a_vector_has_one_value_per_series(cluster: Cluster) -> None:
     body = vector(({"track": "stable"}, 2), ({"track": "canary"}, math.nan))
-    cluster.answer(PROMETHEUS, "/api/v1/query", body)
+    cluster.respond(PROMETHEUS, "/api/v1/query", body)
     with cluster.client() as client:
         stable, canary = client.query("up")
     assert (stable.labels, stable.value) == ({"track": "stable"}, 2)
     assert math.isnan(canary.value)
-    assert cluster.asked() == [{"query": "up"}]
+    assert cluster.requests() == [{"query": "up"}]
 
 
 def test_a_scalar_is_a_series_without_labels(cluster: Cluster) -> None:
     data = {"resultType": "scalar", "result": [1, "42"]}
-    cluster.answer(PROMETHEUS, "/api/v1/query", {"data": data})
+    cluster.respond(PROMETHEUS, "/api/v1/query", {"data": data})
     with cluster.client() as client:
-        (answer,) = client.query("42")
-    assert (answer.labels, answer.value) == ({}, 42)
+        (series,) = client.query("42")
+    assert (series.labels, series.value) == ({}, 42)
 
 
 def test_a_range_query_has_the_newest_value_last(cluster: Cluster) -> None:
-    cluster.answer(PROMETHEUS, "/api/v1/query_range", matrix(({}, [1, 2, 3])))
+    cluster.respond(PROMETHEUS, "/api/v1/query_range", matrix(({}, [1, 2, 3])))
     with cluster.client() as client:
         (series,) = client.query_range("up", 3600)
     assert (series.values, series.value) == ((1, 2, 3), 3)
-    (asked,) = cluster.asked()
-    assert int(asked["end"]) - int(asked["start"]) == 3600
-    assert asked["step"] == "60"
+    (request,) = cluster.requests()
+    assert int(request["end"]) - int(request["start"]) == 3600
+    assert request["step"] == "60"
 
 
 def test_log_lines_of_many_streams_are_sorted_by_time(cluster: Cluster) -> None:
@@ -49,7 +49,7 @@ def test_log_lines_of_many_streams_are_sorted_by_time(cluster: Cluster) -> None:
         {"stream": {"level": "error"}, "values": [["2", "b"]]},
     ]
     data = {"data": {"resultType": "streams", "result": streams}}
-    cluster.answer(LOKI, "/loki/api/v1/query_range", data)
+    cluster.respond(LOKI, "/loki/api/v1/query_range", data)
     with cluster.client() as client:
         lines = client.log_lines("{}", 0, 10)
     assert [line.text for line in lines] == ["a", "b", "c"]
@@ -58,14 +58,14 @@ def test_log_lines_of_many_streams_are_sorted_by_time(cluster: Cluster) -> None:
 
 def test_a_metric_query_returns_no_log_lines(cluster: Cluster) -> None:
     data = {"data": {"resultType": "matrix", "result": []}}
-    cluster.answer(LOKI, "/loki/api/v1/query_range", data)
+    cluster.respond(LOKI, "/loki/api/v1/query_range", data)
     with cluster.client() as client, pytest.raises(CommandError, match="returns no log lines"):
         client.log_lines("rate({}[1m])", 0, 10)
 
 
 def test_an_error_of_prometheus_is_in_the_message(cluster: Cluster) -> None:
     body = {"status": "error", "error": 'parse error: unexpected "("'}
-    cluster.answer(PROMETHEUS, "/api/v1/query", body, status=400)
+    cluster.respond(PROMETHEUS, "/api/v1/query", body, status=400)
     with cluster.client() as client, pytest.raises(CommandError) as error:
         client.query("up(")
     assert str(error.value) == 'prometheus rejects the query: parse error: unexpected "("'
@@ -73,13 +73,13 @@ def test_an_error_of_prometheus_is_in_the_message(cluster: Cluster) -> None:
 
 
 def test_an_error_of_loki_in_plain_text_is_in_the_message(cluster: Cluster) -> None:
-    cluster.answer(LOKI, "/loki/api/v1/query_range", "parse error at line 1\n", status=400)
+    cluster.respond(LOKI, "/loki/api/v1/query_range", "parse error at line 1\n", status=400)
     with cluster.client() as client, pytest.raises(CommandError, match=r"at line 1$"):
         client.log_lines("{", 0, 10)
 
 
 def test_a_server_that_is_not_ready_is_down(cluster: Cluster) -> None:
-    cluster.answer(PROMETHEUS, "/api/v1/query", "Service Unavailable", status=503)
+    cluster.respond(PROMETHEUS, "/api/v1/query", "Service Unavailable", status=503)
     with cluster.client() as client, pytest.raises(ServerDownError) as error:
         client.query("up")
     assert str(error.value) == (
@@ -89,14 +89,14 @@ def test_a_server_that_is_not_ready_is_down(cluster: Cluster) -> None:
 
 def test_a_query_that_times_out_is_rejected_by_a_running_server(cluster: Cluster) -> None:
     body = {"status": "error", "error": "query timed out in expression evaluation"}
-    cluster.answer(PROMETHEUS, "/api/v1/query", body, status=503)
+    cluster.respond(PROMETHEUS, "/api/v1/query", body, status=503)
     with cluster.client() as client, pytest.raises(CommandError, match="rejects the query: query"):
         client.query("up")
 
 
 def test_a_port_forward_is_started_by_the_first_query_and_kept(cluster: Cluster) -> None:
-    cluster.answer(PROMETHEUS, "/api/v1/query", vector())
-    cluster.answer(LOKI, "/loki/api/v1/query_range", {"data": {"result": []}})
+    cluster.respond(PROMETHEUS, "/api/v1/query", vector())
+    cluster.respond(LOKI, "/loki/api/v1/query_range", {"data": {"result": []}})
     with cluster.client() as client:
         client.query("up")
         client.query("up")
@@ -106,7 +106,7 @@ def test_a_port_forward_is_started_by_the_first_query_and_kept(cluster: Cluster)
 
 
 def test_the_port_is_closed_at_the_end(cluster: Cluster) -> None:
-    cluster.answer(PROMETHEUS, "/api/v1/query", vector())
+    cluster.respond(PROMETHEUS, "/api/v1/query", vector())
     with cluster.client() as client:
         client.query("up")
         (forward,) = cluster.forwards()
@@ -117,7 +117,7 @@ def test_the_port_is_closed_at_the_end(cluster: Cluster) -> None:
 
 
 def test_a_new_port_forward_is_started_if_the_pod_was_replaced(cluster: Cluster) -> None:
-    cluster.answer(PROMETHEUS, "/api/v1/query", vector(({}, 1)))
+    cluster.respond(PROMETHEUS, "/api/v1/query", vector(({}, 1)))
     with cluster.client() as client:
         client.query("up")
         (first,) = cluster.forwards()
@@ -127,12 +127,12 @@ def test_a_new_port_forward_is_started_if_the_pod_was_replaced(cluster: Cluster)
 
 
 def test_a_server_that_closes_every_connection_is_down_until_it_responds(cluster: Cluster) -> None:
-    cluster.answer(PROMETHEUS, "/api/v1/query", "", status=0)
+    cluster.respond(PROMETHEUS, "/api/v1/query", "", status=0)
     with cluster.client() as client:
         with pytest.raises(ServerDownError, match="its pod does not respond"):
             client.query("up")
         assert len(cluster.forwards()) == 2
-        cluster.answer(PROMETHEUS, "/api/v1/query", vector(({}, 1)))
+        cluster.respond(PROMETHEUS, "/api/v1/query", vector(({}, 1)))
         assert [one.value for one in client.query("up")] == [1]
 
 
@@ -149,7 +149,7 @@ def test_a_server_that_does_not_respond_in_time_is_down(
 
 def test_the_context_is_passed_to_kubectl(cluster: Cluster) -> None:
     stack = settings(cluster={"context": "prod"}, observability={"mode": "bundled"})
-    cluster.answer(PROMETHEUS, "/api/v1/query", vector())
+    cluster.respond(PROMETHEUS, "/api/v1/query", vector())
     with ObservabilityClient(stack, cluster.client().environment) as client:
         client.query("up")
     (call,) = cluster.calls()

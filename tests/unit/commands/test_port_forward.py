@@ -58,7 +58,7 @@ def test_the_local_port_can_be_set(cluster: Cluster) -> None:
     ],
 )
 def test_an_error_of_kubectl_is_in_the_message(cluster: Cluster, said: str, message: str) -> None:
-    cluster.says("port-forward", "", said, 1)
+    cluster.kubectl_prints("port-forward", "", said, 1)
     with forward(cluster) as forwarding, pytest.raises(CommandError, match=message) as error:
         _ = forwarding.port
     assert error.value.exit_code == BAD_INPUT
@@ -73,7 +73,7 @@ def test_an_error_of_kubectl_is_in_the_message(cluster: Cluster, said: str, mess
     ],
 )
 def test_a_server_without_a_running_pod_is_down(cluster: Cluster, said: str, reason: str) -> None:
-    cluster.says("port-forward", "", said, 1)
+    cluster.kubectl_prints("port-forward", "", said, 1)
     with forward(cluster) as forwarding, pytest.raises(ServerDownError) as error:
         _ = forwarding.port
     pods = "kubectl --context prod --namespace monitoring get pods"
@@ -101,7 +101,7 @@ def test_the_port_stays_open_for_many_connections(cluster: Cluster) -> None:
     """kubectl prints a line for each connection, more than a pipe holds."""
     kubectl = cluster.folder / "kubectl"
     kubectl.write_text(kubectl.read_text().replace('"Handling', '"x" * 40_000 + "Handling'))
-    cluster.answer(LOKI, "/ready", "yes")
+    cluster.respond(LOKI, "/ready", "yes")
     with forward(cluster) as forwarding:
         for _ in range(4):
             connection = HTTPConnection("127.0.0.1", forwarding.port, timeout=5)
@@ -111,7 +111,7 @@ def test_the_port_stays_open_for_many_connections(cluster: Cluster) -> None:
 
 
 def test_it_ends_with_the_pod(cluster: Cluster) -> None:
-    cluster.answer(LOKI, "/ready", "", status=0)
+    cluster.respond(LOKI, "/ready", "", status=0)
     with forward(cluster) as forwarding:
         connection = HTTPConnection("127.0.0.1", forwarding.port, timeout=5)
         connection.request("GET", "/ready?")

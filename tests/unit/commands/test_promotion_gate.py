@@ -14,9 +14,9 @@ QUERY = "/api/v1/query"
 
 def check(cluster: Cluster, state: float | None, *regressions: tuple[str, float]) -> None:
     series = [] if state is None else [({}, state)]
-    cluster.answer(PROMETHEUS, QUERY, vector(*series), asked="canary_gate%3Astate")
+    cluster.respond(PROMETHEUS, QUERY, vector(*series), containing="canary_gate%3Astate")
     ratios = vector(*(({"sli": sli}, ratio) for sli, ratio in regressions))
-    cluster.answer(PROMETHEUS, QUERY, ratios, asked="canary_gate%3Aregression")
+    cluster.respond(PROMETHEUS, QUERY, ratios, containing="canary_gate%3Aregression")
     client = cluster.client()
     promotion_gate.check(client.settings, client.environment)
 

@@ -19,27 +19,27 @@ SEVERAL = {"manifests": [{"digest": "sha256:first"}, {"digest": "sha256:second"}
 
 
 class Registry:
-    """A stand-in for `buildx`: what it says of each reference, or why it fails."""
+    """Fake `buildx` with an output or an error per reference."""
 
     def __init__(self, folder: Path) -> None:
-        self._answers = folder / "answers"
+        self._outputs = folder / "outputs"
         buildx = folder / "buildx"
         buildx.write_text(
             f"#!{sys.executable}\n"
             "import json, pathlib, sys\n"
-            f"answers = json.loads(pathlib.Path({str(self._answers)!r}).read_text())\n"
-            "found = answers.get(sys.argv[3])\n"
+            f"outputs = json.loads(pathlib.Path({str(self._outputs)!r}).read_text())\n"
+            "found = outputs.get(sys.argv[3])\n"
             "sys.exit(f'ERROR: {sys.argv[3]}: not found' if found is None else print(found))\n"
         )
         buildx.chmod(0o755)
         self.environment: Mapping[str, str] = {"PATH": str(folder)}
 
-    def answers(self, **by_reference: object) -> None:
+    def prints(self, **by_reference: object) -> None:
         text = {
-            f"{IMAGE}{reference}": answer if isinstance(answer, str) else json.dumps(answer)
-            for reference, answer in by_reference.items()
+            f"{IMAGE}{reference}": output if isinstance(output, str) else json.dumps(output)
+            for reference, output in by_reference.items()
         }
-        self._answers.write_text(json.dumps(text))
+        self._outputs.write_text(json.dumps(text))
 
 
 @pytest.fixture
@@ -48,23 +48,23 @@ def registry(tmp_path: Path) -> Registry:
 
 
 def test_a_published_version_has_a_digest(registry: Registry) -> None:
-    registry.answers(**{":1.0.0": "sha256:abc"})
+    registry.prints(**{":1.0.0": "sha256:abc"})
     assert published_digest(IMAGE, "1.0.0", registry.environment) == "sha256:abc"
 
 
 def test_a_version_that_is_not_published_has_no_digest(registry: Registry) -> None:
-    registry.answers()
+    registry.prints()
     assert published_digest(IMAGE, "1.0.0", registry.environment) is None
     assert manifest(f"{IMAGE}:1.0.0", registry.environment) is None
 
 
 def test_an_image_for_one_platform_has_its_own_manifest(registry: Registry) -> None:
-    registry.answers(**{":1.0.0": ONE})
+    registry.prints(**{":1.0.0": ONE})
     assert manifest(f"{IMAGE}:1.0.0", registry.environment) == ONE
 
 
 def test_a_multi_platform_image_has_the_manifest_of_its_first_platform(registry: Registry) -> None:
-    registry.answers(**{"@sha256:all": SEVERAL, "@sha256:first": ONE})
+    registry.prints(**{"@sha256:all": SEVERAL, "@sha256:first": ONE})
     assert manifest(f"{IMAGE}@sha256:all", registry.environment) == ONE
 
 

@@ -57,7 +57,7 @@ def test_a_trace_is_a_tree_of_spans_with_durations(cluster: Cluster, console: Co
         span("child", 1500, 4000, "root"),
         span("root", 1000, 1_500_000, **{"http.route": "/api/relay"}),
     )
-    cluster.answer(JAEGER, f"/api/traces/{TRACE}", {"data": [trace(*spans)]})
+    cluster.respond(JAEGER, f"/api/traces/{TRACE}", {"data": [trace(*spans)]})
     assert [line.rstrip() for line in show(cluster, console, trace=TRACE).splitlines()[:5]] == [
         f"trace {TRACE}",
         "└── beacon root  1.50 s  +0.00 ms  http.route=/api/relay",
@@ -71,7 +71,7 @@ def test_a_span_whose_cause_is_elsewhere_is_shown_at_the_top(
     cluster: Cluster, console: Console
 ) -> None:
     body = {"data": [trace(span("only", 0, 10, "unknown"))]}
-    cluster.answer(JAEGER, f"/api/traces/{TRACE}", body)
+    cluster.respond(JAEGER, f"/api/traces/{TRACE}", body)
     assert "└── beacon only" in show(cluster, console, trace=TRACE)
 
 
@@ -85,14 +85,14 @@ def test_a_span_whose_cause_is_elsewhere_is_shown_at_the_top(
 def test_a_missing_trace_is_an_error(
     cluster: Cluster, console: Console, status: int, body: dict[str, Any]
 ) -> None:
-    cluster.answer(JAEGER, f"/api/traces/{TRACE}", body, status=status)
+    cluster.respond(JAEGER, f"/api/traces/{TRACE}", body, status=status)
     with pytest.raises(CommandError, match=f"no trace {TRACE}"):
         show(cluster, console, trace=TRACE)
 
 
 def test_an_error_of_jaeger_is_in_the_message(cluster: Cluster, console: Console) -> None:
     body = {"data": None, "errors": [{"code": 500, "msg": "disk full"}]}
-    cluster.answer(JAEGER, f"/api/traces/{TRACE}", body, status=500)
+    cluster.respond(JAEGER, f"/api/traces/{TRACE}", body, status=500)
     with pytest.raises(CommandError, match="jaeger rejects the query: disk full"):
         show(cluster, console, trace=TRACE)
 
@@ -112,7 +112,7 @@ def test_the_newest_traces_are_sorted_by_duration(cluster: Cluster, console: Con
             trace_id="b" * 32,
         ),
     ]
-    cluster.answer(JAEGER, "/api/traces", {"data": found})
+    cluster.respond(JAEGER, "/api/traces", {"data": found})
     rows = [
         [cell.strip() for cell in line.strip("│").split("│")]
         for line in show(cluster, console).splitlines()
@@ -122,11 +122,11 @@ def test_the_newest_traces_are_sorted_by_duration(cluster: Cluster, console: Con
         ("b", "GET /slow", "503", "2", "10.00 ms"),
         ("a", "GET /fast", "200", "1", "1.00 ms"),
     ]
-    (asked,) = cluster.asked()
-    assert asked["service"] == "beacon"
-    assert int(asked["end"]) - int(asked["start"]) == 3600 * 1_000_000
+    (request,) = cluster.requests()
+    assert request["service"] == "beacon"
+    assert int(request["end"]) - int(request["start"]) == 3600 * 1_000_000
 
 
 def test_without_traces_there_is_a_message(cluster: Cluster, console: Console) -> None:
-    cluster.answer(JAEGER, "/api/traces", {"data": None})
+    cluster.respond(JAEGER, "/api/traces", {"data": None})
     assert "no trace of beacon in the last 15m" in show(cluster, console, since="15m")
