@@ -18,6 +18,15 @@ _ERROR = 2
 _WIDTH = 120
 """Columns of the output where there is no terminal."""
 
+_COMMANDS = {
+    "up": "build what is missing, start what does not run",
+    "images": "build the images of the observability servers",
+    "down": "stop everything; keep data and built programs",
+    "status": "show every part; exit code 1 if one is not healthy",
+    "reset": "stop everything and delete the cluster; keep built programs and images",
+    "env": "print the environment variables for pulumi, kubectl and buildx",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: success (`status`: all healthy), 1: `status` found a fault, 2: error."""
@@ -71,16 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         "python -m local", description="Provides what `pulumi up` needs on a bare Debian machine."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="build what is missing, start what does not run")
-    commands.add_parser("images", help="build the images of the observability servers")
-    commands.add_parser("down", help="stop everything; keep data and built programs")
-    commands.add_parser("status", help="show every part; exit code 1 if one is not healthy")
-    commands.add_parser(
-        "reset", help="stop everything and delete the cluster; keep built programs and images"
-    )
-    commands.add_parser(
-        "env", help="print the environment variables for pulumi, kubectl and buildx"
-    )
+    for name, description in _COMMANDS.items():
+        commands.add_parser(name, help=description)
     build = commands.add_parser("build", help="build programs by name")
     build.add_argument("program", nargs="+", choices=sorted(RECIPES), help="name of a program")
     return parser

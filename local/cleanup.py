@@ -1,12 +1,12 @@
 """Removes what a stopped or killed node leaves behind: containers, mounts, cgroups, sockets."""
 
 import contextlib
-import os
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
+
+import psutil
 
 from local import files
 from local.layout import Layout
@@ -41,70 +41,34 @@ def clear(paths: Layout) -> None:
 
 
 def _kill_containers(paths: Layout) -> None:
-    shims = _shims(paths)
+    # The shims of this node's containerd have its socket in their command line.
+    shims = [
+        process
+        for process in psutil.process_iter(["name", "cmdline"])
+        if str(paths.containerd_socket) in (process.info["cmdline"] or ())
+        and process.info["name"].startswith("containerd-shim")
+    ]
+    containers = [child for shim in shims for child in shim.children(recursive=True)]
     # Containers first: their shims report the end of each to containerd.
-    killed = [*_descendants(shims), *shims]
-    for pid in killed:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    killed = [*containers, *shims]
+    for process in killed:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     end = time.monotonic() + _DEADLINE
-    while any(_is_running(pid) for pid in killed) and time.monotonic() < end:
+    while any(map(_is_running, killed)) and time.monotonic() < end:
         time.sleep(_POLL_INTERVAL)
 
 
-def _shims(paths: Layout) -> list[int]:
-    """Shim processes of this node's containerd, identified by its socket."""
-    socket = os.fsencode(paths.containerd_socket)
-    found = []
-    for pid in _processes():
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"containerd-shim" in words[0] and socket in words:
-            found.append(pid)
-    return found
-
-
-def _descendants(parents: list[int]) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for pid in _processes():
-        if (parent := _parent(pid)) is not None:
-            children.setdefault(parent, []).append(pid)
-    found, unvisited = [], list(parents)
-    while unvisited:
-        below = children.get(unvisited.pop(), [])
-        found += below
-        unvisited += below
-    return found
-
-
-def _processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-
-
-def _status(pid: int) -> list[str] | None:
-    """Fields of `/proc/<pid>/stat` after the process name, which may contain any character."""
+def _is_running(process: psutil.Process) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-
-
-def _parent(pid: int) -> int | None:
-    status = _status(pid)
-    return int(status[1]) if status else None
-
-
-def _is_running(pid: int) -> bool:
-    status = _status(pid)
-    return status is not None and status[0] != "Z"
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _mounts_below(folder: Path) -> list[str]:
     """Mount points, deepest first."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    points = [line.split()[4].encode().decode("unicode_escape") for line in lines]
+    points = [mount.mountpoint for mount in psutil.disk_partitions(all=True)]
     return sorted((each for each in points if each.startswith(f"{folder}/")), reverse=True)
 
 

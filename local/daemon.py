@@ -4,14 +4,21 @@ import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 from local.errors import LocalError
 
 _PROBE_TIMEOUT = 2.0
 """Seconds."""
+
+_OPENER = build_opener(
+    ProxyHandler({}),
+    # A health endpoint returns nothing secret, so its certificate need not be verified.
+    HTTPSHandler(context=ssl._create_unverified_context()),  # noqa: S323
+)
 
 
 @dataclass(frozen=True)
@@ -43,10 +50,14 @@ class Daemon:
         """Runs the health check once; takes at most two seconds."""
         try:
             if self.health.startswith("/"):
-                return _connects(self.health)
-            return _returns_ok(self.health)
+                with socket.socket(socket.AF_UNIX) as connection:
+                    connection.settimeout(_PROBE_TIMEOUT)
+                    connection.connect(self.health)
+            else:
+                _OPENER.open(self.health, timeout=_PROBE_TIMEOUT).close()
         except (OSError, HTTPException):
             return False
+        return True
 
 
 def refuse_taken_port(address: str, port: int, name: str) -> None:
@@ -60,26 +71,3 @@ def refuse_taken_port(address: str, port: int, name: str) -> None:
                 f"{name} needs port {port} on {address}, but another program uses it "
                 f"({error.strerror}). `ss -ltnp 'sport = :{port}'` shows which."
             ) from error
-
-
-def _connects(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_PROBE_TIMEOUT)
-        connection.connect(path)
-    return True
-
-
-def _returns_ok(url: str) -> bool:
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port
-    if parts.scheme == "https":
-        # A health endpoint returns nothing secret, so its certificate need not be verified.
-        context = ssl._create_unverified_context()  # noqa: S323
-        connection = HTTPSConnection(host, port, timeout=_PROBE_TIMEOUT, context=context)
-    else:
-        connection = HTTPConnection(host, port, timeout=_PROBE_TIMEOUT)
-    try:
-        connection.request("GET", parts.path or "/")
-        return connection.getresponse().status == 200  # noqa: PLR2004
-    finally:
-        connection.close()

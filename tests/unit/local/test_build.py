@@ -1,4 +1,4 @@
-"""What a build makes of a recipe, before Go does its work."""
+"""Patches and linker flags of a build."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def source(tmp_path):
 
 @pytest.fixture
 def builder(tmp_path, monkeypatch):
-    """One whose module is a folder of the test's, and whose Go does nothing."""
+    """Builder with a fake module and a `go` command that does nothing."""
     module = tmp_path / "module"
     module.mkdir()
     for name in ("cloud", "flags", "ui"):
@@ -39,13 +39,13 @@ def patched(builder, source, **changes):
     return {path.name: path.read_text() for path in (source / "patched").rglob("*.go")}
 
 
-def test_files_of_a_module_are_replaced_or_left_out(builder, source):
+def test_files_of_a_module_are_replaced_or_removed(builder, source):
     files = patched(builder, source, patches={MODULE: {"ui.go": "own.go", "cloud.go": ""}})
     assert sorted(files) == ["flags.go", "ui.go"]
     assert files["ui.go"] == "package own\n"
 
 
-def test_a_word_is_renamed_where_it_stands_alone(builder, source):
+def test_an_identifier_is_renamed_as_a_whole_word(builder, source):
     files = patched(builder, source, renames={MODULE: {"flags.go": ("TLSSetting", "TLS")}})
     assert files["flags.go"] == "package flags // TLS, MyTLSSettings\n"
     assert "TLSSetting," in files["ui.go"]
@@ -59,12 +59,12 @@ def test_a_word_is_renamed_where_it_stands_alone(builder, source):
     ],
     ids=["a file", "a word"],
 )
-def test_a_patch_of_what_is_not_there_any_more_is_an_error(changes, builder, source):
+def test_a_patch_of_a_missing_file_or_word_is_refused(changes, builder, source):
     with pytest.raises(LocalError, match=r"example\.com/server"):
         patched(builder, source, **changes)
 
 
-def test_programs_that_keep_their_versions_in_one_variable_get_each_its_own(monkeypatch):
+def test_programs_with_the_same_version_variable_get_their_own_versions(monkeypatch):
     monkeypatch.setattr(Recipe, "version_of", lambda _, module: module[-1])
     made = Recipe(
         "tool", {"a": Program("x/a", "m1", "v.Version"), "b": Program("x/b", "m2", "v.Version")}

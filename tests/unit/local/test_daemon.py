@@ -19,14 +19,14 @@ from local.supervisor import Supervisor
 
 
 @pytest.fixture
-def at(tmp_path):
+def paths(tmp_path):
     return Layout(tmp_path)
 
 
 @pytest.fixture
-def daemons(at):
-    builder = [registry.daemon(at), buildkit.daemon(at)]
-    return [*builder, containerd.daemon(at), *kubernetes.daemons(at)]
+def daemons(paths):
+    builder = [registry.daemon(paths), buildkit.daemon(paths)]
+    return [*builder, containerd.daemon(paths), *kubernetes.daemons(paths)]
 
 
 def test_configuration_files_can_be_parsed(daemons):
@@ -47,51 +47,51 @@ def test_daemons_listen_only_on_loopback_and_the_bridge(daemons):
     assert addresses == {"127.0.0.1", layout.NODE_IP, layout.DNS_SERVICE_IP}
 
 
-def test_configuration_files_are_below_the_home_folder(daemons, at):
+def test_configuration_files_are_below_the_home_folder(daemons, paths):
     for daemon in daemons:
         for path in daemon.files:
-            assert path.is_relative_to(at.root)
+            assert path.is_relative_to(paths.root)
 
 
-def test_the_node_has_one_address(at):
-    assert f"--advertise-address={layout.NODE_IP}" in kubernetes.api_server(at).command
-    assert f"--node-ip={layout.NODE_IP}" in kubernetes.kubelet(at).command
-    assert layout.API_SERVER in kubernetes.api_server(at).health
+def test_the_node_has_one_address(paths):
+    assert f"--advertise-address={layout.NODE_IP}" in kubernetes.api_server(paths).command
+    assert f"--node-ip={layout.NODE_IP}" in kubernetes.kubelet(paths).command
+    assert layout.API_SERVER in kubernetes.api_server(paths).health
 
 
-def program(at, daemon):
-    Supervisor(at)._write_program(daemon)
+def program(paths, daemon):
+    Supervisor(paths)._write_program(daemon)
     parser = configparser.RawConfigParser(inline_comment_prefixes=(" ;",))
-    parser.read(at.config / "programs" / f"{daemon.name}.conf")
+    parser.read(paths.config / "programs" / f"{daemon.name}.conf")
     return parser[f"program:{daemon.name}"]
 
 
-def test_a_program_ends_with_its_supervisor_and_is_restarted(at):
-    written = program(at, registry.daemon(at))
+def test_a_program_ends_with_its_supervisor_and_is_restarted(paths):
+    written = program(paths, registry.daemon(paths))
     assert written["command"].startswith("setpriv --pdeathsig KILL -- docker-registry")
     assert written["autorestart"] == "true"
 
 
-def test_a_percent_sign_in_a_command_is_escaped(at):
-    written = program(at, Daemon("odd", ["echo", "100%", "a b"], health=""))
+def test_a_percent_sign_in_a_command_is_escaped(paths):
+    written = program(paths, Daemon("odd", ["echo", "100%", "a b"], health=""))
     expanded = written["command"] % {}
     assert shlex.split(expanded)[-3:] == ["echo", "100%", "a b"]
 
 
-def test_a_program_is_restarted_when_a_file_that_it_reads_has_changed(at):
-    (file,) = (daemon := registry.daemon(at)).files
-    before = program(at, daemon)["environment"]
-    assert program(at, daemon)["environment"] == before
-    assert program(at, replace(daemon, files={file: "version: 0.2"}))["environment"] != before
+def test_a_program_is_restarted_when_a_file_that_it_reads_has_changed(paths):
+    (file,) = (daemon := registry.daemon(paths)).files
+    before = program(paths, daemon)["environment"]
+    assert program(paths, daemon)["environment"] == before
+    assert program(paths, replace(daemon, files={file: "version: 0.2"}))["environment"] != before
 
 
-def test_a_program_is_restarted_when_its_certificate_has_changed(at, tmp_path):
+def test_a_program_is_restarted_when_its_certificate_has_changed(paths, tmp_path):
     certificate = tmp_path / "server.crt"
     daemon = Daemon("server", ["sleep"], health="", certificates=[certificate])
     certificate.write_text("old")
-    before = program(at, daemon)["environment"]
+    before = program(paths, daemon)["environment"]
     certificate.write_text("new")
-    assert program(at, daemon)["environment"] != before
+    assert program(paths, daemon)["environment"] != before
 
 
 def test_a_port_that_another_program_uses_is_named():

@@ -1,5 +1,6 @@
 """Images of the observability servers."""
 
+import io
 import json
 import urllib.error
 from email.message import Message
@@ -48,20 +49,6 @@ def test_an_image_has_the_name_and_the_user_of_upstreams(tmp_path):
     assert image.content["/usr/bin/loki"] == tmp_path / "bin" / "loki"
 
 
-@pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.key)
-def test_every_image_has_ca_certificates_and_programs_of_one_recipe(server, tmp_path):
-    image = server.image(Layout(tmp_path), "1.26.8")
-    assert str(server_images.base_image.CA_CERTIFICATES) in image.content
-    assert {RECIPES[program].name for program in server.programs} == {server.recipe.name}
-
-
-def test_a_reference_is_parsed_and_formatted():
-    text = "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.15.0"
-    name = Reference.parse(text)
-    assert name == Reference("registry.k8s.io", "kube-state-metrics/kube-state-metrics", "v2.15.0")
-    assert str(name) == text
-
-
 class Web:
     """Fake registries: responses by URL."""
 
@@ -89,23 +76,6 @@ def web(monkeypatch):
     return use
 
 
-class Response:
-    def __init__(self, content=b""):
-        self.content = content
-
-    def read(self):
-        return self.content
-
-    def close(self):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-
 def refusal(code, challenge=""):
     headers = Message()
     headers["WWW-Authenticate"] = challenge
@@ -119,8 +89,8 @@ CHALLENGE = 'Bearer realm="https://auth.example/token",service="hub",scope="repo
 def test_docker_hub_is_queried_with_an_anonymous_token(web):
     def responses(url, token):
         if "auth.example" in url:
-            return Response(json.dumps({"token": "t"}).encode())
-        return Response() if token == "Bearer t" else refusal(401, CHALLENGE)
+            return io.BytesIO(json.dumps({"token": "t"}).encode())
+        return io.BytesIO() if token == "Bearer t" else refusal(401, CHALLENGE)
 
     made = web(responses)
     assert can_be_pulled(GRAFANA)
@@ -145,26 +115,26 @@ def test_an_image_that_cannot_be_pulled_is_no_error(response, web):
     assert not can_be_pulled(GRAFANA)
 
 
-def store(at: Layout, repository: str, tag: str, digest: str):
-    link = registry._digest_file(at, repository, tag)
+def store(paths: Layout, repository: str, tag: str, digest: str):
+    link = registry._digest_file(paths, repository, tag)
     link.parent.mkdir(parents=True)
     link.write_text(digest)
 
 
 def test_an_image_is_stored_if_its_tag_points_to_its_content(tmp_path):
-    at = Layout(tmp_path)
-    image = BY_KEY["loki"].image(at, "1.26.8")
-    assert not images.is_stored(at, image)
-    store(at, image.repository, image.tag, "sha256:new")
-    assert registry.has_tag(at, image.repository, image.tag)
-    assert not images.is_stored(at, image)
-    store(at, image.repository, image.content_tag, "sha256:new")
-    assert images.is_stored(at, image)
+    paths = Layout(tmp_path)
+    image = BY_KEY["loki"].image(paths, "1.26.8")
+    assert not images.is_stored(paths, image)
+    store(paths, image.repository, image.tag, "sha256:new")
+    assert registry.has_tag(paths, image.repository, image.tag)
+    assert not images.is_stored(paths, image)
+    store(paths, image.repository, image.content_tag, "sha256:new")
+    assert images.is_stored(paths, image)
 
 
 def test_an_image_is_not_stored_if_its_tag_points_to_another_build(tmp_path):
-    at = Layout(tmp_path)
-    image = BY_KEY["loki"].image(at, "1.26.8")
-    store(at, image.repository, image.tag, "sha256:old")
-    store(at, image.repository, image.content_tag, "sha256:new")
-    assert not images.is_stored(at, image)
+    paths = Layout(tmp_path)
+    image = BY_KEY["loki"].image(paths, "1.26.8")
+    store(paths, image.repository, image.tag, "sha256:old")
+    store(paths, image.repository, image.content_tag, "sha256:new")
+    assert not images.is_stored(paths, image)

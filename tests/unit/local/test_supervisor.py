@@ -31,8 +31,8 @@ def supervisor(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     # Not pytest's own folder: its name is too long for a Unix socket.
-    at = Layout(tmp_path_factory.mktemp("s"))
-    made = Supervisor(at)
+    paths = Layout(tmp_path_factory.mktemp("s"))
+    made = Supervisor(paths)
     made.start()
     yield made
     made.stop()
@@ -109,16 +109,17 @@ def test_a_stopped_supervisor_stays_stopped(supervisor, sleeper):
     assert not Path(f"/proc/{watchdog}").exists()
 
 
+def test_the_watchdog_under_its_former_name_is_removed(supervisor):
+    supervisor._write_program(Daemon("guardian", ["sleep", "1000"], health=""))
+    supervisor._call("reloadConfig")
+    supervisor._call("addProcessGroup", "guardian")
+    supervisor.start()
+    assert set(supervisor.states()) == {"watchdog"}
+
+
 def test_a_stopped_supervisor_is_reported(tmp_path):
     with pytest.raises(LocalError, match="supervisord does not respond"):
         Supervisor(Layout(tmp_path)).states()
-
-
-def test_an_unknown_program_is_refused(capsys):
-    with pytest.raises(SystemExit) as exit_:
-        commands.main(["build", "no-such-program"])
-    assert exit_.value.code == 2
-    assert "'no-such-program'" in capsys.readouterr().err
 
 
 def test_an_error_is_printed_as_one_line_with_exit_code_2(monkeypatch):
