@@ -89,7 +89,7 @@ def test_a_rollback_that_was_cut_off_is_finished_and_goes_no_further(project: Pr
     read_until("canary 1.2.0 ended", process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert "as the last rollback wrote" in project.make("rollback").stdout
+    assert "as the interrupted rollback wrote it" in project.make("rollback").stdout
     settle(project, "1.1.0")
     assert set(versions_of(project.host, 100)) == {"1.1.0"}
 
