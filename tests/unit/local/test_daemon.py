@@ -53,12 +53,6 @@ def test_configuration_files_are_below_the_home_folder(daemons, paths):
             assert path.is_relative_to(paths.root)
 
 
-def test_the_node_has_one_address(paths):
-    assert f"--advertise-address={layout.NODE_IP}" in kubernetes.api_server(paths).command
-    assert f"--node-ip={layout.NODE_IP}" in kubernetes.kubelet(paths).command
-    assert layout.API_SERVER in kubernetes.api_server(paths).health
-
-
 def program(paths, daemon):
     Supervisor(paths)._write_program(daemon)
     parser = configparser.RawConfigParser(inline_comment_prefixes=(" ;",))

@@ -121,10 +121,6 @@ def test_a_fixed_tag_points_to_the_latest_content(server, paths, image):
     assert config["config"]["Env"] == ["A=b"]
 
 
-def test_the_reference_changes_with_the_content(image):
-    assert replace(image, key="v2").reference != image.reference
-
-
 def test_an_error_of_the_registry_is_quoted(server, paths, image):
     server.refuses = True
     with pytest.raises(LocalError, match="507 disk full"):
