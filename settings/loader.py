@@ -13,6 +13,7 @@ from settings.release import ReleaseSettings
 from settings.schema import PROJECT
 from settings.secret import DECRYPTED
 from settings.stack import Settings
+from settings.stack_file import path_of, read
 from settings.string_formats import VERSION
 
 
@@ -23,8 +24,6 @@ def load(stack: str, version_file: Path | None = None) -> Settings:
     neither that one nor has a digest is an error too. Secrets are not decrypted. Raises
     :class:`SettingsError`.
     """
-    from settings.stack_file import path_of, read  # noqa: PLC0415  # the program needs no YAML
-
     path = path_of(stack)
     return _validate(path.name, read(path), version_file)
 
@@ -42,9 +41,16 @@ def from_pulumi(version_file: Path) -> Settings:
     values = {key: text for key, text in CONFIG.get().items() if key.startswith(prefix)}
     decrypted = any(is_config_secret(key) for key in values)
     sections = {key.removeprefix(prefix): _parse_json(text) for key, text in values.items()}
+    stack_file = path_of(pulumi.get_stack())
     try:
-        source = f"Pulumi.{pulumi.get_stack()}.yaml"
-        return _validate(source, sections, version_file, DECRYPTED if decrypted else None)
+        if stack_file.is_file():
+            # The engine passes JSON in a string or a secret as a mapping.
+            sections |= {
+                name: section
+                for name, section in read(stack_file).items()
+                if not isinstance(section, dict) or "secure" in section
+            }
+        return _validate(stack_file.name, sections, version_file, DECRYPTED if decrypted else None)
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
 

@@ -1,23 +1,20 @@
 """Stack files: ``Pulumi.<stack>.yaml``."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
-from ruamel.yaml.error import MarkedYAMLError
-
-from settings.errors import SettingsError, suggestion
+from settings.errors import SettingsError, dotted, suggestion
 from settings.schema import PROJECT, STACK_FILE_KEYS
+from settings.yaml_reader import Location, YamlError, YamlReader
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 """Folder of the Pulumi project."""
 
 
 def path_of(stack: str) -> Path:
     """Path of a stack's file; ``stack`` is its name, or the path itself."""
     is_path = stack.endswith((".yaml", ".yml"))
-    return Path(stack) if is_path else CHECKOUT / f"Pulumi.{stack}.yaml"
+    return Path(stack) if is_path else PROJECT_FOLDER / f"Pulumi.{stack}.yaml"
 
 
 def stack_of(path: Path) -> str:
@@ -31,7 +28,7 @@ def read(path: Path) -> dict[str, Any]:
     Keys of other namespaces, such as a provider's, are omitted. Raises :class:`SettingsError` if
     the file is not a stack file.
     """
-    document = _stringify_keys(_parse(path))
+    document = _parse(path)
     if not isinstance(document, dict):
         raise SettingsError(path.name, ["it is not a mapping: use a mapping with the key config"])
     errors = [
@@ -50,27 +47,14 @@ def read(path: Path) -> dict[str, Any]:
     ]
     if errors:
         raise SettingsError(path.name, errors)
-    prefix = f"{PROJECT}:"
     return {
-        key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)
+        key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if _is_our_key(key)
     }
 
 
-def _stringify_keys(value: object) -> object:
-    """``value`` with keys as strings, as in JSON."""
-    if isinstance(value, dict):
-        return {
-            key if isinstance(key, str) else json.dumps(key, default=str): _stringify_keys(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_stringify_keys(item) for item in value]
-    return value
-
-
-def _parse(path: Path) -> object:
+def _parse(path: Path) -> Any:  # noqa: ANN401
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         stacks = sorted(file.name for file in path.parent.glob("Pulumi.*.yaml"))
         existing = f"use {' or '.join(stacks)}" if stacks else "there is no stack file"
@@ -80,12 +64,24 @@ def _parse(path: Path) -> object:
     for number, line in enumerate(text.splitlines(), start=1):
         if line.startswith(("<<<<<<< ", ">>>>>>> ")) or line == "=======":
             raise SettingsError(path.name, [f"line {number} is a merge conflict: resolve it"])
+    reader = YamlReader(is_checked=_is_ours)
     try:
-        return YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "it"
-        reason = (error.problem or "it cannot be parsed").splitlines()[0]
-        raise SettingsError(path.name, [f"{place} is not valid YAML: {reason}"]) from None
-    except YAMLError as error:
-        raise SettingsError(path.name, [f"it is not valid YAML: {error}"]) from None
+        document = reader.read(text)
+    except YamlError as error:
+        raise SettingsError(path.name, [str(error)]) from None
+    if reader.errors:
+        errors = [f"{_key(location)} {error}" for location, error in reader.errors]
+        raise SettingsError(path.name, errors)
+    return document
+
+
+def _is_ours(location: Location) -> bool:
+    return len(location) > 1 and location[0] == "config" and _is_our_key(location[1])
+
+
+def _is_our_key(key: str | int) -> bool:
+    return str(key).startswith(f"{PROJECT}:")
+
+
+def _key(location: Location) -> str:
+    return dotted(location).removeprefix("config.") or "it"
