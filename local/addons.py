@@ -19,7 +19,6 @@ from local.progress import ReportProgress
 from local.recipes import PLATFORM
 
 _READY_DEADLINE = 120.0
-_CERTIFICATE_DEADLINE = 30.0
 _POLL_INTERVAL = 0.5
 _KUBECTL_TIMEOUT = 60.0
 
@@ -91,7 +90,6 @@ class Cluster:
         digest = hashlib.sha256(manifest.encode()).hexdigest()
         if stamp.is_file() and stamp.read_text() == digest:
             return
-        self._wait_for_ca_certificate()
         for folder in crds:
             self._apply(str(folder))
             self.kubectl(
@@ -130,27 +128,6 @@ class Cluster:
         options = ("--server-side", "--force-conflicts", f"--filename={source}")
         self.kubectl("apply", *options, stdin=stdin)
 
-    def _wait_for_ca_certificate(self) -> None:
-        """Waits until new pods get the current CA certificate of the API server.
-
-        Pods read it only when they start, and would never trust the API server with a former one.
-        """
-        expected = self.paths.ca_certificate.read_text()
-        end = time.monotonic() + _CERTIFICATE_DEADLINE
-        while self._published_ca_certificate() != expected:
-            if time.monotonic() > end:
-                raise LocalError(
-                    f"Waited {_CERTIFICATE_DEADLINE:.0f} s for the controller manager to publish "
-                    "the CA certificate of the cluster in ConfigMap kube-root-ca.crt."
-                )
-            time.sleep(_POLL_INTERVAL)
-
-    def _published_ca_certificate(self) -> str:
-        return self.kubectl(
-            *("get", "configmap", "kube-root-ca.crt", "--namespace=kube-system"),
-            *("--ignore-not-found", r"--output=jsonpath={.data.ca\.crt}"),
-        )
-
     def _warnings(self) -> str:
         events = self.kubectl(
             *("get", "events", "--all-namespaces", "--field-selector=type=Warning"),
@@ -178,7 +155,6 @@ def _manifest(addon: Addon, image: Image, paths: Layout) -> str:
     text = (layout.MANIFESTS / addon.manifest).read_text()
     return Template(text).substitute(
         {image_variable: image.reference},
-        CA_HASH=hashlib.sha256(paths.ca_certificate.read_bytes()).hexdigest()[:16],
         CLUSTER_DOMAIN=layout.CLUSTER_DOMAIN,
         DNS_SERVICE_IP=layout.DNS_SERVICE_IP,
         DNS_UPSTREAM=_dns_upstream(),

@@ -70,7 +70,6 @@ class Layout:
         self.node = self.root / "node"
         self.run = self.node / "run"
         self.pki = self.node / "pki"
-        self.ca_certificate = self.pki / "ca.crt"
         self.config = self.node / "config"
         self.etcd = self.node / "etcd"
         self.containerd = self.node / "containerd"
