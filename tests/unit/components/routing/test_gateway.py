@@ -13,9 +13,9 @@ def route(
     return routed("gateway", traffic, **routing).one("HTTPRoute")["spec"]
 
 
-def override_rules(spec: Any) -> list[tuple[str, str, str]]:
+def override_rules(spec: Any) -> list[tuple[str, str, str, str]]:
     return [
-        (header["name"], header["value"], rule["backendRefs"][0]["name"])
+        (header["type"], header["name"], header["value"], rule["backendRefs"][0]["name"])
         for rule in spec["rules"]
         for match in rule["matches"]
         for header in match.get("headers", [])
@@ -35,16 +35,16 @@ def test_the_weights_apply_to_requests_for_the_host_without_an_override() -> Non
     spec = route(override=CanaryOverride(header=None))
     assert spec["hostnames"] == ["beacon.localhost"]
     (rule,) = spec["rules"]
-    weights = [(ref["name"], ref["weight"]) for ref in rule["backendRefs"]]
-    assert weights == [("beacon-stable", 90), ("beacon-canary", 10)]
+    weights = [(ref["name"], ref["port"], ref["weight"]) for ref in rule["backendRefs"]]
+    assert weights == [("beacon-stable", 8080, 90), ("beacon-canary", 8080, 10)]
 
 
 def test_the_header_takes_precedence_over_the_cookie() -> None:
     assert override_rules(route(override=CanaryOverride(cookie="try"))) == [
-        ("X-Canary", "always", "beacon-canary"),
-        ("X-Canary", "never", "beacon-stable"),
-        ("Cookie", r"(^|.*;\s*)try=always(;.*|$)", "beacon-canary"),
-        ("Cookie", r"(^|.*;\s*)try=never(;.*|$)", "beacon-stable"),
+        ("Exact", "X-Canary", "always", "beacon-canary"),
+        ("Exact", "X-Canary", "never", "beacon-stable"),
+        ("RegularExpression", "Cookie", r"(^|.*;\s*)try=always(;.*|$)", "beacon-canary"),
+        ("RegularExpression", "Cookie", r"(^|.*;\s*)try=never(;.*|$)", "beacon-stable"),
     ]
 
 

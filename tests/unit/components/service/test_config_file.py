@@ -73,6 +73,7 @@ def test_a_hot_reloaded_value_does_not_change_the_restart_checksum(config: dict[
         {"timeouts": {"idle": "3m"}},
         {"profiling": True},
         {"service": Service(port=8081)},
+        {"service": Service(admin_port=9091)},
         {"otlp_endpoint": OTLP_ENDPOINT},
     ],
 )
