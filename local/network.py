@@ -83,16 +83,16 @@ def _remove_chains(table: str) -> None:
         ["iptables-save", "-t", table], capture_output=True, text=True, check=False
     ).stdout
     chains = [line[1:].split()[0] for line in listed.splitlines() if line.startswith(":")]
-    ours = [chain for chain in chains if chain.startswith(_CHAINS)]
-    if not ours:
+    own = [chain for chain in chains if chain.startswith(_CHAINS)]
+    if not own:
         return
-    script = [f"*{table}", *(f":{chain} - [0:0]" for chain in ours)]
+    script = [f"*{table}", *(f":{chain} - [0:0]" for chain in own)]
     for line in listed.splitlines():
         words = line.split()
-        jumps = "-j" in words and words[words.index("-j") + 1] in ours
-        if line.startswith("-A") and jumps and words[1] not in ours:
+        jumps = "-j" in words and words[words.index("-j") + 1] in own
+        if line.startswith("-A") and jumps and words[1] not in own:
             script.append(line.replace("-A", "-D", 1))
-    script += [*(f"-X {chain}" for chain in ours), "COMMIT", ""]
+    script += [*(f"-X {chain}" for chain in own), "COMMIT", ""]
     subprocess.run(
         ["iptables-restore", "--noflush"], input="\n".join(script), text=True, check=True
     )

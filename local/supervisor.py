@@ -146,7 +146,7 @@ class Supervisor:
         self._update(daemon.name)
 
     def _update(self, name: str) -> None:
-        """Makes supervisord run the program `name` as configured now, and stop removed programs."""
+        """Applies the configuration of the program `name`, and stops removed programs."""
         [[_, changed, removed]] = self._call("reloadConfig")
         for group in removed:
             self._call_idempotent("stopProcessGroup", group)

@@ -33,10 +33,10 @@ def test_the_link_points_to_the_logs_of_this_node(before, path, paths, tmp_path)
 
 def test_the_logs_of_another_kubernetes_are_kept(path, paths):
     path.mkdir(parents=True)
-    (path / "theirs").write_text("")
+    (path / "other").write_text("")
     pod_logs.link(paths)
     pod_logs.unlink(paths)
-    assert (path / "theirs").exists()
+    assert (path / "other").exists()
 
 
 def test_a_stopped_node_removes_its_link(path, paths):
