@@ -67,7 +67,8 @@ class Builder:
 
     def _is_built(self, recipe: Recipe, program: str, fingerprint: str) -> bool:
         stamp = self._stamp(program)
-        results = [self.at.bin / name for name in (program, *recipe.programs[program].links)]
+        known = recipe.programs[program]
+        results = [self.at.root / known.folder / name for name in (program, *known.links)]
         results += [self.at.share / name for name in recipe.assets]
         return (
             stamp.is_file()
@@ -168,14 +169,16 @@ class Builder:
         return done.stdout
 
     def _install(self, recipe: Recipe, program: str, output: Path) -> None:
-        self.at.bin.mkdir(parents=True, exist_ok=True)
+        known = recipe.programs[program]
+        folder = self.at.root / known.folder
+        folder.mkdir(parents=True, exist_ok=True)
         self._stamp(program).unlink(missing_ok=True)
-        (output / program).replace(self.at.bin / program)
-        for name in recipe.programs[program].links:
-            link = self.at.bin / f".{name}.new"
+        (output / program).replace(folder / program)
+        for name in known.links:
+            link = folder / f".{name}.new"
             link.unlink(missing_ok=True)
             link.symlink_to(program)
-            link.replace(self.at.bin / name)
+            link.replace(folder / name)
         files.write(self._stamp(program), recipe.fingerprint(self.go.version))
 
     def _stamp(self, program: str) -> Path:

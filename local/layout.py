@@ -54,6 +54,7 @@ class Layout:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or home()
         self.bin = self.root / "bin"
+        self.providers = self.root / "providers"
         self.go = self.root / "go"
         self.builds = self.root / "builds"
         self.share = self.root / "share"

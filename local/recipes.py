@@ -16,6 +16,7 @@ class Program:
 
     `stamp` is the Go variable that shows the version. `links` are further names of the program.
     `release` is the version under which it is published, where its module has another.
+    `folder` is the folder of `SLIPWAY_HOME` that it is installed in.
     """
 
     package: str
@@ -23,6 +24,7 @@ class Program:
     stamp: str = ""
     links: Sequence[str] = ()
     release: str = ""
+    folder: str = "bin"
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,19 @@ _LOKI = "github.com/grafana/loki/v3"
 _NODE_EXPORTER = "github.com/prometheus/node_exporter"
 _PROMETHEUS = "github.com/prometheus/prometheus"
 _PULUMI = "github.com/pulumi/pulumi"
+_PULUMI_DOCKER_BUILD = "github.com/pulumi/pulumi-docker-build"
+_PULUMI_KUBERNETES = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _TRAEFIK = "github.com/traefik/traefik/v3"
 
 _SHOWN_VERSION = "github.com/prometheus/common/version.Version"
 """Where Prometheus and what belongs to it keep their version."""
+
+
+def _sdk_version(package: str) -> str:
+    """The version of a Pulumi SDK, which asks for the provider of the same version."""
+    requirements = (layout.CHECKOUT / "requirements.txt").read_text()
+    return requirements.split(f"{package}==")[1].split()[0]
+
 
 PLATFORM = Recipe(
     "platform",
@@ -129,12 +140,32 @@ PLATFORM = Recipe(
             f"{_PULUMI}/pkg/v3",
             f"{_PULUMI}/sdk/v3/go/common/version.Version",
         ),
+        # Not on the PATH: the Pulumi CLI warns of a plugin that it finds there.
+        "pulumi-resource-docker-build": Program(
+            f"{_PULUMI_DOCKER_BUILD}/provider/cmd/pulumi-resource-docker-build",
+            _PULUMI_DOCKER_BUILD,
+            f"{_PULUMI_DOCKER_BUILD}/provider.Version",
+            release=_sdk_version("pulumi-docker-build"),
+            folder="providers",
+        ),
+        "pulumi-resource-kubernetes": Program(
+            f"{_PULUMI_KUBERNETES}/cmd/pulumi-resource-kubernetes",
+            _PULUMI_KUBERNETES,
+            f"{_PULUMI_KUBERNETES}/pkg/version.Version",
+            release=_sdk_version("pulumi-kubernetes"),
+            folder="providers",
+        ),
         "kube-state-metrics": Program(_KUBE_STATE_METRICS, _KUBE_STATE_METRICS, _SHOWN_VERSION),
         "node_exporter": Program(_NODE_EXPORTER, _NODE_EXPORTER, _SHOWN_VERSION),
     },
     patches={
         "github.com/go-acme/lego/v4": {
             "providers/dns/zz_gen_dns_providers.go": "_patches/dns_providers.go",
+        },
+        _PULUMI_KUBERNETES: {
+            "cmd/pulumi-resource-kubernetes/main.go": "_patches/kubernetes_provider_main.go",
+            "cmd/pulumi-resource-kubernetes/generate.go": "",
+            "pkg/provider/provider_construct.go": "_patches/kubernetes_provider_construct.go",
         },
         _TRAEFIK: {
             "pkg/provider/ecs/ecs.go": "_patches/ecs.go",
@@ -143,6 +174,23 @@ PLATFORM = Recipe(
         },
         "sigs.k8s.io/metrics-server": {
             "pkg/api/generated/openapi/zz_generated.openapi.go": "_patches/openapi.go",
+        },
+    },
+    renames={
+        # Without this, `refresh` cannot look up images in a registry without TLS.
+        _PULUMI_DOCKER_BUILD: {
+            "provider/internal/cli.go": (
+                "WithConfigHost",
+                f'WithConfigHost(*config.HostNewName("http://{layout.REGISTRY}")),'
+                " regclient.WithConfigHost",
+            ),
+        },
+        # The provider was written for an older release of the Pulumi packages.
+        _PULUMI_KUBERNETES: {
+            "pkg/gen/schema.go": (
+                "Provider: pschema.ResourceSpec",
+                "Provider: &pschema.ResourceSpec",
+            ),
         },
     },
     assets={"gateway-api": ("sigs.k8s.io/gateway-api", "config/crd/standard")},
