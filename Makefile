@@ -12,9 +12,9 @@ FORMAT ?= terminal
 VENV := .venv
 PY   := $(VENV)/bin/python
 # Marker files: pip runs again when a requirements file has changed.
-INSTALLED := $(VENV)/.installed-$(shell cat requirements.txt local/requirements.txt plugins/requirements.txt | cksum | cut -d' ' -f1)
+INSTALLED := $(VENV)/.installed-$(shell cat requirements.txt local/requirements.txt | cksum | cut -d' ' -f1)
 POLICY_INSTALLED := policy/.venv/.installed-$(shell cksum < policy/requirements.txt | cut -d' ' -f1)
-DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requirements.txt plugins/requirements.txt | cksum | cut -d' ' -f1)
+DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requirements.txt | cksum | cut -d' ' -f1)
 
 # Not passed on to make processes that a test starts. Exported variables would also be expanded: a
 # value of `$(shell …)` would run.
@@ -194,7 +194,7 @@ bench: $(DEV_INSTALLED) ## Measure against Helm and kubectl; prints a table and 
 $(INSTALLED):
 	@echo "installing Python packages into $(VENV)" >&2
 	@$(PY) -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r local/requirements.txt -r plugins/requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r local/requirements.txt
 	@rm -f $(VENV)/.installed-* && touch $@
 
 $(POLICY_INSTALLED):

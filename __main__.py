@@ -18,9 +18,10 @@ from settings import Track, from_pulumi
 settings = from_pulumi(version_file=Path("app/VERSION"))
 home, service = settings.namespace, settings.service
 network, routing = settings.network, settings.routing
-
 cluster = Provider(
     "cluster",
+    # Empty: the provider reads KUBECONFIG itself and writes no copy to a temporary file.
+    kubeconfig="",
     context=settings.cluster.context,
     enable_server_side_apply=True,
     enable_config_map_mutable=True,
@@ -62,7 +63,6 @@ release = Release(
     },
     opts=inside,
 )
-
 split = TrafficSplit(routing.host, routing.paths, release.backends, routing.canary_override)
 released = pulumi.ResourceOptions(providers=[cluster], depends_on=[release])
 routed = RouterArgs(namespace=namespace.name, split=split, settings=routing, config=settings.config)

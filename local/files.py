@@ -9,6 +9,7 @@ from typing import IO
 from local.errors import LocalError
 
 PRIVATE = 0o600
+EXECUTABLE = 0o755
 
 
 def write(path: Path, content: str | bytes, mode: int | None = None) -> bool:

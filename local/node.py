@@ -31,7 +31,7 @@ from local.daemon import Daemon, refuse_taken_port
 from local.detection import Machine
 from local.errors import LocalError
 from local.images import Image
-from local.layout import CHECKOUT, ENTRY_POINT, SANDBOX_IMAGE, Layout
+from local.layout import ENTRY_POINT, SANDBOX_IMAGE, Layout
 from local.progress import Display, ReportProgress
 from local.recipes import PLATFORM, RECIPES, Recipe
 from local.server_images import SERVERS, Server, can_be_pulled
@@ -149,12 +149,14 @@ class Node:
         if machine.needs_node:
             steps += self._node_steps(builder)
         if machine.needs_plugins:
-            steps.append(Step("plugins", self._install_plugins))
+            steps.append(Step("plugins", self._install_plugins, [PLATFORM.name]))
         return steps
 
     def _programs(self) -> list[str]:
         """Programs that this machine needs from the platform recipe."""
         needed = ["pulumi"] if self.machine.needs_pulumi else []
+        if self.machine.needs_plugins:
+            needed += ["pulumi-resource-docker-build", "pulumi-resource-kubernetes"]
         if self.machine.needs_builder:
             needed += ["buildkitd", "buildx"]
         if self.machine.needs_node:
@@ -231,9 +233,9 @@ class Node:
         return start
 
     def _install_plugins(self, _: ReportProgress) -> None:
-        from plugins.install import install  # noqa: PLC0415 - not needed where Pulumi has its own
+        from local.plugins.install import install  # noqa: PLC0415 - takes long to import
 
-        install(self.paths.plugins, CHECKOUT / ".venv" / "bin" / "python")
+        install(self.paths, self.paths.plugins)
 
     def _stop(self) -> None:
         self.supervisor.stop()

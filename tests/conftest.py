@@ -16,7 +16,7 @@ ALONE = "tests/cluster/test_outages.py"
 """Stops what the others stand on: while it runs, nothing else is on the node."""
 TOGETHER = ("tests/cluster/observability/", "tests/manifests/test_policy.py")
 """What shares something that is made once: a stack with its servers, an environment."""
-APART = ("tests/cluster/test_kubernetes_plugin.py", "tests/cluster/test_pulumi_plugins.py")
+APART = ("tests/cluster/test_plugins.py",)
 """Tests on the node with a stack each. In other files there, all share one."""
 FIRST = (
     ALONE,

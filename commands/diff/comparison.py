@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from commands.diff.fields import Field, differences, leaves
 from commands.diff.objects import Content, Identity, Objects
-from plugins.kubernetes.diff import covered, force_new
+from commands.diff.replacement import replaces
 
 Action = Literal["added", "removed", "changed", "renamed"]
 
@@ -67,8 +67,8 @@ class Change:
         """The fields that only a new object can have changed."""
         if self.action != "changed" or self.old is None:
             return []
-        fixed = force_new(self.old, data_is_mutable=True)
-        return [field for field in self.fields if covered(field.path, fixed)]
+        old = self.old
+        return [field for field in self.fields if replaces(field.path, old)]
 
     def warnings(self) -> Iterator[str]:
         """What a reviewer has to see before anything else."""

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from pulumi_kubernetes.autoscaling.v2 import HPAScalingRulesArgsDict, MetricSpecArgsDict
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
-_MIN_ROLLOUT_TIMEOUT = 900
-"""Seconds."""
-
 
 class WorkloadTemplate(TypedDict):
     """Arguments that the workloads of all tracks have in common."""
@@ -162,9 +159,7 @@ class Workload(pulumi.ComponentResource):
             + rollout.min_ready_seconds
             + pods.termination_grace_period_seconds
         )
-        seconds = max(
-            _MIN_ROLLOUT_TIMEOUT, rollout.progress_deadline_seconds + batches * batch_seconds
-        )
+        seconds = rollout.progress_deadline_seconds + batches * batch_seconds
         return pulumi.CustomTimeouts(create=f"{seconds}s", update=f"{seconds}s")
 
     def _autoscaler(self, opts: pulumi.ResourceOptions) -> None:

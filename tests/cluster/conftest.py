@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.environment import environment
+from local.plugins.install import PROGRAMS
 from tests.cluster.project import CHECKOUT, Project
 
 if TYPE_CHECKING:
@@ -40,6 +40,5 @@ def project(
 def cli() -> Mapping[str, str]:
     """The variables of a machine that has the Pulumi CLI and its plugins; no node is needed."""
     variables = {**os.environ, **environment()}
-    if shutil.which("pulumi", path=variables["PATH"]) is None:
-        subprocess.run([sys.executable, "-m", "local", "build", "pulumi"], cwd=CHECKOUT, check=True)
+    subprocess.run([sys.executable, "-m", "local", "build", *PROGRAMS], cwd=CHECKOUT, check=True)
     return variables

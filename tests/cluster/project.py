@@ -19,7 +19,7 @@ COMMAND_SECONDS = 420
 
 ADDED = ("replicas", "clusterIP", "clusterIPs")
 """What an autoscaler owns, and the addresses that a cluster gives."""
-SHARED = ("local", "plugins", "components", ".venv")
+SHARED = ("local", "components", ".venv")
 """What a copy has by a link: nothing in it is edited, and what is compiled there stays so."""
 
 

@@ -1,11 +1,11 @@
 """The unmodified CLI with a home and a state of its own."""
 
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from plugins.install import install
+from local.layout import Layout
+from local.plugins.install import install
 
 SECONDS = 300
 
@@ -17,7 +17,7 @@ class PulumiCli:
         self, environment: Mapping[str, str], home: Path, state: Path, passphrase: str
     ) -> None:
         state.mkdir(parents=True, exist_ok=True)
-        install(home / "plugins", Path(sys.executable))
+        install(Layout(), home / "plugins")
         self._environment = {
             **environment,
             "PULUMI_HOME": str(home),

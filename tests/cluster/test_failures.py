@@ -12,6 +12,9 @@ from tests.cluster.traffic import SteadyLoad
 
 pytestmark = pytest.mark.timeout(900)
 
+FAST_ROLLOUT = {"progressDeadlineSeconds": 20, "maxSurge": "100%"}
+"""Pulumi waits for the progress deadline and for one batch of pods, 110 s in all."""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def deployed(project: Project) -> None:
@@ -62,7 +65,7 @@ def test_a_full_disk_during_a_build_is_named_and_the_next_up_builds(project: Pro
 def test_an_image_that_crashes_is_reported_while_the_old_one_serves_on(project: Project) -> None:
     before = project.file.read_text()
     with project.config() as config:
-        config["slipway:workload"].setdefault("rollout", {})["progressDeadlineSeconds"] = 20
+        config["slipway:workload"]["rollout"] = FAST_ROLLOUT
     project.make("up")
     main = project.folder / "app" / "main.go"
     good = main.read_text()
@@ -81,7 +84,7 @@ def test_an_image_that_crashes_is_reported_while_the_old_one_serves_on(project: 
 def test_a_canary_that_crashes_is_ended_by_a_rollback(project: Project) -> None:
     before = project.file.read_text()
     with project.config() as config:
-        config["slipway:workload"].setdefault("rollout", {})["progressDeadlineSeconds"] = 20
+        config["slipway:workload"]["rollout"] = FAST_ROLLOUT
     stable = project.get().headers["X-Version"]
     project.edit_source('func init() { panic("crashes at start") }')
     project.fails("canary", "VERSION=1.1.0", "WEIGHT=10")

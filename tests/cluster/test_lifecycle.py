@@ -1,6 +1,7 @@
 """One stack from nothing to nothing, with a change of every kind between."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +106,14 @@ def test_what_a_cluster_has_forgotten_is_made_again(project: Project) -> None:
     assert "created" in changes(output)
     wait_until("the service to answer again", lambda: project.get().status_code == 200, 15)
     assert set(changes(project.make("up").stdout)) == {"unchanged"}
+
+
+def test_an_update_leaves_no_kubeconfig_in_the_temporary_folder(
+    project: Project, tmp_path: Path
+) -> None:
+    up = ("make", "--silent", "up", f"STACK={project.stack}")
+    assert project.run("env", f"TMPDIR={tmp_path}", *up).returncode == 0
+    assert not list(tmp_path.glob("*kubeconfig*"))
 
 
 def test_down_leaves_nothing_behind(project: Project) -> None:

@@ -14,7 +14,7 @@ import pytest
 from components.versions import KUBERNETES
 from local.environment import environment
 from local.layout import Layout
-from plugins.install import install
+from local.plugins.install import PROGRAMS, install
 from tests.manifests.conftest import PROJECT, run, stack_file
 from tests.unit.policy.cases import CASES, Case, Change, find, manifests
 
@@ -129,7 +129,7 @@ class Cli:
         self.folder = folder
         plugins, state = folder / "home", folder / "state"
         state.mkdir()
-        install(plugins / "plugins", Path(sys.executable))
+        install(Layout(), plugins / "plugins")
         (folder / "kubeconfig").write_text("apiVersion: v1\nkind: Config\n")
         (folder / "Pulumi.yaml").write_text(SETTINGS)
         (folder / "__main__.py").write_text(PROGRAM)
@@ -159,9 +159,8 @@ class Cli:
 
 @pytest.fixture(scope="module")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    built = run(sys.executable, "-m", "local", "build", "pulumi")
+    built = run(sys.executable, "-m", "local", "build", *PROGRAMS)
     assert built.returncode == 0, built.stderr
-    assert (Layout().bin / "pulumi").exists()
     made = run("make", "--silent", "policy-pack")
     assert made.returncode == 0, made.stderr
     return Cli(tmp_path_factory.mktemp("policy"))

@@ -228,7 +228,3 @@ def test_the_rollout_timeout_depends_on_the_batches_and_their_duration(
     pods = {"replicas": 10, **changes, "rollout": rollout}
     timeout = f"{3600 + seconds}s"
     assert rollout_timeouts(autoscaling={"enabled": False}, workload=pods) == (timeout, timeout)
-
-
-def test_the_minimum_rollout_timeout_is_15_minutes() -> None:
-    assert rollout_timeouts() == ("900s", "900s")

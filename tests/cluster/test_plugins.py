@@ -1,7 +1,7 @@
-"""The unmodified Pulumi CLI with the language host and the providers `random` and `docker-build`.
+"""The Pulumi CLI with the plugins of this repository, and the docker-build provider.
 
-Each test has a project, a backend and a Pulumi home of its own. Downloads are left switched on: a
-plugin that the CLI missed would be looked for on the network, and the test would fail.
+Each test has a project, a backend and a Pulumi home of its own. Plugin downloads are enabled: a
+plugin that the CLI does not find fails the test.
 """
 
 import json
@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from plugins.install import install
+from local.layout import Layout
+from local.plugins.install import install
 from tests.cluster.project import wait_until
 
 REGISTRY = "localhost:5000"
@@ -57,7 +58,7 @@ RUN --mount=type=secret,id=token sh /step
 
 
 class Stack:
-    """A throw-away project with one stack."""
+    """A temporary project with one stack."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
@@ -74,7 +75,7 @@ class Stack:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
         ):
             self.environment.pop(name, None)
-        install(self.home / "plugins", Path(sys.executable))
+        install(Layout(), self.home / "plugins")
         (folder / "Pulumi.yaml").write_text(
             f"name: test\nruntime:\n  name: python\n  options:\n    virtualenv: {sys.prefix}\n"
         )
@@ -128,7 +129,7 @@ def stack(ground: Mapping[str, str], tmp_path: Path) -> Stack:
     return Stack(folder, ground)
 
 
-def test_a_value_is_previewed_drawn_kept_and_destroyed(stack):
+def test_a_random_value_is_created_kept_replaced_and_deleted(stack):
     stack.program(PASSWORD)
     stack.succeeds("config", "set", "--secret", "given", "hunter2")
     assert "2 to create" in stack.succeeds("preview")
@@ -146,7 +147,7 @@ def test_a_value_is_previewed_drawn_kept_and_destroyed(stack):
     assert "2 deleted" in stack.succeeds("destroy", "--yes", "--skip-preview")
 
 
-def test_no_secret_is_readable_in_the_state_or_the_output(stack):
+def test_secrets_are_encrypted_in_the_state_and_masked_in_the_output(stack):
     stack.program(PASSWORD)
     stack.succeeds("config", "set", "--secret", "given", "hunter2")
     shown = stack.up()
@@ -157,17 +158,17 @@ def test_no_secret_is_readable_in_the_state_or_the_output(stack):
         assert secret not in state
 
 
-def test_what_the_program_prints_is_shown(stack):
+def test_the_output_of_the_program_is_shown(stack):
     stack.program(PASSWORD)
     assert "the program is running" in stack.up()
 
 
-def test_no_plugin_is_looked_for_on_the_network(stack):
+def test_no_plugin_is_downloaded(stack):
     stack.program(PASSWORD)
     stack.up()
     stack.succeeds("install")
     installed = {folder.name for folder in (stack.home / "plugins").iterdir()}
-    install(stack.folder.parent / "expected", Path(sys.executable))
+    install(Layout(), stack.folder.parent / "expected")
     assert installed == {folder.name for folder in (stack.folder.parent / "expected").iterdir()}
 
 
@@ -181,7 +182,7 @@ def test_a_run_error_is_one_diagnostic_without_a_traceback(stack):
     assert "exit code" not in shown
 
 
-def test_an_exception_shows_the_programs_own_lines(stack):
+def test_a_traceback_begins_in_the_program(stack):
     (stack.folder / "helper.py").write_text("def go():\n    return {}['absent']\n")
     stack.program("import helper\nhelper.go()\n")
     shown = stack.fails("preview")
@@ -191,7 +192,7 @@ def test_an_exception_shows_the_programs_own_lines(stack):
     assert "runpy" not in shown
 
 
-def test_a_bad_input_is_refused_before_anything_is_made(stack):
+def test_an_invalid_input_fails_before_anything_is_created(stack):
     stack.program("import pulumi_random as random\nrandom.RandomPassword('p', length=0)\n")
     assert "length must be at least 1, got 0" in stack.fails("up", "--yes", "--skip-preview")
 
@@ -214,66 +215,9 @@ def test_an_interrupted_program_ends_and_the_next_update_works(stack):
     assert "created" in stack.up()
 
 
-# A policy pack by the protocol alone: pulumi-policy needs an older protobuf than the program.
-POLICY_PACK = """
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
-import grpc
-from google.protobuf.empty_pb2 import Empty
-from pulumi.runtime.proto import (
-    AnalyzerServicer, add_AnalyzerServicer_to_server, analyzer_pb2, plugin_pb2)
-
-class Pack(AnalyzerServicer):
-    def Handshake(self, request, context):
-        return analyzer_pb2.AnalyzerHandshakeResponse()
-    def ConfigureStack(self, request, context):
-        return analyzer_pb2.AnalyzerStackConfigureResponse()
-    def Configure(self, request, context):
-        return Empty()
-    def GetPluginInfo(self, request, context):
-        return plugin_pb2.PluginInfo(version="1.0.0")
-    def Analyze(self, request, context):
-        if request.type.endswith(":RandomPassword") and request.properties["length"] < 40:
-            return analyzer_pb2.AnalyzeResponse(diagnostics=[analyzer_pb2.AnalyzeDiagnostic(
-                policyName="length", policyPackName="pack", policyPackVersion="1.0.0",
-                message="the password is too short", urn=request.urn,
-                enforcementLevel=analyzer_pb2.MANDATORY)])
-        return analyzer_pb2.AnalyzeResponse()
-    def AnalyzeStack(self, request, context):
-        return analyzer_pb2.AnalyzeResponse()
-    def Remediate(self, request, context):
-        return analyzer_pb2.RemediateResponse()
-    def GetAnalyzerInfo(self, request, context):
-        return analyzer_pb2.AnalyzerInfo(name="pack", version="1.0.0", policies=[
-            analyzer_pb2.PolicyInfo(name="length", enforcementLevel=analyzer_pb2.MANDATORY)])
-
-server = grpc.server(ThreadPoolExecutor(8))
-add_AnalyzerServicer_to_server(Pack(), server)
-port = server.add_insecure_port("127.0.0.1:0")
-server.start()
-print(port, flush=True)
-threading.Event().wait()
-"""
-
-
-def test_a_policy_pack_stops_a_preview(stack, tmp_path):
-    stack.program(PASSWORD)
-    pack = tmp_path / "pack"
-    pack.mkdir()
-    (pack / "PulumiPolicy.yaml").write_text(
-        f"runtime:\n  name: python\n  options:\n    virtualenv: {sys.prefix}\n"
-    )
-    (pack / "__main__.py").write_text(POLICY_PACK)
-    shown = stack.fails("preview", "--policy-pack", str(pack))
-    assert "the password is too short" in shown
-    stack.succeeds("config", "set", "length", "40")
-    stack.succeeds("preview", "--policy-pack", str(pack))
-
-
 @pytest.fixture
 def image(stack: Stack, request: pytest.FixtureRequest) -> Stack:
-    """A stack with an image; in a repository of its own, as one of the tests deletes there."""
+    """A stack with an image, in a repository of its own because a test deletes an image."""
     repository = f"slipway-tests/{request.node.originalname}"
     stack.succeeds("config", "set", "tag", f"{REGISTRY}/{repository}:1.0")
     app = stack.folder / "app"
@@ -303,7 +247,7 @@ def test_an_image_is_built_pushed_and_not_built_again(image):
     assert image.outputs()["digest"] != first["digest"]
 
 
-def test_an_image_that_its_registry_lost_is_built_again(image):
+def test_an_image_that_is_missing_in_the_registry_is_built_again(image):
     image.up()
     assert manifest(image.outputs()["ref"], "DELETE").status_code == httpx.codes.ACCEPTED
     assert "1 deleted" in image.succeeds("refresh", "--yes", "--skip-preview")
@@ -311,7 +255,7 @@ def test_an_image_that_its_registry_lost_is_built_again(image):
     assert manifest(image.outputs()["ref"]).status_code == httpx.codes.OK
 
 
-def test_a_failing_step_is_shown_with_its_own_lines_and_without_secrets(image):
+def test_the_output_of_a_failed_build_step_is_shown_without_secrets(image):
     (image.folder / "app/step").write_text(
         "echo main.go:3: undefined: thing\ncat /run/secrets/token\nexit 1\n"
     )
@@ -322,42 +266,19 @@ def test_a_failing_step_is_shown_with_its_own_lines_and_without_secrets(image):
     assert "1 created" in image.up()
 
 
-def test_a_registry_that_is_down_is_named(image):
+def test_an_unreachable_registry_is_named(image):
     image.succeeds("config", "set", "tag", "localhost:5999/slipway-tests/plugins:1.0")
     shown = image.fails("up", "--yes", "--skip-preview")
     assert "localhost:5999" in shown
     assert "connection refused" in shown
 
 
-def test_a_builder_that_is_missing_is_named(image):
+def test_a_missing_builder_is_named(image):
     image.program(IMAGE.replace("push=True", "push=True, builder={'name': 'nosuch'}"))
     assert 'no builder "nosuch" found' in image.fails("up", "--yes", "--skip-preview")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_build_ends_with_its_update_and_leaves_nothing_behind(image, number, tmp_path):
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    image.environment["TMPDIR"] = str(temporary)
-    (image.folder / "app/step").write_text("echo waiting; sleep 120\n")
-    process = image.start("up", "--yes", "--skip-preview")
-    wait_until("the build to start", lambda: any(temporary.glob("docker-build-*")), seconds=60)
-    process.send_signal(number)
-    process.communicate(timeout=30)
-    wait_until("its folder to go", lambda: not any(temporary.glob("docker-build-*")), seconds=40)
-    assert not builds(temporary)
-    image.run("cancel", "--yes")
-    (image.folder / "app/step").write_text("echo built\n")
-    assert "created" in image.up()
-
-
-def builds(temporary: Path) -> list[str]:
-    """The buildx processes that work in this folder."""
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return [line for line in listed.stdout.splitlines() if f"={temporary}/" in line]
-
-
-def test_install_makes_the_virtual_environment_that_is_missing(stack):
+def test_pulumi_install_creates_the_virtual_environment(stack):
     stack.program(PASSWORD)
     (stack.folder / "requirements.txt").write_text("certifi\n")
     file = stack.folder / "Pulumi.yaml"

@@ -1,1 +1,0 @@
-"""Stand-ins for the plugins that the Pulumi CLI would otherwise download."""

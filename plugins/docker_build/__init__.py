@@ -1,1 +1,0 @@
-"""The `docker-build` provider: container images built by buildx and BuildKit."""
