@@ -1,4 +1,4 @@
-"""Builds programs from Go modules: once for their content, installed whole or not at all."""
+"""Builds programs from Go modules when their recipe has changed, and installs them atomically."""
 
 import json
 import os
@@ -17,36 +17,36 @@ from local.progress import ReportProgress
 from local.recipes import Recipe
 from local.toolchain import Toolchain
 
-_ROOM = 8 * 1024**3
-"""Free bytes without which no build is begun: what all of them together leave in the caches."""
+_REQUIRED_SPACE = 8 * 1024**3
+"""Free bytes required to start a build: the size of the caches after building everything."""
 
-_DOWNLOADS_AT_ONCE = 16
-"""Go loads one module per core; on few cores that waits for the network more than it works."""
+_CONCURRENT_DOWNLOADS = 16
+"""Go downloads one module per core by default, which is slow with few cores."""
 
-_DISK_FULL = "no space left on device"
+_NO_SPACE = "no space left on device"
 
 
 class Builder:
-    """Builds into the folders of one `SLIPWAY_HOME` with one toolchain."""
+    """Builds programs with one toolchain and installs them below one `SLIPWAY_HOME`."""
 
-    def __init__(self, at: Layout, go: Toolchain) -> None:
-        self.at = at
+    def __init__(self, paths: Layout, go: Toolchain) -> None:
+        self.paths = paths
         self.go = go
 
     def missing(self, recipe: Recipe, programs: Collection[str]) -> list[str]:
-        """Those of `programs` that are not there, or were made from something else."""
+        """Programs that are not installed, or whose recipe or toolchain has changed."""
         fingerprint = recipe.fingerprint(self.go.version)
         return [name for name in programs if not self._is_built(recipe, name, fingerprint)]
 
     def build(
         self, recipe: Recipe, programs: Collection[str], report: ReportProgress = lambda _: None
     ) -> None:
-        """Builds those of `programs` that are missing; the log is kept either way."""
+        """Builds the missing ones of `programs`. Raises `LocalError` with the end of the log."""
         missing = self.missing(recipe, programs)
         if not missing:
             return
-        self._refuse_full_disk()
-        folder = self.at.builds / recipe.name
+        self._check_free_space()
+        folder = self.paths.builds / recipe.name
         shutil.rmtree(folder, ignore_errors=True)
         source, output = folder / "source", folder / "bin"
         shutil.copytree(recipe.folder, source)
@@ -56,20 +56,20 @@ class Builder:
             self._patch(source, module, recipe)
         self._compile(recipe, missing, source, output, report)
         for name, (module, below) in recipe.assets.items():
-            _install_folder(self._module(source, module) / below, self.at.share / name)
+            _install_folder(self._module(source, module) / below, self.paths.share / name)
         for name in missing:
             self._install(recipe, name, output)
         shutil.rmtree(folder, ignore_errors=True)
 
     def log_of(self, recipe: Recipe) -> Path:
-        """Where the output of its last build is."""
-        return self.at.logs / f"build-{recipe.name}.log"
+        """Log file of the last build of a recipe."""
+        return self.paths.logs / f"build-{recipe.name}.log"
 
     def _is_built(self, recipe: Recipe, program: str, fingerprint: str) -> bool:
         stamp = self._stamp(program)
         known = recipe.programs[program]
-        results = [self.at.root / known.folder / name for name in (program, *known.links)]
-        results += [self.at.share / name for name in recipe.assets]
+        results = [self.paths.root / known.folder / name for name in (program, *known.links)]
+        results += [self.paths.share / name for name in recipe.assets]
         return (
             stamp.is_file()
             and stamp.read_text() == fingerprint
@@ -100,11 +100,11 @@ class Builder:
     def _download(
         self, selected: Sequence[str], source: Path, log: IO[str], report: ReportProgress
     ) -> int:
-        """Fetches every module that is needed; says how many packages that makes."""
-        report("looking for modules")
+        """Downloads the modules that are needed and returns the number of packages to compile."""
+        report("resolving modules")
         total = 0
         arguments = ["list", "-deps", *selected]
-        for line in self._follow(arguments, source, log, GOMAXPROCS=str(_DOWNLOADS_AT_ONCE)):
+        for line in self._follow(arguments, source, log, GOMAXPROCS=str(_CONCURRENT_DOWNLOADS)):
             if line.startswith("go: downloading "):
                 report(f"downloading {line.split()[2]}")
             else:
@@ -114,12 +114,12 @@ class Builder:
     def _follow(
         self, arguments: Sequence[str], source: Path, log: IO[str], **variables: str
     ) -> Iterator[str]:
-        """Runs `go` and gives its output line by line; an error if it fails."""
+        """Runs `go` and yields its output line by line. Raises `LocalError` if it fails."""
         with subprocess.Popen(
-            # It ends with whoever asked for it, `kill -9` included.
+            # Ends with this process, even if that is killed by `kill -9`.
             ["setpriv", "--pdeathsig", "TERM", "--", self.go.command, *arguments],
             cwd=source,
-            env={**self.go.variables(self.at), **variables},
+            env={**self.go.variables(self.paths), **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -131,34 +131,38 @@ class Builder:
                 yield line
         if process.returncode:
             log.flush()
-            raise LocalError(_explanation(Path(log.name)))
+            raise LocalError(_error_message(Path(log.name)))
 
     def _module(self, source: Path, module: str) -> Path:
-        """Where the source of `module` is, downloaded if need be."""
+        """Source folder of `module`, which is downloaded if necessary."""
         return Path(json.loads(self._go(source, "mod", "download", "-json", module))["Dir"])
 
     def _patch(self, source: Path, module: str, recipe: Recipe) -> None:
-        """Points the build at a copy of `module` with some of its files replaced or changed."""
+        """Replaces `module` in the build by a copy with patched files."""
         copy = source / "patched" / re.sub(r"\W", "-", module)
         _install_folder(self._module(source, module), copy)
         for target, replacement in recipe.patches.get(module, {}).items():
             if not (copy / target).exists():
-                raise LocalError(f"{module} has no file {target} to replace.")
+                raise LocalError(
+                    f"The patch of {module} does not apply: there is no file {target}."
+                )
             (copy / target).unlink()
             if replacement:
                 shutil.copyfile(source / replacement, copy / target)
-        for target, (word, instead) in recipe.renames.get(module, {}).items():
+        for target, (word, replacement) in recipe.renames.get(module, {}).items():
             text = (copy / target).read_text()
             if word not in text:
-                raise LocalError(f"{target} of {module} has no {word} to rename.")
-            (copy / target).write_text(re.sub(rf"\b{word}\b", instead, text))
+                raise LocalError(
+                    f"The patch of {module} does not apply: {target} does not contain {word}."
+                )
+            (copy / target).write_text(re.sub(rf"\b{word}\b", replacement, text))
         self._go(source, "mod", "edit", f"-replace={module}=./{copy.relative_to(source)}")
 
     def _go(self, folder: Path, *arguments: str) -> str:
         done = subprocess.run(
             [self.go.command, *arguments],
             cwd=folder,
-            env=self.go.variables(self.at),
+            env=self.go.variables(self.paths),
             capture_output=True,
             text=True,
             check=False,
@@ -170,7 +174,7 @@ class Builder:
 
     def _install(self, recipe: Recipe, program: str, output: Path) -> None:
         known = recipe.programs[program]
-        folder = self.at.root / known.folder
+        folder = self.paths.root / known.folder
         folder.mkdir(parents=True, exist_ok=True)
         self._stamp(program).unlink(missing_ok=True)
         (output / program).replace(folder / program)
@@ -182,15 +186,16 @@ class Builder:
         files.write(self._stamp(program), recipe.fingerprint(self.go.version))
 
     def _stamp(self, program: str) -> Path:
-        return self.at.builds / f"{program}.fingerprint"
+        return self.paths.builds / f"{program}.fingerprint"
 
-    def _refuse_full_disk(self) -> None:
-        self.at.root.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.at.root).free
-        if free < _ROOM:
+    def _check_free_space(self) -> None:
+        self.paths.root.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.paths.root).free
+        if free < _REQUIRED_SPACE:
             raise LocalError(
-                f"{self.at.root} has {free / 1024**3:.1f} GiB free, and the builds need "
-                f"{_ROOM / 1024**3:.0f}. Make room, or set SLIPWAY_HOME to a larger disk."
+                f"{self.paths.root} has {free / 1024**3:.1f} GiB free, but the builds need "
+                f"{_REQUIRED_SPACE / 1024**3:.0f} GiB. Free disk space, or set SLIPWAY_HOME to a "
+                "folder on a larger disk."
             )
 
 
@@ -199,7 +204,7 @@ def _tags(recipe: Recipe) -> list[str]:
 
 
 def _linker_flags(recipe: Recipe, programs: Sequence[str]) -> list[str]:
-    """For each program its own: several of a recipe may keep their versions in one variable."""
+    """Flags per program, since several programs of a recipe can use the same version variable."""
     flags = ["-ldflags=-s -w"]
     for name in programs:
         program = recipe.programs[name]
@@ -210,7 +215,7 @@ def _linker_flags(recipe: Recipe, programs: Sequence[str]) -> list[str]:
 
 
 def _install_folder(source: Path, target: Path) -> None:
-    """A copy that can be changed and removed: modules' own folders are read-only."""
+    """Copies a folder without permissions, since files in the module cache are read-only."""
     shutil.rmtree(target, ignore_errors=True)
     for folder, _, names in os.walk(source):
         copied = target / Path(folder).relative_to(source)
@@ -219,8 +224,8 @@ def _install_folder(source: Path, target: Path) -> None:
             shutil.copyfile(Path(folder) / name, copied / name)
 
 
-def _explanation(log: Path) -> str:
+def _error_message(log: Path) -> str:
     end = tail(log)
-    if _DISK_FULL in end.lower():
-        return f"The disk is full; the build cannot go on. Its log is {log}."
-    return f"A build failed. The end of {log}:\n{end}"
+    if _NO_SPACE in end.lower():
+        return f"The build failed because the disk is full. Its log is {log}."
+    return f"The build failed. The end of {log}:\n{end}"

@@ -286,6 +286,6 @@ def _image_steps(builder: Builder, servers: Sequence[Server]) -> list[Step]:
 
 def _push(builder: Builder, server: Server) -> Step:
     def push(_: ReportProgress) -> None:
-        images.push(builder.at, server.image(builder.at, builder.go.version))
+        images.push(builder.paths, server.image(builder.paths, builder.go.version))
 
     return Step(f"image {server.key}", push, [server.recipe.name])

@@ -1,4 +1,4 @@
-"""The programs that are built from Go modules, and how."""
+"""Recipes: the programs built from Go modules, and the pins and patches of each build."""
 
 import hashlib
 import re
@@ -12,11 +12,11 @@ from local import layout
 
 @dataclass(frozen=True)
 class Program:
-    """One executable: the Go package it is built from, and the module whose version it has.
+    """One executable, built from a Go `package`; its version is that of `module`.
 
-    `stamp` is the Go variable that shows the version. `links` are further names of the program.
-    `release` is the version under which it is published, where its module has another.
-    `folder` is the folder of `SLIPWAY_HOME` that it is installed in.
+    `stamp` is the Go variable that the linker sets to the version. `links` are further names of a
+    multi-call binary. `release` is the version of the release if its module has another one.
+    `folder` is the folder below `SLIPWAY_HOME` into which it is installed.
     """
 
     package: str
@@ -29,13 +29,12 @@ class Program:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A folder below `tools/` whose `go.mod` pins everything, and what is built from it.
+    """A folder below `tools/` whose `go.mod` pins all modules, and the programs built from it.
 
-    `patches` replaces files of a module before the build: module → its file → file of the folder,
-    or nothing, to leave it out.
-    `renames` replaces a word in files of a module: module → its file → (word, what for).
-    `assets` are folders kept from modules' sources: name below `share/` → (module, its folder).
-    `tags` are Go's build tags.
+    `patches` replaces files of modules: module → file in it → file of the recipe, "" to delete it.
+    `renames` replaces words in files of modules: module → file in it → (word, replacement).
+    `assets` are folders copied from modules: name below `share/` → (module, folder in it).
+    `tags` are Go build tags.
     """
 
     name: str
@@ -47,23 +46,23 @@ class Recipe:
 
     @property
     def folder(self) -> Path:
-        """Where its `go.mod` is."""
+        """Folder of its `go.mod`."""
         return layout.TOOLS / self.name
 
     def version(self, program: str) -> str:
-        """The version that `go.mod` pins for the program; "-" for one of this folder's own."""
+        """Version of a program as pinned in `go.mod`; "-" for a program of this repository."""
         known = self.programs[program]
         return known.release or (self.version_of(known.module) if known.module else "-")
 
     def version_of(self, module: str) -> str:
-        """The version at which `go.mod` requires `module`."""
-        found = re.search(rf"^(?:require|\t)\s*{re.escape(module)} (v\S+)", self._pins, re.M)
+        """Version of a module as required in `go.mod`. Raises `ValueError`."""
+        found = re.search(rf"^(?:require|\t)\s*{re.escape(module)} (v\S+)", self._go_mod, re.M)
         if found is None:
             raise ValueError(f"{self.folder / 'go.mod'} does not require {module}")
         return found[1]
 
     def fingerprint(self, go_version: str) -> str:
-        """Changes with anything that the build depends on."""
+        """Hash of everything that the build depends on."""
         digest = hashlib.sha256(f"{self!r} {go_version}".encode())
         for path in sorted(self.folder.rglob("*")):
             if path.is_file():
@@ -72,7 +71,7 @@ class Recipe:
         return digest.hexdigest()
 
     @cached_property
-    def _pins(self) -> str:
+    def _go_mod(self) -> str:
         return (self.folder / "go.mod").read_text()
 
 
@@ -89,12 +88,12 @@ _PULUMI_DOCKER_BUILD = "github.com/pulumi/pulumi-docker-build"
 _PULUMI_KUBERNETES = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _TRAEFIK = "github.com/traefik/traefik/v3"
 
-_SHOWN_VERSION = "github.com/prometheus/common/version.Version"
-"""Where Prometheus and what belongs to it keep their version."""
+_PROMETHEUS_VERSION_VARIABLE = "github.com/prometheus/common/version.Version"
+"""Version variable of Prometheus and its related programs."""
 
 
 def _sdk_version(package: str) -> str:
-    """The version of a Pulumi SDK, which asks for the provider of the same version."""
+    """Version of a Pulumi SDK, which requires the provider of the same version."""
     requirements = (layout.CHECKOUT / "requirements.txt").read_text()
     return requirements.split(f"{package}==")[1].split()[0]
 
@@ -105,7 +104,7 @@ PLATFORM = Recipe(
         "kubernetes": Program(
             "./kubernetes",
             _KUBERNETES,
-            # Clients cannot parse the version that an unstamped server tells.
+            # Clients cannot parse the default version of the API server.
             "k8s.io/component-base/version.gitVersion",
             links=[
                 "etcd",
@@ -140,7 +139,7 @@ PLATFORM = Recipe(
             f"{_PULUMI}/pkg/v3",
             f"{_PULUMI}/sdk/v3/go/common/version.Version",
         ),
-        # Not on the PATH: the Pulumi CLI warns of a plugin that it finds there.
+        # Not on the PATH: the Pulumi CLI warns of plugins there.
         "pulumi-resource-docker-build": Program(
             f"{_PULUMI_DOCKER_BUILD}/provider/cmd/pulumi-resource-docker-build",
             _PULUMI_DOCKER_BUILD,
@@ -155,8 +154,10 @@ PLATFORM = Recipe(
             release=_sdk_version("pulumi-kubernetes"),
             folder="providers",
         ),
-        "kube-state-metrics": Program(_KUBE_STATE_METRICS, _KUBE_STATE_METRICS, _SHOWN_VERSION),
-        "node_exporter": Program(_NODE_EXPORTER, _NODE_EXPORTER, _SHOWN_VERSION),
+        "kube-state-metrics": Program(
+            _KUBE_STATE_METRICS, _KUBE_STATE_METRICS, _PROMETHEUS_VERSION_VARIABLE
+        ),
+        "node_exporter": Program(_NODE_EXPORTER, _NODE_EXPORTER, _PROMETHEUS_VERSION_VARIABLE),
     },
     patches={
         "github.com/go-acme/lego/v4": {
@@ -195,25 +196,36 @@ PLATFORM = Recipe(
     },
     assets={"gateway-api": ("sigs.k8s.io/gateway-api", "config/crd/standard")},
 )
-"""What `up` needs. One `go.mod` for all of it: packages that several programs use are compiled
-once, which is a third of the work. Two that `images` needs are here for the same reason."""
+"""Programs that `up` needs. They share one `go.mod`, so that packages used by several programs are
+compiled once, which saves a third of the work. Two programs for `images` are here for the same
+reason."""
 
 METRICS = Recipe(
     "metrics",
     {
         "prometheus": Program(
-            f"{_PROMETHEUS}/cmd/prometheus", _PROMETHEUS, _SHOWN_VERSION, release="v3.15.0"
+            f"{_PROMETHEUS}/cmd/prometheus",
+            _PROMETHEUS,
+            _PROMETHEUS_VERSION_VARIABLE,
+            release="v3.15.0",
         ),
         "promtool": Program(
-            f"{_PROMETHEUS}/cmd/promtool", _PROMETHEUS, _SHOWN_VERSION, release="v3.15.0"
+            f"{_PROMETHEUS}/cmd/promtool",
+            _PROMETHEUS,
+            _PROMETHEUS_VERSION_VARIABLE,
+            release="v3.15.0",
         ),
         "loki": Program(f"{_LOKI}/cmd/loki", _LOKI, f"{_LOKI}/pkg/util/build.Version"),
-        "alertmanager": Program(f"{_ALERTMANAGER}/cmd/alertmanager", _ALERTMANAGER, _SHOWN_VERSION),
-        "amtool": Program(f"{_ALERTMANAGER}/cmd/amtool", _ALERTMANAGER, _SHOWN_VERSION),
+        "alertmanager": Program(
+            f"{_ALERTMANAGER}/cmd/alertmanager", _ALERTMANAGER, _PROMETHEUS_VERSION_VARIABLE
+        ),
+        "amtool": Program(
+            f"{_ALERTMANAGER}/cmd/amtool", _ALERTMANAGER, _PROMETHEUS_VERSION_VARIABLE
+        ),
     },
     patches={_ALERTMANAGER: {"ui/web.go": "_patches/alertmanager_ui.go"}},
-    # Of Prometheus' service discoveries only the one that is configured: the clouds' SDKs are most
-    # of its compile time.
+    # Only the service discovery that is configured: the cloud SDKs of the others take most of the
+    # build time.
     tags=["remove_all_sd", "enable_kubernetes_sd"],
 )
 
@@ -235,7 +247,7 @@ TELEMETRY = Recipe(
             "internal/storage/v1/factory/config.go": "",
         },
     },
-    # Jaeger was made for the collector's release before.
+    # This release of Jaeger uses an API of the previous Collector release.
     renames={
         _JAEGER: {
             "cmd/query/app/flags.go": ("TLSSetting", "TLS"),
@@ -286,4 +298,4 @@ RECIPES = {
     )
     for program in recipe.programs
 }
-"""The recipe of every program. `up` and `images` build what they need, `build NAME` the rest."""
+"""Recipe of each program. `up` and `images` build what they need, `build NAME` any program."""
