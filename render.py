@@ -1,9 +1,9 @@
-"""The program's Kubernetes objects as plain manifests, one file each.
+"""Renders the Kubernetes objects of a stack as manifests, one file each.
 
     python render.py --stack prod --out manifests/prod
 
-Runs ``__main__.py`` under the SDK's mock monitor, so it needs no engine, cluster or registry. An
-image that is not built yet has a digest of zeros. The values of Secrets are left out.
+Runs ``__main__.py`` with the mocks of the Pulumi SDK: no engine, cluster or registry is needed. An
+image that is not built yet has a digest of zeros. The values of Secrets are omitted.
 """
 
 import argparse
@@ -16,24 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from pulumi.runtime import Mocks, set_all_config, set_mocks
 from pulumi.runtime import test as run_under_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
 from settings import PROJECT, SettingsError, load
 from settings.stack_file import path_of, read, stack_of
+from settings.yaml_writer import to_yaml
 
 BAD_INPUT = 2
-"""Exit code when nothing was rendered; what was there is as it was."""
+"""Exit code if nothing was rendered and the output folder is unchanged."""
 LIST = ".rendered"
-"""In the output folder: the names of the files that rendering made, and so may remove."""
+"""File in the output folder that lists the rendered files, which the next rendering may remove."""
 UNBUILT = f"sha256:{'0' * 64}"
-"""The digest of an image that is not built yet."""
+"""Digest of an image that is not built yet."""
 
 Manifest = dict[str, Any]
-_HERE = Path(__file__).resolve().parent
-_APPLIED_IN_TURN = (
+_PROJECT_FOLDER = Path(__file__).resolve().parent
+_APPLY_ORDER = (
     ("Namespace",),
     ("ClusterRole", "LimitRange", "NetworkPolicy", "ResourceQuota"),
     ("ClusterRoleBinding", "ConfigMap", "PersistentVolumeClaim", "Secret", "ServiceAccount"),
@@ -44,15 +44,15 @@ _APPLIED_IN_TURN = (
     ("PodMonitor", "PrometheusRule", "ServiceMonitor"),
 )
 _PLACEHOLDER = "left out"
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  # marks secrets in Pulumi's protocol
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  # marks a secret in Pulumi's protocol
 
 
 class RenderError(Exception):
-    """The output folder cannot be used."""
+    """The output folder has other files, or is not writable."""
 
 
 class _Recorder(Mocks):
-    """Keeps the Kubernetes objects that a program registers, and makes up what the rest return."""
+    """Records the Kubernetes objects of a program. Other resources return placeholders."""
 
     def __init__(self) -> None:
         self.manifests: list[Manifest] = []
@@ -60,22 +60,22 @@ class _Recorder(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         package = args.typ.partition(":")[0]
         if package == "kubernetes" and "kind" in args.inputs:
-            self.manifests.append(plain(args.inputs))
-        made_up = {
+            self.manifests.append(unwrap(args.inputs))
+        placeholders = {
             "docker-build": {"digest": UNBUILT},
             "docker": {"repoDigest": f"unbuilt@{UNBUILT}"},
             "random": {"result": _PLACEHOLDER},
         }
-        return args.name, {**args.inputs, **made_up.get(package, {})}
+        return args.name, {**args.inputs, **placeholders.get(package, {})}
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
-        raise NotImplementedError(f"{args.token} cannot be answered without a provider")
+        raise NotImplementedError(f"{args.token} needs a provider")
 
 
 def manifests_of(stack: str) -> dict[str, str]:
-    """The text of every object of a stack, by file name, in the order in which they are applied.
+    """Return the manifest of every object by file name, in apply order.
 
-    ``stack`` is a name, or the path of a stack file. Raises :class:`SettingsError`, or
+    ``stack`` is the name or the path of a stack file. Raises :class:`SettingsError`, or
     :class:`pulumi.RunError` with the same message.
     """
     home = load(stack).namespace.name
@@ -89,12 +89,12 @@ def manifests_of(stack: str) -> dict[str, str]:
 
 @run_under_mocks
 def _run_program() -> None:
-    os.chdir(_HERE)
+    os.chdir(_PROJECT_FOLDER)
     runpy.run_path("__main__.py", run_name="__main__")
 
 
 def engine_config(sections: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
-    """What the engine gives a program: sections as JSON, and which of them hold secrets."""
+    """Return the configuration as the engine passes it: JSON by key, and the keys with secrets."""
     config = {f"{PROJECT}:{name}": _decrypted(section) for name, section in sections.items()}
     secret = [key for key, section in config.items() if _PLACEHOLDER in json.dumps(section)]
     return {key: json.dumps(section) for key, section in config.items()}, secret
@@ -113,62 +113,52 @@ def _decrypted(value: object) -> object:
 
 def _file_name(manifest: Manifest, home: str) -> str:
     kind, name = manifest["kind"], manifest["metadata"]["name"]
-    turn = next(i for i, kinds in enumerate(_APPLIED_IN_TURN) if kind in kinds)
+    position = next(i for i, kinds in enumerate(_APPLY_ORDER) if kind in kinds)
     namespace = manifest["metadata"].get("namespace", home)
-    elsewhere = "" if namespace == home else f"{namespace}-"
-    return f"{turn}0-{elsewhere}{kind.lower()}-{name}.yaml"
-
-
-class _Dumper(yaml.CSafeDumper):
-    """YAML as people write it: text of several lines as a block."""
-
-
-def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
+    prefix = "" if namespace == home else f"{namespace}-"
+    return f"{position}0-{prefix}{kind.lower()}-{name}.yaml"
 
 
 def _text(manifest: Manifest) -> str:
     if manifest["kind"] != "Secret":
-        return yaml.dump(manifest, Dumper=_Dumper)
-    shown = {key: value for key, value in manifest.items() if key != "data"}
+        return to_yaml(manifest)
+    without_data = {key: value for key, value in manifest.items() if key != "data"}
     keys = ", ".join(sorted(manifest["data"]))
-    return f"# The values are left out, of: {keys}\n{yaml.dump(shown, Dumper=_Dumper)}"
+    return f"# Values are omitted. Keys: {keys}\n{to_yaml(without_data)}"
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401
-    """A property as the protocol carries it, with whole numbers whole and secrets unwrapped."""
+def unwrap(value: Any) -> Any:  # noqa: ANN401
+    """Return a property of Pulumi's protocol with integers as ``int`` and secrets in plain text."""
     match value:
         case dict() if _SECRET in value.values():
-            return plain(value["value"])
+            return unwrap(value["value"])
         case dict():
-            return {key: plain(inner) for key, inner in value.items()}
+            return {key: unwrap(inner) for key, inner in value.items()}
         case list():
-            return [plain(inner) for inner in value]
+            return [unwrap(inner) for inner in value]
         case float() if value.is_integer():
             return int(value)
     return value
 
 
 def write(files: Mapping[str, str], out: Path) -> None:
-    """Make ``out`` hold ``files``, without those of an earlier rendering that are gone.
+    """Write ``files`` to ``out`` and remove the other files of a previous rendering.
 
-    Raises :class:`RenderError` where ``out`` holds what was not rendered.
+    Raises :class:`RenderError` if ``out`` has files that were not rendered.
     """
     listed = out / LIST
     try:
         out.mkdir(parents=True, exist_ok=True)
-        earlier = listed.read_text().split() if listed.is_file() else []
-        foreign = sorted(path.name for path in out.iterdir() if path.name not in (*earlier, LIST))
+        previous = listed.read_text().split() if listed.is_file() else []
+        foreign = sorted(path.name for path in out.iterdir() if path.name not in (*previous, LIST))
         if foreign:
-            raise RenderError(f"{out} holds {_few(foreign)}, which was not rendered: use another")
-        listed.write_text("".join(f"{name}\n" for name in sorted({*earlier, *files})))
+            raise RenderError(
+                f"{out} has files that were not rendered ({_few(foreign)}): use another"
+            )
+        listed.write_text("".join(f"{name}\n" for name in sorted({*previous, *files})))
         for name, text in files.items():
             (out / name).write_text(text)
-        for name in set(earlier) - set(files):
+        for name in set(previous) - set(files):
             (out / name).unlink(missing_ok=True)
         listed.write_text("".join(f"{name}\n" for name in files))
     except OSError as error:
@@ -180,10 +170,10 @@ def _few(names: Sequence[str]) -> str:
 
 
 def main() -> int:
-    """Render one stack; return the exit code."""
+    """Render a stack and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--stack", required=True, help="its name, or the path of its file")
-    parser.add_argument("--out", required=True, type=Path, help="a folder, made where missing")
+    parser.add_argument("--stack", required=True, help="name of the stack, or path of its file")
+    parser.add_argument("--out", required=True, type=Path, help="output folder, created if missing")
     arguments = parser.parse_args()
     out = arguments.out.resolve()
     try:

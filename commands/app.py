@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.errors import FAILED, CommandError, report_errors
-from commands.stack_file import PROJECT
 from local import debian, toolchain
 from local.layout import Layout
+from settings.stack_file import PROJECT_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-APP = PROJECT / "app"
+APP = PROJECT_FOLDER / "app"
 PLATFORMS = [
     f"{system}/{cpu}" for system in ("linux", "darwin", "windows") for cpu in ("amd64", "arm64")
 ]
@@ -55,7 +55,11 @@ class App:
                 GOOS=system,
                 GOARCH=cpu,
             )
-            print(program.relative_to(PROJECT) if program.is_relative_to(PROJECT) else program)
+            print(
+                program.relative_to(PROJECT_FOLDER)
+                if program.is_relative_to(PROJECT_FOLDER)
+                else program
+            )
 
     def _run(self, *arguments: str, **variables: str) -> None:
         environment: Mapping[str, str] = {**self._go.variables(self._layout), **variables}
@@ -71,7 +75,7 @@ def main() -> int:
     """Run one task; return its exit code."""
     parser = argparse.ArgumentParser(prog="commands.app", description=__doc__)
     parser.add_argument("task", choices=["test", "binaries"])
-    parser.add_argument("--out", type=Path, default=PROJECT / "out" / "bin")
+    parser.add_argument("--out", type=Path, default=PROJECT_FOLDER / "out" / "bin")
     arguments = parser.parse_args()
     app = App()
     app.test() if arguments.task == "test" else app.binaries(arguments.out)

@@ -17,11 +17,11 @@ from pulumi.runtime import test as wait_for_resources
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 
 from commands.errors import CommandError, report_errors
-from commands.stack_file import PROJECT
 from local import files
 from render import UNBUILT, engine_config
+from settings.stack_file import PROJECT_FOLDER
 
-FILE = PROJECT / "docs" / "architecture.md"
+FILE = PROJECT_FOLDER / "docs" / "architecture.md"
 BEGIN, END = "<!-- made by `make architecture` -->", "<!-- end -->"
 
 _PREFIX = "slipway:"
@@ -82,7 +82,7 @@ class _Monitor(MockMonitor):
 
 def tree() -> Mapping[str, Node]:
     """Every component and resource of the program, by URN."""
-    version = (PROJECT / "app" / "VERSION").read_text().strip()
+    version = (PROJECT_FOLDER / "app" / "VERSION").read_text().strip()
     canary = {"version": version, "weight": 10}
     stable = {"version": "0.0.1", "digest": UNBUILT}
     release = {"strategy": "canary", "stable": stable, "canary": canary}
@@ -95,7 +95,7 @@ def tree() -> Mapping[str, Node]:
 
 @wait_for_resources
 def _run_program() -> None:
-    os.chdir(PROJECT)
+    os.chdir(PROJECT_FOLDER)
     runpy.run_path("__main__.py", run_name="__main__")
 
 
@@ -174,7 +174,7 @@ def updated(page: str) -> str:
 def main() -> int:
     """Redraw the diagram; return the exit code."""
     files.write(FILE, updated(FILE.read_text()))
-    print(FILE.relative_to(PROJECT))
+    print(FILE.relative_to(PROJECT_FOLDER))
     return 0
 
 

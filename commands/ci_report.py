@@ -22,9 +22,10 @@ from commands.errors import FAILED, CommandError, report_errors
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.release import VERSION_FILE
-from commands.stack_file import PROJECT, forget_salt
+from commands.stack_file import remove_encryption_salt
 from local import files
 from settings import Settings, load
+from settings.stack_file import PROJECT_FOLDER
 
 Task = Literal["preview", "drift"]
 
@@ -121,7 +122,7 @@ def failure(result: Result) -> str:
     messages = [*result.warnings, *result.errors]
     for message in messages:
         if "Traceback" in message:
-            return cause(message, PROJECT)
+            return cause(message, PROJECT_FOLDER)
     reasons = [message for message in messages if message != "preview failed"]
     return (
         "\n".join(reasons) or (result.text.strip().splitlines() or ["Pulumi printed nothing"])[-1]
@@ -166,7 +167,7 @@ def run(task: Task, name: str, settings: Settings, plan: Path | None = None) -> 
     stack.select(repair=False)
     result = _run_pulumi(task, stack, plan)
     full_output = output_file(task, name)
-    files.write(PROJECT / full_output, result.text)
+    files.write(PROJECT_FOLDER / full_output, result.text)
     if plan and not (result.is_complete and result.succeeded):
         plan.unlink(missing_ok=True)
     if not result.is_complete:
@@ -193,7 +194,7 @@ def _run_pulumi(task: Task, stack: Stack, plan: Path | None) -> Result:
                     *("--diff", "--color=never", "--suppress-progress", "--event-log", str(log)),
                     *(["--save-plan", str(plan)] if plan else []),
                 ],
-                cwd=PROJECT,
+                cwd=PROJECT_FOLDER,
                 # Enables --event-log, as Pulumi's Automation API does.
                 env={**stack.environment, "PULUMI_DEBUG_COMMANDS": "true"},
                 stdout=subprocess.PIPE,
@@ -207,7 +208,7 @@ def _run_pulumi(task: Task, stack: Stack, plan: Path | None) -> Result:
                 f"pulumi {task} of {stack.name} did not end within {TIMEOUT_SECONDS} s"
             ) from None
         finally:
-            forget_salt(stack.name)
+            remove_encryption_salt(stack.name)
         events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else ()
     return Result(
         task,

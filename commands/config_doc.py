@@ -1,39 +1,44 @@
-"""``python -m commands.config_doc``: docs/configuration.md, the table of every key."""
+"""``python -m commands.config_doc``: write docs/configuration.md, the reference of all keys."""
 
 import sys
 from collections.abc import Iterator
 
 from commands.errors import report_errors
-from commands.keys import REQUIRED, Key, on_one_line, sections
-from commands.stack_file import PROJECT
+from commands.settings_docs import REQUIRED, Key, sections
 from local import files
+from settings.stack_file import PROJECT_FOLDER
+from settings.yaml_writer import to_yaml_line
 
-FILE = PROJECT / "docs" / "configuration.md"
+FILE = PROJECT_FOLDER / "docs" / "configuration.md"
 
 _HEAD = """\
 # Configuration
 
-Every key of `Pulumi.<stack>.yaml`, made from `settings/` by `make config-doc`. A key that is left
-out has its default; a value out of bounds is an error that names the key, before anything is
-touched. Secrets are set with `pulumi config set --secret --path <key>` and stand encrypted in the
-file: see [secrets](secrets.md).
+Reference of all keys of `Pulumi.<stack>.yaml`, generated from `settings/` by `make config-doc`.
+Keys that are omitted have their default. Unknown keys and invalid values are errors, before
+anything is deployed. Set secrets with `pulumi config set --secret --path <key>`; they are encrypted
+in the file: see [secrets](secrets.md).
+
+Spellings that YAML parsers read differently, such as `010`, `1_000`, `1.0`, `yes` or `~`, are
+errors too: use decimal numbers without redundant digits, `true`, `false` and `null`, and quote
+strings that look like one of these. Aliases and tags are not supported.
 """
 
 
 def document() -> str:
-    """The page."""
+    """Return the content of the page."""
     return "\n".join([_HEAD, *(line for section in sections() for line in _section(section))])
 
 
 def _section(section: Key) -> Iterator[str]:
     yield f"## {section.name}\n"
-    yield f"{section.meaning}\n"
-    yield "| key | type | default | allowed | meaning |"
+    yield f"{section.description}\n"
+    yield "| key | type | default | allowed values | description |"
     yield "| --- | --- | --- | --- | --- |"
     for key in _rows(section):
         name = key.path.removeprefix(f"{section.path}.")
-        bounds = "" if key.is_secret else key.bounds
-        cells = (f"`{name}`", key.type, _default(key), bounds, key.meaning)
+        allowed = "" if key.is_secret else key.allowed
+        cells = (f"`{name}`", key.type, _default(key), allowed, key.description)
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     yield ""
 
@@ -49,14 +54,14 @@ def _default(key: Key) -> str:
         return "required"
     if key.default is None:
         return "none"
-    return "" if key.keys else f"`{on_one_line(key.default)}`"
+    return "" if key.keys else f"`{to_yaml_line(key.default)}`"
 
 
 @report_errors
 def main() -> int:
-    """Write the page; return the exit code."""
+    """Write the page and return the exit code."""
     files.write(FILE, document())
-    print(FILE.relative_to(PROJECT))
+    print(FILE.relative_to(PROJECT_FOLDER))
     return 0
 
 

@@ -1,116 +1,112 @@
-"""``python -m commands.new_env``: the file of a new stack, made from that of another.
+"""``python -m commands.new_env``: create the file of a new stack from that of another stack.
 
-Every key is there with its meaning: what the other stack sets has its value, the rest stands
-commented out with its default.
+The file has every key with its description. Keys that the other stack omits are commented out and
+have their defaults.
 """
 
 import argparse
 import re
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ruamel.yaml import YAML
-
-from commands import stack_file
 from commands.errors import CommandError, report_errors
-from commands.keys import REQUIRED, Key, on_one_line, sections
+from commands.settings_docs import REQUIRED, Key, sections
 from local import files
 from settings import PROJECT, load
-from settings.stack_file import read
+from settings.stack_file import path_of, read, read_config
+from settings.yaml_writer import to_yaml_line
 
 _NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
-_ALLOWED = "at most 40 of a-z, 0-9 and -, beginning with a letter"
-_OWN = ("slipway:cluster.context", "slipway:namespace.name", "slipway:routing.host")
-"""What two environments must not share, or share only on purpose."""
-_MADE = {
+_ALLOWED_NAMES = "at most 40 of a-z, 0-9 and -, beginning with a letter"
+_RENAMED = ("slipway:cluster.context", "slipway:namespace.name", "slipway:routing.host")
+"""Keys with a name that differs between stacks."""
+_MONITORING_NAMESPACES = {
     "slipway:network.monitoringNamespace": "monitoring",
     "slipway:observability.nodeNamespace": "monitoring-node",
 }
-"""Namespaces that a stack with servers of its own makes, with their defaults."""
-_WIDTH = 100
+"""Keys of the namespaces of the bundled observability, with their defaults."""
+_LINE_LENGTH = 100
 _HOW_TO_SET = "Encrypted: set it with `pulumi config set --secret --path`."
-ABSENT: Any = object()
-"""What a stack file does not set; it may also set `null`."""
+_OMITTED: Any = object()
+"""Value of a key that the stack file omits, as opposed to `null`."""
 
 
 @dataclass
-class Environment:
-    """A new stack's settings, and what a person should know of them."""
+class NewStack:
+    """Configuration of the new stack, and the differences to report."""
 
-    values: Mapping[str, Any]
-    """By section."""
-    replaced: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
+    sections: Mapping[str, Any]
+    changed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    """Keys of :data:`_RENAMED` with the same value as in the other stack."""
     secrets: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-    """Keys of providers."""
+    """Secrets that are omitted."""
+    other_namespaces: list[str] = field(default_factory=list)
+    """Keys of other namespaces, such as a provider's, that are omitted."""
 
 
-def derive(name: str, source: str, values: Mapping[str, Any]) -> Environment:
-    """The settings of ``name``, from those of ``source``: names of its own, and no secrets.
+def derive(name: str, source: str, source_sections: Mapping[str, Any]) -> NewStack:
+    """Return the configuration of ``name``: that of ``source`` with other names.
 
-    A secret is encrypted for the stack that it stands in, so it is left out, with the section that
-    cannot be without it.
+    Secrets are encrypted for one stack, so they are omitted, and so are sections that require them.
     """
-    made = Environment(values)
-    made.values = _without_secrets(values, sections(), made.secrets)
-    for path in _OWN:
-        old = _get(made.values, path)
-        if old is None:
+    new = NewStack({})
+    new.sections = _without_secrets(source_sections, sections(), new.secrets)
+    for path in _RENAMED:
+        old_value = _get(new.sections, path)
+        if old_value is None:
             continue
-        new = _renamed(path, old, name, source)
-        if new == old:
-            made.kept.append(f"{path}: {old} (as {source} has it)")
+        value = _rename(path, old_value, name, source)
+        if value == old_value:
+            new.unchanged.append(f"{path}: {old_value}")
         else:
-            _set(made.values, path, new)
-            made.replaced.append(f"{path}: {old} -> {new}")
-    _own_servers(made, name, source, values)
-    return made
+            _change(new, path, old_value, value)
+    if _get(new.sections, "slipway:observability.mode") == "bundled" and _is_same_cluster(
+        new.sections, source_sections
+    ):
+        for path, default in _MONITORING_NAMESPACES.items():
+            old_value = _get(new.sections, path) or default
+            _change(new, path, old_value, _rename(path, old_value, name, source))
+    return new
 
 
-def _renamed(path: str, old: str, name: str, source: str) -> str:
-    """The same with the new name in the old one's place, or beside it."""
-    new = re.sub(rf"(?<![a-z0-9]){re.escape(source)}(?![a-z0-9])", name, old)
-    if new != old or path.endswith(".context"):
-        return new
-    first, dot, rest = old.partition(".")
+def _is_same_cluster(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    context = "slipway:cluster.context"
+    return _get(one, context) == _get(other, context)
+
+
+def _rename(path: str, value: str, name: str, source: str) -> str:
+    """Replace the name of the source stack in a value, or else add the new name to it."""
+    renamed = re.sub(rf"(?<![a-z0-9]){re.escape(source)}(?![a-z0-9])", name, value)
+    if renamed != value or path.endswith(".context"):
+        return renamed
+    first, dot, rest = value.partition(".")
     return f"{first}-{name}{dot}{rest}"
 
 
-def _own_servers(made: Environment, name: str, source: str, before: Mapping[str, Any]) -> None:
-    """On the same cluster, servers need namespaces of their own."""
-    context = "slipway:cluster.context"
-    if _get(made.values, "slipway:observability.mode") != "bundled":
-        return
-    if _get(made.values, context) != _get(before, context):
-        return
-    for path, default in _MADE.items():
-        old = _get(made.values, path) or default
-        new = _renamed(path, old, name, source)
-        _set(made.values, path, new)
-        made.replaced.append(f"{path}: {old} -> {new}")
-
-
 def _get(values: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401
-    found: Any = values
+    value: Any = values
     for part in path.removeprefix(f"{PROJECT}:").split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
-def _set(values: Any, path: str, value: str) -> None:  # noqa: ANN401
+def _change(new: NewStack, path: str, old_value: str, value: str) -> None:
     *parents, last = path.removeprefix(f"{PROJECT}:").split(".")
+    section: Any = new.sections
     for part in parents:
-        values = values.setdefault(part, {})
-    values[last] = value
+        section = section.setdefault(part, {})
+    section[last] = value
+    new.changed.append(f"{path}: {old_value} -> {value}")
 
 
 def _without_secrets(
-    values: Mapping[str, Any], keys: Sequence[Key], left_out: list[str]
+    values: Mapping[str, Any], keys: Sequence[Key], omitted: list[str]
 ) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key in keys:
@@ -119,106 +115,100 @@ def _without_secrets(
             continue
         value = values[name]
         if key.is_secret:
-            left_out.append(key.path)
+            omitted.append(key.path)
         elif key.keys and isinstance(value, dict):
-            kept[name] = _without_secrets(value, key.keys, left_out)
-            needed = [inner for inner in key.keys if inner.default is REQUIRED and inner.is_secret]
-            if any(inner.name in value for inner in needed):
-                del kept[name]
+            section = _without_secrets(value, key.keys, omitted)
+            required = [one.name for one in key.keys if one.is_secret and one.default is REQUIRED]
+            if not any(secret in value for secret in required):
+                kept[name] = section
         else:
             kept[name] = value
     return kept
 
 
-def text_of(name: str, source: str, made: Environment) -> str:
-    """The file."""
+def text_of(name: str, source: str, new: NewStack) -> str:
+    """Return the content of the file."""
     lines = [
         "# yaml-language-server: $schema=settings/stack.schema.json",
         "#",
-        f"# The {name} stack, made from {source}. A key behind a # has the default it",
-        "# shows; one that shows nothing is not set. docs/configuration.md has the bounds.",
+        f"# The {name} stack, created from {source}. Keys that are commented out have the default",
+        "# shown, or none. docs/configuration.md lists the allowed values.",
         "config:",
     ]
     for section in sections():
-        name_in_file = section.name.removeprefix(f"{PROJECT}:")
-        lines += _key(section, made.values.get(name_in_file, ABSENT), 1)
+        section_name = section.name.removeprefix(f"{PROJECT}:")
+        lines += _key(section, new.sections.get(section_name, _OMITTED), 1)
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _key(key: Key, value: Any, depth: int) -> Iterator[str]:  # noqa: ANN401
-    """The lines of one key: the value that is given, or behind a # the default."""
-    is_given = value is not ABSENT and not (key.keys and value == {})
-    margin = "  " * depth
-    start = margin if is_given else f"{margin}#"
+    """Yield the lines of a key: its description, and its value or the default in a comment."""
+    is_set = value is not _OMITTED and not (key.keys and value == {})
+    indent = "  " * depth
+    start = indent if is_set else f"{indent}#"
     if depth == 1:
         yield ""
-    yield from _comment(f"{margin}#", f"{key.meaning} {_HOW_TO_SET * key.is_secret}")
+    yield from _comment(f"{indent}#", f"{key.description} {_HOW_TO_SET * key.is_secret}")
     if not key.keys or value is None:
-        shown = value if is_given else key.default
-        is_empty = shown is REQUIRED or (shown is None and not is_given)
-        yield f"{start}{key.name}:{'' if is_empty else f' {on_one_line(shown)}'}"
+        shown = value if is_set else key.default
+        is_empty = shown is REQUIRED or (shown is None and not is_set)
+        yield f"{start}{key.name}:{'' if is_empty else f' {to_yaml_line(shown)}'}"
         return
     yield f"{start}{key.name}:"
-    given = value if is_given else {}
+    values = value if is_set else {}
     for inner in key.keys:
-        yield from _key(inner, given.get(inner.name, ABSENT), depth + 1)
+        yield from _key(inner, values.get(inner.name, _OMITTED), depth + 1)
 
 
 def _comment(start: str, text: str) -> Iterator[str]:
-    words = text.split()
-    line = start
-    for word in words:
-        if len(line) + len(word) >= _WIDTH:
-            yield line
-            line = start
-        line += f" {word}"
-    if words:
-        yield line
+    for line in textwrap.wrap(text, _LINE_LENGTH - len(start) - 1):
+        yield f"{start} {line}"
 
 
-def create(name: str, source: str) -> Environment:
-    """Write the file of a new stack. Raises :class:`CommandError`, and then there is none."""
+def create(name: str, source: str) -> NewStack:
+    """Write the file of the new stack. Raises :class:`CommandError`; no file is written then."""
     if not re.fullmatch(_NAME, name):
-        raise CommandError(f"NAME={name} is not a name for an environment: use {_ALLOWED}")
-    file = stack_file.path_of(name)
+        raise CommandError(f"NAME={name} is not a stack name: use {_ALLOWED_NAMES}")
+    file = path_of(name)
     if file.exists():
-        raise CommandError(f"{file.name} is there already: nothing was written")
+        raise CommandError(f"{file.name} exists already: it is unchanged")
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", source):
-        raise CommandError(f"FROM={source} is not a stack's name")
-    path = stack_file.path_of(source)
-    load(str(path))
-    made = derive(name, source, read(path))
-    document = YAML(typ="safe", pure=True).load(path.read_text())
-    made.foreign = [key for key in document["config"] if not key.startswith(f"{PROJECT}:")]
-    text = text_of(name, source, made)
+        raise CommandError(f"FROM={source} is not a stack name")
+    source_file = path_of(source)
+    load(str(source_file))
+    new = derive(name, source, read(source_file))
+    new.other_namespaces = [
+        key for key in read_config(source_file) if not key.startswith(f"{PROJECT}:")
+    ]
+    text = text_of(name, source, new)
     with TemporaryDirectory() as folder:
-        trial = Path(folder) / file.name
-        trial.write_text(text)
-        load(str(trial))
+        draft = Path(folder) / file.name
+        draft.write_text(text)
+        load(str(draft))
     files.write(file, text)
-    return made
+    return new
 
 
 @report_errors
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code."""
+    """Run the command and return the exit code."""
     parser = argparse.ArgumentParser(prog="commands.new_env", description=__doc__)
     parser.add_argument("--name", required=True)
-    parser.add_argument("--source", required=True, help="the stack to make it from")
-    given = parser.parse_args(arguments)
-    made = create(given.name, given.source)
-    print(f"{stack_file.path_of(given.name).name}, from {given.source}:")
+    parser.add_argument("--source", required=True, help="the stack to copy")
+    parsed = parser.parse_args(arguments)
+    new = create(parsed.name, parsed.source)
+    print(f"{path_of(parsed.name).name}, created from {parsed.source}:")
     for title, lines in (
-        ("changed", made.replaced),
-        ("kept, look whether that is meant", made.kept),
-        ("left out: a secret is encrypted for one stack", made.secrets),
-        ("left out: keys of providers", made.foreign),
+        ("changed", new.changed),
+        (f"the same as in {parsed.source}: check them", new.unchanged),
+        ("omitted: secrets, which are encrypted for one stack", new.secrets),
+        ("omitted: keys of other namespaces", new.other_namespaces),
     ):
         if lines:
             print(f"  {title}")
         for line in lines:
             print(f"    {line}")
-    print(f"next: make diff STACK={given.name}, make preview STACK={given.name}")
+    print(f"next: make diff STACK={parsed.name}, make preview STACK={parsed.name}")
     return 0
 
 

@@ -15,11 +15,10 @@ from tempfile import TemporaryDirectory
 import yaml
 from rich.console import Console
 
-from commands import stack_file
 from commands.errors import BAD_INPUT, FAILED, CommandError, report_errors
 from policy.judgement import FILE, Policy, PolicyError, Violation, load, never_used
 from policy.objects import PROVIDER, Object
-from settings import SettingsError
+from settings import SettingsError, stack_file
 from settings import load as load_settings
 from settings.stack_file import path_of, stack_of
 
@@ -51,7 +50,7 @@ def rendered(stack: str) -> list[Object]:
         try:
             result = subprocess.run(
                 [sys.executable, "render.py", "--stack", stack, "--out", str(out)],
-                cwd=stack_file.PROJECT,
+                cwd=stack_file.PROJECT_FOLDER,
                 capture_output=True,
                 text=True,
                 check=False,
@@ -72,7 +71,7 @@ def rendered(stack: str) -> list[Object]:
 
 def stacks() -> list[str]:
     """The name of every stack that has a file."""
-    found = sorted(stack_file.PROJECT.glob("Pulumi.*.yaml"))
+    found = sorted(stack_file.PROJECT_FOLDER.glob("Pulumi.*.yaml"))
     if not found:
         raise CommandError("there is no stack file: there is nothing to judge")
     return [stack_of(file) for file in found]

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from commands.errors import FAILED, CommandError
-from commands.stack_file import PROJECT, forget_salt
+from commands.stack_file import remove_encryption_salt
 from commands.stack_lock import WAIT_SECONDS
+from settings.stack_file import PROJECT_FOLDER
 
 _SALT_FROM_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
 """Without a salt in the stack file Pulumi takes the state's, so all machines share one."""
@@ -106,7 +107,7 @@ class Stack:
         try:
             self._run(command, "--stack", self.name, *arguments)
         finally:
-            forget_salt(self.name)
+            remove_encryption_salt(self.name)
 
     def _repair(self) -> None:
         """Remove a stale lock and the pending creates that a killed update leaves.
@@ -152,7 +153,7 @@ class Stack:
             return
         # Pulumi expands `~`, and a relative path starts at its working directory.
         path = backend.removeprefix(_FILE_BACKEND).partition("?")[0]
-        folder = PROJECT / Path(path).expanduser() / ".pulumi" / "locks"
+        folder = PROJECT_FOLDER / Path(path).expanduser() / ".pulumi" / "locks"
         for file in folder.glob(f"organization/*/{self.name}/*.json"):
             try:
                 content = json.loads(file.read_text())
@@ -166,7 +167,7 @@ class Stack:
             command.append("--non-interactive")
         process = subprocess.Popen(
             command,
-            cwd=PROJECT,
+            cwd=PROJECT_FOLDER,
             env=self.environment,
             text=True,
             stdout=subprocess.PIPE if capture else None,

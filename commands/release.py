@@ -15,11 +15,12 @@ from commands.errors import CommandError
 from commands.pending_release import PendingRelease
 from commands.pulumi import Stack
 from commands.registry import published_digest
-from commands.stack_file import PROJECT, StackFile
+from commands.stack_file import StackFile
 from local import files
 from settings import VERSION, Settings
+from settings.stack_file import PROJECT_FOLDER
 
-VERSION_FILE = PROJECT / "app" / "VERSION"
+VERSION_FILE = PROJECT_FOLDER / "app" / "VERSION"
 
 
 def parse_version(version: str) -> Version:

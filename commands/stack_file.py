@@ -1,8 +1,7 @@
-"""A stack's configuration file, edited in place: comments, order and quotes stay as they are."""
+"""Editing of stack files. Comments, order and quotes are preserved."""
 
 import re
 from io import StringIO
-from pathlib import Path
 from typing import Any, Self
 
 from ruamel.yaml import YAML
@@ -12,25 +11,19 @@ from ruamel.yaml.scalarstring import ScalarString
 from ruamel.yaml.tokens import CommentToken
 
 from local import files
-
-PROJECT = Path(__file__).resolve().parent.parent
-
-
-def path_of(stack: str) -> Path:
-    """Where the configuration of ``stack`` is kept."""
-    return PROJECT / f"Pulumi.{stack}.yaml"
+from settings.stack_file import path_of
 
 
-def forget_salt(stack: str) -> None:
-    """Take back the salt that Pulumi writes into a stack file, unless a secret there needs it.
+def remove_encryption_salt(stack: str) -> None:
+    """Remove the salt that Pulumi writes into a stack file, unless the file has a secret.
 
-    The state has it too. In the file it would tie the stack to one person's passphrase.
+    The state has the salt too. In the file it would bind the stack to one person's passphrase.
     """
     path = path_of(stack)
     text = path.read_text()
-    without = re.sub(r"(?m)^encryptionsalt:.*(?:\n[ \t]+.*)*\n?", "", text)
-    if without != text and not _may_have_secret(text):
-        files.write(path, without)
+    unsalted = re.sub(r"(?m)^encryptionsalt:.*(?:\n[ \t]+.*)*\n?", "", text)
+    if unsalted != text and not _may_have_secret(text):
+        files.write(path, unsalted)
 
 
 def _may_have_secret(text: str) -> bool:
@@ -47,11 +40,7 @@ def _has_secret(node: object) -> bool:
 
 
 class StackFile:
-    """The release that a stack file asks for.
-
-    Only the ``slipway:release`` key is ever changed. ``save`` replaces the file in one step, so an
-    interrupted command leaves either the old file or the new one.
-    """
+    """The key ``slipway:release`` of a stack file. ``save`` writes the file atomically."""
 
     def __init__(self, stack: str) -> None:
         self.path = path_of(stack)
@@ -63,20 +52,20 @@ class StackFile:
 
     @property
     def release(self) -> CommentedMap:
-        """The ``slipway:release`` block, to be read and changed."""
+        """The value of ``slipway:release``."""
         return self._document["config"].setdefault("slipway:release", CommentedMap())
 
     def pin_stable(self, version: str, digest: str) -> Self:
-        """Let every request that no canary takes reach ``version``, exactly as published."""
+        """Set the stable version and its digest."""
         return self._update("stable", {"version": version, "digest": digest})
 
     def start_canary(self, version: str, weight: int, digest: str | None) -> Self:
-        """Send ``weight`` percent to ``version``; without a digest it is built from ``app/``."""
+        """Set the canary version. Without a digest it is built from the working tree."""
         pinned = {} if digest is None else {"digest": digest}
         return self._update("canary", {"version": version, "weight": weight, **pinned})
 
     def end_canary(self) -> Self:
-        """Send everything to stable."""
+        """Remove the canary version."""
         if "canary" in self.release:
             _remove(self.release, "canary")
         return self
@@ -92,7 +81,7 @@ class StackFile:
             if key not in version:
                 _add(version, key, value)
             elif isinstance(old := version[key], ScalarString):
-                version[key] = type(old)(value)  # in the same quotes
+                version[key] = type(old)(value)  # keeps the quotes
             else:
                 version[key] = value
         return self
@@ -104,8 +93,8 @@ class StackFile:
         files.write(self.path, text.getvalue())
 
 
-# The parser keeps the lines from a value up to the next one, such as the comment above the next
-# section, with that value: they have to move when it is not the last of its block any more.
+# ruamel.yaml attaches the lines after a value, such as the comment of the next section, to that
+# value: they are moved to the new last value of the mapping.
 
 
 def _add(block: CommentedMap, key: str, value: object) -> None:
@@ -119,12 +108,12 @@ def _remove(block: CommentedMap, key: str) -> None:
     at = keys.index(key)
     after = _take_lines(*_last(block, key))
     del block[key]
-    if neighbour := keys[at - 1 : at] or keys[at + 1 : at + 2]:
-        _give_lines(*_last(block, neighbour[0]), after)
+    if neighbor := keys[at - 1 : at] or keys[at + 1 : at + 2]:
+        _give_lines(*_last(block, neighbor[0]), after)
 
 
 def _last(block: CommentedMap, key: str) -> tuple[CommentedMap, str]:
-    """The value that is written last of what stands under ``key``: its block and its key there."""
+    """The mapping and key of the last value below ``key``."""
     value = block[key]
     if isinstance(value, CommentedMap) and value and not value.fa.flow_style():
         return _last(value, next(reversed(value)))
@@ -132,7 +121,7 @@ def _last(block: CommentedMap, key: str) -> tuple[CommentedMap, str]:
 
 
 def _take_lines(block: CommentedMap, key: str) -> str:
-    """Cut off the lines after a value; a comment on its own line stays."""
+    """Remove and return the lines after a value. A comment on the value's line stays."""
     comments = block.ca.items.get(key)
     if not comments or not comments[2]:
         return ""

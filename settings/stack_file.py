@@ -25,9 +25,17 @@ def stack_of(path: Path) -> str:
 def read(path: Path) -> dict[str, Any]:
     """Read the project's sections of a stack file, by name, without validating them.
 
-    Keys of other namespaces, such as a provider's, are omitted. Raises :class:`SettingsError` if
-    the file is not a stack file.
+    Keys of other namespaces, such as a provider's, are omitted. Raises :class:`SettingsError`.
     """
+    return {
+        key.removeprefix(f"{PROJECT}:"): value
+        for key, value in read_config(path).items()
+        if _is_our_key(key)
+    }
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read the configuration of all namespaces. Raises :class:`SettingsError`."""
     document = _parse(path)
     if not isinstance(document, dict):
         raise SettingsError(path.name, ["it is not a mapping: use a mapping with the key config"])
@@ -47,9 +55,7 @@ def read(path: Path) -> dict[str, Any]:
     ]
     if errors:
         raise SettingsError(path.name, errors)
-    return {
-        key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if _is_our_key(key)
-    }
+    return config
 
 
 def _parse(path: Path) -> Any:  # noqa: ANN401

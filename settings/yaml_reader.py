@@ -137,9 +137,11 @@ class YamlReader:
 
 
 def _is_string(event: yaml.ScalarEvent) -> bool:
-    if event.style:
-        return True
-    text = event.value
+    return bool(event.style) or is_plain_string(event.value)
+
+
+def is_plain_string(text: str) -> bool:
+    """True if all parsers read ``text`` without quotes as a string."""
     plain = text[:1] + text[1:].replace("_", "")
     return not (
         text in ("", *_OTHER)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from commands import stack_file
 from commands.diff import markdown, terminal
 from commands.diff.rendering import render_both
 from commands.diff.report import Report
 from commands.errors import FAILED, CommandError, report_errors
 from local import files
+from settings import stack_file
 
 FORMATS = ("terminal", "markdown", "json")
 
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         case _:
             is_cut = terminal.show(report, Console(), whole)
     if is_cut:
-        files.write(stack_file.PROJECT / whole, terminal.plain(report))
+        files.write(stack_file.PROJECT_FOLDER / whole, terminal.plain(report))
     if arguments.out:
         files.write(arguments.out, text)
     else:

@@ -10,10 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from commands import stack_file
 from commands.diff.objects import Objects, read
 from commands.errors import BAD_INPUT, CommandError
 from render import UNBUILT
+from settings import stack_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def render_both(stack: str, ref: str) -> Renderings:
 
     Raises :class:`CommandError` with one message for whatever is wrong on either side.
     """
-    project = stack_file.PROJECT
+    project = stack_file.PROJECT_FOLDER
     name = _file_of(stack).name
     commit = _commit(project, ref)
     with TemporaryDirectory(prefix="slipway-diff-") as temporary:

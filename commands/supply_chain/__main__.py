@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from commands.errors import report_errors
-from commands.stack_file import PROJECT
 from commands.supply_chain.image import image
 from commands.supply_chain.sbom import sbom
 from commands.supply_chain.vulnerabilities import audit, scan, staticcheck, vulncheck
+from settings.stack_file import PROJECT_FOLDER
 
-OUT = PROJECT / "out"
+OUT = PROJECT_FOLDER / "out"
 
 
 def _run(options: argparse.Namespace) -> str:

@@ -3,12 +3,12 @@
 import subprocess
 
 from commands.errors import UNCHECKED, CommandError
-from commands.stack_file import PROJECT
 from commands.stack_lock import hold_lock
 from local import toolchain
 from local.layout import Layout
+from settings.stack_file import PROJECT_FOLDER
 
-APP = PROJECT / "app"
+APP = PROJECT_FOLDER / "app"
 
 
 class Go:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from commands.errors import FAILED, UNCHECKED, CommandError
-from commands.stack_file import PROJECT
 from commands.supply_chain.go import Go
 from commands.supply_chain.python_tool import python_tool
+from settings.stack_file import PROJECT_FOLDER
 
 GOVULNCHECK = "golang.org/x/vuln/cmd/govulncheck@v1.3.0"
 STATICCHECK = "honnef.co/go/tools/cmd/staticcheck@v0.7.0"
@@ -26,7 +26,7 @@ def audit() -> str:
     program = python_tool(PIP_AUDIT, "pip-audit")
     counts = [
         _audited(program, packages)
-        for venv_of in (PROJECT / ".venv", PROJECT / "policy" / ".venv")
+        for venv_of in (PROJECT_FOLDER / ".venv", PROJECT_FOLDER / "policy" / ".venv")
         for packages in venv_of.glob("lib/python3*/site-packages")
     ]
     return f"pip-audit: no known vulnerability in {sum(counts)} packages"

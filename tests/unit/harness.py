@@ -10,7 +10,7 @@ from pulumi.runtime import Mocks, set_mocks
 from pulumi.runtime import test as run_with_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 
-from render import plain
+from render import unwrap
 
 DIGEST = f"sha256:{'d' * 64}"
 """Digest of every image that is built."""
@@ -112,7 +112,7 @@ class _Monitor(MockMonitor):
             self._registry.resources[response.urn] = RegisteredResource(
                 request.type,
                 request.name,
-                plain(pulumi.runtime.rpc.deserialize_properties(request.object)),
+                unwrap(pulumi.runtime.rpc.deserialize_properties(request.object)),
                 request.parent,
                 frozenset(request.dependencies),
                 request.retainOnDelete,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.keys import Key, sections
+from commands.settings_docs import Key, sections
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"

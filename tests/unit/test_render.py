@@ -86,7 +86,7 @@ def test_secret_values_are_omitted_and_their_keys_are_listed(stack: Any) -> None
     files = render.manifests_of(stack(image={"credentials": login}))
     for name, key in (("token", "token"), ("registry", ".dockerconfigjson")):
         text = files[f"20-secret-beacon-{name}.yaml"]
-        assert text.startswith(f"# The values are left out, of: {key}\n")
+        assert text.startswith(f"# Values are omitted. Keys: {key}\n")
         assert not {"data", "stringData"} & set(yaml.safe_load(text))
     assert "robot" not in "".join(files.values())
     assert "v1:abc" not in "".join(files.values())
@@ -108,7 +108,7 @@ def test_files_of_a_previous_rendering_are_removed(tmp_path: Path) -> None:
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("notes")
-    with pytest.raises(RenderError, match=r"holds notes\.txt, which was not rendered"):
+    with pytest.raises(RenderError, match=r"has files that were not rendered \(notes\.txt\)"):
         write({"one.yaml": "1"}, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
 

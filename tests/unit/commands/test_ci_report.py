@@ -9,7 +9,7 @@ import pytest
 from commands import ci_report
 from commands.ci_report import MAX_CHARACTERS, Result, Task, failure, report
 from commands.errors import CommandError
-from commands.stack_file import PROJECT
+from settings.stack_file import PROJECT_FOLDER
 from tests.unit.stacks import settings
 
 OUTPUT = Path("out/preview/prod.txt")
@@ -83,7 +83,7 @@ def test_a_long_output_is_shortened(line: str) -> None:
 
 TRACEBACK = f"""Program failed with an unhandled exception:
 Traceback (most recent call last):
-  File "{PROJECT}/__main__.py", line 8, in <module>
+  File "{PROJECT_FOLDER}/__main__.py", line 8, in <module>
     raise RuntimeError("boom")
 RuntimeError: boom
 """
@@ -135,9 +135,9 @@ class FakePulumi:
         program.write_text(PULUMI.format(folder=folder))
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-        monkeypatch.setattr(ci_report, "PROJECT", folder)
-        monkeypatch.setattr("commands.pulumi.PROJECT", folder)
-        monkeypatch.setattr(ci_report, "forget_salt", lambda _: None)
+        monkeypatch.setattr(ci_report, "PROJECT_FOLDER", folder)
+        monkeypatch.setattr("commands.pulumi.PROJECT_FOLDER", folder)
+        monkeypatch.setattr(ci_report, "remove_encryption_salt", lambda _: None)
         monkeypatch.setattr(ci_report.Prerequisites, "prepare_cli", lambda _: None)
         monkeypatch.setattr(ci_report.Prerequisites, "variables", lambda _: {})
         monkeypatch.setattr(ci_report, "load", lambda *_: settings())

@@ -1,9 +1,9 @@
-"""The table of every key."""
+"""Reference of all keys."""
 
 from typing import Any
 
 from commands.config_doc import FILE, document
-from commands.keys import Key, sections
+from commands.settings_docs import Key, sections
 from settings import Settings
 from tests.unit.stacks import SMALLEST
 
@@ -14,7 +14,7 @@ def leaves() -> dict[str, Key]:
     return {key.path: key for section in sections() for key in section.leaves()}
 
 
-def test_the_page_is_what_the_settings_say() -> None:
+def test_the_page_is_up_to_date() -> None:
     assert FILE.read_text() == document(), "run `make config-doc`"
 
 
@@ -35,20 +35,20 @@ def test_every_default_is_the_one_that_applies() -> None:
 
 def test_keys_without_a_default_are_required() -> None:
     page = document()
-    assert "| `host` | text | required | a DNS name" in page
+    assert "| `host` | string | required | a DNS name" in page
     assert "| `canary.weight` | integer | required | an integer from 0 to 100 |" in page
 
 
-def test_a_default_that_the_section_around_sets_is_shown() -> None:
+def test_the_default_of_a_section_is_that_of_its_keys() -> None:
     assert leaves()["slipway:namespace.resourceQuota.requests.cpu"].default == "10"
     assert leaves()["slipway:workload.resources.requests.cpu"].default == "200m"
 
 
-def test_every_key_has_a_meaning() -> None:
-    assert [path for path, key in leaves().items() if not key.meaning] == []
+def test_every_key_has_a_description() -> None:
+    assert [path for path, key in leaves().items() if not key.description] == []
 
 
-def test_a_cell_never_ends_its_row() -> None:
+def test_pipes_in_cells_are_escaped() -> None:
     rows = [line for line in document().splitlines() if line.startswith("| `")]
     assert len(rows) > 100
     assert {row.replace("\\|", "").count("|") for row in rows} == {6}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from commands import __main__ as commands
-from commands import release, stack_file
+from commands import release
 from commands.errors import BAD_INPUT
 from commands.pending_release import PendingRelease
 from commands.stack_lock import hold_lock
@@ -46,7 +46,7 @@ class Machine:
 def machine(tmp_path, tmp_path_factory, monkeypatch):
     made = Machine()
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
-    monkeypatch.setattr(stack_file, "PROJECT", tmp_path)
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
     # Short enough for the sockets in it, whatever a test is called.
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setattr(commands, "load", made.load)

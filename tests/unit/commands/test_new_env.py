@@ -1,4 +1,4 @@
-"""A new stack's file: complete, valid, and with names of its own."""
+"""File of a new stack."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import yaml
 
-from commands import stack_file
 from commands.diff.__main__ import main as diff
 from commands.errors import BAD_INPUT
 from commands.new_env import main
@@ -22,8 +21,8 @@ LOGIN = {"username": "robot", "password": {"secure": "v1:abc:def"}}
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A folder with the stack file ``prod``; writes it with changes and makes others from it."""
-    monkeypatch.setattr(stack_file, "PROJECT", tmp_path)
+    """Returns a function that writes the stack file ``prod`` and creates another from it."""
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
 
     def make(name: str = "staging", source: str = "prod", **changes: Any) -> int:
         prod = {
@@ -44,7 +43,7 @@ def config_of(project: Any, name: str = "staging") -> dict[str, Any]:
     return yaml.safe_load((project.folder / f"Pulumi.{name}.yaml").read_text())["config"]
 
 
-def test_values_are_those_of_the_other_stack_but_for_the_names(
+def test_values_are_copied_and_names_are_changed(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert project(autoscaling={"maxReplicas": 7}) == 0
@@ -56,67 +55,61 @@ def test_values_are_those_of_the_other_stack_but_for_the_names(
     assert "slipway:namespace.name: beacon-prod -> beacon-staging" in capsys.readouterr().out
 
 
-def test_a_context_that_does_not_name_the_environment_is_kept_and_told(
+def test_a_context_without_the_name_of_the_stack_is_unchanged_and_reported(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert project(cluster={"context": "eu-1"}) == 0
     assert config_of(project)["slipway:cluster"] == {"context": "eu-1"}
-    assert "slipway:cluster.context: eu-1 (as prod has it)" in capsys.readouterr().out
+    assert "check them\n    slipway:cluster.context: eu-1" in capsys.readouterr().out
 
 
-def test_a_name_is_replaced_as_a_whole_word_only(project: Any) -> None:
+def test_the_name_of_the_stack_is_replaced_only_as_a_whole_word(project: Any) -> None:
     assert project(namespace={"name": "products-prod"}) == 0
     assert config_of(project)["slipway:namespace"] == {"name": "products-staging"}
 
 
-def test_servers_on_the_same_cluster_get_namespaces_of_their_own(project: Any) -> None:
+def test_monitoring_namespaces_on_the_same_cluster_are_renamed(project: Any) -> None:
     assert project(cluster={"context": "eu-1"}, observability={"mode": "bundled"}) == 0
     config = config_of(project)
     assert config["slipway:network"] == {"monitoringNamespace": "monitoring-staging"}
     assert config["slipway:observability"]["nodeNamespace"] == "monitoring-node-staging"
 
 
-def test_servers_on_another_cluster_keep_theirs(project: Any) -> None:
+def test_monitoring_namespaces_on_another_cluster_are_unchanged(project: Any) -> None:
     assert project(observability={"mode": "bundled"}) == 0
     assert config_of(project)["slipway:observability"] == {"mode": "bundled"}
 
 
-def test_secrets_are_left_out_with_the_section_that_needs_them(
+def test_secrets_and_sections_that_require_them_are_omitted(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     token = {"adminToken": {"secure": "v1:ghi:jkl"}, "port": 8081}
     assert project(image={"credentials": LOGIN}, service=token) == 0
     text = (project.folder / "Pulumi.staging.yaml").read_text()
     assert "v1:" not in text
-    assert "login" not in config_of(project)["slipway:image"]
+    assert "credentials" not in config_of(project)["slipway:image"]
     assert config_of(project)["slipway:service"] == {"port": 8081}
     out = capsys.readouterr().out
     assert "slipway:image.credentials.password" in out
     assert "slipway:service.adminToken" in out
 
 
-def test_null_is_a_value(project: Any) -> None:
-    assert project(routing={"canaryOverride": {"header": None}}, slo={"latency": None}) == BAD_INPUT
-    values = {"mode": "bundled"}
-    assert (
-        project(
-            routing={"canaryOverride": {"header": None}},
-            slo={"latency": None},
-            observability=values,
-        )
-        == 0
-    )
+def test_null_is_copied(project: Any) -> None:
+    changes = {"routing": {"canaryOverride": {"header": None}}, "slo": {"latency": None}}
+    assert project(**changes, observability={"mode": "bundled"}) == 0
     config = config_of(project)
     assert config["slipway:routing"]["canaryOverride"] == {"header": None}
     assert config["slipway:slo"] == {"latency": None}
 
 
-def test_keys_of_providers_are_told(project: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_omitted_keys_of_other_namespaces_are_reported(
+    project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert project(**{"kubernetes:context": "x"}) == 0
-    assert "left out: keys of providers\n    kubernetes:context" in capsys.readouterr().out
+    assert "omitted: keys of other namespaces\n    kubernetes:context" in capsys.readouterr().out
 
 
-def test_every_key_is_there_with_its_meaning_and_its_default_can_be_uncommented(
+def test_every_key_has_its_description_and_its_default_in_a_comment(
     project: Any,
 ) -> None:
     assert project() == 0
@@ -132,31 +125,31 @@ def test_every_key_is_there_with_its_meaning_and_its_default_can_be_uncommented(
     assert load(str(project.folder / "Pulumi.staging.yaml")) == before
 
 
-def test_a_file_that_is_there_is_never_overwritten(
+def test_an_existing_file_is_not_overwritten(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project.folder / "Pulumi.staging.yaml").write_text("mine")
     assert project() == BAD_INPUT
     assert (project.folder / "Pulumi.staging.yaml").read_text() == "mine"
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["", "Staging", "9", "a/b", "../x", "a.b", "-", "a" * 41, "a b"])
-def test_a_name_that_cannot_name_a_namespace_is_refused(
+def test_an_invalid_name_is_refused(
     project: Any, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert project(name) == BAD_INPUT
     assert [file.name for file in project.folder.iterdir()] == ["Pulumi.prod.yaml"]
-    assert f"NAME={name} is not a name for an environment" in capsys.readouterr().err
+    assert f"NAME={name} is not a stack name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("source", ["nix", "../prod", ""])
-def test_a_stack_to_start_from_that_is_none_is_refused(project: Any, source: str) -> None:
+def test_a_missing_source_stack_is_refused(project: Any, source: str) -> None:
     assert project(source=source) == BAD_INPUT
     assert [file.name for file in project.folder.iterdir()] == ["Pulumi.prod.yaml"]
 
 
-def test_nothing_is_written_where_the_result_could_not_be_used(
+def test_no_file_is_written_if_it_would_be_invalid(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert project("a" * 40, namespace={"name": f"{'b' * 40}-prod"}) == BAD_INPUT
@@ -165,14 +158,14 @@ def test_nothing_is_written_where_the_result_could_not_be_used(
 
 
 @pytest.mark.parametrize("source", ["dev", "prod"])
-def test_a_stack_made_from_a_shipped_one_loads_renders_and_diffs(
+def test_a_copy_of_a_shipped_stack_can_be_loaded_and_compared(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     source: str,
 ) -> None:
     repository = Repository(tmp_path)
-    monkeypatch.setattr(stack_file, "PROJECT", tmp_path)
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
     monkeypatch.chdir(tmp_path)
     assert main(["--name", "staging", "--source", source]) == 0
     file = str(tmp_path / "Pulumi.staging.yaml")

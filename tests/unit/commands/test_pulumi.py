@@ -72,7 +72,7 @@ def test_a_stale_lock_is_found_in_any_file_backend(
     url: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(pulumi, "PROJECT", tmp_path)
+    monkeypatch.setattr(pulumi, "PROJECT_FOLDER", tmp_path)
     lock = tmp_path / folder / ".pulumi" / "locks" / "organization" / "slipway" / "dev" / "1.json"
     lock.parent.mkdir(parents=True)
     lock.write_text(json.dumps({"pid": ended_process(), "hostname": HERE}))

@@ -62,7 +62,7 @@ class Checkout:
         self.running: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
         self.pending = PendingRelease(folder / "pending.json")
-        monkeypatch.setattr(stack_file, "PROJECT", folder)
+        monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", folder)
         monkeypatch.setattr(release_module, "VERSION_FILE", self.version_file)
         monkeypatch.setattr(
             release_module,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from commands import stack_file
 from commands.diff import terminal
 from commands.diff.__main__ import main
 from commands.diff.objects import Objects, read
@@ -116,7 +115,7 @@ def diff(
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Diff]:
     """The command in a repository where nothing differs yet."""
-    monkeypatch.setattr(stack_file, "PROJECT", base.repository.folder)
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", base.repository.folder)
     monkeypatch.chdir(base.repository.folder)
     yield Diff(base, tmp_path / "rendered", capsys)
     base.repository.reset(base.commit)

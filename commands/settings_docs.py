@@ -1,39 +1,37 @@
-"""Every key of a stack file as the schema of the settings has it: what documents are made from."""
+"""Documentation of every key of a stack file, from the JSON schema of the settings."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from settings import PROJECT, Settings
 from settings.schema import allowed_values, resolve
 
 REQUIRED: Any = object()
-"""The default of a key that has none."""
+"""Default of a key without a default."""
 
-_TYPES = {"boolean": "boolean", "integer": "integer", "number": "number", "string": "text"}
+_TYPES = {"boolean": "boolean", "integer": "integer", "number": "number", "string": "string"}
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key, or a section of keys."""
+    """A key, or a section of keys."""
 
     name: str
-    """As the stack file writes it: ``slipway:routing`` or ``host``."""
+    """Name in the stack file, like ``slipway:routing`` or ``host``."""
     path: str
-    """From the top, as `pulumi config set --path` takes it: ``slipway:routing.host``."""
-    meaning: str
+    """Path for `pulumi config set --path`, like ``slipway:routing.host``."""
+    description: str
     default: Any
     type: str
-    bounds: str
-    """What is allowed, in words."""
+    allowed: str
+    """Allowed values."""
     is_secret: bool
     keys: tuple["Key", ...] = ()
-    """Of a section."""
+    """Keys of a section."""
 
     def leaves(self) -> Iterator["Key"]:
-        """Every key in it that is no section."""
+        """Yield every key that is not a section."""
         if not self.keys:
             yield self
         for key in self.keys:
@@ -41,7 +39,7 @@ class Key:
 
 
 def sections() -> tuple[Key, ...]:
-    """The sections of a stack file."""
+    """Return the sections of a stack file."""
     schema = Settings.model_json_schema()
     return tuple(
         _Schema(schema).key(f"{PROJECT}:{name}", "", node, is_required=name in schema["required"])
@@ -49,15 +47,9 @@ def sections() -> tuple[Key, ...]:
     )
 
 
-def on_one_line(value: Any) -> str:  # noqa: ANN401
-    """A value as a stack file writes it."""
-    text = yaml.dump(value, Dumper=yaml.CSafeDumper, default_flow_style=True, width=4096)
-    return text.removesuffix("\n").removesuffix("\n...")
-
-
 @dataclass(frozen=True)
 class _Schema:
-    whole: Mapping[str, Any]
+    root: Mapping[str, Any]
 
     def key(
         self,
@@ -68,31 +60,32 @@ class _Schema:
         is_required: bool,
         default: Any = REQUIRED,  # noqa: ANN401
     ) -> Key:
-        """The key of a node; ``default`` is what the section around it sets, if it does."""
-        inner = resolve(self.whole, node)
+        """Return the key of a node. ``default`` is the one from the default of its section."""
+        resolved = resolve(self.root, node)
         if default is REQUIRED and not is_required:
             default = node.get("default", REQUIRED)
         path = f"{prefix}{name}"
-        is_secret = bool(inner.get("writeOnly"))
-        is_section = "properties" in inner and not is_secret
+        is_secret = bool(resolved.get("writeOnly"))
+        is_section = "properties" in resolved and not is_secret
+        description = node.get("description") or resolved.get("description", "")
         return Key(
             name=name,
             path=path,
-            meaning=" ".join(str(node.get("description") or inner.get("description", "")).split()),
+            description=" ".join(description.split()),
             default=default,
-            type=_type(inner, is_section),
-            bounds="" if is_section else allowed_values(self.whole, inner),
+            type=_type(resolved, is_section),
+            allowed="" if is_section else allowed_values(self.root, resolved),
             is_secret=is_secret,
-            keys=tuple(self._keys_of(inner, path, default)) if is_section else (),
+            keys=tuple(self._keys(resolved, path, default)) if is_section else (),
         )
 
-    def _keys_of(
+    def _keys(
         self,
         section: Mapping[str, Any],
         path: str,
         default: Any,  # noqa: ANN401
     ) -> Iterator[Key]:
-        around = default if isinstance(default, dict) else {}
+        defaults = default if isinstance(default, dict) else {}
         required = section.get("required", ())
         for name, node in section["properties"].items():
             yield self.key(
@@ -100,7 +93,7 @@ class _Schema:
                 f"{path}.",
                 node,
                 is_required=name in required,
-                default=around.get(name, REQUIRED),
+                default=defaults.get(name, REQUIRED),
             )
 
 
@@ -110,7 +103,7 @@ def _type(node: Mapping[str, Any], is_section: bool) -> str:
     if node.get("writeOnly"):
         return "secret"
     if "enum" in node:
-        return "choice"
+        return "enum"
     kind = node["type"]
     if isinstance(kind, list):
         return " or ".join(_TYPES[one] for one in kind)

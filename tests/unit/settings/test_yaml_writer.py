@@ -1,0 +1,23 @@
+"""YAML that is read back unchanged."""
+
+from typing import Any
+
+import pytest
+
+from settings.yaml_reader import YamlReader
+from settings.yaml_writer import to_yaml, to_yaml_line
+from tests.unit.settings.test_yaml_reader import ACCEPTED, REFUSED
+
+VALUES = [*ACCEPTED.values(), *REFUSED, 99.0, 0.00001, "a: b", "", "# a", "two\nlines\n", "é"]
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("write", [to_yaml, to_yaml_line])
+def test_a_value_is_read_back_unchanged(write: Any, value: Any) -> None:
+    reader = YamlReader(is_checked=lambda _: True)
+    assert reader.read(write({"key": [value]})) == {"key": [value]}
+    assert reader.errors == []
+
+
+def test_integral_numbers_have_no_decimal_point() -> None:
+    assert to_yaml_line(99.0) == "99"
