@@ -1,1 +1,1 @@
-"""How fast the everyday tasks are, beside peers that do the same."""
+"""Benchmarks of Slipway, Helm and kubectl."""

@@ -1,8 +1,8 @@
 """``make bench``: prints a table and writes ``bench.json``.
 
-Times are seconds of whole commands as a person waits for them. They depend on the machine; the
-ratios against a peer in the same run are what to compare. ``COLD=1`` also measures the first
-``make up`` of a machine, which builds everything: about twenty minutes on two cores.
+Durations are those of whole commands, in seconds. They depend on the machine: compare the ratios to
+kubectl in the same run. ``COLD=1`` also measures the first ``make up`` on a machine, which builds
+everything and takes about twenty minutes on two cores.
 """
 
 import json
@@ -33,55 +33,54 @@ console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value; ``ratio`` is this value over the peer's in the same run."""
+    """A measured value. ``ratio`` is the value divided by that of ``baseline`` in the same run."""
 
     name: str
     value: float
     unit: str
-    peer: str = ""
+    baseline: str = ""
     ratio: float | None = None
 
 
 def seconds_of(project: Project, target: str, *variables: str) -> float:
-    """How long a Makefile target takes."""
+    """Run a make target and return its duration in seconds."""
     started = time.monotonic()
     project.make(target, *variables)
     return time.monotonic() - started
 
 
 @contextmanager
-def step(what: str) -> Iterator[None]:
-    """Say what is being measured, and how long that took."""
+def step(description: str) -> Iterator[None]:
+    """Print a description of the block and its duration."""
     started = time.monotonic()
-    console.print(f"measuring {what} ...")
+    console.print(f"measuring {description} ...")
     yield
     console.print(f"  done in {time.monotonic() - started:.0f} s")
 
 
-def everyday_tasks(project: Project) -> Iterator[Figure]:
-    """The tasks of a day, on one stack."""
-    with step("a first deployment, an unchanged one, preview and render"):
+def stack_operations(project: Project) -> Iterator[Figure]:
+    """Measure deployment, preview, rendering, an image build and a rollback on one stack."""
+    with step("a new stack, an unchanged one, preview and render"):
         yield Figure("up, new stack on a running node", seconds_of(project, "up"), "s")
         for target, name in (
-            ("up", "up, nothing changed"),
-            ("preview", "preview, nothing changed"),
+            ("up", "up, unchanged"),
+            ("preview", "preview, unchanged"),
             ("render", "render"),
         ):
             yield Figure(
                 name, statistics.median(seconds_of(project, target) for _ in range(ROUNDS)), "s"
             )
-    with step("a rebuild after an edit"):
-        source = project.folder / "app" / "main.go"
-        source.write_text(source.read_text() + "\n// An edit.\n")
-        yield Figure("up after an edit of the source", seconds_of(project, "up"), "s")
-    with step("canary and rollback under load"):
+    with step("a source edit"):
+        project.edit_source("// An edit.")
+        yield Figure("up, source edited", seconds_of(project, "up"), "s")
+    with step("a canary and its rollback under load"):
         project.make("canary", "VERSION=99.0.0", "WEIGHT=50")
         with SteadyLoad(project.host) as load:
             project.make("rollback")
             ended = time.monotonic()
             time.sleep(3)
         yield Figure(
-            "rollback: last answer of the canary after the end of the update",
+            "rollback: last response of the canary after the update",
             max(0.0, load.last_seen["99.0.0"] - ended),
             "s",
         )
@@ -89,7 +88,7 @@ def everyday_tasks(project: Project) -> Iterator[Figure]:
 
 
 def image_size(project: Project) -> Figure:
-    """The image as it is pushed: compressed layers and configuration."""
+    """Return the size of the pushed image: compressed layers and configuration."""
     running = Stack(project.stack, project.environment).outputs()["stable"]
     pushed = manifest(running["image"], project.environment)
     assert pushed, f"{running['image']} is not published"
@@ -98,19 +97,20 @@ def image_size(project: Project) -> Figure:
 
 
 def plain_objects(folder: Path, variables: dict[str, str]) -> Iterator[Figure]:
-    """120 objects through Pulumi, Helm and kubectl, in turn."""
+    """Measure Pulumi, Helm and kubectl with the same 120 objects."""
     peers: list[Peer] = [
         kind(kind.__name__.lower(), folder, variables) for kind in (Pulumi, Helm, Kubectl)
     ]
-    with step(f"120 objects through {', '.join(peer.name for peer in peers)}"):
+    with step(f"120 objects with {', '.join(peer.name for peer in peers)}"):
         rounds = [{peer.name: peer.round() for peer in peers} for _ in range(ROUNDS)]
-    for index, what in enumerate(("new", "unchanged")):
+    for operation in peers[0].commands():
         medians = {
-            peer.name: statistics.median(one[peer.name][index] for one in rounds) for peer in peers
+            peer.name: statistics.median(results[peer.name][operation] for results in rounds)
+            for peer in peers
         }
         for peer in peers:
             yield Figure(
-                f"120 objects, {what}: {peer.name}",
+                f"120 objects, {operation}: {peer.name}",
                 medians[peer.name],
                 "s",
                 "" if peer.name == "kubectl" else "kubectl",
@@ -122,26 +122,28 @@ def plain_objects(folder: Path, variables: dict[str, str]) -> Iterator[Figure]:
 
 
 def first_and_warm_start(project: Project) -> Iterator[Figure]:
-    """The whole way on a machine that has nothing, or that has everything built."""
+    """Measure `make up` on a machine without builds, and on one without running processes."""
     if os.environ.get("COLD"):
-        with step("a cold start: this builds everything"), tempfile.TemporaryDirectory() as home:
+        with step("a cold start, which builds everything"), tempfile.TemporaryDirectory() as home:
             project.make("local-down")
-            # Not with the variables of the other home: what they name would be used, not built.
+            # Without the variables of the other home, whose builds would be used.
             cold = Project(project.folder, project.stack, {**os.environ, "SLIPWAY_HOME": home})
-            yield Figure("up, cold: everything built", seconds_of(cold, "up"), "s")
+            yield Figure("up, cold: nothing built", seconds_of(cold, "up"), "s")
             cold.make("local-reset")
-    with step("a warm start: everything built, nothing running"):
+    with step("a warm start"):
         project.make("local-down")
         started = time.monotonic()
         project.make("up")
         assert project.get().status_code == 200
         yield Figure(
-            "up, warm: built but stopped, to a served request", time.monotonic() - started, "s"
+            "up, warm: built, not running, until a request is served",
+            time.monotonic() - started,
+            "s",
         )
 
 
 def main() -> int:
-    """Measure, print and write."""
+    """Run the benchmarks, print the table and write the file."""
     subprocess.run([sys.executable, "-m", "local", "up"], cwd=CHECKOUT, check=True)
     subprocess.run([sys.executable, "-m", "local", "build", "helm"], cwd=CHECKOUT, check=True)
     variables = {**os.environ, **environment()}
@@ -151,15 +153,15 @@ def main() -> int:
         copy.mkdir()
         project = Project.copy(copy, "bench", variables)
         try:
-            figures += everyday_tasks(project)
+            figures += stack_operations(project)
             figures.append(image_size(project))
             figures += first_and_warm_start(project)
         finally:
             project.run("make", "--silent", "down", f"STACK={project.stack}")
         figures += plain_objects(Path(folder), variables)
-    table = Table("measured", "value", "unit", "times the peer's")
+    table = Table("benchmark", "value", "unit", "ratio")
     for figure in figures:
-        ratio = f"{figure.ratio:.1f} x {figure.peer}" if figure.ratio else ""
+        ratio = f"{figure.ratio:.1f} x {figure.baseline}" if figure.ratio else ""
         table.add_row(figure.name, f"{figure.value:.2f}", figure.unit, ratio)
     Console().print(table)
     (CHECKOUT / "bench.json").write_text(

@@ -1,4 +1,4 @@
-"""The same plain objects through `pulumi up`, `helm` and `kubectl apply`, turn by turn."""
+"""The same Kubernetes objects deployed by Pulumi, Helm and kubectl."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ import yaml
 from tests.cluster.project import CHECKOUT
 
 PAIRS = 60
-"""Deployments, each with a Service."""
+"""Number of Deployments, each with a Service."""
 
 PROGRAM = """\
 import json
@@ -29,8 +29,8 @@ for item in json.loads(Path("objects.json").read_text()):
 
 
 def objects(namespace: str) -> list[dict[str, Any]]:
-    """Deployments at no replicas, so that no pod's start is measured, and their Services."""
-    made = []
+    """Return Deployments without replicas, so that no pods start, and their Services."""
+    items: list[dict[str, Any]] = []
     for number in range(PAIRS):
         name = f"plain-{number:02}"
         labels = {"app.kubernetes.io/name": name}
@@ -40,7 +40,7 @@ def objects(namespace: str) -> list[dict[str, Any]]:
             "image": "registry.invalid/app:1",
             "ports": [{"containerPort": 80}],
         }
-        made += [
+        items += [
             {
                 "apiVersion": "apps/v1",
                 "kind": "Deployment",
@@ -59,17 +59,17 @@ def objects(namespace: str) -> list[dict[str, Any]]:
                 "kind": "Service",
                 "metadata": {
                     **metadata,
-                    # A Service without pods never has endpoints to wait for.
+                    # Without pods a Service never has endpoints.
                     "annotations": {"pulumi.com/skipAwait": "true"},
                 },
                 "spec": {"selector": labels, "ports": [{"port": 80}]},
             },
         ]
-    return made
+    return items
 
 
 class Peer:
-    """One tool at work on the objects, in a namespace of its own."""
+    """A tool that deploys the objects into its own namespace."""
 
     def __init__(self, name: str, folder: Path, environment: Mapping[str, str]) -> None:
         self.name = name
@@ -80,15 +80,15 @@ class Peer:
         self.prepare(objects(self.namespace))
 
     def prepare(self, items: list[dict[str, Any]]) -> None:
-        """Write what the tool reads."""
+        """Write the input of the tool."""
         raise NotImplementedError
 
-    def apply(self) -> Sequence[str]:
-        """The command that makes the objects, and that finds nothing to do the second time."""
+    def commands(self) -> dict[str, Sequence[str]]:
+        """Return the commands to measure, in order, by operation."""
         raise NotImplementedError
 
     def run(self, *command: str) -> float:
-        """Run ``command`` and return its seconds."""
+        """Run a command and return its duration in seconds."""
         started = time.monotonic()
         result = subprocess.run(
             command,
@@ -103,16 +103,16 @@ class Peer:
             raise RuntimeError(f"{' '.join(command)}\n{result.stdout}\n{result.stderr}")
         return seconds
 
-    def round(self) -> tuple[float, float]:
-        """Seconds to make all the objects, and to find them unchanged."""
+    def round(self) -> dict[str, float]:
+        """Run all commands and return their durations in seconds."""
         self.run("kubectl", "create", "namespace", self.namespace)
         try:
-            return self.run(*self.apply()), self.run(*self.apply())
+            return {operation: self.run(*command) for operation, command in self.commands().items()}
         finally:
             self.clean()
 
     def clean(self) -> None:
-        """Delete what was made."""
+        """Delete the namespace."""
         self.run("kubectl", "delete", "namespace", self.namespace, "--wait")
 
 
@@ -122,12 +122,18 @@ class Kubectl(Peer):
     def prepare(self, items: list[dict[str, Any]]) -> None:
         (self.folder / "objects.yaml").write_text(yaml.safe_dump_all(items))
 
-    def apply(self) -> Sequence[str]:
-        return ["kubectl", "apply", "--server-side", "--filename", "objects.yaml"]
+    def commands(self) -> dict[str, Sequence[str]]:
+        apply = ["kubectl", "apply", "--server-side", "--filename", "objects.yaml"]
+        return {
+            "new": apply,
+            "unchanged": apply,
+            "preview": [*apply, "--dry-run=server"],
+            "destroy": ["kubectl", "delete", "--filename", "objects.yaml"],
+        }
 
 
 class Helm(Peer):
-    """``helm upgrade --install`` of a chart that holds them as they are."""
+    """``helm upgrade --install`` of a chart without template expressions."""
 
     def prepare(self, items: list[dict[str, Any]]) -> None:
         (self.folder / "chart" / "templates").mkdir(parents=True)
@@ -135,12 +141,19 @@ class Helm(Peer):
         (self.folder / "chart" / "Chart.yaml").write_text(yaml.safe_dump(chart))
         (self.folder / "chart" / "templates" / "all.yaml").write_text(yaml.safe_dump_all(items))
 
-    def apply(self) -> Sequence[str]:
-        return ["helm", "upgrade", "--install", "plain", "chart", "--namespace", self.namespace]
+    def commands(self) -> dict[str, Sequence[str]]:
+        namespace = ["--namespace", self.namespace]
+        upgrade = ["helm", "upgrade", "--install", "plain", "chart", *namespace]
+        return {
+            "new": upgrade,
+            "unchanged": upgrade,
+            "preview": [*upgrade, "--dry-run=server"],
+            "destroy": ["helm", "uninstall", "plain", "--wait", *namespace],
+        }
 
 
 class Pulumi(Peer):
-    """``pulumi up`` of a Python program, its start included."""
+    """``pulumi up`` of a Python program."""
 
     def prepare(self, items: list[dict[str, Any]]) -> None:
         (self.folder / "objects.json").write_text(json.dumps(items))
@@ -151,13 +164,20 @@ class Pulumi(Peer):
         )
         self.run("pulumi", "stack", "select", "--create", "bench", "--non-interactive")
 
-    def apply(self) -> Sequence[str]:
-        return ["pulumi", "up", "--yes", "--skip-preview", "--stack", "bench", "--non-interactive"]
+    def commands(self) -> dict[str, Sequence[str]]:
+        stack = ["--stack", "bench", "--non-interactive"]
+        update = ["pulumi", "up", "--yes", "--skip-preview", *stack]
+        return {
+            "new": update,
+            "unchanged": update,
+            "preview": ["pulumi", "preview", *stack],
+            "destroy": ["pulumi", "destroy", "--yes", "--skip-preview", *stack],
+        }
 
     def clean(self) -> None:
-        self.run("pulumi", "destroy", "--yes", "--skip-preview", "--stack", "bench")
+        self.run(*self.commands()["destroy"])
         super().clean()
 
     def remove(self) -> None:
-        """Forget the stack."""
+        """Remove the stack from the backend."""
         self.run("pulumi", "stack", "rm", "--yes", "--stack", "bench")

@@ -1,11 +1,10 @@
-"""The ground that the cluster tests stand on, and stacks of their own."""
+"""Fixtures of the cluster tests: environment variables, and a stack per module."""
 
 import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,32 +12,30 @@ from local.environment import environment
 from local.plugins.install import PROGRAMS
 from tests.cluster.project import CHECKOUT, Project
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @pytest.fixture(scope="session")
-def ground() -> Mapping[str, str]:
-    """The variables of a machine on which the node, the registry and the builder run."""
+def cluster_environment() -> Mapping[str, str]:
+    """Environment variables for a running node, registry and builder."""
     subprocess.run([sys.executable, "-m", "local", "up"], cwd=CHECKOUT, check=True)
     return {**os.environ, **environment()}
 
 
 @pytest.fixture(scope="module")
 def project(
-    ground: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    cluster_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
-    """A stack that a module's tests share, destroyed at the end whatever became of it."""
-    folder: Path = tmp_path_factory.mktemp("project")
-    project = Project.copy(folder, f"test-{secrets.token_hex(3)}", ground)
+    """A stack that the tests of a module share. It is destroyed after them."""
+    project = Project.copy(
+        tmp_path_factory.mktemp("project"), f"test-{secrets.token_hex(3)}", cluster_environment
+    )
     yield project
     project.make("down")
-    project.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", project.stack)
+    project.remove_stack()
 
 
 @pytest.fixture(scope="session")
-def cli() -> Mapping[str, str]:
-    """The variables of a machine that has the Pulumi CLI and its plugins; no node is needed."""
+def cli_environment() -> Mapping[str, str]:
+    """Environment variables for the Pulumi CLI and its plugins, without a node."""
     variables = {**os.environ, **environment()}
     subprocess.run([sys.executable, "-m", "local", "build", *PROGRAMS], cwd=CHECKOUT, check=True)
     return variables

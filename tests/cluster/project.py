@@ -1,11 +1,12 @@
-"""A copy of the checkout with a stack of its own, so that a test changes nothing of the user's."""
+"""A copy of the checkout with its own stack: tests do not change the checkout or its stacks."""
 
 import json
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,46 +15,46 @@ import httpx
 from ruamel.yaml import YAML
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-ENTRY_POINT = "http://127.0.0.1:8080"
+INGRESS_URL = "http://127.0.0.1:8080"
 COMMAND_SECONDS = 420
 
-ADDED = ("replicas", "clusterIP", "clusterIPs")
-"""What an autoscaler owns, and the addresses that a cluster gives."""
-SHARED = ("local", "components", ".venv")
-"""What a copy has by a link: nothing in it is edited, and what is compiled there stays so."""
+CLUSTER_FIELDS = ("replicas", "clusterIP", "clusterIPs")
+"""Fields of a spec that the autoscaler and the cluster set."""
+LINKED = ("local", "components", ".venv")
+"""Folders that a copy has as symbolic links, because tests do not edit them."""
 
 
 def wait_until(
-    what: str, condition: Callable[[], bool], seconds: float, interval: float = 1
+    description: str, condition: Callable[[], bool], seconds: float, interval: float = 1
 ) -> None:
-    """Wait for ``condition``; fail saying ``what`` did not come true."""
+    """Wait until ``condition`` is true. Raises AssertionError with the description on timeout."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds:g} s for {what}")
+            raise AssertionError(f"waited {seconds:g} s for {description}")
         time.sleep(interval)
 
 
 def read_until(text: str, process: "subprocess.Popen[str]") -> str:
-    """What ``process`` prints up to a line with ``text``; fails where it ends without one."""
+    """Return the output of ``process`` up to a line with ``text``, or fail if there is none."""
     assert process.stdout
     printed = ""
     for line in process.stdout:
         printed += line
         if text in line:
             return printed
-    raise AssertionError(f"ended without {text!r}:\n{printed}")
+    raise AssertionError(f"the process exited without {text!r}:\n{printed}")
 
 
 def changes(output: str) -> dict[str, int]:
-    """The counts under Pulumi's ``Resources:``, by what happened: created, updated, unchanged…"""
+    """Return the counts of Pulumi's ``Resources:`` summary: created, updated, unchanged…"""
     summary = output.partition("Resources:")[2].partition("Duration")[0]
     counts = {verb: int(count) for count, verb in re.findall(r"(\d+) (\w+)", summary)}
     counts.pop("changes", None)
     return counts
 
 
-def _files_of(checkout: Path) -> list[str]:
+def _source_files(checkout: Path) -> list[str]:
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=checkout,
@@ -75,25 +76,25 @@ class Project:
 
     @classmethod
     def copy(cls, folder: Path, stack: str, environment: Mapping[str, str]) -> "Project":
-        """Copy the checkout as it stands, edits included, to ``folder``."""
-        for name in _files_of(CHECKOUT):
-            if name.startswith(tuple(f"{shared}/" for shared in SHARED)):
+        """Copy the checkout, with its uncommitted changes, to ``folder``."""
+        for name in _source_files(CHECKOUT):
+            if name.startswith(tuple(f"{linked}/" for linked in LINKED)):
                 continue
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(CHECKOUT / name, folder / name)
-        for shared in SHARED:
-            (folder / shared).symlink_to(CHECKOUT / shared)
+        for linked in LINKED:
+            (folder / linked).symlink_to(CHECKOUT / linked)
         shutil.copy2(folder / "Pulumi.dev.yaml", folder / f"Pulumi.{stack}.yaml")
         project = cls(folder, stack, environment)
         with project.config() as config:
             config["slipway:namespace"]["name"] = stack
             config["slipway:routing"]["host"] = f"{stack}.localhost"
-            # What another run has published under a version is not what this one means by it.
+            # Published versions are immutable: another run may have published other source.
             config["slipway:image"]["repository"] = f"slipway/{stack}"
-            # Only the tests of observability have servers of their own.
+            # Only the observability tests deploy servers.
             config.pop("slipway:slo", None)
             config["slipway:observability"] = {"mode": "off"}
-            # Small, so that the tests' pods fit on a small node beside everything else.
+            # The stacks of all tests must fit on a node with two cores.
             config.setdefault("slipway:workload", {})["resources"] = {
                 "requests": {"cpu": "50m", "memory": "32Mi"}
             }
@@ -101,22 +102,49 @@ class Project:
 
     @property
     def host(self) -> str:
-        """The name by which the stack's service is asked for."""
+        """Host name of the service."""
         return f"{self.stack}.localhost"
 
     @property
     def file(self) -> Path:
-        """The stack file."""
+        """Stack file."""
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
-    def config(self) -> "_Edit":
-        """Change the stack's configuration: ``with project.config() as config: …``."""
-        return _Edit(self.file)
+    @contextmanager
+    def config(self) -> Iterator[Any]:
+        """Edit the stack's configuration: ``with project.config() as config: …``."""
+        yaml = YAML()
+        yaml.width = 4096
+        document = yaml.load(self.file.read_text())
+        yield document["config"]
+        with self.file.open("w") as out:
+            yaml.dump(document, out)
+
+    @contextmanager
+    def edited(self, path: str, old: str, new: str) -> Iterator[None]:
+        """Replace text in a file, which is restored at the end of the block."""
+        file = self.folder / path
+        original = file.read_text()
+        assert old in original, f"{old!r} is not in {path}"
+        file.write_text(original.replace(old, new, 1))
+        try:
+            yield
+        finally:
+            file.write_text(original)
+
+    @contextmanager
+    def restored_config(self) -> Iterator[None]:
+        """Restore the stack file at the end of the block."""
+        original = self.file.read_text()
+        try:
+            yield
+        finally:
+            self.file.write_text(original)
 
     def run(
         self, *arguments: str, seconds: float = COMMAND_SECONDS
     ) -> "subprocess.CompletedProcess[str]":
-        """Run any command in the project; its output is kept, its exit code is the caller's."""
+        """Run a command in the project and capture its output, whatever its exit code."""
         return subprocess.run(
             arguments,
             cwd=self.folder,
@@ -128,13 +156,13 @@ class Project:
         )
 
     def make(self, target: str, *variables: str) -> "subprocess.CompletedProcess[str]":
-        """Run a Makefile target on the stack and expect it to succeed."""
+        """Run a make target on the stack, which must succeed."""
         result = self.run("make", "--silent", target, f"STACK={self.stack}", *variables)
         assert result.returncode == 0, f"make {target}\n{result.stdout}\n{result.stderr}"
         return result
 
     def start(self, target: str, output: int) -> "subprocess.Popen[str]":
-        """Begin a Makefile target in a process group of its own, which a signal reaches as one."""
+        """Start a make target on the stack in a new process group."""
         return subprocess.Popen(
             ["make", "--silent", target, f"STACK={self.stack}"],
             cwd=self.folder,
@@ -145,8 +173,8 @@ class Project:
             start_new_session=True,
         )
 
-    def fails(self, target: str, *variables: str) -> "subprocess.CompletedProcess[str]":
-        """Run a Makefile target on the stack and expect a failure without a traceback."""
+    def make_fails(self, target: str, *variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run a make target on the stack, which must fail without a traceback."""
         result = self.run("make", "--silent", target, f"STACK={self.stack}", *variables)
         text = result.stdout + result.stderr
         assert result.returncode != 0, f"make {target} succeeded\n{text}"
@@ -154,50 +182,64 @@ class Project:
         return result
 
     def pulumi_up(self) -> "subprocess.CompletedProcess[str]":
-        """Plain `pulumi up`, which does not mend the ground first as `make up` does."""
+        """Run `pulumi up`, which unlike `make up` does not start what is stopped."""
         return self.run(
             *("pulumi", "up", "--yes", "--skip-preview", "--non-interactive"),
             *("--stack", self.stack),
         )
 
+    def assert_unchanged(self) -> None:
+        """Assert that `make up` changes no resource."""
+        output = self.make("up").stdout
+        assert set(changes(output)) == {"unchanged"}, output
+
+    def assert_no_drift(self) -> None:
+        """Assert that `pulumi refresh` finds no difference."""
+        result = self.run(
+            *("pulumi", "refresh", "--yes", "--skip-preview", "--non-interactive"),
+            *("--stack", self.stack, "--expect-no-changes"),
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    def assert_pod_security(self, namespace: str) -> None:
+        """Assert that the pods of a namespace comply with its Pod Security standard."""
+        result = self.run(
+            *("kubectl", "label", "namespace", namespace, "--dry-run=server", "--overwrite"),
+            "pod-security.kubernetes.io/enforce-version=latest",
+        )
+        assert result.returncode == 0, result.stderr
+        assert "Warning" not in result.stderr, result.stderr
+
+    def remove_stack(self) -> None:
+        """Remove the stack from the backend, even if it has resources."""
+        self.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", self.stack)
+
     def edit_source(self, line: str) -> None:
-        """Add a line to the service's source: a comment is enough to make it new."""
+        """Append a line to main.go, which makes the image a new one."""
         main = self.folder / "app" / "main.go"
         main.write_text(f"{main.read_text()}\n{line}\n")
 
     def kubectl(self, *arguments: str) -> str:
-        """What kubectl prints for the stack's namespace."""
+        """Run kubectl in the stack's namespace and return its output."""
         result = self.run("kubectl", "--namespace", self.stack, *arguments, seconds=60)
         assert result.returncode == 0, result.stderr
         return result.stdout
 
-    def declared(self) -> dict[str, object]:
-        """What is specified of all that runs, by kind and name, less what the cluster adds."""
+    def specs(self) -> dict[str, object]:
+        """Return the specs of the live objects by kind and name, without CLUSTER_FIELDS."""
         kinds = "deployments,services,ingresses,configmaps,hpa,pdb,networkpolicies,serviceaccounts"
         items = json.loads(self.kubectl("get", kinds, "--output", "json"))["items"]
         return {
             f"{item['kind']}/{item['metadata']['name']}": item.get("data")
-            or {key: value for key, value in item.get("spec", {}).items() if key not in ADDED}
+            or {
+                key: value
+                for key, value in item.get("spec", {}).items()
+                if key not in CLUSTER_FIELDS
+            }
             for item in items
             if item["metadata"]["name"] not in ("default", "kube-root-ca.crt")
         }
 
     def get(self, path: str = "/", **headers: str) -> httpx.Response:
-        """Ask the service through the ingress."""
-        return httpx.get(f"{ENTRY_POINT}{path}", headers={"Host": self.host, **headers}, timeout=10)
-
-
-class _Edit:
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._yaml = YAML()
-        self._yaml.width = 4096
-
-    def __enter__(self) -> Any:
-        self._document = self._yaml.load(self._file.read_text())
-        return self._document["config"]
-
-    def __exit__(self, error: object, *_: object) -> None:
-        if error is None:
-            with self._file.open("w") as out:
-                self._yaml.dump(self._document, out)
+        """Send a GET request to the service through the ingress."""
+        return httpx.get(f"{INGRESS_URL}{path}", headers={"Host": self.host, **headers}, timeout=10)

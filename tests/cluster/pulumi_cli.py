@@ -1,4 +1,4 @@
-"""The unmodified CLI with a home and a state of its own."""
+"""The Pulumi CLI with its own home and backend."""
 
 import subprocess
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ SECONDS = 300
 
 
 class PulumiCli:
-    """The CLI at work in ``folder``; ``home`` holds its plugins, ``state`` its stacks."""
+    """The Pulumi CLI with plugins in ``home`` and stacks in ``state``."""
 
     def __init__(
         self, environment: Mapping[str, str], home: Path, state: Path, passphrase: str
@@ -27,7 +27,7 @@ class PulumiCli:
         self._environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
 
     def run(self, folder: Path, *arguments: str, typed: str = "") -> str:
-        """Run a command that has to succeed; return what it prints. ``typed`` answers it."""
+        """Run a command, which must succeed, and return its output. ``typed`` is its input."""
         result = subprocess.run(
             ["pulumi", *([] if typed else ["--non-interactive"]), *arguments],
             cwd=folder,

@@ -1,7 +1,6 @@
-"""``make diff`` finds exactly what ``kubectl diff`` finds against a running cluster."""
+"""``make diff`` lists the objects that ``kubectl diff`` lists for a cluster."""
 
 import json
-import os
 import re
 import secrets
 import subprocess
@@ -18,9 +17,9 @@ from tests.unit.commands.diff.conftest import RELEASE
 from tests.unit.commands.repository import Repository
 
 SECONDS = 180
-LOOKS = 3
-"""kubectl reads an object and its dry run one after the other: a status may move in between."""
-FILE_OF_AN_OBJECT = re.compile(
+ATTEMPTS = 3
+"""kubectl does not read an object and its dry run at once: the status may change in between."""
+OBJECT_FILE = re.compile(
     r"(?:(?P<group>[a-z0-9.-]+)\.)?v[0-9][a-z0-9]*\.(?P<kind>[A-Z]\w*)\.(?P<namespace>[^.]*)\.(?P<name>\S+)"
 )
 
@@ -80,18 +79,18 @@ CHANGES: tuple[Change, ...] = (
 
 
 class Deployed:
-    """A stack whose manifests the cluster has, and a working tree that a test changes."""
+    """A stack whose manifests are applied to the cluster, and its working tree."""
 
-    def __init__(self, folder: Path, ground: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.namespace = f"diff-{secrets.token_hex(3)}"
-        self._ground = {**os.environ, **ground}
+        self._environment = environment
         self._out = folder / "out"
         (folder / "repository").mkdir()
         self.repository = Repository(folder / "repository")
         self.repository.configure("dev", "release", **RELEASE)
         self.repository.configure("dev", "namespace", name=self.namespace)
         self.repository.configure("dev", "routing", host=f"{self.namespace}.localhost")
-        # Servers have objects of the whole cluster, which other stacks on it may have too.
+        # The servers have cluster-scoped objects, which other stacks on the cluster may have too.
         self.repository.configure("dev", "observability", mode="off")
         self.repository.drop("dev", "slo")
         self.commit = self.repository.commit()
@@ -102,7 +101,7 @@ class Deployed:
     def _kubectl(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             ["kubectl", *arguments],
-            env={**self._ground, **variables},
+            env={**self._environment, **variables},
             capture_output=True,
             text=True,
             check=False,
@@ -122,39 +121,38 @@ class Deployed:
         return result.stdout
 
     def rendered(self, name: str) -> Path:
-        """The folder of the working tree's manifests."""
+        """Render the manifests of the working tree and return their folder."""
         out = self._out / name
         self._python("render.py", "--stack", "dev", "--out", str(out))
         return out
 
     def command(self) -> list[dict[str, str]]:
-        """What `make diff` lists."""
+        """Return the changes that `make diff` lists."""
         return json.loads(self._python("-m", "commands.diff", "--stack", "dev", "--format", "json"))
 
-    def ours(self, head: Path) -> list[dict[str, str]]:
-        """What it lists for a working tree that is rendered already."""
+    def compared(self, head: Path) -> list[dict[str, str]]:
+        """Return the changes between the applied manifests and rendered ones."""
         return Comparison.of(read(self.base), read(head)).listed()
 
-    def theirs(self, head: Path) -> set[Identity]:
-        """What `kubectl diff` says an apply would make or change."""
-        looks = [self._look(head) for _ in range(LOOKS)]
-        return set.intersection(*looks)
+    def kubectl_diff(self, head: Path) -> set[Identity]:
+        """Return the objects that an apply would create or change, according to `kubectl diff`."""
+        return set.intersection(*(self._kubectl_diff(head) for _ in range(ATTEMPTS)))
 
-    def _look(self, head: Path) -> set[Identity]:
+    def _kubectl_diff(self, head: Path) -> set[Identity]:
         result = self._kubectl(
             *("diff", "--server-side", f"--filename={head}"), KUBECTL_EXTERNAL_DIFF="diff -qN"
         )
         assert result.returncode in (0, 1), result.stderr
         found = set()
         for line in result.stdout.splitlines():
-            match = FILE_OF_AN_OBJECT.match(Path(line.split()[1]).name)
+            match = OBJECT_FILE.match(Path(line.split()[1]).name)
             assert match, line
             parts = {key: value or "" for key, value in match.groupdict().items()}
             found.add(Identity(**parts))
         return found
 
     def undeclared(self, head: Path) -> set[Identity]:
-        """What the cluster has of the base, and the working tree no longer declares."""
+        """Return the live objects that the working tree no longer declares."""
         result = self._kubectl("get", f"--filename={self.base}", "--output=json")
         assert result.returncode == 0, result.stderr
         items: list[dict[str, Any]] = json.loads(result.stdout)["items"]
@@ -170,12 +168,12 @@ class Deployed:
         return live - set(read(head))
 
     def delete(self) -> None:
-        """Take it off the cluster."""
+        """Delete the namespace."""
         self._kubectl("delete", "namespace", self.namespace, "--wait=false")
 
 
 def by_action(listed: list[dict[str, str]]) -> dict[str, set[Identity]]:
-    """The objects that a comparison lists."""
+    """Group the objects of a comparison by action."""
     found: dict[str, set[Identity]] = {"added": set(), "removed": set(), "changed": set()}
     for one in listed:
         identity = {key: value for key, value in one.items() if key != "action"}
@@ -185,34 +183,33 @@ def by_action(listed: list[dict[str, str]]) -> dict[str, set[Identity]]:
 
 @pytest.fixture(scope="module")
 def deployed(
-    ground: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    cluster_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployed]:
-    """The stack, deleted at the end."""
-    stack = Deployed(tmp_path_factory.mktemp("diff"), ground)
+    stack = Deployed(tmp_path_factory.mktemp("diff"), cluster_environment)
     yield stack
     stack.delete()
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_the_objects_are_those_that_kubectl_finds(deployed: Deployed, change: Change) -> None:
+def test_the_changed_objects_are_those_of_kubectl_diff(deployed: Deployed, change: Change) -> None:
     deployed.repository.reset(deployed.commit)
     change(deployed.repository)
     head = deployed.rendered(change.__name__)
-    ours = by_action(deployed.ours(head))
-    assert ours["added"] | ours["changed"] == deployed.theirs(head)
-    assert ours["removed"] == deployed.undeclared(head)
-    assert any(ours.values()) == (change is not new_key_with_a_default)
+    listed = by_action(deployed.compared(head))
+    assert listed["added"] | listed["changed"] == deployed.kubectl_diff(head)
+    assert listed["removed"] == deployed.undeclared(head)
+    assert any(listed.values()) == (change is not new_key_with_a_default)
 
 
-def test_nothing_is_found_where_nothing_changed(deployed: Deployed) -> None:
+def test_without_a_change_no_object_is_listed(deployed: Deployed) -> None:
     deployed.repository.reset(deployed.commit)
     assert deployed.command() == []
-    assert deployed.theirs(deployed.base) == set()
+    assert deployed.kubectl_diff(deployed.base) == set()
 
 
-def test_the_command_lists_the_same(deployed: Deployed) -> None:
+def test_the_command_lists_the_same_objects(deployed: Deployed) -> None:
     deployed.repository.reset(deployed.commit)
     removed_component(deployed.repository)
     listed = deployed.command()
     assert listed
-    assert listed == deployed.ours(deployed.rendered("command"))
+    assert listed == deployed.compared(deployed.rendered("command"))

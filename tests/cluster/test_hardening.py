@@ -1,4 +1,4 @@
-"""The namespace keeps out what the restricted Pod Security standard forbids."""
+"""Pod Security of the namespace, and secrets in the state."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def deployed(project: Project) -> None:
     project.make("up")
 
 
-def test_a_privileged_pod_is_not_admitted(project: Project) -> None:
+def test_a_privileged_pod_is_rejected(project: Project) -> None:
     overrides = (
         '{"spec":{"containers":[{"name":"x","image":"x","securityContext":{"privileged":true}}]}}'
     )
@@ -24,16 +24,11 @@ def test_a_privileged_pod_is_not_admitted(project: Project) -> None:
     assert 'violates PodSecurity "restricted' in result.stderr
 
 
-def test_the_programs_own_pods_raise_no_pod_security_warning(project: Project) -> None:
-    result = project.run(
-        *("kubectl", "label", "--dry-run=server", "--overwrite", "namespace", project.stack),
-        "pod-security.kubernetes.io/enforce-version=latest",
-    )
-    assert result.returncode == 0, result.stderr
-    assert "Warning" not in result.stderr
+def test_the_pods_comply_with_the_pod_security_standard(project: Project) -> None:
+    project.assert_pod_security(project.stack)
 
 
-def test_no_secret_value_is_in_the_state_in_plain_text(project: Project) -> None:
+def test_secret_values_are_encrypted_in_the_state(project: Project) -> None:
     exported = project.run("pulumi", "stack", "export", "--stack", project.stack).stdout
     secrets = project.kubectl("get", "secrets", "-o", "jsonpath={range .items[*]}{.data}{end}")
     values = [part for part in secrets.split('"') if len(part) >= 16]

@@ -1,4 +1,4 @@
-"""One stack from nothing to nothing, with a change of every kind between."""
+"""The lifecycle of a stack: deployment, each kind of change, deletion."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,8 @@ from tests.cluster.project import Project, changes, wait_until
 pytestmark = pytest.mark.timeout(900)
 
 
-def plan(project: Project) -> dict[str, set[str]]:
-    """What a preview would do, by Pulumi's operation: the names of the resources."""
+def previewed(project: Project) -> dict[str, set[str]]:
+    """Return the resource names of `pulumi preview` by operation."""
     result = project.run("pulumi", "preview", "--json", "--stack", project.stack)
     assert result.returncode == 0, result.stdout + result.stderr
     steps: dict[str, set[str]] = {}
@@ -24,7 +24,7 @@ def pods(project: Project) -> set[str]:
     return set(project.kubectl("get", "pods", "--output", "name").split())
 
 
-def test_the_first_up_ends_with_a_table_and_serves_the_version(project: Project) -> None:
+def test_the_first_up_prints_the_url_and_serves_the_version(project: Project) -> None:
     output = project.make("up").stdout
     version = (project.folder / "app" / "VERSION").read_text().strip()
     assert set(changes(output)) == {"created"}
@@ -34,36 +34,32 @@ def test_the_first_up_ends_with_a_table_and_serves_the_version(project: Project)
 
 
 def test_a_second_up_changes_nothing(project: Project) -> None:
-    assert set(changes(project.make("up").stdout)) == {"unchanged"}
+    project.assert_unchanged()
 
 
 def test_a_refresh_finds_no_drift(project: Project) -> None:
-    result = project.run(
-        *("pulumi", "refresh", "--yes", "--skip-preview", "--stack", project.stack),
-        "--expect-no-changes",
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    project.assert_no_drift()
 
 
-def test_a_config_value_reaches_the_service_without_a_restart(project: Project) -> None:
-    wait_until("the pods that the autoscaler wants", lambda: len(pods(project)) > 1, seconds=60)
+def test_a_configuration_value_is_reloaded_without_a_restart(project: Project) -> None:
+    wait_until("the replicas of the autoscaler", lambda: len(pods(project)) > 1, seconds=60)
     before = pods(project)
     with project.config() as config:
         config["slipway:config"]["message"] = "changed while running"
     assert "updated" in changes(project.make("up").stdout)
     wait_until(
-        "the service to answer with its new message",
+        "the new message",
         lambda: "changed while running" in project.get("/").text,
-        # The kubelet refreshes a mounted ConfigMap within its sync period of a minute, and a cache.
+        # The kubelet updates a ConfigMap volume after its sync period of 60 s plus a cache delay.
         seconds=150,
     )
     assert pods(project) == before
 
 
-def test_a_replica_bound_changes_only_the_autoscaler(project: Project) -> None:
+def test_a_replica_limit_updates_only_the_autoscaler(project: Project) -> None:
     with project.config() as config:
         config["slipway:autoscaling"]["maxReplicas"] = 7
-    steps = plan(project)
+    steps = previewed(project)
     assert {name for op in ("create", "update", "replace", "delete") for name in steps.get(op, ())}
     output = project.make("up").stdout
     assert changes(output)["updated"] == 1
@@ -71,26 +67,25 @@ def test_a_replica_bound_changes_only_the_autoscaler(project: Project) -> None:
     assert "7" in autoscaler.split()
 
 
-def test_an_edit_of_the_source_rolls_out_a_new_image(project: Project) -> None:
+def test_a_source_edit_rolls_out_a_new_image(project: Project) -> None:
     before = project.kubectl("get", "pods", "-o", "jsonpath={.items[0].spec.containers[0].image}")
-    main = project.folder / "app" / "main.go"
-    main.write_text(main.read_text() + "\n// An edit.\n")
+    project.edit_source("// An edit.")
     project.make("up")
     after = project.kubectl("get", "deployment", "-o", "jsonpath={..image}")
     assert before not in after.split()
     assert project.get().status_code == 200
 
 
-def test_a_renamed_object_is_made_before_the_old_one_goes(project: Project) -> None:
+def test_a_renamed_object_replaces_the_old_one(project: Project) -> None:
     with project.config() as config:
         config["slipway:service"]["name"] = "harbour"
     project.make("up")
     names = project.kubectl("get", "deployments", "--output", "name").split()
     assert names == ["deployment.apps/harbour-stable"]
-    wait_until("the renamed service to answer", lambda: project.get().status_code == 200, 15)
+    wait_until("a response of the renamed service", lambda: project.get().status_code == 200, 15)
 
 
-def test_a_component_that_config_removes_is_deleted(project: Project) -> None:
+def test_a_component_removed_from_the_configuration_is_deleted(project: Project) -> None:
     with project.config() as config:
         config["slipway:release"]["strategy"] = "rolling"
     project.make("up")
@@ -99,13 +94,13 @@ def test_a_component_that_config_removes_is_deleted(project: Project) -> None:
     assert project.get().status_code == 200
 
 
-def test_what_a_cluster_has_forgotten_is_made_again(project: Project) -> None:
+def test_deleted_objects_are_recreated(project: Project) -> None:
     project.run("kubectl", "delete", "namespace", project.stack, "--wait")
     output = project.make("up").stdout
     assert f"the state is refreshed: namespace {project.stack}" in output
     assert "created" in changes(output)
-    wait_until("the service to answer again", lambda: project.get().status_code == 200, 15)
-    assert set(changes(project.make("up").stdout)) == {"unchanged"}
+    wait_until("a response of the service", lambda: project.get().status_code == 200, 15)
+    project.assert_unchanged()
 
 
 def test_an_update_leaves_no_kubeconfig_in_the_temporary_folder(
@@ -116,7 +111,7 @@ def test_an_update_leaves_no_kubeconfig_in_the_temporary_folder(
     assert not list(tmp_path.glob("*kubeconfig*"))
 
 
-def test_down_leaves_nothing_behind(project: Project) -> None:
+def test_down_deletes_all_objects(project: Project) -> None:
     project.make("down")
     state = json.loads(project.run("pulumi", "stack", "export", "--stack", project.stack).stdout)
     assert not state["deployment"].get("resources")

@@ -1,7 +1,6 @@
-"""A part of the ground that is down is named, and the next `up` goes on.
+"""An update without the registry or the API server fails, and the next one converges.
 
-These tests stop what every other test stands on: nothing else is on the node meanwhile
-(tests/conftest.py).
+No other cluster test runs at the same time (tests/conftest.py).
 """
 
 from collections.abc import Iterator
@@ -16,10 +15,10 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @contextmanager
-def stopped(project: Project, part: str) -> Iterator[None]:
-    """Hold one part of the ground down."""
+def stopped(project: Project, process: str) -> Iterator[None]:
+    """Stop a process of the node, and start it at the end of the block."""
     supervisor = ["supervisorctl", "-s", f"unix://{Layout().supervisor_socket}"]
-    stop = project.run(*supervisor, "stop", part)
+    stop = project.run(*supervisor, "stop", process)
     assert "stopped" in stop.stdout, stop.stdout + stop.stderr
     try:
         yield
@@ -27,32 +26,37 @@ def stopped(project: Project, part: str) -> Iterator[None]:
         assert project.run("python", "-m", "local", "up").returncode == 0
 
 
+def failed_update(project: Project) -> str:
+    """Run an update, which must fail without a traceback, and return its output."""
+    result = project.pulumi_up()
+    text = result.stdout + result.stderr
+    assert result.returncode != 0, text
+    assert "Traceback" not in text
+    return text
+
+
 @pytest.fixture(scope="module", autouse=True)
 def deployed(project: Project) -> None:
     project.make("up")
 
 
-def test_a_registry_that_is_down_fails_the_push_and_the_next_up_publishes(
+def test_without_the_registry_the_push_fails_and_the_next_up_publishes(
     project: Project,
 ) -> None:
-    project.edit_source("// Not published yet.")
+    project.edit_source("// Not published.")
     with stopped(project, "registry"):
-        result = project.pulumi_up()
-        text = result.stdout + result.stderr
-        assert result.returncode != 0
-        assert "connection refused" in text
-        assert "localhost:5000" in text
-        assert "Traceback" not in text
+        text = failed_update(project)
+    assert "connection refused" in text
+    assert "localhost:5000" in text
     assert "updated" in changes(project.make("up").stdout)
 
 
-def test_a_cluster_that_is_down_is_one_clear_error(project: Project) -> None:
+def test_without_the_api_server_the_update_fails_and_the_next_up_converges(
+    project: Project,
+) -> None:
     with project.config() as config:
         config["slipway:autoscaling"]["maxReplicas"] = 6
     with stopped(project, "kube-apiserver"):
-        result = project.pulumi_up()
-        text = result.stdout + result.stderr
-        assert result.returncode != 0
-        assert "unreachable" in text
-        assert "Traceback" not in text
+        text = failed_update(project)
+    assert "unreachable" in text
     assert "updated" in changes(project.make("up").stdout)

@@ -123,10 +123,10 @@ class Stack:
 
 
 @pytest.fixture
-def stack(ground: Mapping[str, str], tmp_path: Path) -> Stack:
+def stack(cluster_environment: Mapping[str, str], tmp_path: Path) -> Stack:
     folder = tmp_path / "project"
     folder.mkdir()
-    return Stack(folder, ground)
+    return Stack(folder, cluster_environment)
 
 
 def test_a_random_value_is_created_kept_replaced_and_deleted(stack):

@@ -1,4 +1,4 @@
-"""``pulumi new`` with this repository as the template."""
+"""``pulumi new`` with this repository as template."""
 
 import subprocess
 import sys
@@ -12,18 +12,20 @@ from tests.cluster.project import CHECKOUT
 from tests.cluster.pulumi_cli import PulumiCli
 from tests.unit.commands.repository import Repository
 
-NEEDS_NO_GIT = ("test_render.py", "test_program.py")
+TESTS_WITHOUT_GIT = ("test_render.py", "test_program.py")
 
 
 @pytest.fixture(scope="module")
-def made(cli: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A project of another name, and what the CLI said."""
+def created(
+    cli_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """The folder of a new project, and the output of `pulumi new`."""
     folder = tmp_path_factory.mktemp("template")
     template = folder / "slipway"
     template.mkdir()
     Repository(template)
-    pulumi = PulumiCli(cli, folder / "home", folder / "state", "test")
-    said = pulumi.run(
+    pulumi = PulumiCli(cli_environment, folder / "home", folder / "state", "test")
+    output = pulumi.run(
         folder,
         *("new", str(template), "--yes", "--generate-only"),
         *("--name", "shop", "--description", "A shop", "--dir", str(folder / "shop")),
@@ -35,33 +37,33 @@ def made(cli: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> tu
         ("routing.host", "shop.localhost"),
     ):
         pulumi.run(folder / "shop", "config", "set", "--path", f"slipway:{key}", value)
-    return folder / "shop", said
+    return folder / "shop", output
 
 
-def test_the_new_project_has_the_name_and_is_no_template(made: tuple[Path, str]) -> None:
-    project = yaml.safe_load((made[0] / "Pulumi.yaml").read_text())
+def test_the_new_project_has_its_name_and_description(created: tuple[Path, str]) -> None:
+    project = yaml.safe_load((created[0] / "Pulumi.yaml").read_text())
     assert (project["name"], project["description"]) == ("shop", "A shop")
     assert "template" not in project
 
 
-def test_the_cli_says_how_to_go_on(made: tuple[Path, str]) -> None:
-    assert "pulumi config set --path slipway:routing.host" in made[1]
-    assert "make up" in made[1]
+def test_the_cli_prints_the_next_steps(created: tuple[Path, str]) -> None:
+    assert "pulumi config set --path slipway:routing.host" in created[1]
+    assert "make up" in created[1]
 
 
-def test_setting_a_key_by_its_path_keeps_the_keys_beside_it(made: tuple[Path, str]) -> None:
+def test_setting_a_nested_key_keeps_the_other_keys(created: tuple[Path, str]) -> None:
     before = yaml.safe_load((CHECKOUT / "Pulumi.dev.yaml").read_text())["config"]
-    after = yaml.safe_load((made[0] / "Pulumi.dev.yaml").read_text())["config"]
+    after = yaml.safe_load((created[0] / "Pulumi.dev.yaml").read_text())["config"]
     assert after["slipway:routing"] == {**before["slipway:routing"], "host": "shop.localhost"}
     assert after["slipway:namespace"]["name"] == "shop-dev"
 
 
-def test_the_new_project_renders_under_its_own_names(
-    made: tuple[Path, str], tmp_path: Path
+def test_the_new_project_renders_objects_with_its_names(
+    created: tuple[Path, str], tmp_path: Path
 ) -> None:
     rendered = subprocess.run(
         [sys.executable, "render.py", "--stack", "dev", "--out", str(tmp_path / "out")],
-        cwd=made[0],
+        cwd=created[0],
         capture_output=True,
         text=True,
         check=False,
@@ -71,15 +73,15 @@ def test_the_new_project_renders_under_its_own_names(
     assert {"namespace-shop-dev.yaml", "deployment-shop-stable.yaml"} <= names
 
 
-def test_the_new_project_passes_its_tests(made: tuple[Path, str]) -> None:
-    (made[0] / ".venv").symlink_to(sys.prefix)
+def test_the_new_project_passes_its_tests(created: tuple[Path, str]) -> None:
+    (created[0] / ".venv").symlink_to(sys.prefix)
     tested = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            *(f"tests/unit/{name}" for name in NEEDS_NO_GIT),
+            *(f"tests/unit/{name}" for name in TESTS_WITHOUT_GIT),
             *("tests/unit/components", "tests/unit/settings"),
         ],
-        cwd=made[0],
+        cwd=created[0],
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""Steady requests through the ingress while something happens, and what came back."""
+"""Requests to the service through the ingress."""
 
 import threading
 import time
@@ -8,13 +8,13 @@ from typing import Self
 
 import httpx
 
-from tests.cluster.project import ENTRY_POINT
+from tests.cluster.project import INGRESS_URL
 
 
 def versions_of(host: str, requests: int) -> Counter[str]:
-    """How many of ``requests`` each version answered."""
+    """Send requests and count the responses by version."""
     seen: Counter[str] = Counter()
-    with httpx.Client(base_url=ENTRY_POINT, headers={"Host": host}, timeout=10) as client:
+    with httpx.Client(base_url=INGRESS_URL, headers={"Host": host}, timeout=10) as client:
         for _ in range(requests):
             response = client.get("/")
             seen[response.headers.get("X-Version", str(response.status_code))] += 1
@@ -22,10 +22,10 @@ def versions_of(host: str, requests: int) -> Counter[str]:
 
 
 class SteadyLoad:
-    """``rate`` requests a second from several clients until the block ends.
+    """Send ``rate`` requests per second from several clients until the end of the block.
 
-    ``failures`` are the answers that were not 200 and the requests that got no answer;
-    ``last_seen`` is when each version answered last, by ``time.monotonic``.
+    ``failures`` are the errors and the responses without status 200. ``last_seen`` is the time of
+    the last response of each version, by ``time.monotonic``.
     """
 
     def __init__(self, host: str, rate: float = 50, clients: int = 4) -> None:
@@ -54,7 +54,7 @@ class SteadyLoad:
             thread.join(timeout=15)
 
     def _send(self) -> None:
-        with httpx.Client(base_url=ENTRY_POINT, headers={"Host": self._host}, timeout=10) as client:
+        with httpx.Client(base_url=INGRESS_URL, headers={"Host": self._host}, timeout=10) as client:
             while not self._stop.is_set():
                 started = time.monotonic()
                 self._record(client)

@@ -1,4 +1,4 @@
-"""One stack with servers of its own, which all tests of this folder share."""
+"""A stack with observability servers, which the tests of this folder share."""
 
 import json
 import secrets
@@ -11,7 +11,6 @@ from tests.cluster.observability.receiver import Receiver
 from tests.cluster.observability.servers import Servers
 from tests.cluster.project import Project, wait_until
 
-# Beside everything else that may run on a node of two cores.
 SMALL = {
     "volumeSize": "1Gi",
     "resources": {
@@ -21,11 +20,11 @@ SMALL = {
 }
 
 
-def remains(project: Project) -> list[str]:
-    """What the cluster still has that bears the stack's name, or was claimed by it."""
+def cluster_objects(project: Project) -> list[str]:
+    """Return the names of the cluster-scoped objects that contain the stack's name."""
     kinds = "namespaces,clusterroles,clusterrolebindings,persistentvolumes"
-    found = json.loads(project.kubectl("get", kinds, "--output", "json"))["items"]
-    return [one["metadata"]["name"] for one in found if project.stack in json.dumps(one)]
+    items = json.loads(project.kubectl("get", kinds, "--output", "json"))["items"]
+    return [item["metadata"]["name"] for item in items if project.stack in json.dumps(item)]
 
 
 @pytest.fixture(scope="package")
@@ -36,10 +35,12 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="package")
 def monitored(
-    ground: Mapping[str, str], receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
+    cluster_environment: Mapping[str, str],
+    receiver: Receiver,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("monitored")
-    project = Project.copy(folder, f"seen-{secrets.token_hex(3)}", ground)
+    project = Project.copy(folder, f"seen-{secrets.token_hex(3)}", cluster_environment)
     with project.config() as config:
         config["slipway:observability"] = {
             "mode": "bundled",
@@ -57,7 +58,7 @@ def monitored(
     for key, path in (
         ("page.webhook", "/page"),
         ("ticket.webhook", "/ticket"),
-        ("heartbeat", "/alive"),
+        ("heartbeat", "/heartbeat"),
     ):
         result = project.run(
             *("pulumi", "config", "set", "--secret", "--stack", project.stack),
@@ -67,8 +68,8 @@ def monitored(
     project.make("up")
     yield project
     project.make("down")
-    wait_until(f"nothing of {project.stack} to be left", lambda: not remains(project), 60)
-    project.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", project.stack)
+    wait_until(f"deletion of {project.stack}", lambda: not cluster_objects(project), 60)
+    project.remove_stack()
 
 
 @pytest.fixture(scope="package")

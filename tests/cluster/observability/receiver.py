@@ -1,4 +1,4 @@
-"""A webhook receiver that keeps what Alertmanager posts."""
+"""A webhook receiver for the notifications of Alertmanager."""
 
 import json
 import threading
@@ -12,26 +12,26 @@ from local.layout import NODE_IP
 
 @dataclass(frozen=True)
 class Notification:
-    """One alert as it was told."""
+    """An alert of a notification."""
 
     path: str
     name: str
     status: str
     labels: dict[str, str]
     annotations: dict[str, str]
-    at: float
-    """By ``time.monotonic``."""
+    received: float
+    """Time by ``time.monotonic``."""
 
 
 class Receiver:
-    """An HTTP server on the node's own bridge, where pods can reach it."""
+    """An HTTP server on the address of the node, which pods can reach."""
 
     def __init__(self) -> None:
         self.notifications: list[Notification] = []
         received = self.notifications
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # the standard library's name
+            def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 received.extend(_notifications(self.path, body))
                 self.send_response(200)
@@ -52,17 +52,17 @@ class Receiver:
         self._server.server_close()
 
     def url(self, path: str) -> str:
-        """Where it listens."""
+        """Return the URL of a path."""
         return f"http://{NODE_IP}:{self._server.server_port}{path}"
 
     def first(self, name: str, status: str, **labels: str) -> Notification | None:
-        """The first time that an alert with these labels was told with this status."""
-        told = (
-            one
-            for one in self.notifications
-            if (one.name, one.status) == (name, status) and labels.items() <= one.labels.items()
+        """Return the first notification of an alert with this status and these labels."""
+        matching = (
+            item
+            for item in self.notifications
+            if (item.name, item.status) == (name, status) and labels.items() <= item.labels.items()
         )
-        return next(told, None)
+        return next(matching, None)
 
 
 def _notifications(path: str, body: dict[str, Any]) -> list[Notification]:

@@ -1,4 +1,4 @@
-"""Every query of every dashboard, asked of the running servers."""
+"""The queries of the dashboards against running servers."""
 
 import time
 
@@ -13,26 +13,26 @@ from tests.cluster.project import Project, wait_until
 pytestmark = pytest.mark.timeout(1200)
 
 SECONDS = 600
-"""How far back is asked."""
+"""Time range of the queries."""
 
 
 @pytest.fixture(scope="module")
-def asked(monitored: Project, servers: Servers) -> Servers:
-    """The servers of a stack that has answered requests, after the first rules and scrapes."""
+def queried(monitored: Project, servers: Servers) -> Servers:
+    """The servers after requests, scrapes and rule evaluations."""
     for _ in range(50):
         assert monitored.get().status_code == 200
     slo = scope_of(servers.settings).slo
-    # What is recorded from other recorded series comes last.
+    # The rule that is evaluated last: it depends on other recording rules.
     wait_until(
-        "the error budget to be recorded",
+        "the recording rule of the error budget",
         lambda: bool(servers.query(slo.budget_remaining("availability"))),
         seconds=300,
     )
     return servers
 
 
-def answers(servers: Servers, query: Query) -> bool:
-    """Whether there is one; raises CommandError where the server refuses the query."""
+def has_data(servers: Servers, query: Query) -> bool:
+    """Return whether the query has a result. Raises CommandError if the server rejects it."""
     if query.source == "prometheus":
         found = servers.query(query.expr) if query.instant else ()
         return bool(found or servers.query_range(query.expr, SECONDS))
@@ -40,14 +40,13 @@ def answers(servers: Servers, query: Query) -> bool:
     return servers.has_logs(query.expr, since)
 
 
-def test_every_query_is_answered(asked: Servers) -> None:
+def test_each_query_is_valid_and_has_data(queried: Servers) -> None:
     problems = []
-    for query in queries(dashboards(scope_of(asked.settings))):
+    for query in queries(dashboards(scope_of(queried.settings))):
         where = f"{query.dashboard}: {query.title}: {query.expr}"
         try:
-            if not answers(asked, query):
-                # Where nothing may be there, the query says why.
-                problems += [] if query.empty else [f"{where}\n  no answer"]
+            if not has_data(queried, query) and not query.empty:
+                problems.append(f"{where}\n  no data")
         except CommandError as error:
             problems.append(f"{where}\n  {error}")
     assert not problems, "\n".join(problems)

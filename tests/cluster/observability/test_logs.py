@@ -1,4 +1,4 @@
-"""Log lines arrive whole and once, whatever is restarted on their way."""
+"""Log lines are delivered unchanged and without loss, despite restarts."""
 
 import json
 import re
@@ -15,9 +15,9 @@ pytestmark = pytest.mark.timeout(600)
 
 LINES = 10_000
 IMAGE = "localhost:5000/library/golang:1.26"
-"""The builder's base image: it has a shell."""
+"""Base image of the build, which has a shell."""
 
-# 10,000 lines in about forty seconds, each written at once.
+# Writes 10,000 lines in about 40 s.
 WRITER = f"""
 number=1
 while [ $number -le {LINES} ]; do
@@ -28,11 +28,11 @@ done
 sleep 3600
 """
 
-# In one answer, more than 4 MiB: each line has labels of its own, for no two are of one trace.
-ANSWER = 5000
+# Loki's maximum number of lines in a response. Here it exceeds 4 MiB: each line has its own labels.
+MAX_LINES = 5000
 TRACED = f"""
 number=1
-while [ $number -le {ANSWER} ]; do
+while [ $number -le {MAX_LINES} ]; do
   printf '{{"level":"info","message":"{"x" * 300}","trace_id":"%032x"}}\\n' $number
   [ $((number % 500)) -eq 0 ] && sleep 1
   number=$((number + 1))
@@ -40,7 +40,7 @@ done
 sleep 3600
 """
 
-# More than the kubelet lets a log grow to, 10 MiB, and something after it has looked.
+# More than 10 MiB, the size at which the kubelet rotates a log, and lines after the rotation.
 ROTATED = 12_000
 TO_ROTATE = f"""
 number=1
@@ -52,8 +52,8 @@ while true; do echo "still here"; sleep 2; done
 """
 
 TRACE = "0123456789abcdef0123456789abcdef"
-STRANGE = rf"""
-echo '{{"level":"error","message":"well formed","trace_id":"{TRACE}"}}'
+UNUSUAL = rf"""
+echo '{{"level":"error","message":"valid JSON","trace_id":"{TRACE}"}}'
 echo '{{"level":"error", this is not JSON'
 printf 'panic: something broke\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:12 +0x1d\n'
 echo 'plain text with "quotes" and \ backslashes'
@@ -62,7 +62,7 @@ sleep 3600
 
 
 def pod(name: str, script: str) -> dict[str, Any]:
-    """A pod of the stack's namespace that runs a shell script."""
+    """Return the manifest of a pod that runs a shell script."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -100,14 +100,14 @@ def start(project: Project, name: str, script: str) -> None:
     project.kubectl("apply", "--filename", str(manifest))
     result = project.run(
         *("kubectl", "--namespace", project.stack, "wait", "--for=condition=Ready", f"pod/{name}"),
-        # A new node unpacks Go's image first.
+        # The first pod on a node pulls the image.
         "--timeout=170s",
     )
     assert result.returncode == 0, result.stderr
 
 
 def restart(project: Project, namespace: str, workload: str) -> None:
-    """Delete a workload's pods, and wait for those that take their place."""
+    """Delete a workload's pods and wait for their replacements."""
     where = ("--namespace", namespace)
     name = workload.partition("/")[2]
     result = project.run(
@@ -120,11 +120,11 @@ def restart(project: Project, namespace: str, workload: str) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def numbers(servers: Servers, stream: str) -> Counter[int]:
-    """How often Loki has each of the numbered lines."""
+def line_counts(servers: Servers, stream: str) -> Counter[int]:
+    """Return how often Loki has each of the numbered lines."""
     seen: Counter[int] = Counter()
     for digit in range(10):
-        # A tenth at a time: Loki gives at most five thousand lines.
+        # A tenth per query, because of the maximum number of lines.
         for line in servers.texts(f'{stream} |~ "numbered [0-9]*{digit} of"', limit=5000):
             found = re.search(r"numbered (\d+) of", line)
             assert found, line
@@ -132,7 +132,7 @@ def numbers(servers: Servers, stream: str) -> Counter[int]:
     return seen
 
 
-def test_no_line_is_lost_over_restarts_of_agent_loki_and_the_pods_own_end(
+def test_no_line_is_lost_by_restarts_of_the_agent_and_loki_and_a_deleted_pod(
     monitored: Project, servers: Servers
 ) -> None:
     stream = f'{{k8s_namespace_name="{monitored.stack}"}} | k8s_pod_name="numbered"'
@@ -149,34 +149,35 @@ def test_no_line_is_lost_over_restarts_of_agent_loki_and_the_pods_own_end(
     )
     monitored.kubectl("delete", "pod", "numbered", "--wait")
     wait_until(f"{LINES} lines in Loki", lambda: servers.count(numbered) >= LINES, 180, interval=3)
-    seen = numbers(servers, stream)
+    seen = line_counts(servers, stream)
     if len(seen) < LINES:
-        # Some came twice, so others may still be on their way.
+        # Duplicates were counted, so other lines may not have arrived yet.
         time.sleep(20)
-        seen = numbers(servers, stream)
+        seen = line_counts(servers, stream)
     missing = sorted(set(range(1, LINES + 1)) - set(seen))
-    assert not missing, f"{len(missing)} lines are lost: {missing[:10]}"
-    twice = sum(1 for times in seen.values() if times > 1)
-    print(f"{LINES} lines, none lost, {twice} of them twice")
-    # At least once: what was under way when the agent or Loki went may come again.
-    assert twice <= LINES // 10
+    assert not missing, f"{len(missing)} lines lost: {missing[:10]}"
+    duplicates = sum(1 for times in seen.values() if times > 1)
+    print(f"{LINES} lines, none lost, {duplicates} duplicates")
+    # Delivery is at least once: a batch is sent again if the agent or Loki restarts meanwhile.
+    assert duplicates <= LINES // 10
 
 
-def placed(project: Project, namespace: str, workload: str, labels: dict[str, str] | None) -> None:
-    """Let a DaemonSet run on the nodes with these labels too; ``None``: as before."""
-    selector = {"test": None} if labels is None else labels
-    patch = {"spec": {"template": {"spec": {"nodeSelector": selector}}}}
+def set_node_selector(
+    project: Project, namespace: str, workload: str, labels: dict[str, str | None]
+) -> None:
+    """Patch the node selector of a DaemonSet. A label with value None is removed."""
+    patch = {"spec": {"template": {"spec": {"nodeSelector": labels}}}}
     where = ("--namespace", namespace)
     project.kubectl("patch", *where, workload, "--patch", json.dumps(patch))
     result = project.run("kubectl", "rollout", "status", *where, workload, "--timeout=90s")
     assert result.returncode == 0, result.stderr
 
 
-def test_no_line_is_lost_that_was_rotated_while_the_agent_was_away(
+def test_lines_rotated_while_the_agent_is_stopped_are_delivered(
     monitored: Project, servers: Servers
 ) -> None:
     agent = (f"{monitored.stack}-node", "daemonset/collector-agent")
-    placed(monitored, *agent, {"test": "nowhere"})
+    set_node_selector(monitored, *agent, {"test": "no-node"})
     label = f"app.kubernetes.io/name={agent[1].partition('/')[2]}"
     gone = ("wait", "--for=delete", "pod", "--selector", label, "--timeout=50s")
     monitored.kubectl(*gone, "--namespace", agent[0])
@@ -187,40 +188,42 @@ def test_no_line_is_lost_that_was_rotated_while_the_agent_was_away(
         f"{monitored.stack}_rotated_{about['metadata']['uid']}/writer/"
     )
     wait_until(
-        "the kubelet to rotate the log",
+        "the rotation of the log",
         lambda: "0.log.2" in monitored.kubectl("get", "--raw", logs),
         90,
     )
-    placed(monitored, *agent, None)
+    set_node_selector(monitored, *agent, {"test": None})
     stream = f'{{k8s_namespace_name="{monitored.stack}"}} | k8s_pod_name="rotated"'
     numbered = f'{stream} |= "numbered "'
     wait_until(f"{ROTATED} lines", lambda: servers.count(numbered) >= ROTATED, 180, interval=3)
-    assert sorted(numbers(servers, stream)) == [*range(1, ROTATED + 1)]
-    wait_until("what was written since", lambda: servers.count(f'{stream} |= "still here"') > 0, 60)
+    assert sorted(line_counts(servers, stream)) == [*range(1, ROTATED + 1)]
+    wait_until(
+        "the lines after the rotation", lambda: servers.count(f'{stream} |= "still here"') > 0, 60
+    )
     monitored.kubectl("delete", "pod", "rotated", "--wait=false")
 
 
-def test_as_many_lines_as_loki_gives_come_in_one_answer_though_each_is_of_another_trace(
+def test_a_response_can_have_the_maximum_number_of_lines_with_distinct_traces(
     monitored: Project, servers: Servers
 ) -> None:
     start(monitored, "traced", TRACED)
     stream = f'{{k8s_namespace_name="{monitored.stack}", k8s_pod_name="traced"}} | trace_id!=""'
-    wait_until(f"{ANSWER} lines", lambda: servers.count(stream) >= ANSWER, 120, interval=2)
-    assert len(set(servers.texts(stream, limit=ANSWER))) == ANSWER
+    wait_until(f"{MAX_LINES} lines", lambda: servers.count(stream) >= MAX_LINES, 120, interval=2)
+    assert len(set(servers.texts(stream, limit=MAX_LINES))) == MAX_LINES
     monitored.kubectl("delete", "pod", "traced", "--wait=false")
 
 
-def test_malformed_and_multi_line_entries_arrive_as_they_were_written(
+def test_malformed_and_multi_line_entries_are_stored_unchanged(
     monitored: Project, servers: Servers
 ) -> None:
-    start(monitored, "strange", STRANGE)
-    stream = f'{{k8s_namespace_name="{monitored.stack}"}} | k8s_pod_name="strange"'
-    wait_until("the strange lines", lambda: len(servers.texts(stream)) >= 4, 60, interval=2)
+    start(monitored, "unusual", UNUSUAL)
+    stream = f'{{k8s_namespace_name="{monitored.stack}"}} | k8s_pod_name="unusual"'
+    wait_until("the lines", lambda: len(servers.texts(stream)) >= 4, 60, interval=2)
     lines = servers.texts(stream)
     assert '{"level":"error", this is not JSON' in lines
     assert 'plain text with "quotes" and \\ backslashes' in lines
     (panic,) = [line for line in lines if line.startswith("panic: something broke")]
     assert "/src/main.go:12" in panic
     (found,) = servers.texts(f'{stream} | trace_id="{TRACE}"')
-    assert "well formed" in found
-    monitored.kubectl("delete", "pod", "strange", "--wait=false")
+    assert "valid JSON" in found
+    monitored.kubectl("delete", "pod", "unusual", "--wait=false")

@@ -1,4 +1,4 @@
-"""One request is found in metrics, logs and traces; many are counted to the last one."""
+"""Requests in metrics, logs and traces."""
 
 import secrets
 
@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.cluster.observability.servers import Servers
-from tests.cluster.project import ENTRY_POINT, Project, wait_until
+from tests.cluster.project import INGRESS_URL, Project, wait_until
 from tests.cluster.traffic import versions_of
 
 pytestmark = pytest.mark.timeout(600)
@@ -31,37 +31,37 @@ TARGETS = {
 }
 
 
-def test_every_target_is_up(servers: Servers) -> None:
+def test_all_targets_are_up(servers: Servers) -> None:
     def states() -> dict[str, float]:
         return servers.values_by("job", "min by (job) (up)")
 
     wait_until(
-        f"{sorted(TARGETS)} to be up; they are {states()}",
+        f"all targets; up: {states()}",
         lambda: states() == dict.fromkeys(TARGETS, 1),
         90,
     )
 
 
-def test_the_counters_are_the_clients_own_count_by_version(
+def test_the_counters_equal_the_requests_of_the_client_by_version(
     monitored: Project, servers: Servers
 ) -> None:
     monitored.make("canary", "VERSION=1.1.0", "WEIGHT=10")
-    wait_until("the canary's first answer", lambda: "1.1.0" in versions_of(monitored.host, 20), 20)
+    wait_until("a response of the canary", lambda: "1.1.0" in versions_of(monitored.host, 20), 20)
     counted = f'sum by (version) (http_requests_total{{namespace="{monitored.stack}",path="/"}})'
     sent = dict.fromkeys(("1.0.0", "1.1.0"), 0.0)
     read: list[dict[str, float]] = []
 
-    def is_at_rest() -> bool:
+    def is_stable() -> bool:
         read.append(servers.values_by("version", counted))
-        # Two alike may be one scrape and the next that failed.
+        # Two equal values may be one scrape: the next one may have failed.
         return set(read[-1]) == set(sent) and read[-3:] == [read[-1]] * 3
 
-    wait_until("counters at rest", is_at_rest, 90, interval=6)
+    wait_until("unchanged counters", is_stable, 90, interval=6)
     start = read[-1]
     seen = versions_of(monitored.host, REQUESTS)
     expected = {version: start[version] + seen[version] for version in sent}
     wait_until(
-        "the counters to be scraped",
+        "a scrape of the counters",
         lambda: sum(servers.values_by("version", counted).values()) >= sum(expected.values()),
         30,
         interval=2,
@@ -70,12 +70,12 @@ def test_the_counters_are_the_clients_own_count_by_version(
     assert sum(seen.values()) == REQUESTS
 
 
-def test_one_requests_id_finds_its_metric_its_log_lines_and_its_trace(
+def test_a_trace_id_identifies_the_exemplar_log_lines_and_trace_of_a_request(
     monitored: Project, servers: Servers
 ) -> None:
     trace_id = secrets.token_hex(16)
     response = httpx.get(
-        f"{ENTRY_POINT}/api/relay",
+        f"{INGRESS_URL}/api/relay",
         headers={
             "Host": monitored.host,
             "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01",
@@ -99,9 +99,7 @@ def test_one_requests_id_finds_its_metric_its_log_lines_and_its_trace(
     assert any("/api/relay" in operation for operation in operations), operations
 
 
-def test_log_lines_are_queryable_by_service_level_and_track(
-    monitored: Project, servers: Servers
-) -> None:
+def test_log_lines_have_service_level_and_track(monitored: Project, servers: Servers) -> None:
     stream = f'{{service_name="beacon", k8s_namespace_name="{monitored.stack}"}}'
     assert servers.texts(f'{stream} | level="info"')
     assert servers.texts(f'{stream} | track="stable"')
