@@ -12,8 +12,9 @@ from rich.text import Text
 from commands.control_characters import escape_control_characters
 from commands.errors import CommandError
 from commands.make_variables import parse_duration, parse_flag, parse_trace_id
-from commands.observability_client import LogLine, ObservabilityClient, scope_of
+from commands.observability_client import LogLine, ObservabilityClient
 from commands.port_forward import ServerDownError
+from components.observability.queries import log_selector
 from settings import Settings, Track
 
 LEVELS = ("debug", "info", "warn", "error", "fatal")
@@ -53,7 +54,7 @@ def show(client: ObservabilityClient, arguments: Namespace, console: Console) ->
 
 def log_query(settings: Settings, arguments: Namespace) -> str:
     """LogQL query for the options of the command."""
-    query = scope_of(settings).logs
+    query = log_selector(settings.namespace.name, settings.service.name)
     if arguments.track:
         _check("TRACK", arguments.track, get_args(Track))
         query += f' | track="{arguments.track}"'

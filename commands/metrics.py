@@ -8,9 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from commands.make_variables import parse_duration
-from commands.observability_client import ObservabilityClient, Series, scope_of
-from components.observability.dashboards.scope import Scope
-from components.observability.dashboards.service import duration
+from commands.observability_client import ObservabilityClient, Series, slo_of
+from components.observability.queries import error_ratio, latency_quantile
 from components.observability.slo import Slo
 
 _RATE_RANGE = "5m"
@@ -36,16 +35,18 @@ def show(client: ObservabilityClient, arguments: Namespace, console: Console) ->
         _show_service(client, seconds, console)
 
 
-def queries(scope: Scope) -> Mapping[str, str]:
+def queries(slo: Slo) -> Mapping[str, str]:
     """PromQL query of each column of the default table, by track."""
-    labels = scope.requests
+    labels = slo.selector()
     total = f"sum by (track) (rate(http_requests_total{{{labels}}}[{_RATE_RANGE}]))"
-    failed = f'sum by (track) (rate(http_requests_total{{{labels},status=~"5.."}}[{_RATE_RANGE}]))'
     return {
         "pods": f"count by (track) (up{{{labels}}} == 1)",
         "requests/s": total,
-        "errors": f"({failed} or 0 * {total}) / {total}",
-        **{f"p{q * 100:g}": duration(q, labels, "track", _RATE_RANGE) for q in (0.5, 0.95, 0.99)},
+        "errors": error_ratio(labels, _RATE_RANGE, "track"),
+        **{
+            f"p{q * 100:g}": latency_quantile(q, labels, _RATE_RANGE, "track")
+            for q in (0.5, 0.95, 0.99)
+        },
         "CPU": f"sum by (track) (rate(process_cpu_seconds_total{{{labels}}}[{_RATE_RANGE}]))",
         "memory": f"sum by (track) (process_resident_memory_bytes{{{labels}}})",
     }
@@ -72,17 +73,17 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
 
 
 def _show_service(client: ObservabilityClient, seconds: int, console: Console) -> None:
-    scope = scope_of(client.settings)
+    slo = slo_of(client.settings)
     versions: dict[str, list[str]] = {}
-    for one in client.query(f"count by (track, version) (beacon_build_info{{{scope.requests}}})"):
+    for one in client.query(f"count by (track, version) (beacon_build_info{{{slo.selector()}}})"):
         versions.setdefault(one.labels.get("track", ""), []).append(one.labels.get("version", ""))
-    columns = queries(scope)
+    columns = queries(slo)
     found = {
         name: _by_track(client.query_range(query, seconds) if seconds else client.query(query))
         for name, query in columns.items()
     }
     table = Table(
-        title=f"{scope.service} in {scope.namespace}, last {_RATE_RANGE}", title_justify="left"
+        title=f"{slo.service} in {slo.namespace}, last {_RATE_RANGE}", title_justify="left"
     )
     for column in ("track", "version", *columns):
         table.add_column(column, no_wrap=True, justify="left" if column == "track" else "right")
@@ -93,11 +94,11 @@ def _show_service(client: ObservabilityClient, seconds: int, console: Console) -
         table.add_row(track, ", ".join(sorted(versions.get(track, ["-"]))), *cells)
     if not table.row_count:
         console.print(
-            f"Prometheus has not scraped a pod of {scope.service} yet: try again in a minute"
+            f"Prometheus has not scraped a pod of {slo.service} yet: try again in a minute"
         )
         return
     console.print(table)
-    _show_error_budget(client, scope.slo, console)
+    _show_error_budget(client, slo, console)
 
 
 def _show_error_budget(client: ObservabilityClient, slo: Slo, console: Console) -> None:

@@ -14,7 +14,6 @@ from urllib.parse import quote, urlencode
 from commands.errors import CommandError
 from commands.port_forward import PortForward, ServerDownError
 from components.observability.addresses import ALERTMANAGER, JAEGER, LOKI, PROMETHEUS, Address
-from components.observability.dashboards.scope import Scope
 from components.observability.slo import Slo
 from settings import Settings
 
@@ -64,10 +63,9 @@ def check_mode(settings: Settings, stack: str) -> None:
         )
 
 
-def scope_of(settings: Settings) -> Scope:
-    """Return the service level objective and the namespaces of a stack."""
-    slo = Slo(settings.service.name, settings.namespace.name, settings.slo)
-    return Scope(slo, settings.network.monitoring_namespace)
+def slo_of(settings: Settings) -> Slo:
+    """Return the service level objective of a stack."""
+    return Slo(settings.service.name, settings.namespace.name, settings.slo)
 
 
 class ObservabilityClient:

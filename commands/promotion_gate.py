@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from commands.errors import FAILED, CommandError
-from commands.observability_client import ObservabilityClient, scope_of
+from commands.observability_client import ObservabilityClient, slo_of
 from components.observability.slo import CanaryHealth
 from settings import Settings
 
@@ -18,11 +18,11 @@ def check(settings: Settings, environment: Mapping[str, str]) -> None:
     """
     if settings.observability.mode != "bundled" or not settings.service.metrics:
         return
-    gate = scope_of(settings).slo.canary_gate
+    slo = slo_of(settings)
     try:
         with ObservabilityClient(settings, environment) as client:
-            states = client.query(gate.state)
-            regressions = client.query(gate.regression)
+            states = client.query(slo.canary_health)
+            regressions = client.query(slo.canary_regression)
     except CommandError as error:
         raise CommandError(
             f"the promotion gate cannot query Prometheus ({error}): {_FORCE}", FAILED

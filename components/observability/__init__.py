@@ -1,1 +1,1 @@
-"""What watches the service: metrics, alerts, logs, traces, dashboards."""
+"""Metrics, alerts, dashboards, logs and traces."""

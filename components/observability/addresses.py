@@ -1,4 +1,4 @@
-"""What each server is called and where it answers. Everything else derives from here."""
+"""Names and ports of the monitoring servers."""
 
 from dataclasses import dataclass
 
@@ -7,51 +7,52 @@ from components.network_peer import NetworkPeer
 
 @dataclass(frozen=True)
 class Address:
-    """One port of a server. The server's name is that of its objects, and of its Service."""
+    """Port of a server."""
 
     server: str
+    """Name of the server, its Service and its other objects."""
     port: int
 
     def host(self, namespace: str) -> str:
-        """The name by which it is found from every namespace, with the port."""
+        """Cluster DNS name and port."""
         return f"{self.server}.{namespace}.svc:{self.port}"
 
     def url(self, namespace: str) -> str:
-        """The same as a URL, without a slash at the end."""
+        """URL without a trailing slash."""
         return f"http://{self.host(namespace)}"
 
     def peer(self, namespace: str, *ports: int) -> NetworkPeer:
-        """The server's pods. Without ``ports``, the one of this address."""
+        """NetworkPolicy peer of the server's pods. Default ``ports``: that of this address."""
         return NetworkPeer(
             namespace, ports or (self.port,), {"app.kubernetes.io/name": self.server}
         )
 
 
 PROMETHEUS = Address("prometheus", 9090)
-"""Queries, rules, targets."""
+"""API and user interface."""
 ALERTMANAGER = Address("alertmanager", 9093)
-"""Alerts and silences."""
+"""API and user interface."""
 LOKI = Address("loki", 3100)
-"""Queries; OTLP at ``/otlp``."""
+"""API; OTLP at ``/otlp``."""
 JAEGER = Address("jaeger", 16686)
-"""Traces: queries and the user interface."""
+"""API and user interface."""
 JAEGER_OTLP = Address("jaeger", 4317)
-"""Traces in, OTLP over gRPC."""
+"""OTLP/gRPC."""
 JAEGER_METRICS = Address("jaeger", 8888)
-"""Jaeger's own metrics."""
+"""Metrics of Jaeger itself."""
 COLLECTOR = Address("collector", 4318)
-"""Traces of the service in, OTLP over HTTP."""
+"""OTLP/HTTP for the service's traces."""
 COLLECTOR_GRPC = Address("collector", 4317)
-"""The same over gRPC."""
+"""OTLP/gRPC."""
 COLLECTOR_METRICS = Address("collector", 8888)
-"""The gateway's own metrics."""
+"""Metrics of the gateway itself."""
 AGENT_METRICS = Address("collector-agent", 8888)
-"""The own metrics of the agent on each node; it runs in the node namespace."""
+"""Metrics of the agent on each node, in the node namespace."""
 NODE_EXPORTER = Address("node-exporter", 9100)
-"""Metrics of each node; it runs in the node namespace."""
+"""Metrics of each node, in the node namespace."""
 KUBE_STATE_METRICS = Address("kube-state-metrics", 8080)
 """Metrics of the cluster's objects."""
 KUBE_STATE_METRICS_OWN = Address("kube-state-metrics", 8081)
-"""Its own metrics."""
+"""Metrics of kube-state-metrics itself."""
 GRAFANA = Address("grafana", 3000)
-"""Dashboards."""
+"""API and user interface."""

@@ -1,12 +1,13 @@
-"""Alertmanager: who is told of which alert, and how often."""
+"""Alertmanager: receivers, routes and inhibition of alerts."""
 
 from pathlib import PurePosixPath
 from typing import Any
 
 from components.network_peer import NetworkPeer
 from components.observability.addresses import ALERTMANAGER, GRAFANA, PROMETHEUS
-from components.observability.server import SECRETS, Description, Http, Server, ServerArgs
-from components.observability.text import as_yaml
+from components.observability.args import ObservabilityArgs
+from components.observability.server import SECRETS, HttpProbe, Server, ServerSpec
+from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
 from settings import AlertsSettings, Receiver, ResourceList, ResourceRequirements, Storage
 
@@ -20,66 +21,58 @@ _SLACK = {
     "{{ with .Annotations.runbook_url }}{{ . }}\n{{ end }}{{ end }}",
 }
 _WATCHDOG = "Watchdog"
-"""The alert that always fires, to show that alerting works."""
+"""Alert that always fires, for the dead man's switch."""
 
 
-class AlertmanagerArgs(ServerArgs):
-    """Arguments of :class:`Alertmanager`."""
+class Alertmanager(Server):
+    """Alertmanager with silences on a persistent volume."""
 
-    alerts: AlertsSettings
-
-
-class Alertmanager(Server[AlertmanagerArgs]):
-    """Groups, silences and sends. Silences outlast its pod."""
-
-    def describe(self, args: AlertmanagerArgs) -> Description:
-        alerts, namespace = args["alerts"], args["monitoring_namespace"]
+    def spec(self, args: ObservabilityArgs) -> ServerSpec:
+        alerts, namespace = args["settings"].alerts, args["network"].monitoring_namespace
         secrets = secret_files(alerts)
-        return Description(
+        return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
             image=IMAGES["alertmanager"],
             user=65534,
             resources=_RESOURCES,
             ports={"http": ALERTMANAGER.port},
-            ready=Http("/-/ready", ALERTMANAGER.port),
-            alive=Http("/-/healthy", ALERTMANAGER.port),
+            readiness=HttpProbe("/-/ready", ALERTMANAGER.port),
+            liveness=HttpProbe("/-/healthy", ALERTMANAGER.port),
             args=[
                 "--config.file=/etc/alertmanager/alertmanager.yaml",
                 "--storage.path=/alertmanager",
                 f"--web.external-url={ALERTMANAGER.url(namespace)}",
-                # There is one: nobody to gossip with.
+                # A single replica needs no cluster.
                 "--cluster.listen-address=",
             ],
-            folder=PurePosixPath("/etc/alertmanager"),
-            files={"alertmanager.yaml": config_text(alerts)},
+            config_dir=PurePosixPath("/etc/alertmanager"),
+            config_files={"alertmanager.yaml": config_text(alerts)},
             secrets=secrets,
-            data=PurePosixPath("/alertmanager"),
-            store=Storage(
+            data_dir=PurePosixPath("/alertmanager"),
+            storage=Storage(
                 volume_size=alerts.volume_size, storage_class_name=alerts.storage_class_name
             ),
-            reached_by=[
-                client.peer(namespace, ALERTMANAGER.port) for client in (PROMETHEUS, GRAFANA)
-            ],
-            # A receiver may be anything that has a URL.
-            reaches=[NetworkPeer(None)] if secrets else [],
+            ingress=[client.peer(namespace, ALERTMANAGER.port) for client in (PROMETHEUS, GRAFANA)],
+            # The URL of a receiver can be anywhere.
+            egress=[NetworkPeer(None)] if secrets else [],
         )
 
 
 def secret_files(alerts: AlertsSettings) -> dict[str, str]:
-    """The URLs that are told, by the name of the file that holds each."""
-    given = {
+    """URLs of the receivers, by file name."""
+    urls = {
         "page-webhook": alerts.page.webhook,
         "page-slack": alerts.page.slack,
         "ticket-webhook": alerts.ticket.webhook,
         "ticket-slack": alerts.ticket.slack,
         "heartbeat": alerts.heartbeat,
     }
-    return {name: url.get_secret_value() for name, url in given.items() if url}
+    return {name: url.get_secret_value() for name, url in urls.items() if url}
 
 
 def config_text(alerts: AlertsSettings) -> str:
-    """The configuration file. Every URL is in a file of its own, which is read at each use."""
+    """Alertmanager's configuration file. URLs are in secret files that are read at each use."""
     config = {
         "route": {
             "receiver": "none",
@@ -93,7 +86,7 @@ def config_text(alerts: AlertsSettings) -> str:
                     "matchers": [f'alertname="{_WATCHDOG}"'],
                     "group_wait": "0s",
                     "group_interval": "30s",
-                    # Looked at every 30 s, and due at the second look: once a minute.
+                    # Due at every second group interval: once a minute.
                     "repeat_interval": "45s",
                 },
                 *(
@@ -116,15 +109,15 @@ def config_text(alerts: AlertsSettings) -> str:
             _heartbeat(alerts),
         ],
     }
-    return as_yaml(config)
+    return to_yaml(config)
 
 
-def _receiver(name: str, told: Receiver) -> dict[str, Any]:
+def _receiver(name: str, settings: Receiver) -> dict[str, Any]:
     receiver: dict[str, Any] = {"name": name}
-    if told.webhook:
+    if settings.webhook:
         url_file = str(SECRETS / f"{name}-webhook")
         receiver["webhook_configs"] = [{"url_file": url_file, "send_resolved": True}]
-    if told.slack:
+    if settings.slack:
         receiver["slack_configs"] = [{"api_url_file": str(SECRETS / f"{name}-slack"), **_SLACK}]
     return receiver
 

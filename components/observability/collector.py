@@ -1,4 +1,4 @@
-"""OpenTelemetry Collectors: a gateway for traces, and an agent per node for logs."""
+"""OpenTelemetry Collectors: a gateway for traces and an agent on each node for logs."""
 
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,18 +13,18 @@ from components.observability.addresses import (
     LOKI,
     PROMETHEUS,
 )
+from components.observability.args import ObservabilityArgs
 from components.observability.server import (
     SECRETS,
-    Description,
-    HostFolder,
-    Http,
+    HostPath,
+    HttpProbe,
     Server,
-    ServerArgs,
-    Tcp,
+    ServerSpec,
+    TcpProbe,
 )
-from components.observability.text import as_yaml
+from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
-from settings import LogsSettings, ResourceList, ResourceRequirements
+from settings import LogsSettings, Network, ResourceList, ResourceRequirements
 
 _GATEWAY_RESOURCES = ResourceRequirements(
     requests=ResourceList(cpu="50m", memory="64Mi"), limits=ResourceList(cpu="500m", memory="256Mi")
@@ -32,18 +32,18 @@ _GATEWAY_RESOURCES = ResourceRequirements(
 _AGENT_RESOURCES = ResourceRequirements(
     requests=ResourceList(cpu="50m", memory="96Mi"), limits=ResourceList(cpu="500m", memory="384Mi")
 )
-_FOLDER = PurePosixPath("/etc/otelcol")
-_FILE = "collector.yaml"
-_HEALTH = Http("/", 13133)
-_LOGS = "/var/log/pods"
-_WRITTEN = "*.log{,.????????-??????}"
-"""What the runtime writes to, and what the kubelet has put aside of it: a rotated file is read to
-its end too, however late. The ones before, which it compresses, have a longer name."""
-_POSITIONS = "/var/lib/otelcol"
-_NO_END = "0s"
+_CONFIG_DIR = PurePosixPath("/etc/otelcol")
+_CONFIG_FILE = "collector.yaml"
+_HEALTH = HttpProbe("/", 13133)
+_LOG_DIR = "/var/log/pods"
+_LOG_FILES = "*.log{,.????????-??????}"
+"""The current log file and the one rotated last, so that the agent also reads that to its end.
+The names of older files, which the kubelet compresses, are longer."""
+_STATE_DIR = "/var/lib/otelcol"
+_UNLIMITED = "0s"
 _API_KEY = "bearertokenauth/elasticsearch"
 
-_CONTINUES = "|".join(
+_CONTINUATION = "|".join(
     (
         r"\s*$",
         r"\s+",
@@ -57,23 +57,17 @@ _CONTINUES = "|".join(
         r"(runtime\.)?(panic|goexit)\(.*\)$",
     )
 )
-"""How a line begins that belongs to the one before it."""
+"""Patterns at the start of lines that continue the previous line."""
 
 Config = dict[str, Any]
 
 
-class CollectorGatewayArgs(ServerArgs):
-    """Arguments of :class:`CollectorGateway`."""
+class CollectorGateway(Server):
+    """Sends the service's spans to Jaeger with the metadata of their pods."""
 
-    service_namespace: str
-
-
-class CollectorGateway(Server[CollectorGatewayArgs]):
-    """Receives the service's spans and brings them to Jaeger, with what Kubernetes knows."""
-
-    def describe(self, args: CollectorGatewayArgs) -> Description:
-        namespace = args["monitoring_namespace"]
-        return Description(
+    def spec(self, args: ObservabilityArgs) -> ServerSpec:
+        namespace = args["network"].monitoring_namespace
+        return ServerSpec(
             kind="Deployment",
             namespace=namespace,
             image=IMAGES["collector"],
@@ -84,77 +78,68 @@ class CollectorGateway(Server[CollectorGatewayArgs]):
                 "otlp-grpc": COLLECTOR_GRPC.port,
                 "metrics": COLLECTOR_METRICS.port,
             },
-            ready=_HEALTH,
-            alive=Tcp(COLLECTOR.port),
-            args=[f"--config={_FOLDER / _FILE}"],
-            folder=_FOLDER,
-            files={_FILE: as_yaml(gateway_config(namespace))},
-            may=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
-            reached_by=[
-                NetworkPeer(args["service_namespace"], (COLLECTOR.port,)),
+            readiness=_HEALTH,
+            liveness=TcpProbe(COLLECTOR.port),
+            args=[f"--config={_CONFIG_DIR / _CONFIG_FILE}"],
+            config_dir=_CONFIG_DIR,
+            config_files={_CONFIG_FILE: to_yaml(gateway_config(namespace))},
+            rbac_rules=[
+                {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}
+            ],
+            ingress=[
+                NetworkPeer(args["slo"].namespace, (COLLECTOR.port,)),
                 PROMETHEUS.peer(namespace, COLLECTOR_METRICS.port),
             ],
-            reaches=[JAEGER_OTLP.peer(namespace)],
+            egress=[JAEGER_OTLP.peer(namespace)],
         )
 
 
-class CollectorAgentArgs(ServerArgs):
-    """Arguments of :class:`CollectorAgent`."""
+class CollectorAgent(Server):
+    """Sends the log lines of the stack's pods on its node to Loki.
 
-    service_namespace: str
-    proxy_namespace: str
-    """Namespace of the proxies that serve Ingresses or Gateways."""
-    logs: LogsSettings
-
-
-class CollectorAgent(Server[CollectorAgentArgs]):
-    """Brings every line that the stack's pods write on its node to Loki.
-
-    It loses none while Loki is away: what was read is in a queue on the node's disk, and when that
-    is full, it stops reading. How far it has read is on the node's disk too. Lost is only what it
-    read in the tenth of a second before it is killed without warning, 100 lines of each file at
-    most, and what waited to be put together with more; and what the kubelet has rotated twice
-    before it was read: it compresses that.
+    While Loki is down, lines are in a persistent queue on the node's disk; when the queue is full,
+    the agent stops reading. Read offsets are on the node's disk, too. A SIGKILL loses at most the
+    lines read in the last 100 ms (up to 100 per file) and an incomplete multi-line entry. Lines in
+    a file that the kubelet rotated twice before it was read are lost, because it is compressed.
     """
 
-    def describe(self, args: CollectorAgentArgs) -> Description:
-        logs, namespace, monitoring = (
-            args["logs"],
-            args["node_namespace"],
-            args["monitoring_namespace"],
-        )
+    def spec(self, args: ObservabilityArgs) -> ServerSpec:
+        logs, network = args["settings"].logs, args["network"]
+        namespace = args["settings"].node_namespace
         has_sinks = bool(logs.kafka or logs.elasticsearch)
         key = logs.elasticsearch and logs.elasticsearch.api_key
-        return Description(
+        return ServerSpec(
             kind="DaemonSet",
             namespace=namespace,
             image=IMAGES["collectorContrib" if has_sinks else "collector"],
-            # The files belong to root, and only root may read them. It has no capabilities.
+            # Only root can read the log files. The container has no capabilities.
             user=0,
             resources=_AGENT_RESOURCES,
             ports={"metrics": AGENT_METRICS.port},
-            ready=_HEALTH,
-            alive=Tcp(AGENT_METRICS.port),
-            args=[f"--config={_FOLDER / _FILE}"],
-            folder=_FOLDER,
-            files={_FILE: as_yaml(agent_config(args))},
+            readiness=_HEALTH,
+            liveness=TcpProbe(AGENT_METRICS.port),
+            args=[f"--config={_CONFIG_DIR / _CONFIG_FILE}"],
+            config_dir=_CONFIG_DIR,
+            config_files={_CONFIG_FILE: to_yaml(agent_config(args))},
             secrets={"elasticsearch": key.get_secret_value()} if key else {},
-            host_folders=[
-                HostFolder(_LOGS, _LOGS),
-                # Of this stack alone, should there be two.
-                HostFolder(f"{_POSITIONS}/{namespace}", _POSITIONS, writable=True),
+            host_paths=[
+                HostPath(_LOG_DIR, _LOG_DIR),
+                # By namespace: several stacks can have an agent on the same node.
+                HostPath(f"{_STATE_DIR}/{namespace}", _STATE_DIR, writable=True),
             ],
-            may=[{"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
-            reached_by=[PROMETHEUS.peer(monitoring, AGENT_METRICS.port)],
-            reaches=[
-                LOKI.peer(monitoring),
+            rbac_rules=[
+                {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}
+            ],
+            ingress=[PROMETHEUS.peer(network.monitoring_namespace, AGENT_METRICS.port)],
+            egress=[
+                LOKI.peer(network.monitoring_namespace),
                 *_sink_peers(logs),
             ],
         )
 
 
 def gateway_config(namespace: str) -> Config:
-    """The gateway's configuration."""
+    """Configuration of the gateway."""
     return {
         "extensions": {"health_check": {"endpoint": f"0.0.0.0:{_HEALTH.port}"}},
         "receivers": {
@@ -166,7 +151,7 @@ def gateway_config(namespace: str) -> Config:
             }
         },
         "processors": {
-            "memory_limiter": _MEMORY,
+            "memory_limiter": _MEMORY_LIMITER,
             "k8sattributes": {
                 "extract": {
                     "metadata": ["k8s.namespace.name", "k8s.pod.name", "k8s.node.name"],
@@ -179,7 +164,7 @@ def gateway_config(namespace: str) -> Config:
         "exporters": {
             "otlp": {
                 "endpoint": JAEGER_OTLP.host(namespace),
-                # Inside the cluster, between two pods that a network policy ties together.
+                # Traffic inside the cluster, restricted by a NetworkPolicy.
                 "tls": {"insecure": True},
                 "retry_on_failure": {"enabled": True, "max_elapsed_time": "10m"},
                 "sending_queue": {"enabled": True, "queue_size": 1000},
@@ -199,30 +184,32 @@ def gateway_config(namespace: str) -> Config:
     }
 
 
-def agent_config(args: CollectorAgentArgs) -> Config:
-    """The agent's configuration: for each place that lines go to, a pipeline of its own.
+def agent_config(args: ObservabilityArgs) -> Config:
+    """Configuration of the agent.
 
-    Each reads on its own too, so that a sink which is away holds up no other.
+    Each exporter has its own pipeline and receiver, so that one that is down blocks no other.
     """
-    exporters = _log_exporters(args["logs"], args["monitoring_namespace"])
-    extensions = _key_extensions(args["logs"])
+    logs, network = args["settings"].logs, args["network"]
+    exporters = _log_exporters(logs, network.monitoring_namespace)
+    receiver = _pod_logs(args["slo"].namespace, network, args["settings"].node_namespace)
+    extensions = _authenticator(logs)
     return {
         "extensions": {
             "health_check": {"endpoint": f"0.0.0.0:{_HEALTH.port}"},
             "file_storage": {
-                "directory": _POSITIONS,
+                "directory": _STATE_DIR,
                 "fsync": True,
                 "compaction": {
                     "on_start": True,
-                    "directory": _POSITIONS,
+                    "directory": _STATE_DIR,
                     "cleanup_on_start": True,
                 },
             },
             **extensions,
         },
-        "receivers": {_receiver_of(exporter): _pod_logs(args) for exporter in exporters},
+        "receivers": {_receiver_of(exporter): receiver for exporter in exporters},
         "processors": {
-            "memory_limiter": _MEMORY,
+            "memory_limiter": _MEMORY_LIMITER,
             "k8sattributes": {
                 "filter": {"node_from_env_var": "NODE_NAME"},
                 "wait_for_metadata": True,
@@ -242,7 +229,7 @@ def agent_config(args: CollectorAgentArgs) -> Config:
                     {"sources": [{"from": "resource_attribute", "name": "k8s.pod.uid"}]}
                 ],
             },
-            # For pods that have no such label.
+            # For pods without the label app.kubernetes.io/name.
             "resource": {
                 "attributes": [
                     {
@@ -269,40 +256,42 @@ def agent_config(args: CollectorAgentArgs) -> Config:
     }
 
 
-_MEMORY: Config = {"check_interval": "1s", "limit_percentage": 75, "spike_limit_percentage": 20}
+_MEMORY_LIMITER: Config = {
+    "check_interval": "1s",
+    "limit_percentage": 75,
+    "spike_limit_percentage": 20,
+}
 
 
-def _pod_logs(args: CollectorAgentArgs) -> Config:
-    node_namespace, monitoring = args["node_namespace"], args["monitoring_namespace"]
-    namespaces = {args["service_namespace"], monitoring, args["proxy_namespace"], "kube-system"}
+def _pod_logs(namespace: str, network: Network, node_namespace: str) -> Config:
+    monitoring = network.monitoring_namespace
+    namespaces = {namespace, monitoring, network.proxy_namespace, "kube-system", node_namespace}
     return {
-        "include": [
-            f"{_LOGS}/{name}_*/*/{_WRITTEN}" for name in sorted({*namespaces, node_namespace})
-        ],
-        # What they write about a line would be a line to write about.
+        "include": [f"{_LOG_DIR}/{name}_*/*/{_LOG_FILES}" for name in sorted(namespaces)],
+        # Their log lines about a line would cause further lines without end.
         "exclude": [
-            f"{_LOGS}/{node_namespace}_{AGENT_METRICS.server}-*/*/{_WRITTEN}",
-            f"{_LOGS}/{monitoring}_{LOKI.server}-*/*/{_WRITTEN}",
+            f"{_LOG_DIR}/{node_namespace}_{AGENT_METRICS.server}-*/*/{_LOG_FILES}",
+            f"{_LOG_DIR}/{monitoring}_{LOKI.server}-*/*/{_LOG_FILES}",
         ],
         "start_at": "beginning",
         "include_file_path": True,
         "include_file_name": False,
         "storage": "file_storage",
         "max_log_size": "1MiB",
-        # Without end: the files are the queue behind the queue.
-        "retry_on_failure": {"enabled": True, "max_interval": "5s", "max_elapsed_time": _NO_END},
+        # Retry forever: the log files keep the lines.
+        "retry_on_failure": {"enabled": True, "max_interval": "5s", "max_elapsed_time": _UNLIMITED},
         "operators": _operators(),
     }
 
 
 def _operators() -> list[Config]:
-    """From a line of the container runtime to one of the program that wrote it."""
+    """Operators that parse the runtime's format, JSON, levels and trace IDs."""
     is_json = 'body matches "^\\\\{.*\\\\}\\\\s*$"'
     parsed = "attributes.line"
     return [
         {"id": "cri", "type": "container"},
         {
-            # A line of JSON is whole, and is not held back.
+            # A JSON line is complete: do not wait for further lines.
             "id": "shape",
             "type": "router",
             "routes": [{"output": "json", "expr": is_json}],
@@ -312,7 +301,7 @@ def _operators() -> list[Config]:
             "id": "together",
             "type": "recombine",
             "combine_field": "body",
-            "is_first_entry": f"not (body matches {_quoted('^(' + _CONTINUES + ')')})",
+            "is_first_entry": f"not (body matches {_quoted('^(' + _CONTINUATION + ')')})",
             "force_flush_period": "500ms",
             "max_log_size": "256KiB",
         },
@@ -321,7 +310,7 @@ def _operators() -> list[Config]:
             "type": "json_parser",
             "if": is_json,
             "parse_to": parsed,
-            # What only looks like JSON stays the line that it is.
+            # Keep a line that is not valid JSON unchanged.
             "on_error": "send_quiet",
         },
         {
@@ -367,7 +356,7 @@ def _has(key: str) -> str:
     return f'"line" in attributes and type(attributes.line.{key}) == "string"'
 
 
-# Exact, for where an operator fails, the line after this one would be lost.
+# Matches the exact format: if the operator failed, the next line would be lost.
 _HAS_TRACE = (
     f"{_has('trace_id')} and attributes.line.trace_id matches "
     '"^[0-9a-f]{32}$" and string(attributes.line.span_id ?? "") matches "^([0-9a-f]{16})?$"'
@@ -385,7 +374,7 @@ def _log_exporters(logs: LogsSettings, monitoring_namespace: str) -> dict[str, C
         exporters["kafka"] = {
             "brokers": list(kafka.brokers),
             "logs": {"topic": kafka.topic, "encoding": "otlp_json"},
-            # All replicas have it, or it is sent again.
+            # Wait until all in-sync replicas have the line.
             "producer": {"required_acks": -1},
         }
     if elasticsearch := logs.elasticsearch:
@@ -394,31 +383,31 @@ def _log_exporters(logs: LogsSettings, monitoring_namespace: str) -> dict[str, C
             "logs_index": elasticsearch.index,
             **({"auth": {"authenticator": _API_KEY}} if elasticsearch.api_key else {}),
         }
-    return {name: {**exporter, **_held(name)} for name, exporter in exporters.items()}
+    return {name: {**exporter, **_queue_and_retry(name)} for name, exporter in exporters.items()}
 
 
-def _key_extensions(logs: LogsSettings) -> dict[str, Config]:
-    """What sends the key, and reads its file again when that changes: a key can be replaced."""
+def _authenticator(logs: LogsSettings) -> dict[str, Config]:
+    """Extension that sends the API key and reloads its file, so that a key can be rotated."""
     if not (logs.elasticsearch and logs.elasticsearch.api_key):
         return {}
     return {_API_KEY: {"scheme": "ApiKey", "filename": str(SECRETS / "elasticsearch")}}
 
 
-def _held(exporter: str) -> Config:
-    """Keeps on the node's disk what could not be sent, and tries again without end."""
-    pauses = {"enabled": True, "initial_interval": "500ms", "max_interval": "5s"}
+def _queue_and_retry(exporter: str) -> Config:
+    """Persistent queue on the node's disk, and retries without limit."""
+    backoff = {"enabled": True, "initial_interval": "500ms", "max_interval": "5s"}
     return {
         **(
-            {"retry": {**pauses, "max_retries": 1_000_000_000}}
+            {"retry": {**backoff, "max_retries": 1_000_000_000}}
             if exporter == "elasticsearch"
-            else {"retry_on_failure": {**pauses, "max_elapsed_time": _NO_END}}
+            else {"retry_on_failure": {**backoff, "max_elapsed_time": _UNLIMITED}}
         ),
         "sending_queue": {
             "enabled": True,
             "storage": "file_storage",
             "queue_size": 2000,
             "num_consumers": 4,
-            # Else what is read while it is full would be thrown away.
+            # A full queue stops the receiver; by default, it would drop lines.
             "block_on_overflow": True,
         },
     }
@@ -429,7 +418,7 @@ def _receiver_of(exporter: str) -> str:
 
 
 def _sink_peers(logs: LogsSettings) -> list[NetworkPeer]:
-    """Sinks may be outside the cluster, so only their ports can be told."""
+    """Any address on the sinks' ports, because they can be outside the cluster."""
     ports = [int(broker.rpartition(":")[2]) for broker in logs.kafka.brokers] if logs.kafka else []
     if logs.elasticsearch:
         ports.append(port_of(logs.elasticsearch.url))

@@ -1,4 +1,4 @@
-"""Grafana: dashboards and a way from each signal to the others."""
+"""Grafana with dashboards and data sources that link metrics, logs and traces."""
 
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,24 +12,24 @@ from components.observability.addresses import (
     LOKI,
     PROMETHEUS,
 )
+from components.observability.args import ObservabilityArgs
 from components.observability.dashboards import all_dashboards
-from components.observability.server import SECRETS, Description, Http, Server, ServerArgs
-from components.observability.slo import Slo
-from components.observability.text import as_yaml
+from components.observability.server import SECRETS, HttpProbe, Server, ServerSpec
+from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
-from settings import GrafanaSettings, ResourceList, ResourceRequirements, Storage
+from settings import ResourceList, ResourceRequirements, Storage
 
 _RESOURCES = ResourceRequirements(
     requests=ResourceList(cpu="50m", memory="128Mi"),
     limits=ResourceList(cpu="500m", memory="512Mi"),
 )
-_FOLDER = PurePosixPath("/etc/grafana")
+_CONFIG_DIR = PurePosixPath("/etc/grafana")
 _DATA = PurePosixPath("/var/lib/grafana")
 _DASHBOARDS = "dashboards"
 _INI = f"""\
 [paths]
 data = {_DATA}
-provisioning = {_FOLDER}/provisioning
+provisioning = {_CONFIG_DIR}/provisioning
 plugins = {_DATA}/plugins
 
 [server]
@@ -49,7 +49,7 @@ viewers_can_edit = false
 enabled = false
 
 [dashboards]
-default_home_dashboard_path = {_FOLDER}/{_DASHBOARDS}/overview.json
+default_home_dashboard_path = {_CONFIG_DIR}/{_DASHBOARDS}/overview.json
 
 # It reaches nothing outside the cluster.
 [analytics]
@@ -73,46 +73,45 @@ level = warn
 """
 
 
-class GrafanaArgs(ServerArgs):
-    """Arguments of :class:`Grafana`."""
+class Grafana(Server):
+    """Grafana. The password of ``admin`` is generated and stored in a Secret."""
 
-    grafana: GrafanaSettings
-    slo: Slo
-
-
-class Grafana(Server[GrafanaArgs]):
-    """Shows; decides nothing. The password of ``admin`` is generated, and in its Secret."""
-
-    def describe(self, args: GrafanaArgs) -> Description:
-        own, namespace = args["grafana"], args["monitoring_namespace"]
-        dashboards = all_dashboards(args["slo"], namespace).items()
-        shown = {f"{_DASHBOARDS}/{name}": text for name, text in dashboards}
-        return Description(
+    def spec(self, args: ObservabilityArgs) -> ServerSpec:
+        grafana, namespace = args["settings"].grafana, args["network"].monitoring_namespace
+        slo = args["slo"]
+        dashboards = {
+            f"{_DASHBOARDS}/{name}": text for name, text in all_dashboards(slo, namespace).items()
+        }
+        return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
             image=IMAGES["grafana"],
             user=472,
             resources=_RESOURCES,
             ports={"http": GRAFANA.port},
-            ready=Http("/api/health", GRAFANA.port),
-            alive=Http("/healthz", GRAFANA.port),
-            folder=_FOLDER,
-            files={
+            readiness=HttpProbe("/api/health", GRAFANA.port),
+            liveness=HttpProbe("/healthz", GRAFANA.port),
+            config_dir=_CONFIG_DIR,
+            config_files={
                 "grafana.ini": _INI,
-                "provisioning/datasources/slipway.yaml": as_yaml(_data_sources(namespace)),
-                "provisioning/dashboards/slipway.yaml": as_yaml(_DASHBOARD_PROVIDER),
-                **shown,
+                "provisioning/datasources/slipway.yaml": to_yaml(_data_sources(namespace)),
+                "provisioning/dashboards/slipway.yaml": to_yaml(_DASHBOARD_PROVIDER),
+                **dashboards,
             },
-            reread=frozenset(shown),
+            hot_reloaded=frozenset(dashboards),
             secrets={"password": self._password()},
-            data=_DATA,
-            store=Storage(volume_size=own.volume_size, storage_class_name=own.storage_class_name),
-            reached_by=[PROMETHEUS.peer(namespace, GRAFANA.port)],
-            reaches=[at.peer(namespace) for at in (PROMETHEUS, ALERTMANAGER, LOKI, JAEGER)],
+            data_dir=_DATA,
+            storage=Storage(
+                volume_size=grafana.volume_size, storage_class_name=grafana.storage_class_name
+            ),
+            ingress=[PROMETHEUS.peer(namespace, GRAFANA.port)],
+            egress=[
+                address.peer(namespace) for address in (PROMETHEUS, ALERTMANAGER, LOKI, JAEGER)
+            ],
         )
 
     def _password(self) -> pulumi.Output[str]:
-        from pulumi_random import RandomPassword  # noqa: PLC0415  # only where one is generated
+        from pulumi_random import RandomPassword  # noqa: PLC0415  # only for stacks with Grafana
 
         opts = pulumi.ResourceOptions(parent=self)
         return RandomPassword("grafana-password", length=32, special=False, opts=opts).result
@@ -128,14 +127,14 @@ _DASHBOARD_PROVIDER: dict[str, Any] = {
             "disableDeletion": True,
             "allowUiUpdates": False,
             "updateIntervalSeconds": 10,
-            "options": {"path": str(_FOLDER / _DASHBOARDS)},
+            "options": {"path": str(_CONFIG_DIR / _DASHBOARDS)},
         }
     ],
 }
 
 
 def _data_sources(namespace: str) -> dict[str, Any]:
-    """Each by the uid that dashboards name it by, with links to the others."""
+    """Provisioned data sources. Dashboards refer to their uids."""
     return {
         "apiVersion": 1,
         "prune": True,

@@ -1,4 +1,4 @@
-"""Jaeger: the traces."""
+"""Jaeger: trace storage and queries."""
 
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,28 +11,23 @@ from components.observability.addresses import (
     JAEGER_OTLP,
     PROMETHEUS,
 )
-from components.observability.server import Description, Http, Server, ServerArgs, Tcp
-from components.observability.text import as_yaml
+from components.observability.args import ObservabilityArgs
+from components.observability.server import HttpProbe, Server, ServerSpec, TcpProbe
+from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
 from settings import TracesSettings
 
 _DATA = PurePosixPath("/data")
-_HEALTH = 13133
-_STORE = "badger"
+_HEALTH_PORT = 13133
+_BACKEND = "badger"
 
 
-class JaegerArgs(ServerArgs):
-    """Arguments of :class:`Jaeger`."""
+class Jaeger(Server):
+    """Jaeger with OTLP ingestion and Badger storage."""
 
-    traces: TracesSettings
-
-
-class Jaeger(Server[JaegerArgs]):
-    """Receives spans over OTLP, keeps them in Badger, answers queries."""
-
-    def describe(self, args: JaegerArgs) -> Description:
-        traces, namespace = args["traces"], args["monitoring_namespace"]
-        return Description(
+    def spec(self, args: ObservabilityArgs) -> ServerSpec:
+        traces, namespace = args["settings"].traces, args["network"].monitoring_namespace
+        return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
             image=IMAGES["jaeger"],
@@ -43,14 +38,14 @@ class Jaeger(Server[JaegerArgs]):
                 "otlp-grpc": JAEGER_OTLP.port,
                 "metrics": JAEGER_METRICS.port,
             },
-            ready=Http("/status", _HEALTH),
-            alive=Tcp(JAEGER_OTLP.port),
+            readiness=HttpProbe("/status", _HEALTH_PORT),
+            liveness=TcpProbe(JAEGER_OTLP.port),
             args=["--config=/etc/jaeger/jaeger.yaml"],
-            folder=PurePosixPath("/etc/jaeger"),
-            files={"jaeger.yaml": config_text(traces)},
-            data=_DATA,
-            store=traces,
-            reached_by=[
+            config_dir=PurePosixPath("/etc/jaeger"),
+            config_files={"jaeger.yaml": config_text(traces)},
+            data_dir=_DATA,
+            storage=traces,
+            ingress=[
                 PROMETHEUS.peer(namespace, JAEGER_METRICS.port),
                 GRAFANA.peer(namespace, JAEGER.port),
                 COLLECTOR.peer(namespace, JAEGER_OTLP.port),
@@ -59,13 +54,13 @@ class Jaeger(Server[JaegerArgs]):
 
 
 def config_text(traces: TracesSettings) -> str:
-    """The configuration file."""
+    """Jaeger's configuration file."""
     config: dict[str, Any] = {
         "extensions": {
-            "healthcheckv2": {"use_v2": True, "http": {"endpoint": f"0.0.0.0:{_HEALTH}"}},
+            "healthcheckv2": {"use_v2": True, "http": {"endpoint": f"0.0.0.0:{_HEALTH_PORT}"}},
             "jaeger_storage": {
                 "backends": {
-                    _STORE: {
+                    _BACKEND: {
                         "badger": {
                             "ephemeral": False,
                             "directories": {
@@ -78,14 +73,14 @@ def config_text(traces: TracesSettings) -> str:
                 }
             },
             "jaeger_query": {
-                "storage": {"traces": _STORE},
+                "storage": {"traces": _BACKEND},
                 "http": {"endpoint": f"0.0.0.0:{JAEGER.port}"},
                 "grpc": {"endpoint": "127.0.0.1:16685"},
             },
         },
         "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": f"0.0.0.0:{JAEGER_OTLP.port}"}}}},
         "processors": {"batch": {}},
-        "exporters": {"jaeger_storage_exporter": {"trace_storage": _STORE}},
+        "exporters": {"jaeger_storage_exporter": {"trace_storage": _BACKEND}},
         "service": {
             "extensions": ["healthcheckv2", "jaeger_storage", "jaeger_query"],
             "pipelines": {
@@ -114,4 +109,4 @@ def config_text(traces: TracesSettings) -> str:
             },
         },
     }
-    return as_yaml(config)
+    return to_yaml(config)

@@ -1,4 +1,4 @@
-"""kube-state-metrics: what the cluster's objects say of themselves."""
+"""kube-state-metrics: metrics of the cluster's objects."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,8 @@ from components.observability.addresses import (
     KUBE_STATE_METRICS_OWN,
     PROMETHEUS,
 )
-from components.observability.server import Description, Http, Server, ServerArgs
+from components.observability.args import ObservabilityArgs
+from components.observability.server import HttpProbe, Server, ServerSpec
 from components.versions import IMAGES
 from settings import ResourceList, ResourceRequirements
 
@@ -29,39 +30,39 @@ _RESOURCES_BY_GROUP = {
     "policy": ("poddisruptionbudgets",),
     "storage.k8s.io": ("storageclasses", "volumeattachments"),
 }
-"""What is exported, and so what it may read. No ConfigMaps and no Secrets."""
+"""Exported resources, by API group. They are also its permissions: no ConfigMaps, no Secrets."""
 _LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/version")
 
 
-class KubeStateMetrics(Server[ServerArgs]):
-    """One pod for the whole cluster; it keeps nothing."""
+class KubeStateMetrics(Server):
+    """kube-state-metrics, one pod for the cluster."""
 
-    def describe(self, args: ServerArgs) -> Description:
-        namespace = args["monitoring_namespace"]
+    def spec(self, args: ObservabilityArgs) -> ServerSpec:
+        namespace = args["network"].monitoring_namespace
         resources = sorted(name for group in _RESOURCES_BY_GROUP.values() for name in group)
-        return Description(
+        return ServerSpec(
             kind="Deployment",
             namespace=namespace,
             image=IMAGES["kubeStateMetrics"],
             user=65534,
             resources=_RESOURCES,
             ports={"http": KUBE_STATE_METRICS.port, "metrics": KUBE_STATE_METRICS_OWN.port},
-            ready=Http("/readyz", KUBE_STATE_METRICS_OWN.port),
-            alive=Http("/livez", KUBE_STATE_METRICS.port),
+            readiness=HttpProbe("/readyz", KUBE_STATE_METRICS_OWN.port),
+            liveness=HttpProbe("/livez", KUBE_STATE_METRICS.port),
             args=[
                 f"--port={KUBE_STATE_METRICS.port}",
                 f"--telemetry-port={KUBE_STATE_METRICS_OWN.port}",
                 f"--resources={','.join(resources)}",
                 f"--metric-labels-allowlist=pods=[{','.join((*_LABELS, 'track'))}]",
             ],
-            may=_rules(),
-            reached_by=[
+            rbac_rules=_rbac_rules(),
+            ingress=[
                 PROMETHEUS.peer(namespace, KUBE_STATE_METRICS.port, KUBE_STATE_METRICS_OWN.port)
             ],
         )
 
 
-def _rules() -> "list[PolicyRuleArgsDict]":
+def _rbac_rules() -> "list[PolicyRuleArgsDict]":
     return [
         {"api_groups": [group], "resources": list(resources), "verbs": ["list", "watch"]}
         for group, resources in _RESOURCES_BY_GROUP.items()

@@ -1,70 +1,67 @@
-"""Loki: the logs, in one process."""
+"""Loki: log storage and queries, as a single process."""
 
 from pathlib import PurePosixPath
 from typing import Any
 
 from components.observability.addresses import AGENT_METRICS, GRAFANA, LOKI, PROMETHEUS
-from components.observability.server import Description, Http, Server, ServerArgs
-from components.observability.text import as_yaml
+from components.observability.args import ObservabilityArgs
+from components.observability.server import HttpProbe, Server, ServerSpec
+from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
 from settings import LogsSettings, parse_quantity
 
 _DATA = PurePosixPath("/loki")
-_INSIDE = 9095
-_MESSAGE_BYTES = 100 * 2**20
-"""What its parts send each other at the most; the same as Loki's default where they are clients."""
+_GRPC_PORT = 9095
+_MAX_MESSAGE_BYTES = 100 * 2**20
+"""Maximum size of a gRPC message between Loki's components; the default of its clients."""
 _SCHEMA_FROM = "2024-01-01"
-"""Before every log. A later schema gets a period of its own beside this one."""
-_QUERY_SECONDS = 60
-"""What a query may take; Loki's own default."""
+"""Earlier than any log line. A new schema needs an additional period."""
+_QUERY_TIMEOUT_SECONDS = 60
+"""Loki's default."""
 _STREAM_LABELS = (
     "service.name",
     "k8s.namespace.name",
     "k8s.container.name",
-    # A stream takes lines of one hour only: what was held back must not wait behind other pods.
+    # Loki rejects lines that are over an hour older than the newest of their stream. With a stream
+    # per pod, delayed lines of one pod are accepted in spite of newer lines of other pods.
     "k8s.pod.name",
 )
-"""What lines are found by quickly. Everything else that is known of a line is beside it."""
+"""Resource attributes that become stream labels. The others become structured metadata."""
 
 
-class LokiArgs(ServerArgs):
-    """Arguments of :class:`Loki`."""
+class Loki(Server):
+    """Loki with OTLP ingestion.
 
-    logs: LogsSettings
-
-
-class Loki(Server[LokiArgs]):
-    """Receives lines over OTLP and keeps them as long as the settings say.
-
-    A line is answered for once it is in the write-ahead log: a restart loses none.
+    Loki acknowledges a line when it is in the write-ahead log: a restart loses no line.
     """
 
-    def describe(self, args: LokiArgs) -> Description:
-        logs, namespace = args["logs"], args["monitoring_namespace"]
-        return Description(
+    def spec(self, args: ObservabilityArgs) -> ServerSpec:
+        settings, namespace = args["settings"], args["network"].monitoring_namespace
+        logs = settings.logs
+        return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
             image=IMAGES["loki"],
             user=10001,
             resources=logs.resources,
             ports={"http": LOKI.port},
-            ready=Http("/ready", LOKI.port),
-            alive=Http("/loki/api/v1/status/buildinfo", LOKI.port),
+            readiness=HttpProbe("/ready", LOKI.port),
+            liveness=HttpProbe("/loki/api/v1/status/buildinfo", LOKI.port),
             args=["-config.file=/etc/loki/loki.yaml"],
-            folder=PurePosixPath("/etc/loki"),
-            files={"loki.yaml": config_text(logs)},
-            data=_DATA,
-            store=logs,
-            reached_by=[
+            config_dir=PurePosixPath("/etc/loki"),
+            config_files={"loki.yaml": config_text(logs)},
+            data_dir=_DATA,
+            storage=logs,
+            ingress=[
                 PROMETHEUS.peer(namespace, LOKI.port),
                 GRAFANA.peer(namespace, LOKI.port),
-                AGENT_METRICS.peer(args["node_namespace"], LOKI.port),
+                AGENT_METRICS.peer(settings.node_namespace, LOKI.port),
             ],
         )
 
 
 def config_text(logs: LogsSettings) -> str:
-    """The configuration file."""
+    """Loki's configuration file."""
     retention = f"{logs.retention_days * 24}h"
     memory = int(parse_quantity(logs.resources.limits.memory))
     config: dict[str, Any] = {
@@ -72,14 +69,14 @@ def config_text(logs: LogsSettings) -> str:
         "analytics": {"reporting_enabled": False},
         "server": {
             "http_listen_port": LOKI.port,
-            # Its default of 30 s would cut off what a query is still allowed to look for.
-            "http_server_write_timeout": f"{_QUERY_SECONDS + 30}s",
-            # Its parts talk to each other, and to nobody else.
+            # Longer than the query timeout; the default is 30 s.
+            "http_server_write_timeout": f"{_QUERY_TIMEOUT_SECONDS + 30}s",
+            # Only for Loki's components in the same process.
             "grpc_listen_address": "127.0.0.1",
-            "grpc_listen_port": _INSIDE,
-            # gRPC's own bound of 4 MiB is less than 5,000 lines, each with labels of its own, take.
-            "grpc_server_max_recv_msg_size": _MESSAGE_BYTES,
-            "grpc_server_max_send_msg_size": _MESSAGE_BYTES,
+            "grpc_listen_port": _GRPC_PORT,
+            # gRPC's default of 4 MiB is too small for 5,000 lines of different streams.
+            "grpc_server_max_recv_msg_size": _MAX_MESSAGE_BYTES,
+            "grpc_server_max_send_msg_size": _MAX_MESSAGE_BYTES,
             "log_level": "warn",
         },
         "common": {
@@ -106,7 +103,7 @@ def config_text(logs: LogsSettings) -> str:
             ]
         },
         "ingester": {
-            # There is no other one to hand over to, or to wait for.
+            # There is no other ingester to hand over to or to wait for.
             "lifecycler": {"min_ready_duration": "0s", "final_sleep": "0s"},
             "wal": {
                 "enabled": True,
@@ -121,12 +118,11 @@ def config_text(logs: LogsSettings) -> str:
             "delete_request_store": "filesystem",
         },
         "limits_config": {
-            "query_timeout": f"{_QUERY_SECONDS}s",
+            "query_timeout": f"{_QUERY_TIMEOUT_SECONDS}s",
             "retention_period": retention,
             "reject_old_samples": True,
             "reject_old_samples_max_age": retention,
-            # Generous: after an outage an agent brings everything at once, and is asked to wait
-            # only where memory is in danger.
+            # High, because an agent sends its whole queue at once after an outage.
             "ingestion_rate_mb": 32,
             "ingestion_burst_size_mb": 64,
             "per_stream_rate_limit": "16MB",
@@ -143,12 +139,12 @@ def config_text(logs: LogsSettings) -> str:
                 }
             },
         },
-        # Named, not looked for in a ring: else it would be ready 10 s later.
+        # Static addresses: joining a ring would delay readiness by 10 s.
         "query_scheduler": {"use_scheduler_ring": False},
-        "frontend": {"scheduler_address": f"127.0.0.1:{_INSIDE}"},
-        "frontend_worker": {"scheduler_address": f"127.0.0.1:{_INSIDE}"},
+        "frontend": {"scheduler_address": f"127.0.0.1:{_GRPC_PORT}"},
+        "frontend_worker": {"scheduler_address": f"127.0.0.1:{_GRPC_PORT}"},
         "query_range": {
             "results_cache": {"cache": {"embedded_cache": {"enabled": True, "max_size_mb": 32}}}
         },
     }
-    return as_yaml(config)
+    return to_yaml(config)

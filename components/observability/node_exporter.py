@@ -1,7 +1,8 @@
-"""node-exporter: what each node uses and has left."""
+"""node-exporter: hardware and operating system metrics of each node."""
 
 from components.observability.addresses import NODE_EXPORTER, PROMETHEUS
-from components.observability.server import Description, HostFolder, Http, Server, ServerArgs, Tcp
+from components.observability.args import ObservabilityArgs
+from components.observability.server import HostPath, HttpProbe, Server, ServerSpec, TcpProbe
 from components.versions import IMAGES
 from settings import ResourceList, ResourceRequirements
 
@@ -12,42 +13,42 @@ _COLLECTORS = (
     *("cpu", "cpufreq", "diskstats", "edac", "filefd", "filesystem", "hwmon", "loadavg"),
     *("meminfo", "pressure", "stat", "thermal_zone", "time", "timex", "uname", "vmstat"),
 )
-"""Those that tell of the node. Network is not there: this pod sees its own only; see cAdvisor."""
-_NO_FILES = "^/(dev|proc|sys|run/.+|var/lib/(docker|containerd|kubelet)/.+)($|/)"
-_NOT_ON_DISK = (
+"""Without network: the pod only sees its own interfaces. cAdvisor exports those of the node."""
+_EXCLUDED_MOUNT_POINTS = "^/(dev|proc|sys|run/.+|var/lib/(docker|containerd|kubelet)/.+)($|/)"
+_EXCLUDED_FS_TYPES = (
     "^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|"
     "mqueue|nsfs|overlay|proc|procfs|pstore|ramfs|rpc_pipefs|securityfs|squashfs|sysfs|"
     "tmpfs|tracefs)$"
 )
 
 
-class NodeExporter(Server[ServerArgs]):
-    """One pod per node. It shares neither network nor processes with the node: two may run."""
+class NodeExporter(Server):
+    """node-exporter without host network and host PIDs, so that several can run on a node."""
 
-    def describe(self, args: ServerArgs) -> Description:
-        return Description(
+    def spec(self, args: ObservabilityArgs) -> ServerSpec:
+        return ServerSpec(
             kind="DaemonSet",
-            namespace=args["node_namespace"],
+            namespace=args["settings"].node_namespace,
             image=IMAGES["nodeExporter"],
             user=65534,
             resources=_RESOURCES,
             ports={"http": NODE_EXPORTER.port},
-            ready=Http("/", NODE_EXPORTER.port),
-            alive=Tcp(NODE_EXPORTER.port),
+            readiness=HttpProbe("/", NODE_EXPORTER.port),
+            liveness=TcpProbe(NODE_EXPORTER.port),
             args=[
                 "--path.procfs=/host/proc",
                 "--path.sysfs=/host/sys",
                 "--path.rootfs=/host/root",
                 "--path.udev.data=/host/root/run/udev/data",
-                f"--collector.filesystem.mount-points-exclude={_NO_FILES}",
-                f"--collector.filesystem.fs-types-exclude={_NOT_ON_DISK}",
+                f"--collector.filesystem.mount-points-exclude={_EXCLUDED_MOUNT_POINTS}",
+                f"--collector.filesystem.fs-types-exclude={_EXCLUDED_FS_TYPES}",
                 "--collector.disable-defaults",
                 *(f"--collector.{name}" for name in _COLLECTORS),
             ],
-            host_folders=[
-                HostFolder("/proc", "/host/proc"),
-                HostFolder("/sys", "/host/sys"),
-                HostFolder("/", "/host/root", follows_mounts=True),
+            host_paths=[
+                HostPath("/proc", "/host/proc"),
+                HostPath("/sys", "/host/sys"),
+                HostPath("/", "/host/root", mount_propagation="HostToContainer"),
             ],
-            reached_by=[PROMETHEUS.peer(args["monitoring_namespace"], NODE_EXPORTER.port)],
+            ingress=[PROMETHEUS.peer(args["network"].monitoring_namespace, NODE_EXPORTER.port)],
         )

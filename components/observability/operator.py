@@ -1,90 +1,92 @@
-"""What a kube-prometheus-stack that the cluster runs already is told of the service."""
+"""Objects for an existing kube-prometheus-stack."""
 
-from typing import Any, TypedDict
+from typing import Any
 
 import pulumi
-import yaml
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core.v1 import ConfigMap
 
 from components.labels import Identity, Labels
+from components.observability.args import ObservabilityArgs
 from components.observability.dashboards import all_dashboards
-from components.observability.rules import service_groups
-from components.observability.slo import Slo
-from settings import ObservabilitySettings, Service
+from components.observability.rules import rules_of_service
+from components.observability.to_yaml import to_yaml
+from settings import OperatorSettings
 
 Json = dict[str, Any]
 
 _API = "monitoring.coreos.com/v1"
-_LONGEST_SCRAPE = 10
-"""Seconds; Prometheus' own default."""
-
-
-class OperatorObjectsArgs(TypedDict):
-    """Arguments of :class:`OperatorObjects`."""
-
-    settings: ObservabilitySettings
-    service: Service
-    slo: Slo
-    monitoring_namespace: str
-    """Namespace of Grafana."""
+_MAX_SCRAPE_TIMEOUT = 10
+"""Prometheus' default, in seconds."""
 
 
 class OperatorObjects(pulumi.ComponentResource):
-    """A PodMonitor, PrometheusRules, and what Grafana's sidecar reads.
+    """PodMonitor and PrometheusRules of the service, dashboards and data sources for Grafana.
 
-    What Prometheus reads lies beside the service: its operator looks into every namespace. What
-    Grafana reads lies in Grafana's, where its sidecar always looks. Rules are those about the
-    service alone: the cluster's own come with kube-prometheus-stack.
+    PodMonitor and PrometheusRules are in the service's namespace, because the operator watches all
+    namespaces; ConfigMaps are in Grafana's, where its sidecar always looks. Rules about the cluster
+    come with kube-prometheus-stack.
     """
 
     def __init__(
-        self, name: str, args: OperatorObjectsArgs, opts: pulumi.ResourceOptions | None = None
+        self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("slipway:observability:OperatorObjects", name, None, opts)
+        settings, service = args["settings"], args["service"]
+        slo = args["slo"]
         self._name = name
-        self._args = args
-        self._settings = args["settings"]
-        self._identity = Identity(args["service"].name, args["slo"].namespace)
+        self._identity = Identity(service.name, args["slo"].namespace)
+        self._monitoring_namespace = args["network"].monitoring_namespace
+        self._release = settings.operator.release
         self._child = pulumi.ResourceOptions(parent=self)
-        if args["service"].metrics:
-            self._pod_monitor()
-        self._rules()
-        if self._settings.grafana.enabled:
-            self._dashboards()
-            self._data_sources()
+        if service.metrics:
+            self._pod_monitor(settings.metrics.scrape_interval_seconds)
+        rules = rules_of_service(service, slo, settings.runbook_base_url)
+        for subject, groups in rules.items():
+            CustomResource(
+                f"{name}-rules-{subject}",
+                api_version=_API,
+                kind="PrometheusRule",
+                metadata=self._metadata(f"{service.name}-{subject}"),
+                spec={"groups": groups},
+                opts=self._child,
+            )
+        if settings.grafana.enabled:
+            dashboards = all_dashboards(slo, self._monitoring_namespace)
+            for file, text in dashboards.items():
+                suffix = f"dashboard-{file.removesuffix('.json')}"
+                self._config_map(suffix, "grafana_dashboard", file, text)
+            if data_sources := _data_sources(settings.operator):
+                text = to_yaml({"apiVersion": 1, "datasources": data_sources})
+                self._config_map("datasources", "grafana_datasource", "slipway.yaml", text)
         self.register_outputs({})
 
-    def _selected_labels(self) -> Labels:
-        return {**self._identity.labels, "release": self._settings.operator.release}
+    def _metadata(self, name: str) -> Json:
+        labels: Labels = {**self._identity.labels, "release": self._release}
+        return {"name": name, "namespace": self._identity.instance, "labels": labels}
 
-    def _pod_monitor(self) -> None:
-        """Of pods, not of Services: a pod belongs to one track, and is scraped once."""
-        identity, namespace = self._identity, self._args["slo"].namespace
-        interval = self._settings.metrics.scrape_interval_seconds
+    def _pod_monitor(self, interval: int) -> None:
+        """Selects pods, not Services, so that each pod is scraped once, with its track."""
+        identity = self._identity
         CustomResource(
             f"{self._name}-pods",
             api_version=_API,
             kind="PodMonitor",
-            metadata={
-                "name": identity.object_name,
-                "namespace": namespace,
-                "labels": self._selected_labels(),
-            },
+            metadata=self._metadata(identity.object_name),
             spec={
                 "selector": {"matchLabels": identity.selector},
-                "namespaceSelector": {"matchNames": [namespace]},
+                "namespaceSelector": {"matchNames": [identity.instance]},
                 "jobLabel": "app.kubernetes.io/name",
                 "podMetricsEndpoints": [
                     {
                         "port": "admin",
                         "path": "/metrics",
                         "interval": f"{interval}s",
-                        "scrapeTimeout": f"{min(interval, _LONGEST_SCRAPE)}s",
+                        "scrapeTimeout": f"{min(interval, _MAX_SCRAPE_TIMEOUT)}s",
                         "relabelings": [
-                            _from_pod("app_kubernetes_io_name", "service"),
-                            _from_pod("track", "track"),
-                            _from_pod("app_kubernetes_io_version", "version"),
+                            _relabel("app_kubernetes_io_name", "service"),
+                            _relabel("track", "track"),
+                            _relabel("app_kubernetes_io_version", "version"),
                         ],
                     }
                 ],
@@ -92,59 +94,43 @@ class OperatorObjects(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _rules(self) -> None:
-        args, runbooks = self._args, self._settings.runbook_base_url
-        for subject, groups in service_groups(args["service"], args["slo"]).items():
-            CustomResource(
-                f"{self._name}-rules-{subject}",
-                api_version=_API,
-                kind="PrometheusRule",
-                metadata={
-                    "name": f"{self._identity.object_name}-{subject}",
-                    "namespace": args["slo"].namespace,
-                    "labels": self._selected_labels(),
-                },
-                spec={"groups": [group.as_json(runbooks) for group in groups]},
-                opts=self._child,
-            )
-
-    def _dashboards(self) -> None:
-        dashboards = all_dashboards(self._args["slo"], self._args["monitoring_namespace"])
-        for file, text in dashboards.items():
-            self._for_grafana(f"dashboard-{file.removesuffix('.json')}", "dashboard", file, text)
-
-    def _data_sources(self) -> None:
-        """Those that kube-prometheus-stack does not have; its own one of Prometheus it has."""
-        operator = self._settings.operator
-        found = [
-            *(
-                [_loki(operator.loki_url, is_traced=bool(operator.jaeger_url))]
-                if operator.loki_url
-                else []
-            ),
-            *([_data_source("jaeger", operator.jaeger_url)] if operator.jaeger_url else []),
-        ]
-        if found:
-            text = yaml.safe_dump({"apiVersion": 1, "datasources": found}, sort_keys=False)
-            self._for_grafana("datasources", "datasource", "slipway.yaml", text)
-
-    def _for_grafana(self, suffix: str, what: str, file: str, text: str) -> None:
-        namespace = self._args["slo"].namespace
+    def _config_map(self, suffix: str, label: str, file: str, text: str) -> None:
+        identity = self._identity
         ConfigMap(
             f"{self._name}-{suffix}",
             metadata={
-                # Two stacks may share one Grafana.
-                "name": f"{namespace}-{self._identity.object_name}-{suffix}",
-                "namespace": self._args["monitoring_namespace"],
-                "labels": {**self._identity.labels, f"grafana_{what}": "1"},
+                # The service's namespace distinguishes stacks that share a Grafana.
+                "name": f"{identity.instance}-{identity.name}-{suffix}",
+                "namespace": self._monitoring_namespace,
+                "labels": {**identity.labels, label: "1"},
             },
             data={file: text},
             opts=self._child,
         )
 
 
-def _from_pod(pod_label: str, label: str) -> Json:
+def _relabel(pod_label: str, label: str) -> Json:
     return {"sourceLabels": [f"__meta_kubernetes_pod_label_{pod_label}"], "targetLabel": label}
+
+
+def _data_sources(operator: OperatorSettings) -> list[Json]:
+    """Loki and Jaeger. kube-prometheus-stack provisions Prometheus itself."""
+    data_sources: list[Json] = []
+    if operator.loki_url:
+        loki = _data_source("loki", operator.loki_url)
+        if operator.jaeger_url:
+            trace_link = {
+                "name": "trace_id",
+                "matcherType": "label",
+                "matcherRegex": "trace_id",
+                "url": "$${__value.raw}",
+                "datasourceUid": "jaeger",
+            }
+            loki["jsonData"] = {"derivedFields": [trace_link]}
+        data_sources.append(loki)
+    if operator.jaeger_url:
+        data_sources.append(_data_source("jaeger", operator.jaeger_url))
+    return data_sources
 
 
 def _data_source(kind: str, url: str) -> Json:
@@ -155,15 +141,3 @@ def _data_source(kind: str, url: str) -> Json:
         "url": url,
         "access": "proxy",
     }
-
-
-def _loki(url: str, *, is_traced: bool) -> Json:
-    to_trace = {
-        "name": "trace_id",
-        "matcherType": "label",
-        "matcherRegex": "trace_id",
-        "url": "$${__value.raw}",
-        "datasourceUid": "jaeger",
-    }
-    fields = {"jsonData": {"derivedFields": [to_trace]}} if is_traced else {}
-    return {**_data_source("loki", url), **fields}

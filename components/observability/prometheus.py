@@ -1,4 +1,4 @@
-"""Prometheus: metrics, and the rules that make alerts of them."""
+"""Prometheus: scrape configuration, retention and rules."""
 
 from pathlib import PurePosixPath
 from typing import Any
@@ -17,34 +17,34 @@ from components.observability.addresses import (
     PROMETHEUS,
     Address,
 )
-from components.observability.rules import rule_files
-from components.observability.server import Description, Http, Server, ServerArgs
-from components.observability.slo import Slo
-from components.observability.text import as_yaml
+from components.observability.args import ObservabilityArgs
+from components.observability.rules import RuleGroups, rules_of_cluster, rules_of_service
+from components.observability.server import HttpProbe, Server, ServerSpec
+from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
-from settings import MetricsSettings, Service, parse_quantity
+from settings import MetricsSettings, parse_quantity
 
-_FOLDER = PurePosixPath("/etc/prometheus")
+_CONFIG_DIR = PurePosixPath("/etc/prometheus")
 _DATA = PurePosixPath("/prometheus")
-_FILE = "prometheus.yaml"
-_VOLUME_SHARE = 90
-"""Percent of the volume that blocks may fill; the write-ahead log needs the rest."""
-_KUBELET = 10250
-_COREDNS = 9153
-_ACCOUNT = PurePosixPath("/var/run/secrets/kubernetes.io/serviceaccount")
+_CONFIG_FILE = "prometheus.yaml"
+_RETENTION_PERCENT = 90
+"""Percentage of the volume for blocks; the write-ahead log needs the rest."""
+_KUBELET_PORT = 10250
+_COREDNS_PORT = 9153
+_SERVICE_ACCOUNT = PurePosixPath("/var/run/secrets/kubernetes.io/serviceaccount")
 
-_SELF_REPORTING = (
+_SERVERS = (
     *(PROMETHEUS, ALERTMANAGER, LOKI, JAEGER_METRICS, COLLECTOR_METRICS, AGENT_METRICS),
     *(KUBE_STATE_METRICS_OWN, GRAFANA),
 )
-"""What the stack's servers say of themselves."""
+"""Metrics of the monitoring servers themselves."""
 _KUBELET_PATHS = ("/metrics", "/metrics/cadvisor", "/metrics/probes")
-_API_SERVER_KEPT = (
+_API_SERVER_METRICS = (
     "up|process_.+|go_goroutines|apiserver_request_total|apiserver_current_inflight_requests|"
     "apiserver_storage_objects|apiserver_client_certificate_expiration_seconds_.+"
 )
-"""Of tens of thousands of series."""
-_KUBELET_KEPT = (
+"""Metrics to keep; the API server exports tens of thousands of series."""
+_KUBELET_METRICS = (
     "up|process_.+|go_goroutines|kubelet_(node_name|running_.+|volume_stats_.+|"
     "certificate_manager_.+|evictions|pod_start_sli_duration_seconds_(count|sum))|"
     "prober_probe_total|storage_operation_.+(count|sum)|"
@@ -54,55 +54,41 @@ _KUBELET_KEPT = (
     "fs_(reads|writes)_(bytes_)?total|fs_(usage|limit)_bytes|spec_.+|last_seen|"
     "processes|threads|oom_events_total|start_time_seconds)|machine_.+"
 )
-"""Likewise."""
+"""Metrics to keep."""
 
 Config = dict[str, Any]
 
 
-class PrometheusArgs(ServerArgs):
-    """Arguments of :class:`Prometheus`."""
+class Prometheus(Server):
+    """Prometheus. It reloads a changed configuration by itself, without a gap in the metrics."""
 
-    service: Service
-    proxy_namespace: str
-    """Namespace of the proxies that serve Ingresses or Gateways."""
-    metrics: MetricsSettings
-    slo: Slo
-    runbook_base_url: str
-
-
-class Prometheus(Server[PrometheusArgs]):
-    """Reads every target, evaluates every rule, keeps what the settings say.
-
-    It takes a changed configuration over by itself, without a gap in what it reads.
-    """
-
-    def describe(self, args: PrometheusArgs) -> Description:
-        metrics, namespace = args["metrics"], args["monitoring_namespace"]
-        node_namespace = args["node_namespace"]
-        files = prometheus_files(args)
-        return Description(
+    def spec(self, args: ObservabilityArgs) -> ServerSpec:
+        metrics, network = args["settings"].metrics, args["network"]
+        namespace, node_namespace = network.monitoring_namespace, args["settings"].node_namespace
+        config_files = {_CONFIG_FILE: to_yaml(_config(args)), **_rule_files(args)}
+        return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
             image=IMAGES["prometheus"],
             user=65534,
             resources=metrics.resources,
             ports={"http": PROMETHEUS.port},
-            ready=Http("/-/ready", PROMETHEUS.port),
-            alive=Http("/-/healthy", PROMETHEUS.port),
+            readiness=HttpProbe("/-/ready", PROMETHEUS.port),
+            liveness=HttpProbe("/-/healthy", PROMETHEUS.port),
             args=[
-                f"--config.file={_FOLDER / _FILE}",
+                f"--config.file={_CONFIG_DIR / _CONFIG_FILE}",
                 "--config.auto-reload",
                 "--config.auto-reload-interval=5s",
                 f"--storage.tsdb.path={_DATA}",
                 f"--web.external-url={PROMETHEUS.url(namespace)}",
                 "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion",
             ],
-            folder=_FOLDER,
-            files=files,
-            reread=frozenset(files),
-            data=_DATA,
-            store=metrics,
-            may=[
+            config_dir=_CONFIG_DIR,
+            config_files=config_files,
+            hot_reloaded=frozenset(config_files),
+            data_dir=_DATA,
+            storage=metrics,
+            rbac_rules=[
                 {
                     "api_groups": [""],
                     "resources": ["nodes", "pods", "services"],
@@ -116,18 +102,18 @@ class Prometheus(Server[PrometheusArgs]):
                 {"api_groups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
                 {"non_resource_urls": ["/metrics"], "verbs": ["get"]},
             ],
-            reached_by=[GRAFANA.peer(namespace, PROMETHEUS.port)],
-            reaches=[
+            ingress=[GRAFANA.peer(namespace, PROMETHEUS.port)],
+            egress=[
                 NetworkPeer(args["slo"].namespace, (args["service"].admin_port,)),
                 *(
-                    at.peer(node_namespace if at in _ON_NODES else namespace)
-                    for at in (*_SELF_REPORTING, KUBE_STATE_METRICS, NODE_EXPORTER)
+                    address.peer(node_namespace if address in _ON_NODES else namespace)
+                    for address in (*_SERVERS, KUBE_STATE_METRICS, NODE_EXPORTER)
                 ),
-                # Nodes are no pods.
-                NetworkPeer(None, (_KUBELET,)),
-                NetworkPeer("kube-system", (_COREDNS,), {"k8s-app": "kube-dns"}),
-                # Its pods say themselves on which port.
-                NetworkPeer(args["proxy_namespace"]),
+                # Nodes cannot be selected by labels.
+                NetworkPeer(None, (_KUBELET_PORT,)),
+                NetworkPeer("kube-system", (_COREDNS_PORT,), {"k8s-app": "kube-dns"}),
+                # The annotation prometheus.io/port of its pods names the port.
+                NetworkPeer(network.proxy_namespace),
             ],
         )
 
@@ -135,18 +121,24 @@ class Prometheus(Server[PrometheusArgs]):
 _ON_NODES = (AGENT_METRICS, NODE_EXPORTER)
 
 
-def prometheus_files(args: PrometheusArgs) -> dict[str, str]:
-    """Return the configuration file and the rule files."""
-    namespaces = (args["slo"].namespace, args["monitoring_namespace"], args["node_namespace"])
-    rules = rule_files(args["service"], args["slo"], namespaces, args["runbook_base_url"])
+def rule_groups(args: ObservabilityArgs) -> RuleGroups:
+    """Rule groups by rule file."""
+    slo = args["slo"]
+    node_namespace, runbooks = args["settings"].node_namespace, args["settings"].runbook_base_url
+    namespaces = (args["slo"].namespace, args["network"].monitoring_namespace, node_namespace)
+    return rules_of_service(args["service"], slo, runbooks) | rules_of_cluster(namespaces, runbooks)
+
+
+def _rule_files(args: ObservabilityArgs) -> dict[str, str]:
     return {
-        _FILE: as_yaml(_config(args)),
-        **{f"rules/{name}": text for name, text in rules.items()},
+        f"rules/{name}.yaml": to_yaml({"groups": groups}, literal_blocks=True)
+        for name, groups in rule_groups(args).items()
     }
 
 
-def _config(args: PrometheusArgs) -> Config:
-    metrics, service, namespace = args["metrics"], args["service"], args["monitoring_namespace"]
+def _config(args: ObservabilityArgs) -> Config:
+    metrics, network = args["settings"].metrics, args["network"]
+    namespace, node_namespace = network.monitoring_namespace, args["settings"].node_namespace
     alertmanager = {"targets": [ALERTMANAGER.host(namespace)]}
     interval = f"{metrics.scrape_interval_seconds}s"
     return {
@@ -160,36 +152,37 @@ def _config(args: PrometheusArgs) -> Config:
             "exemplars": {"max_exemplars": 20_000},
         },
         "alerting": {"alertmanagers": [{"static_configs": [alertmanager]}]},
-        "rule_files": [str(_FOLDER / "rules" / "*.yaml")],
+        "rule_files": [str(_CONFIG_DIR / "rules" / "*.yaml")],
         "scrape_configs": [
-            *([_service(service.name, args["slo"].namespace)] if service.metrics else []),
-            _servers({namespace, args["node_namespace"]}),
+            *([_service(args)] if args["service"].metrics else []),
+            _servers({namespace, node_namespace}),
             {
                 "job_name": KUBE_STATE_METRICS.server,
-                # Its metrics are about other pods than its own.
+                # Keep the labels of the objects that the metrics are about.
                 "honor_labels": True,
                 "static_configs": [{"targets": [KUBE_STATE_METRICS.host(namespace)]}],
             },
-            _node_exporter(args["node_namespace"]),
+            _node_exporter(node_namespace),
             *(_kubelet(path) for path in _KUBELET_PATHS),
             _api_server(),
             _coredns(),
-            _ingress(args["proxy_namespace"]),
+            _ingress(network.proxy_namespace),
         ],
     }
 
 
 def _retention(metrics: MetricsSettings) -> Config:
-    size = int(parse_quantity(metrics.volume_size)) * _VOLUME_SHARE // 100
+    size = int(parse_quantity(metrics.volume_size)) * _RETENTION_PERCENT // 100
     return {"time": f"{metrics.retention_days}d", "size": f"{size}B"}
 
 
-def _service(name: str, namespace: str) -> Config:
+def _service(args: ObservabilityArgs) -> Config:
+    name = args["service"].name
     return {
         "job_name": name,
         "kubernetes_sd_configs": [
             _pods(
-                {namespace},
+                {args["slo"].namespace},
                 label=f"app.kubernetes.io/name={name},track",
                 field="status.phase=Running",
             )
@@ -218,7 +211,7 @@ def _servers(namespaces: set[str]) -> Config:
                     "__meta_kubernetes_pod_label_app_kubernetes_io_name",
                     "__meta_kubernetes_pod_container_port_number",
                 ),
-                "|".join(_port(address) for address in _SELF_REPORTING),
+                "|".join(_port(address) for address in _SERVERS),
             ),
             *_POD_LABELS,
             _copy("__meta_kubernetes_pod_label_app_kubernetes_io_name", "job"),
@@ -253,12 +246,12 @@ def _kubelet(path: str) -> Config:
         "job_name": f"kubelet{path.removeprefix('/metrics').replace('/', '-')}",
         "scheme": "https",
         "metrics_path": path,
-        "authorization": {"credentials_file": str(_ACCOUNT / "token")},
-        # Most kubelets sign their certificate themselves.
+        "authorization": {"credentials_file": str(_SERVICE_ACCOUNT / "token")},
+        # Most kubelets have a self-signed certificate.
         "tls_config": {"insecure_skip_verify": True},
-        # Theirs are the namespace, pod and container that a metric is about.
+        # Keep the labels of the pods that the metrics are about.
         "honor_labels": True,
-        # cAdvisor's own times are those of its last look; without this a dead pod would live on.
+        # cAdvisor exports timestamps: without this, series of a deleted pod would not become stale.
         "track_timestamps_staleness": True,
         "kubernetes_sd_configs": [{"role": "node"}],
         "relabel_configs": [
@@ -267,7 +260,7 @@ def _kubelet(path: str) -> Config:
             _copy("__meta_kubernetes_node_name", "node"),
             _copy("__meta_kubernetes_node_name", "instance"),
         ],
-        "metric_relabel_configs": [_keep("__name__", _KUBELET_KEPT)],
+        "metric_relabel_configs": [_keep("__name__", _KUBELET_METRICS)],
     }
 
 
@@ -275,8 +268,8 @@ def _api_server() -> Config:
     return {
         "job_name": "apiserver",
         "scheme": "https",
-        "authorization": {"credentials_file": str(_ACCOUNT / "token")},
-        "tls_config": {"ca_file": str(_ACCOUNT / "ca.crt"), "server_name": "kubernetes"},
+        "authorization": {"credentials_file": str(_SERVICE_ACCOUNT / "token")},
+        "tls_config": {"ca_file": str(_SERVICE_ACCOUNT / "ca.crt"), "server_name": "kubernetes"},
         "kubernetes_sd_configs": [{"role": "endpointslice", "namespaces": {"names": ["default"]}}],
         "relabel_configs": [
             _keep(
@@ -287,7 +280,7 @@ def _api_server() -> Config:
                 "kubernetes;https",
             )
         ],
-        "metric_relabel_configs": [_keep("__name__", _API_SERVER_KEPT)],
+        "metric_relabel_configs": [_keep("__name__", _API_SERVER_METRICS)],
     }
 
 
@@ -298,7 +291,7 @@ def _coredns() -> Config:
             _pods({"kube-system"}, label="k8s-app=kube-dns", field="status.phase=Running")
         ],
         "relabel_configs": [
-            _keep("__meta_kubernetes_pod_container_port_number", str(_COREDNS)),
+            _keep("__meta_kubernetes_pod_container_port_number", str(_COREDNS_PORT)),
             *_POD_LABELS,
         ],
     }
@@ -311,7 +304,7 @@ def _ingress(namespace: str) -> Config:
         "kubernetes_sd_configs": [_pods({namespace}, field="status.phase=Running")],
         "relabel_configs": [
             _keep(f"{annotation}_scrape", "true"),
-            # One target for each port of the pod: the one that is named.
+            # Service discovery makes a target for each port: keep the annotated one.
             {
                 "source_labels": [f"{annotation}_port"],
                 "action": "keepequal",
@@ -328,7 +321,7 @@ def _ingress(namespace: str) -> Config:
 
 
 def _pods(namespaces: set[str], label: str = "", field: str = "") -> Config:
-    """Pods, filtered by the API server: what is not a target is not even sent."""
+    """Service discovery of pods, filtered by the API server."""
     selector = {"role": "pod"} | ({"label": label} if label else {}) | {"field": field}
     return {
         "role": "pod",

@@ -1,11 +1,11 @@
-"""One server of observability: what a description of it comes to in Kubernetes."""
+"""Kubernetes objects of a monitoring server, from a description of the server."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Generic, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import pulumi
 from pulumi_kubernetes.apps.v1 import DaemonSet, Deployment, StatefulSet
@@ -22,17 +22,19 @@ from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding
 from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
 from components.labels import Identity
 from components.network_peer import DNS_EGRESS, NetworkPeer
+from components.observability.args import ObservabilityArgs
 from components.prune import prune_none
 from components.secret_data import secret_data
 from settings import ResourceRequirements, Storage, format_mebibytes
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
+        ConfigMapVolumeSourceArgsDict,
         ContainerArgsDict,
-        EnvVarArgsDict,
         PodSpecArgsDict,
         PodTemplateSpecArgsDict,
         ProbeArgsDict,
+        SecretVolumeSourceArgsDict,
         VolumeArgsDict,
         VolumeMountArgsDict,
     )
@@ -40,139 +42,121 @@ if TYPE_CHECKING:
     from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
 _TMP_BYTES = Decimal(64 * 2**20)
-_STARTS_WITHIN = 900
-"""Seconds; to read a write-ahead log again after a crash can take minutes."""
-_WAIT = f"{_STARTS_WITHIN + 300}s"
-"""For the slowest start, and until then for the volume and the image."""
-_TIMEOUTS = pulumi.CustomTimeouts(create=_WAIT, update=_WAIT)
-
+_STARTUP_SECONDS = 900
+"""Replaying a write-ahead log after a crash can take minutes."""
+_TIMEOUT = f"{_STARTUP_SECONDS + 300}s"
+"""For the slowest start, after binding the volume and pulling the image."""
+_CUSTOM_TIMEOUTS = pulumi.CustomTimeouts(create=_TIMEOUT, update=_TIMEOUT)
 
 SECRETS = PurePosixPath("/run/secrets/server")
-"""Where the files of :attr:`Description.secrets` are."""
-_CONFIG = PurePosixPath("/etc/server")
-_DATA = PurePosixPath("/data")
-
+"""Mount path of :attr:`ServerSpec.secrets`."""
+_CONFIG_DIR = PurePosixPath("/etc/server")
+_DATA_DIR = PurePosixPath("/data")
 
 API_SERVER = NetworkPeer(None, (443, 6443))
-"""It is no pod, so a policy cannot name it but by the ports that it commonly has."""
+"""The API server is not a pod: a NetworkPolicy can only select it by its usual ports."""
 
 
 @dataclass(frozen=True)
-class Http:
-    """Where the kubelet asks."""
+class HttpProbe:
+    """HTTP GET probe."""
 
     path: str
     port: int
 
 
 @dataclass(frozen=True)
-class Tcp:
-    """Where the kubelet only connects: for servers with one page that tells anything."""
+class TcpProbe:
+    """TCP socket probe."""
 
     port: int
 
 
 @dataclass(frozen=True)
-class HostFolder:
-    """A folder of the node."""
+class HostPath:
+    """Directory of the node."""
 
     path: str
-    mount: str
+    mount_path: str
     writable: bool = False
-    """A folder that can be written to is made where it is missing."""
-    follows_mounts: bool = False
-    """What the node mounts and unmounts below it later is mounted and unmounted here too."""
+    """Mounts the directory writable, and creates it if it is missing."""
+    mount_propagation: Literal["HostToContainer"] | None = None
 
 
 @dataclass(frozen=True)
-class Description:
-    """What one server is, whatever Kubernetes needs for it."""
+class ServerSpec:
+    """Description of a server."""
 
     kind: Literal["Deployment", "StatefulSet", "DaemonSet"]
     namespace: str
     image: str
     user: int
-    """The user and group that it runs as; 0 only where the node's own files are read."""
+    """User and group ID. 0 only to read files of the node that belong to root."""
     resources: ResourceRequirements
     ports: Mapping[str, int]
-    """Name and number of each."""
-    ready: Http
-    """Answers when requests can be served."""
-    alive: Http | Tcp
-    """Does not answer when only a restart helps."""
+    """Container port numbers by name."""
+    readiness: HttpProbe
+    """Also the startup probe."""
+    liveness: HttpProbe | TcpProbe
     args: Sequence[str] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """``$(NODE_NAME)`` is the node's name."""
 
-    # Files
-    folder: PurePosixPath = _CONFIG
-    """Where :attr:`files` are."""
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Path below :attr:`folder` and text."""
-    reread: frozenset[str] = frozenset()
-    """Those of them that the server reads again when they change. Others restart it."""
+    config_dir: PurePosixPath = _CONFIG_DIR
+    """Mount path of :attr:`config_files`."""
+    config_files: Mapping[str, str] = field(default_factory=dict)
+    """Contents by path below :attr:`config_dir`."""
+    hot_reloaded: frozenset[str] = frozenset()
+    """Paths of the files that the server reloads by itself. A change of any other restarts it."""
     secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """Name and text of files below :data:`SECRETS`."""
-    data: PurePosixPath = _DATA
-    """Where :attr:`store` is mounted."""
-    store: Storage | None = None
-    """The volume. Left out: nothing outlasts the pod."""
-    host_folders: Sequence[HostFolder] = ()
+    """Contents of secret files by name below :data:`SECRETS`."""
+    data_dir: PurePosixPath = _DATA_DIR
+    """Mount path of :attr:`storage`."""
+    storage: Storage | None = None
+    """Persistent volume. Default: none."""
+    host_paths: Sequence[HostPath] = ()
 
-    # Who may do what
-    may: "Sequence[PolicyRuleArgsDict]" = ()
-    """What it may ask of the API server. Empty: it cannot even log in there."""
-    reached_by: Sequence[NetworkPeer] = ()
-    """Who connects to it."""
-    reaches: Sequence[NetworkPeer] = ()
-    """Whom it connects to, beside DNS and, where it may ask something, the API server."""
-
-
-class ServerArgs(TypedDict):
-    """Arguments of every :class:`Server`."""
-
-    monitoring_namespace: str
-    """Namespace of the servers."""
-    node_namespace: str
-    """Namespace of the agents on every node."""
+    rbac_rules: "Sequence[PolicyRuleArgsDict]" = ()
+    """Permissions in the Kubernetes API. Empty: the pod gets no service account token."""
+    ingress: Sequence[NetworkPeer] = ()
+    """Peers that may connect to the server."""
+    egress: Sequence[NetworkPeer] = ()
+    """Peers that the server may connect to, in addition to DNS and, with :attr:`rbac_rules`, the
+    API server."""
 
 
-Args = TypeVar("Args", bound=ServerArgs)
+class Server(pulumi.ComponentResource):
+    """Workload, configuration, volume, RBAC rules and NetworkPolicy of a server.
 
-
-class Server(pulumi.ComponentResource, Generic[Args]):
-    """A server and all it needs: its configuration, volume, rights and network policy.
-
-    A server of its own kind implements :meth:`describe`. There is one pod of it, or one per node;
-    none of them is a stand-in for another, so there is no disruption budget.
+    Subclasses implement :meth:`spec`. There is one pod, or one per node: no PodDisruptionBudget.
     """
 
-    def __init__(self, name: str, args: Args, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__(f"slipway:observability:{type(self).__name__}", name, None, opts)
         self._name = name
-        self._description = about = self.describe(args)
-        version = about.image.rpartition(":")[2].removeprefix("v")
-        self._identity = Identity(name, about.namespace, version=version)
+        self._spec = spec = self.spec(args)
+        version = spec.image.rpartition(":")[2].removeprefix("v")
+        self._identity = Identity(name, spec.namespace, version=version)
         self._child = pulumi.ResourceOptions(parent=self)
-        self._workload(args["monitoring_namespace"])
-        if about.ports and about.kind != "DaemonSet":
+        self._workload(args["network"].monitoring_namespace)
+        if spec.ports and spec.kind != "DaemonSet":
             self._service()
         self.register_outputs({})
 
-    def describe(self, args: Args) -> Description:
-        """Return the description of this server."""
+    def spec(self, args: ObservabilityArgs) -> ServerSpec:
+        """Description of the server."""
         raise NotImplementedError
 
     def _metadata(self) -> "ObjectMetaArgsDict":
         return {
             "name": self._name,
-            "namespace": self._description.namespace,
+            "namespace": self._spec.namespace,
             "labels": self._identity.labels,
         }
 
-    def _workload(self, owner: str) -> None:
-        name, about = self._name, self._description
-        needs: list[pulumi.Resource] = [
+    def _workload(self, monitoring_namespace: str) -> None:
+        name, spec = self._name, self._spec
+        depends_on: list[pulumi.Resource] = [
             ServiceAccount(
                 f"{name}-account",
                 metadata=self._metadata(),
@@ -181,161 +165,165 @@ class Server(pulumi.ComponentResource, Generic[Args]):
             ),
             self._network_policy(),
         ]
-        if about.may:
-            needs += self._rights(f"{owner}-{name}")
-        if about.files:
-            needs.append(
+        if spec.rbac_rules:
+            # The names of cluster-scoped objects must be unique among stacks.
+            depends_on += self._cluster_role(f"{monitoring_namespace}-{name}")
+        if spec.config_files:
+            depends_on.append(
                 ConfigMap(
                     f"{name}-config",
                     metadata=self._metadata(),
-                    data={_key(path): text for path, text in about.files.items()},
+                    data={_key(path): text for path, text in spec.config_files.items()},
                     opts=self._child,
                 )
             )
-        if about.secrets:
-            needs.append(
+        if spec.secrets:
+            depends_on.append(
                 Secret(
                     f"{name}-secrets",
                     metadata=self._metadata(),
                     type="Opaque",
-                    data=secret_data(about.secrets),
+                    data=secret_data(spec.secrets),
                     opts=self._child,
                 )
             )
-        if about.store:
-            needs.append(self._claim(about.store))
-        kind = {"Deployment": Deployment, "StatefulSet": StatefulSet, "DaemonSet": DaemonSet}
-        kind[about.kind](
-            f"{name}-{about.kind.lower()}",
+        if spec.storage:
+            depends_on.append(self._persistent_volume_claim(spec.storage))
+        kinds = {"Deployment": Deployment, "StatefulSet": StatefulSet, "DaemonSet": DaemonSet}
+        kinds[spec.kind](
+            f"{name}-{spec.kind.lower()}",
             metadata=self._metadata(),
             spec=prune_none(
                 {
                     "selector": {"match_labels": self._identity.selector},
                     "template": self._template(),
-                    **_how_many(name, about.kind),
+                    **_replicas_and_strategy(name, spec.kind),
                 }
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=needs, custom_timeouts=_TIMEOUTS),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=depends_on, custom_timeouts=_CUSTOM_TIMEOUTS
+            ),
         )
 
     def _template(self) -> "PodTemplateSpecArgsDict":
-        about = self._description
-        restarts = {path: text for path, text in about.files.items() if path not in about.reread}
-        checksum = hashlib.sha256(repr(sorted(restarts.items())).encode()).hexdigest()[:16]
+        spec = self._spec
+        files = sorted(
+            (path, text)
+            for path, text in spec.config_files.items()
+            if path not in spec.hot_reloaded
+        )
+        checksum = hashlib.sha256(repr(files).encode()).hexdigest()[:16]
         return {
             "metadata": {
                 "labels": self._identity.labels,
-                "annotations": {"checksum/config": checksum} if restarts else None,
+                "annotations": {"checksum/config": checksum} if files else None,
             },
             "spec": self._pod(),
         }
 
     def _pod(self) -> "PodSpecArgsDict":
-        about = self._description
-        on_every_node = about.kind == "DaemonSet"
+        spec = self._spec
+        is_daemon_set = spec.kind == "DaemonSet"
+        volumes = self._volumes()
         return {
             "service_account_name": self._name,
-            "automount_service_account_token": bool(about.may),
+            "automount_service_account_token": bool(spec.rbac_rules),
             "enable_service_links": False,
             "node_selector": {"kubernetes.io/os": "linux"},
-            "tolerations": [{"operator": "Exists"}] if on_every_node else None,
+            "tolerations": [{"operator": "Exists"}] if is_daemon_set else None,
             "termination_grace_period_seconds": 60,
             "security_context": {
-                "run_as_non_root": about.user != 0,
-                "run_as_user": about.user,
-                "run_as_group": about.user,
-                "fs_group": about.user,
-                # Else the kubelet would walk the whole volume at every start.
+                "run_as_non_root": spec.user != 0,
+                "run_as_user": spec.user,
+                "run_as_group": spec.user,
+                "fs_group": spec.user,
+                # Do not change the ownership of every file of the volume at every start.
                 "fs_group_change_policy": "OnRootMismatch",
                 "seccomp_profile": {"type": "RuntimeDefault"},
             },
-            "containers": [self._container()],
-            "volumes": list(self._volumes()),
+            "containers": [self._container([mount for _, mount in volumes])],
+            "volumes": [volume for volume, _ in volumes],
         }
 
-    def _container(self) -> "ContainerArgsDict":
-        about = self._description
+    def _container(self, volume_mounts: "list[VolumeMountArgsDict]") -> "ContainerArgsDict":
+        spec = self._spec
         return {
             "name": self._name,
-            "image": about.image,
+            "image": spec.image,
             "image_pull_policy": "IfNotPresent",
-            "args": list(about.args) or None,
+            "args": list(spec.args) or None,
             "ports": [
                 {"name": name, "container_port": port, "protocol": "TCP"}
-                for name, port in about.ports.items()
+                for name, port in spec.ports.items()
             ],
-            "env": self._environment(),
-            "resources": resource_requirements(about.resources, _TMP_BYTES),
-            "startup_probe": _probe(about.ready, period=1, failures=_STARTS_WITHIN),
-            "readiness_probe": _probe(about.ready, period=5),
-            "liveness_probe": _probe(about.alive, period=10, failures=6),
+            "env": [
+                {"name": "NODE_NAME", "value_from": {"field_ref": {"field_path": "spec.nodeName"}}},
+                *go_environment(spec.resources.limits),
+            ],
+            "resources": resource_requirements(spec.resources, _TMP_BYTES),
+            "startup_probe": _probe(spec.readiness, period=1, failures=_STARTUP_SECONDS),
+            "readiness_probe": _probe(spec.readiness, period=5),
+            "liveness_probe": _probe(spec.liveness, period=10, failures=6),
             "security_context": SECURITY_CONTEXT,
-            "volume_mounts": list(self._mounts()),
+            "volume_mounts": volume_mounts,
         }
 
-    def _environment(self) -> "list[EnvVarArgsDict]":
-        about = self._description
-        return [
-            {"name": "NODE_NAME", "value_from": {"field_ref": {"field_path": "spec.nodeName"}}},
-            *go_environment(about.resources.limits),
-            *({"name": key, "value": value} for key, value in about.environment.items()),
+    def _volumes(self) -> "list[tuple[VolumeArgsDict, VolumeMountArgsDict]]":
+        spec = self._spec
+        volumes: list[tuple[VolumeArgsDict, VolumeMountArgsDict]] = [
+            (
+                {"name": "tmp", "empty_dir": {"size_limit": format_mebibytes(_TMP_BYTES)}},
+                {"name": "tmp", "mount_path": "/tmp"},  # noqa: S108
+            )
         ]
-
-    def _volumes(self) -> "Sequence[VolumeArgsDict]":
-        about = self._description
-        volumes: list[VolumeArgsDict] = [
-            {"name": "tmp", "empty_dir": {"size_limit": format_mebibytes(_TMP_BYTES)}}
-        ]
-        if about.files:
+        if spec.config_files:
+            config_map: ConfigMapVolumeSourceArgsDict = {
+                "name": self._name,
+                "items": [{"key": _key(path), "path": path} for path in spec.config_files],
+            }
             volumes.append(
-                {
-                    "name": "config",
-                    "config_map": {
-                        "name": self._name,
-                        "items": [{"key": _key(path), "path": path} for path in about.files],
+                (
+                    {"name": "config", "config_map": config_map},
+                    {"name": "config", "mount_path": str(spec.config_dir), "read_only": True},
+                )
+            )
+        if spec.secrets:
+            secret: SecretVolumeSourceArgsDict = {"secret_name": self._name, "default_mode": 0o440}
+            volumes.append(
+                (
+                    {"name": "secrets", "secret": secret},
+                    {"name": "secrets", "mount_path": str(SECRETS), "read_only": True},
+                )
+            )
+        if spec.storage:
+            volumes.append(
+                (
+                    {"name": "data", "persistent_volume_claim": {"claim_name": self._name}},
+                    {"name": "data", "mount_path": str(spec.data_dir)},
+                )
+            )
+        for number, host_path in enumerate(spec.host_paths):
+            kind = "DirectoryOrCreate" if host_path.writable else "Directory"
+            name = f"host-{number}"
+            volumes.append(
+                (
+                    {"name": name, "host_path": {"path": host_path.path, "type": kind}},
+                    {
+                        "name": name,
+                        "mount_path": host_path.mount_path,
+                        "read_only": not host_path.writable,
+                        "mount_propagation": host_path.mount_propagation,
                     },
-                }
-            )
-        if about.secrets:
-            volumes.append(
-                {"name": "secrets", "secret": {"secret_name": self._name, "default_mode": 0o440}}
-            )
-        if about.store:
-            volumes.append({"name": "data", "persistent_volume_claim": {"claim_name": self._name}})
-        for number, folder in enumerate(about.host_folders):
-            kind = "DirectoryOrCreate" if folder.writable else "Directory"
-            volumes.append(
-                {"name": f"host-{number}", "host_path": {"path": folder.path, "type": kind}}
+                )
             )
         return volumes
-
-    def _mounts(self) -> "Sequence[VolumeMountArgsDict]":
-        about = self._description
-        mounts: list[VolumeMountArgsDict] = [{"name": "tmp", "mount_path": "/tmp"}]  # noqa: S108
-        if about.files:
-            mounts.append({"name": "config", "mount_path": str(about.folder), "read_only": True})
-        if about.secrets:
-            mounts.append({"name": "secrets", "mount_path": str(SECRETS), "read_only": True})
-        if about.store:
-            mounts.append({"name": "data", "mount_path": str(about.data)})
-        for number, folder in enumerate(about.host_folders):
-            propagation = "HostToContainer" if folder.follows_mounts else None
-            mounts.append(
-                {
-                    "name": f"host-{number}",
-                    "mount_path": folder.mount,
-                    "read_only": not folder.writable,
-                    "mount_propagation": propagation,
-                }
-            )
-        return mounts
 
     def _service(self) -> None:
         Service(
             f"{self._name}-service",
             metadata={
                 **self._metadata(),
-                # The workload waits for its pod; the Service would only wait for the same again.
+                # The workload's await covers the pods that the Service would wait for.
                 "annotations": {"pulumi.com/skipAwait": "true"},
             },
             spec={
@@ -343,37 +331,37 @@ class Server(pulumi.ComponentResource, Generic[Args]):
                 "selector": self._identity.selector,
                 "ports": [
                     {"name": name, "port": port, "target_port": name, "protocol": "TCP"}
-                    for name, port in self._description.ports.items()
+                    for name, port in self._spec.ports.items()
                 ],
             },
             opts=self._child,
         )
 
-    def _claim(self, store: Storage) -> PersistentVolumeClaim:
-        # Not a template of the StatefulSet, which could never be given a larger volume.
+    def _persistent_volume_claim(self, storage: Storage) -> PersistentVolumeClaim:
+        # Not in volumeClaimTemplates, which are immutable: the volume could not be expanded.
         return PersistentVolumeClaim(
             f"{self._name}-data",
             metadata={
                 **self._metadata(),
-                # Most classes bind a volume only for a pod that is there.
+                # Most storage classes bind a volume only when a pod uses it.
                 "annotations": {"pulumi.com/skipAwait": "true"},
             },
             spec=prune_none(
                 {
                     "access_modes": ["ReadWriteOnce"],
-                    "resources": {"requests": {"storage": store.volume_size}},
-                    "storage_class_name": store.storage_class_name,
+                    "resources": {"requests": {"storage": storage.volume_size}},
+                    "storage_class_name": storage.storage_class_name,
                 }
             ),
             opts=self._child,
         )
 
-    def _rights(self, name: str) -> list[pulumi.Resource]:
+    def _cluster_role(self, name: str) -> list[pulumi.Resource]:
         labels = self._identity.labels
         role = ClusterRole(
             f"{self._name}-role",
             metadata={"name": name, "labels": labels},
-            rules=list(self._description.may),
+            rules=list(self._spec.rbac_rules),
             opts=self._child,
         )
         binding = ClusterRoleBinding(
@@ -388,7 +376,7 @@ class Server(pulumi.ComponentResource, Generic[Args]):
                 {
                     "kind": "ServiceAccount",
                     "name": self._name,
-                    "namespace": self._description.namespace,
+                    "namespace": self._spec.namespace,
                 }
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
@@ -396,31 +384,31 @@ class Server(pulumi.ComponentResource, Generic[Args]):
         return [role, binding]
 
     def _network_policy(self) -> NetworkPolicy:
-        about = self._description
-        reaches = [*about.reaches, *([API_SERVER] if about.may else [])]
+        spec = self._spec
+        egress = [*spec.egress, *([API_SERVER] if spec.rbac_rules else [])]
         return NetworkPolicy(
             f"{self._name}-network",
             metadata=self._metadata(),
             spec={
                 "pod_selector": {"match_labels": self._identity.selector},
                 "policy_types": ["Ingress", "Egress"],
-                "ingress": [peer.ingress for peer in about.reached_by],
+                "ingress": [peer.ingress for peer in spec.ingress],
                 "egress": [
-                    *([DNS_EGRESS] if reaches else []),
-                    *(peer.egress for peer in reaches),
+                    *([DNS_EGRESS] if egress else []),
+                    *(peer.egress for peer in egress),
                 ],
             },
             opts=self._child,
         )
 
 
-def _how_many(name: str, kind: str) -> dict[str, object]:
+def _replicas_and_strategy(name: str, kind: str) -> dict[str, object]:
     match kind:
         case "DaemonSet":
             rolling = {"type": "RollingUpdate", "rolling_update": {"max_unavailable": "10%"}}
             return {"update_strategy": rolling}
         case "StatefulSet":
-            # In parallel: else a pod that never gets ready would not be replaced by a mended one.
+            # Parallel, so that an update also replaces a pod that never became ready.
             return {"replicas": 1, "service_name": name, "pod_management_policy": "Parallel"}
     surge = {"max_surge": 1, "max_unavailable": 0}
     return {"replicas": 1, "strategy": {"type": "RollingUpdate", "rolling_update": surge}}
@@ -430,12 +418,12 @@ def _key(path: str) -> str:
     return path.replace("/", ".")
 
 
-def _probe(where: Http | Tcp, period: int, failures: int = 3) -> "ProbeArgsDict":
-    pace: ProbeArgsDict = {
+def _probe(probe: HttpProbe | TcpProbe, period: int, failures: int = 3) -> "ProbeArgsDict":
+    thresholds: ProbeArgsDict = {
         "period_seconds": period,
         "timeout_seconds": 5,
         "failure_threshold": failures,
     }
-    if isinstance(where, Tcp):
-        return {"tcp_socket": {"port": where.port}, **pace}
-    return {"http_get": {"path": where.path, "port": where.port, "scheme": "HTTP"}, **pace}
+    if isinstance(probe, TcpProbe):
+        return {"tcp_socket": {"port": probe.port}, **thresholds}
+    return {"http_get": {"path": probe.path, "port": probe.port, "scheme": "HTTP"}, **thresholds}

@@ -1,103 +1,65 @@
-"""One service level objective, and all that follows from it: series, alerts, the canary's gate.
+"""Service level objective of one service: its series in Prometheus and the limits derived from it.
 
-Windows and factors of the alerts are those of the Google SRE Workbook, chapter 5 "Alerting on
-SLOs", section 6 "Multiwindow, Multi-Burn-Rate Alerts" (sre.google/workbook/alerting-on-slos). A
-burn rate of 1 spends the budget in exactly the objective's window. Of a window of 30 days,
-an hour at 14.4 spends 2 percent, six hours at 6 spend 5 (page), a day at 3 and three days at 1
-spend 10 (ticket). The short window, a twelfth of the long one, ends the alert soon after the
-errors end.
+:mod:`components.observability.rules.slo` records the series. Windows and burn rates are those of
+the Google SRE Workbook, chapter 5 "Alerting on SLOs", section 6 "Multiwindow, Multi-Burn-Rate
+Alerts" (sre.google/workbook/alerting-on-slos). A burn rate of 1 uses up the error budget in
+exactly the SLO's window. With a window of 30 days, 1 hour at a burn rate of 14.4 uses 2 percent of
+the budget, 6 hours at 6 use 5 percent (page), 1 day at 3 and 3 days at 1 use 10 percent (ticket).
+The short window, a twelfth of the long one, resolves the alert soon after the errors stop.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from typing import Literal
 
-from components.observability.rule import Alert, Group, Rule, Severity
-from settings import SloSettings, Track, duration_seconds
+from components.observability.queries import selector
+from settings import SloSettings, Track
 
 Sli = Literal["availability", "latency"]
-"""What is bad about a request: a 5xx status, or an answer that came too late."""
+"""A request is bad if it gets a 5xx status (availability) or exceeds the threshold (latency)."""
 Window = Literal["5m", "30m", "1h", "2h", "6h", "1d", "3d"]
 
-FEWEST_BAD = 5
-"""Fewer bad requests than these are an accident: no alert, no verdict. The same chapter, "Low-
-Traffic Services and Error Budget Alerting": one failure of ten in an hour would page somebody."""
-FEWEST_REQUESTS = 100
-"""Requests to the canary in the gate's window before it can be called healthy."""
-WORSE = 2
-"""How many times stable's share of bad requests a canary's may be."""
-GATE_WINDOW: Window = "5m"
-"""What the gate looks back on."""
-
-_HOUR, _DAY = 3600, 86400
-_SECONDS: dict[str, int] = {
-    "5m": 300,
-    "30m": 1800,
-    "1h": _HOUR,
-    "2h": 2 * _HOUR,
-    "6h": 6 * _HOUR,
-    "1d": _DAY,
-    "3d": 3 * _DAY,
-}
-_FAST: tuple[Window, ...] = ("5m", "30m", "1h")
-_SLOW: tuple[Window, ...] = ("2h", "6h")
-_LONG: tuple[Window, ...] = ("1d", "3d")
-_FAST_INTERVAL = 15
-"""Seconds between two samples of what the fast windows record."""
-_MOST = Decimal("0.9")
-"""With a low objective not even a total failure burns so fast; then so many bad requests do."""
+FAST_WINDOWS: tuple[Window, ...] = ("5m", "30m", "1h")
+SLOW_WINDOWS: tuple[Window, ...] = ("2h", "6h")
+LONG_WINDOWS: tuple[Window, ...] = ("1d", "3d")
+_MAX_BAD_RATIO = Decimal("0.9")
+"""Upper bound of alert thresholds: with a low objective, burn rate times budget can exceed 1."""
 
 
 @dataclass(frozen=True)
-class Burn:
-    """A budget that is spent too fast: over a long window, and still over a short one."""
+class BurnRate:
+    """Burn rate that alerts if both the long and the short window exceed it."""
 
-    long: Window
-    short: Window
+    long_window: Window
+    short_window: Window
     factor: Decimal
-    severity: Severity
+    severity: Literal["page", "ticket"]
 
 
-BURNS = (
-    Burn("1h", "5m", Decimal("14.4"), "page"),
-    Burn("6h", "30m", Decimal(6), "page"),
-    Burn("1d", "2h", Decimal(3), "ticket"),
-    Burn("3d", "6h", Decimal(1), "ticket"),
+BURN_RATES = (
+    BurnRate("1h", "5m", Decimal("14.4"), "page"),
+    BurnRate("6h", "30m", Decimal(6), "page"),
+    BurnRate("1d", "2h", Decimal(3), "ticket"),
+    BurnRate("3d", "6h", Decimal(1), "ticket"),
 )
 """From fast to slow."""
 
 
 class CanaryHealth(IntEnum):
-    """What the gate says of a canary; the value of its series."""
+    """Result of the canary's promotion gate; the value of its series."""
 
     NOT_ENOUGH_DATA = -1
-    """Too few requests for either."""
+    """The canary got too few requests to decide."""
     UNHEALTHY = 0
-    """Clearly worse than stable, and bad enough to page somebody if all requests reached it."""
+    """The canary's bad ratio is much higher than stable's and exceeds the fastest burn rate."""
     HEALTHY = 1
-    """Enough requests, and neither of that."""
-
-
-@dataclass(frozen=True)
-class CanaryGate:
-    """What decides on a canary. Without one there are no such series."""
-
-    state: str
-    """PromQL of a :class:`CanaryHealth`."""
-    regression: str
-    """PromQL of the canary's share of bad requests, by ``sli``, where it is unhealthy."""
-    least = CanaryHealth.HEALTHY
-    """``thresholdRange.min`` of a Flagger metric whose MetricTemplate asks for :attr:`state`."""
+    """Enough requests, and not unhealthy."""
 
 
 @dataclass(frozen=True)
 class Slo:
-    """The objective of one service. Every name and number below derives from it.
-
-    A dashboard may pass variables, such as ``$namespace``, in place of names.
-    """
+    """Service level objective of a service."""
 
     service: str
     """Value of the label ``service``."""
@@ -107,252 +69,73 @@ class Slo:
 
     @property
     def slis(self) -> tuple[Sli, ...]:
-        """What there is an objective for."""
+        """Indicators that have an objective."""
         return ("availability", "latency") if self.settings.latency else ("availability",)
 
     @property
     def window(self) -> str:
-        """The objective's window, as PromQL writes it: ``30d``."""
+        """Rolling window of the SLO as a PromQL duration, such as ``30d``."""
         return f"{self.settings.window_days}d"
 
-    @property
-    def windows(self) -> tuple[str, ...]:
-        """Every window that ratios are recorded over, from short to long."""
-        return (*_FAST, *_SLOW, *_LONG, self.window)
-
-    @property
-    def track_windows(self) -> tuple[str, ...]:
-        """Those that are recorded by track too."""
-        return (*_FAST, *_SLOW)
-
     def objective(self, sli: Sli) -> Decimal:
-        """The share of good requests that is promised, such as 0.999."""
+        """Required ratio of good requests, such as 0.999."""
         latency = self.settings.latency
         percent = latency.objective if sli == "latency" and latency else self.settings.availability
         return Decimal(str(percent)) / 100
 
-    def budget(self, sli: Sli) -> Decimal:
-        """The share of bad requests that is allowed, such as 0.001."""
+    def error_budget(self, sli: Sli) -> Decimal:
+        """Allowed ratio of bad requests, such as 0.001."""
         return 1 - self.objective(sli)
 
-    def limit(self, sli: Sli, factor: Decimal) -> Decimal:
-        """The share of bad requests at which the budget is spent ``factor`` times too fast."""
-        return min(factor * self.budget(sli), _MOST)
+    def max_bad_ratio(self, sli: Sli, burn_rate: Decimal) -> Decimal:
+        """Ratio of bad requests at a burn rate."""
+        return min(burn_rate * self.error_budget(sli), _MAX_BAD_RATIO)
+
+    def selector(self, **labels: str | None) -> str:
+        """Label matchers of the service's series, without braces."""
+        return selector(self.namespace, self.service, **labels)
 
     def requests(self, window: str) -> str:
         """PromQL: requests per second."""
-        return self._of(f"slo:requests:rate{window}")
+        return self._series(f"slo:requests:rate{window}")
 
     def bad_requests(self, window: str, sli: Sli) -> str:
         """PromQL: bad requests per second."""
-        return self._of(f"slo:bad_requests:rate{window}", sli=sli)
+        return self._series(f"slo:bad_requests:rate{window}", sli=sli)
 
     def bad_ratio(self, window: str, sli: Sli) -> str:
-        """PromQL: the share of bad requests. No series without requests."""
-        return self._of(f"slo:bad_requests:ratio_rate{window}", sli=sli)
+        """PromQL: ratio of bad requests. No series without requests."""
+        return self._series(f"slo:bad_requests:ratio_rate{window}", sli=sli)
 
     def burn_rate(self, window: str, sli: Sli) -> str:
-        """PromQL: how many times too fast the budget is being spent."""
-        return f"{self.bad_ratio(window, sli)} / {self.budget(sli):f}"
+        """PromQL: burn rate of the error budget."""
+        return f"{self.bad_ratio(window, sli)} / {self.error_budget(sli):f}"
 
     def budget_remaining(self, sli: Sli) -> str:
-        """PromQL: the share of the window's budget that is left; below 0 it is overspent."""
-        return self._of("slo:error_budget_remaining:ratio", sli=sli)
+        """PromQL: remaining fraction of the window's error budget; negative if exceeded."""
+        return self._series("slo:error_budget_remaining:ratio", sli=sli)
 
     def track_requests(self, window: str, track: Track | None = None) -> str:
-        """PromQL: requests per second of a track, or of each."""
-        return self._of(f"slo:track_requests:rate{window}", track=track)
+        """PromQL: requests per second by track, or of one track."""
+        return self._series(f"slo:track_requests:rate{window}", track=track)
 
     def track_bad_requests(self, window: str, sli: Sli, track: Track | None = None) -> str:
-        """PromQL: bad requests per second of a track, or of each."""
-        return self._of(f"slo:track_bad_requests:rate{window}", sli=sli, track=track)
+        """PromQL: bad requests per second by track, or of one track."""
+        return self._series(f"slo:track_bad_requests:rate{window}", sli=sli, track=track)
 
     def track_bad_ratio(self, window: str, sli: Sli, track: Track | None = None) -> str:
-        """PromQL: the share of bad requests of a track, or of each."""
-        return self._of(f"slo:track_bad_requests:ratio_rate{window}", sli=sli, track=track)
+        """PromQL: ratio of bad requests by track, or of one track."""
+        return self._series(f"slo:track_bad_requests:ratio_rate{window}", sli=sli, track=track)
 
     @property
-    def canary_gate(self) -> CanaryGate:
-        """What decides on the canary."""
-        return CanaryGate(self._of("slo:canary_gate:state"), self._of("slo:canary_gate:regression"))
+    def canary_health(self) -> str:
+        """PromQL: :class:`CanaryHealth` of the canary. No series without a canary."""
+        return self._series("slo:canary_gate:state")
 
     @property
-    def groups(self) -> tuple[Group, ...]:
-        """The rules."""
-        return (
-            Group("slo-objectives", tuple(self._objectives())),
-            Group("slo-fast", tuple(self._recorded(_FAST)), f"{_FAST_INTERVAL}s"),
-            Group("slo-slow", tuple(self._recorded(_SLOW)), "1m"),
-            Group("slo-budget", (*self._long(), *self._remaining()), "1m"),
-            Group("slo-canary", (*self._gate(), self._regression_alert()), f"{_FAST_INTERVAL}s"),
-            Group("slo-alerts", tuple(self._burn_alerts())),
-        )
+    def canary_regression(self) -> str:
+        """PromQL: the canary's ratio of bad requests by ``sli``, if it is unhealthy."""
+        return self._series("slo:canary_gate:regression")
 
-    def _of(self, series: str, **labels: str | None) -> str:
-        return f"{series}{{{self._select(**labels)}}}"
-
-    def _select(self, **labels: str | None) -> str:
-        every = {"namespace": self.namespace, "service": self.service, **labels}
-        return ",".join(f'{name}="{value}"' for name, value in every.items() if value is not None)
-
-    def _labels(self, sli: Sli) -> dict[str, str]:
-        return {"namespace": self.namespace, "service": self.service, "sli": sli}
-
-    def _objectives(self) -> Iterator[Rule]:
-        for sli in self.slis:
-            labels = self._labels(sli)
-            yield Rule("slo:objective:ratio", f"vector({self.objective(sli):f})", labels)
-            yield Rule("slo:error_budget:ratio", f"vector({self.budget(sli):f})", labels)
-
-    def _recorded(self, windows: tuple[Window, ...]) -> Iterator[Rule]:
-        for window in windows:
-            counted = f"http_requests_total{{{self._select()}}}[{window}]"
-            yield Rule(f"slo:track_requests:rate{window}", _by_track(counted))
-            yield Rule(
-                f"slo:requests:rate{window}", f"sum without (track) ({self.track_requests(window)})"
-            )
-            for sli in self.slis:
-                bad = self._bad(sli, window)
-                yield Rule(f"slo:track_bad_requests:rate{window}", bad, {"sli": sli})
-                yield Rule(
-                    f"slo:bad_requests:rate{window}",
-                    f"sum without (track) ({self.track_bad_requests(window, sli)})",
-                    {"sli": sli},
-                )
-                yield Rule(
-                    f"slo:track_bad_requests:ratio_rate{window}",
-                    f"{self.track_bad_requests(window, sli)}\n"
-                    "/ ignoring (sli)\n"
-                    f"({self.track_requests(window)} > 0)",
-                    {"sli": sli},
-                )
-                yield self._ratio(window, sli)
-
-    def _bad(self, sli: Sli, window: str) -> str:
-        latency = self.settings.latency
-        if sli == "latency" and latency:
-            bound = f"{duration_seconds(latency.threshold):g}"
-            # Prometheus 3 writes a whole number as 1.0, Prometheus 2 as the service does.
-            le = f'le=~"{bound}|{bound}.0"' if bound.isdigit() else f'le="{bound}"'
-            histogram = "http_request_duration_seconds"
-            every = _by_track(f"{histogram}_count{{{self._select()}}}[{window}]")
-            good = _by_track(f"{histogram}_bucket{{{self._select()},{le}}}[{window}]")
-            return f"clamp_min(\n  {every}\n  -\n  {good}\n, 0)"
-        failed = _by_track(f'http_requests_total{{{self._select()},status=~"5.."}}[{window}]')
-        # A status that was never answered has no series: then it is 0, not unknown.
-        return f"{failed}\nor\n0 * {self.track_requests(window)}"
-
-    def _ratio(self, window: str, sli: Sli) -> Rule:
-        return Rule(
-            f"slo:bad_requests:ratio_rate{window}",
-            f"{self.bad_requests(window, sli)}\n/ ignoring (sli)\n({self.requests(window)} > 0)",
-            {"sli": sli},
-        )
-
-    def _long(self) -> Iterator[Rule]:
-        """From what is recorded already: days of raw series would be read at every evaluation.
-
-        Rates are added up, not ratios: a busy minute weighs more than a quiet one.
-        """
-        for window in (*_LONG, self.window):
-            span = _SECONDS.get(window, self.settings.window_days * _DAY)
-            share = f"* {_FAST_INTERVAL} / {span}"
-            yield Rule(
-                f"slo:requests:rate{window}",
-                f"sum_over_time({self.requests('5m')}[{window}]) {share}",
-            )
-            for sli in self.slis:
-                yield Rule(
-                    f"slo:bad_requests:rate{window}",
-                    f"sum_over_time({self.bad_requests('5m', sli)}[{window}]) {share}",
-                    {"sli": sli},
-                )
-                yield self._ratio(window, sli)
-
-    def _remaining(self) -> Iterator[Rule]:
-        for sli in self.slis:
-            yield Rule(
-                "slo:error_budget_remaining:ratio",
-                f"1 - {self.burn_rate(self.window, sli)}",
-                {"sli": sli},
-            )
-
-    def _gate(self) -> Iterator[Rule]:
-        canary_is_up = f"up{{{self._select(track='canary')}}}"
-        factor = BURNS[0].factor
-        for sli in self.slis:
-            canary = self.track_bad_ratio(GATE_WINDOW, sli, "canary")
-            stable = self.track_bad_ratio(GATE_WINDOW, sli, "stable")
-            bad = self.track_bad_requests(GATE_WINDOW, sli, "canary")
-            yield Rule(
-                "slo:canary_gate:regression",
-                f"{canary} > {self.limit(sli, factor):f}\n"
-                f"unless ignoring (track)\n{canary} <= ignoring (track) ({WORSE} * {stable})\n"
-                f"and\n{bad} * {_SECONDS[GATE_WINDOW]} >= {FEWEST_BAD}\n"
-                f"and on (namespace, service)\n{canary_is_up}",
-                {"sli": sli},
-            )
-        requests = self.track_requests(GATE_WINDOW, "canary")
-        enough = f"{requests} * {_SECONDS[GATE_WINDOW]} >= {FEWEST_REQUESTS}"
-        yield Rule(
-            "slo:canary_gate:state",
-            f"(\n"
-            f"  count by (namespace, service) ({self.canary_gate.regression})"
-            f" * 0 + {CanaryHealth.UNHEALTHY:d}\n"
-            f"or\n"
-            f"  count by (namespace, service) ({enough})"
-            f" * 0 + {CanaryHealth.HEALTHY:d}\n"
-            f"or\n"
-            f"  count by (namespace, service) ({canary_is_up})"
-            f" * 0 + {CanaryHealth.NOT_ENOUGH_DATA:d}\n"
-            f")\n"
-            f"and on (namespace, service)\n{canary_is_up}",
-        )
-
-    def _regression_alert(self) -> Alert:
-        return Alert(
-            "CanaryRegression",
-            "page",
-            f"{self.canary_gate.regression}\n"
-            f"and on (namespace, service)\n"
-            f"{self.canary_gate.state} == {CanaryHealth.UNHEALTHY:d}",
-            f"The canary of {self.service} is worse than stable",
-            "{{ $value | humanizePercentage }} of the requests to the canary of "
-            "{{ $labels.namespace }}/{{ $labels.service }} miss the objective of "
-            f"{{{{ $labels.sli }}}}: more than {WORSE} times stable's share, and enough to page "
-            "somebody if all requests reached it.",
-            lasting="1m",
-        )
-
-    def _burn_alerts(self) -> Iterator[Alert]:
-        names: dict[Sli, str] = {
-            "availability": "AvailabilityBudgetBurn",
-            "latency": "LatencyBudgetBurn",
-        }
-        for sli in self.slis:
-            for burn in BURNS:
-                limit = f"{self.limit(sli, burn.factor):f}"
-                many = f"{self.bad_requests(burn.long, sli)} * {_SECONDS[burn.long]}"
-                yield Alert(
-                    names[sli],
-                    burn.severity,
-                    f"{self.bad_ratio(burn.long, sli)} > {limit}\n"
-                    f"and\n{self.bad_ratio(burn.short, sli)} > {limit}\n"
-                    f"and\n{many} >= {FEWEST_BAD}",
-                    f"{self.service} burns its {sli} budget {burn.factor:f} times too fast",
-                    f"{{{{ $value | humanizePercentage }}}} of the requests to "
-                    "{{ $labels.namespace }}/{{ $labels.service }} in the last "
-                    f"{burn.long} {self._fault(sli)}; the objective allows "
-                    f"{float(self.budget(sli) * 100):g}% over {self.settings.window_days} days.",
-                    labels={"window": burn.long},
-                )
-
-    def _fault(self, sli: Sli) -> str:
-        latency = self.settings.latency
-        if sli == "latency" and latency:
-            return f"took longer than {latency.threshold}"
-        return "failed with a 5xx status"
-
-
-def _by_track(range_vector: str) -> str:
-    return f"sum by (namespace, service, track) (rate({range_vector}))"
+    def _series(self, name: str, **labels: str | None) -> str:
+        return f"{name}{{{self.selector(**labels)}}}"

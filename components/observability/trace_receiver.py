@@ -1,4 +1,4 @@
-"""Where the service sends its spans."""
+"""OTLP receiver of the service's traces."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ from settings import Network, ObservabilitySettings
 
 @dataclass(frozen=True)
 class TraceReceiver:
-    """An OTLP/HTTP receiver."""
+    """OTLP/HTTP receiver."""
 
     url: str
     peers: tuple[NetworkPeer, ...]
-    """Who answers, as far as the URL tells."""
+    """Peers of the receiver, derived from its URL."""
 
     @classmethod
     def of(
-        cls, observability: ObservabilitySettings, network: Network, namespace: str
+        cls, settings: ObservabilitySettings, network: Network, namespace: str
     ) -> "TraceReceiver | None":
-        """Return the receiver for a service in ``namespace``, or ``None`` without tracing."""
-        match observability.mode:
+        """Receiver for a service in ``namespace``. ``None``: no tracing."""
+        match settings.mode:
             case "bundled":
                 monitoring = network.monitoring_namespace
                 return cls(COLLECTOR.url(monitoring), (COLLECTOR.peer(monitoring),))
-            case "operator" if url := observability.operator.otlp_endpoint:
+            case "operator" if url := settings.operator.otlp_endpoint:
                 return cls(url.rstrip("/"), peers_for_url(url, namespace))
         return None

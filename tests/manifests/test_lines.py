@@ -11,7 +11,7 @@ import yaml
 
 from components.observability.collector import agent_config
 from tests.cluster.project import read_until
-from tests.unit.components.observability.made import server_args
+from tests.unit.components.observability.servers import args_of
 from tests.unit.stacks import settings
 
 pytestmark = pytest.mark.timeout(900)
@@ -65,7 +65,7 @@ def said(checkers: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
         own = container_folder(folder, pod) / "0.log"
         for file in (own, beside(own, "20260101-000000")):
             file.write_text(as_written("about a line"))
-    receiver = agent_config(server_args(settings(observability={"mode": "bundled"})))["receivers"][
+    receiver = agent_config(args_of(settings(observability={"mode": "bundled"})))["receivers"][
         "filelog/loki"
     ]
     for key in ("include", "exclude"):

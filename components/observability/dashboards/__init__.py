@@ -1,14 +1,27 @@
-"""Grafana's dashboards, one file each, generated from typed descriptions."""
+"""Grafana dashboards, one file each."""
 
 from components.observability.slo import Slo
 
 
 def all_dashboards(slo: Slo, monitoring_namespace: str) -> dict[str, str]:
-    """Return the name and JSON of each dashboard's file."""
-    # Only who deploys Grafana pays for the import of its library.
-    from components.observability.dashboards.grafana import as_json  # noqa: PLC0415
-    from components.observability.dashboards.scope import Scope  # noqa: PLC0415
-    from components.observability.dashboards.selection import dashboards  # noqa: PLC0415
+    """JSON of each dashboard by file name."""
+    # Imported here, because importing Grafana's SDK is slow and not every stack has dashboards.
+    from components.observability.dashboards.logs import logs_dashboard  # noqa: PLC0415
+    from components.observability.dashboards.monitoring import monitoring_dashboard  # noqa: PLC0415
+    from components.observability.dashboards.nodes import nodes_dashboard  # noqa: PLC0415
+    from components.observability.dashboards.objective import objective_dashboard  # noqa: PLC0415
+    from components.observability.dashboards.overview import overview_dashboard  # noqa: PLC0415
+    from components.observability.dashboards.panels import to_json  # noqa: PLC0415
+    from components.observability.dashboards.service import service_dashboard  # noqa: PLC0415
+    from components.observability.dashboards.workload import workload_dashboard  # noqa: PLC0415
 
-    scope = Scope(slo, monitoring_namespace)
-    return {f"{dashboard.name}.json": as_json(dashboard) for dashboard in dashboards(scope)}
+    dashboards = {
+        "overview": overview_dashboard(slo),
+        "service": service_dashboard(slo),
+        "objective": objective_dashboard(slo),
+        "workload": workload_dashboard(slo),
+        "nodes": nodes_dashboard(),
+        "logs": logs_dashboard(slo),
+        "monitoring": monitoring_dashboard(monitoring_namespace),
+    }
+    return {f"{name}.json": to_json(name, dashboard) for name, dashboard in dashboards.items()}

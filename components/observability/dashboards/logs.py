@@ -1,71 +1,57 @@
-"""The service's log lines: how many, which went wrong, and those of one trace."""
+"""Dashboard of the service's logs."""
 
-from components.observability.dashboards.panel import Dashboard, Logql, Panel, Row, Variable
-from components.observability.dashboards.scope import Scope
+from grafana_foundation_sdk.builders import dashboard, timeseries
 
-
-def dashboard(scope: Scope) -> Dashboard:
-    """The dashboard of the log lines."""
-    chosen = f'{scope.logs} | track=~"$track"'
-    return Dashboard(
-        "logs",
-        f"{scope.service}: logs",
-        "Type a trace's id or any text above to see only those lines.",
-        rows=(
-            Row(
-                "How many",
-                (
-                    _count(chosen, "level", "Lines by level"),
-                    _count(chosen, "track", "Lines by track"),
-                ),
-            ),
-            Row("Lines", (_lines(chosen), _errors(chosen))),
-        ),
-        variables=(
-            Variable(
-                "track", "Track", f"label_values(beacon_build_info{{{scope.requests}}}, track)"
-            ),
-            Variable("trace", "Trace id"),
-            Variable("text", "Text"),
-        ),
-    )
+from components.observability.dashboards.panels import (
+    graph,
+    label_variable,
+    log_lines,
+    log_query,
+    new_dashboard,
+)
+from components.observability.queries import log_selector
+from components.observability.slo import Slo
 
 
-def _count(chosen: str, label: str, title: str) -> Panel:
-    return Panel(
-        title,
-        "Lines per interval. A sudden change is often the first sign of trouble.",
-        "short",
-        (Logql(f"sum by ({label}) (count_over_time({chosen} [$__interval]))", f"{{{{{label}}}}}"),),
-        stacked=True,
-    )
-
-
-def _lines(chosen: str) -> Panel:
-    return Panel(
+def logs_dashboard(slo: Slo) -> dashboard.Dashboard:
+    """Log volume, log lines and errors, filtered by track, trace ID and text."""
+    selected = f'{log_selector(slo.namespace, slo.service)} | track=~"$track"'
+    lines = log_lines(
         "Lines",
-        "The newest first; those of the trace, and with the text, that were typed in above. Open "
-        "one to see its fields and the trace that it belongs to.",
-        "short",
-        (Logql(f'{chosen} | trace_id=~"$trace.*" |= "$text"', "{{level}}"),),
-        "lines",
-        width=24,
-        height=14,
+        "Newest first, filtered by trace ID and text. Open a line for its fields and its trace.",
+        f'{selected} | trace_id=~"$trace.*" |= "$text"',
+    )
+    errors = log_lines(
+        "Error lines",
+        "Lines of the levels error and fatal, not filtered by trace ID and text.",
+        f'{selected} | level=~"error|fatal"',
+    )
+    return (
+        new_dashboard(
+            f"{slo.service}: logs",
+            "Filter the lines by trace ID or text with the fields at the top.",
+            {
+                "Volume": (_volume(selected, "level"), _volume(selected, "track")),
+                "Lines": (lines.span(24).height(14), errors.span(24)),
+            },
+        )
+        .with_variable(
+            label_variable(
+                "track", "Track", f"label_values(beacon_build_info{{{slo.selector()}}}, track)"
+            )
+        )
+        .with_variable(dashboard.TextBoxVariable("trace").label("Trace ID").default_value(""))
+        .with_variable(dashboard.TextBoxVariable("text").label("Text").default_value(""))
     )
 
 
-def _errors(chosen: str) -> Panel:
-    return Panel(
-        "Error lines",
-        "Lines of the levels error and fatal, whatever was typed in.",
+def _volume(selected: str, label: str) -> timeseries.Panel:
+    return graph(
+        f"Lines by {label}",
+        "Log lines per interval.",
         "short",
-        (
-            Logql(
-                f'{chosen} | level=~"error|fatal"',
-                "{{level}}",
-                empty="nothing was logged as an error",
-            ),
+        log_query(
+            f"sum by ({label}) (count_over_time({selected} [$__interval]))", f"{{{{{label}}}}}"
         ),
-        "lines",
-        width=24,
+        stacked=True,
     )

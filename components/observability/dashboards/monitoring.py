@@ -1,4 +1,7 @@
-"""The monitoring itself: whether what the other dashboards show can be relied on."""
+"""Dashboard of the monitoring servers themselves."""
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.builders.prometheus import Dataquery
 
 from components.observability.addresses import (
     AGENT_METRICS,
@@ -8,296 +11,210 @@ from components.observability.addresses import (
     LOKI,
     PROMETHEUS,
 )
-from components.observability.dashboards.panel import Bounds, Dashboard, Panel, Promql, Row
-from components.observability.dashboards.scope import Scope
+from components.observability.dashboards.panels import Panel, graph, new_dashboard, query
 
-_NONE_FAILED = "none ever failed"
-_COLLECTORS = f"{COLLECTOR_METRICS.server}|{AGENT_METRICS.server}"
+_PROMETHEUS = f'job="{PROMETHEUS.server}"'
+_ALERTMANAGER = f'job="{ALERTMANAGER.server}"'
+_LOKI = f'job="{LOKI.server}"'
+_COLLECTORS = f'job=~"{COLLECTOR_METRICS.server}|{AGENT_METRICS.server}"'
 
 
-def dashboard(scope: Scope) -> Dashboard:
-    """The dashboard of the servers."""
-    return Dashboard(
-        "monitoring",
+def monitoring_dashboard(monitoring_namespace: str) -> dashboard.Dashboard:
+    """Scraping, rules, alerts, logs and traces, and the servers' resource usage."""
+    return new_dashboard(
         "Monitoring: its own health",
-        "Targets, rules, alerts, logs and traces on their way, and what the servers use.",
-        rows=(
-            Row("Prometheus", _prometheus()),
-            Row("Alerts", _alerts()),
-            Row("Logs", _logs()),
-            Row("Traces", _traces()),
-            Row("What the servers use", _use(scope)),
-        ),
-        since="6h",
+        "Scraping, rules, alerts, pipelines of logs and traces, and the servers' resource usage.",
+        {
+            "Prometheus": _prometheus(),
+            "Alerts": _alerts(),
+            "Logs": _logs(),
+            "Traces": _traces(),
+            "Resource usage": _resource_usage(f'namespace="{monitoring_namespace}"'),
+        },
+        time_range="6h",
     )
+
+
+def _rate(by: str, counter: str, matchers: str, legend: str) -> Dataquery:
+    return query(f"sum by ({by}) (rate({counter}{{{matchers}}}[$__rate_interval]))", legend)
 
 
 def _prometheus() -> tuple[Panel, ...]:
-    job = f'job="{PROMETHEUS.server}"'
-    return (
-        Panel(
+    panels = (
+        graph(
             "Targets up",
-            "Share of each job's targets that could be read at the last try.",
+            "Percentage of each job's targets whose last scrape succeeded.",
             "percentunit",
-            (Promql("avg by (job) (up)", "{{job}}"),),
-            bounds=Bounds(1, 0.5),
-            width=6,
-            highest=1,
-        ),
-        Panel(
-            "Slowest scrapes",
-            "Time that the slowest target of each job took to answer.",
+            query("avg by (job) (up)", "{{job}}"),
+            thresholds=(1, 0.5),
+        ).max(1),
+        graph(
+            "Scrape duration",
+            "Maximum of each job.",
             "s",
-            (Promql("max by (job) (scrape_duration_seconds)", "{{job}}"),),
-            bounds=Bounds(5, 10),
-            width=6,
+            query("max by (job) (scrape_duration_seconds)", "{{job}}"),
+            thresholds=(5, 10),
         ),
-        Panel(
+        graph(
             "Rule failures",
-            "Evaluations per second that failed, and groups whose evaluation was left out. Alerts "
-            "cannot be trusted while there are any.",
+            "Failed rule evaluations and missed group evaluations per second: alerts may not fire.",
             "cps",
-            (
-                Promql(
-                    "sum by (job) "
-                    f"(rate(prometheus_rule_evaluation_failures_total{{{job}}}[$__rate_interval]))",
-                    "failed",
-                ),
-                Promql(
-                    "sum by (job) (rate("
-                    f"prometheus_rule_group_iterations_missed_total{{{job}}}[$__rate_interval]))",
-                    "left out",
-                ),
-            ),
-            bounds=Bounds(0.001, 0.1),
-            width=6,
+            _rate("job", "prometheus_rule_evaluation_failures_total", _PROMETHEUS, "failed"),
+            _rate("job", "prometheus_rule_group_iterations_missed_total", _PROMETHEUS, "missed"),
+            thresholds=(0.001, 0.1),
         ),
-        Panel(
+        graph(
             "Series",
-            "Series in memory. A jump is a label with too many values.",
+            "Series in memory. A sudden rise means a label with too many values.",
             "short",
-            (Promql(f"prometheus_tsdb_head_series{{{job}}}", "series"),),
-            width=6,
+            query(f"prometheus_tsdb_head_series{{{_PROMETHEUS}}}", "series"),
         ),
     )
+    return tuple(panel.span(6) for panel in panels)
 
 
 def _alerts() -> tuple[Panel, ...]:
-    job = f'job="{ALERTMANAGER.server}"'
-    return (
-        Panel(
+    panels = (
+        graph(
             "Alerts",
-            "Alerts that Alertmanager holds. The dead-man's switch is always among the active.",
+            "Alerts in Alertmanager, by state. Watchdog is always active.",
             "short",
-            (Promql(f"sum by (state) (alertmanager_alerts{{{job}}})", "{{state}}"),),
-            width=8,
+            query(f"sum by (state) (alertmanager_alerts{{{_ALERTMANAGER}}})", "{{state}}"),
         ),
-        Panel(
+        graph(
             "Notifications",
-            "Messages per second, by kind of receiver; those that failed reached nobody.",
+            "Notifications per second, by integration.",
             "cps",
-            (
-                Promql(
-                    "sum by (integration) "
-                    f"(rate(alertmanager_notifications_total{{{job}}}[$__rate_interval]))",
-                    "{{integration}}",
-                ),
-                Promql(
-                    "sum by (integration) "
-                    f"(rate(alertmanager_notifications_failed_total{{{job}}}[$__rate_interval]))"
-                    " > 0",
-                    "{{integration}} failed",
-                    empty=_NONE_FAILED,
-                ),
+            _rate(
+                "integration",
+                "alertmanager_notifications_total",
+                _ALERTMANAGER,
+                "{{integration}}",
             ),
-            width=8,
+            query(
+                "sum by (integration) "
+                f"(rate(alertmanager_notifications_failed_total{{{_ALERTMANAGER}}}"
+                "[$__rate_interval])) > 0",
+                "{{integration}} failed",
+            ),
         ),
-        Panel(
-            "Alerts on their way",
-            "Alerts that Prometheus has still to send, and those that it dropped per second.",
+        graph(
+            "Alert queue",
+            "Alerts that Prometheus has not sent yet, and alerts dropped per second.",
             "short",
-            (
-                Promql(
-                    f'prometheus_notifications_queue_length{{job="{PROMETHEUS.server}"}}',
-                    "waiting",
-                ),
-                Promql(
-                    "sum by (job) (rate(prometheus_notifications_dropped_total"
-                    f'{{job="{PROMETHEUS.server}"}}[$__rate_interval]))',
-                    "dropped",
-                ),
-            ),
-            bounds=Bounds(1, 100),
-            width=8,
+            query(f"prometheus_notifications_queue_length{{{_PROMETHEUS}}}", "queued"),
+            _rate("job", "prometheus_notifications_dropped_total", _PROMETHEUS, "dropped"),
+            thresholds=(1, 100),
         ),
     )
+    return tuple(panel.span(8) for panel in panels)
 
 
 def _logs() -> tuple[Panel, ...]:
-    job = f'job="{LOKI.server}"'
-    return (
-        Panel(
-            "Lines into Loki",
-            "Log lines per second that arrive.",
+    panels = (
+        graph(
+            "Lines received by Loki",
+            "Log lines per second.",
             "cps",
-            (
-                Promql(
-                    "sum by (job) "
-                    f"(rate(loki_distributor_lines_received_total{{{job}}}[$__rate_interval]))",
-                    "received",
-                ),
-            ),
-            width=6,
+            _rate("job", "loki_distributor_lines_received_total", _LOKI, "received"),
         ),
-        Panel(
-            "Lines that Loki refused",
-            "Log lines per second, by reason. Those of rate_limited are sent again.",
+        graph(
+            "Lines discarded by Loki",
+            "Log lines per second, by reason. Agents retry lines that are rate_limited.",
             "cps",
-            (
-                Promql(
-                    "sum by (reason) "
-                    f"(rate(loki_discarded_samples_total{{{job}}}[$__rate_interval]))",
-                    "{{reason}}",
-                    empty="none was ever refused",
-                ),
-            ),
-            bounds=Bounds(0.001, 1),
-            width=6,
+            _rate("reason", "loki_discarded_samples_total", _LOKI, "{{reason}}"),
+            thresholds=(0.001, 1),
         ),
-        Panel(
-            "Loki's answers",
-            "99 percent of the requests were faster, by route.",
+        graph(
+            "Latency of Loki",
+            "99th percentile of the request duration, by route.",
             "s",
-            (
-                Promql(
-                    "histogram_quantile(0.99, sum by (le, route) "
-                    f"(rate(loki_request_duration_seconds_bucket{{{job}}}[$__rate_interval])))",
-                    "{{route}}",
-                ),
+            query(
+                "histogram_quantile(0.99, sum by (le, route) "
+                f"(rate(loki_request_duration_seconds_bucket{{{_LOKI}}}[$__rate_interval])))",
+                "{{route}}",
             ),
-            bounds=Bounds(1, 10),
-            width=6,
+            thresholds=(1, 10),
         ),
-        Panel(
-            "Lines from the agents",
-            "Log records per second that the agents sent and could not send. What could not be "
-            "sent is tried again.",
+        graph(
+            "Lines sent by the agents",
+            "Log records per second. Agents retry those that failed.",
             "cps",
-            _sent("log_records", AGENT_METRICS.server),
-            width=6,
+            *_sent("log_records", AGENT_METRICS.server),
         ),
     )
+    return tuple(panel.span(6) for panel in panels)
 
 
-def _sent(what: str, job: str) -> tuple[Promql, ...]:
-    """What a collector's exporters did with it; metric names have had a suffix and had none."""
+def _sent(signal: str, job: str) -> tuple[Dataquery, ...]:
+    # Some versions of the collector add the suffix _total to counters.
+    sent = f'__name__=~"otelcol_exporter_sent_{signal}(_total)?",job="{job}"'
+    failed = f'__name__=~"otelcol_exporter_send_failed_{signal}(_total)?",job="{job}"'
     return (
-        Promql(
-            "sum by (exporter) (rate("
-            f'{{__name__=~"otelcol_exporter_sent_{what}(_total)?",job="{job}"}}[$__rate_interval]))',
-            "{{exporter}} sent",
-            empty="nothing was sent yet",
-        ),
-        Promql(
-            "sum by (exporter) (rate("
-            f'{{__name__=~"otelcol_exporter_send_failed_{what}(_total)?",job="{job}"}}'
-            "[$__rate_interval]))",
-            "{{exporter}} failed",
-            empty=_NONE_FAILED,
-        ),
+        _rate("exporter", "", sent, "{{exporter}} sent"),
+        _rate("exporter", "", failed, "{{exporter}} failed"),
     )
 
 
 def _traces() -> tuple[Panel, ...]:
-    return (
-        Panel(
-            "Spans through the gateway",
-            "Spans per second that the gateway handed on and could not hand on.",
+    accepted = f'__name__=~"otelcol_receiver_accepted_spans(_total)?",job="{JAEGER_METRICS.server}"'
+    panels = (
+        graph(
+            "Spans sent by the gateway",
+            "Spans per second.",
             "cps",
-            _sent("spans", COLLECTOR_METRICS.server),
-            width=8,
+            *_sent("spans", COLLECTOR_METRICS.server),
         ),
-        Panel(
-            "Spans into Jaeger",
-            "Spans per second that Jaeger took in.",
+        graph(
+            "Spans received by Jaeger",
+            "Spans per second.",
             "cps",
-            (
-                Promql(
-                    'sum by (job) (rate({__name__=~"otelcol_receiver_accepted_spans(_total)?",'
-                    f'job="{JAEGER_METRICS.server}"}}[$__rate_interval]))',
-                    "accepted",
-                    empty="no request was traced yet",
-                ),
-            ),
-            width=8,
+            _rate("job", "", accepted, "accepted"),
         ),
-        Panel(
-            "Queues of the collectors",
-            "Share of each queue that is filled. A full one holds its senders back.",
+        graph(
+            "Collector queues",
+            "Percentage of each queue's capacity. A full queue blocks its receivers.",
             "percentunit",
-            (
-                Promql(
-                    "sum by (job, exporter) "
-                    f'(otelcol_exporter_queue_size{{job=~"{_COLLECTORS}"}}) / '
-                    "sum by (job, exporter) "
-                    f'(otelcol_exporter_queue_capacity{{job=~"{_COLLECTORS}"}})',
-                    "{{job}} {{exporter}}",
-                ),
+            query(
+                f"sum by (job, exporter) (otelcol_exporter_queue_size{{{_COLLECTORS}}}) / "
+                f"sum by (job, exporter) (otelcol_exporter_queue_capacity{{{_COLLECTORS}}})",
+                "{{job}} {{exporter}}",
             ),
-            bounds=Bounds(0.5, 0.9),
-            width=8,
-            highest=1,
-        ),
+            thresholds=(0.5, 0.9),
+        ).max(1),
     )
+    return tuple(panel.span(8) for panel in panels)
 
 
-def _use(scope: Scope) -> tuple[Panel, ...]:
-    pods = f'namespace="{scope.monitoring}",pod!="",container=""'
-    volumes = f'namespace="{scope.monitoring}"'
-    return (
-        Panel(
-            "CPU",
-            "Cores that each server uses.",
+def _resource_usage(namespace: str) -> tuple[Panel, ...]:
+    pods = f'{namespace},pod!="",container=""'
+    panels = (
+        graph(
+            "CPU usage",
+            "CPU usage of each pod, in cores.",
             "suffix: cores",
-            (
-                Promql(
-                    "sum by (pod) (rate("
-                    f"container_cpu_usage_seconds_total{{{pods}}}[$__rate_interval]))",
-                    "{{pod}}",
-                ),
-            ),
-            width=8,
+            _rate("pod", "container_cpu_usage_seconds_total", pods, "{{pod}}"),
             stacked=True,
         ),
-        Panel(
-            "Memory",
-            "Memory of each server that cannot be freed.",
+        graph(
+            "Memory usage",
+            "Working set of each pod.",
             "bytes",
-            (
-                Promql(
-                    f"sum by (pod) (container_memory_working_set_bytes{{{pods}}})",
-                    "{{pod}}",
-                ),
-            ),
-            width=8,
+            query(f"sum by (pod) (container_memory_working_set_bytes{{{pods}}})", "{{pod}}"),
             stacked=True,
         ),
-        Panel(
-            "Volumes used",
-            "Share of each volume. A full one loses what comes next.",
+        graph(
+            "Volume usage",
+            "Used percentage of each persistent volume.",
             "percentunit",
-            (
-                Promql(
-                    "max by (persistentvolumeclaim) "
-                    f"(kubelet_volume_stats_used_bytes{{{volumes}}}) / "
-                    "max by (persistentvolumeclaim) "
-                    f"(kubelet_volume_stats_capacity_bytes{{{volumes}}})",
-                    "{{persistentvolumeclaim}}",
-                    empty="the volumes are folders of the node, which the kubelet does not measure",
-                ),
+            query(
+                "max by (persistentvolumeclaim) "
+                f"(kubelet_volume_stats_used_bytes{{{namespace}}}) / "
+                "max by (persistentvolumeclaim) "
+                f"(kubelet_volume_stats_capacity_bytes{{{namespace}}})",
+                "{{persistentvolumeclaim}}",
             ),
-            bounds=Bounds(0.8, 0.9),
-            width=8,
-            highest=1,
-        ),
+            thresholds=(0.8, 0.9),
+        ).max(1),
     )
+    return tuple(panel.span(8) for panel in panels)

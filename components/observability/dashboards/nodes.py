@@ -1,237 +1,200 @@
-"""Each node by utilisation, saturation and errors."""
+"""Dashboard of the nodes: utilization, saturation and errors."""
 
-from components.observability.dashboards.panel import (
-    Bounds,
-    Dashboard,
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.builders.prometheus import Dataquery
+
+from components.observability.dashboards.panels import (
     Panel,
-    Promql,
-    Row,
-    Variable,
+    graph,
+    label_variable,
+    new_dashboard,
+    query,
 )
 
 _NODE = 'node=~"$node"'
 _DISKS = f'{_NODE},device!~"loop.*|ram.*"'
-_FILES = f'{_NODE},fstype!~"tmpfs|ramfs|devtmpfs|squashfs|nsfs"'
-# What a CNI plugin makes for pods carries again what a physical interface does.
+_FILE_SYSTEMS = f'{_NODE},fstype!~"tmpfs|ramfs|devtmpfs|squashfs|nsfs"'
+# The traffic of a CNI plugin's interfaces also passes a physical interface: do not count it twice.
 _PHYSICAL = (
     'interface!~"lo|veth.*|cali.*|cni.*|docker.*|br-.*|cbr.*|flannel.*|cilium.*|lxc.*|'
     'eni[0-9a-f]+|azv.*|gke.*|tunl.*|vxlan.*|kube-.*|nodelocaldns|dummy.*"'
 )
-_NO_DISK = "the node is a container without a disk of its own"
-_NO_PRESSURE = "the node's kernel does not measure pressure"
 
 
-def dashboard() -> Dashboard:
-    """The dashboard of the nodes; they are no stack's own."""
-    return Dashboard(
-        "nodes",
-        "Nodes: utilisation, saturation, errors",
-        "For each resource: how much of it is used, what waits for it, what went wrong.",
-        rows=(
-            Row("CPU", _cpu()),
-            Row("Memory", _memory()),
-            Row("File systems", _files()),
-            Row("Disks and network", _disks()),
-        ),
-        variables=(Variable("node", "Node", "label_values(node_uname_info, node)"),),
-    )
+def nodes_dashboard() -> dashboard.Dashboard:
+    """CPU, memory, file systems, disks and network of all nodes."""
+    return new_dashboard(
+        "Nodes: utilization, saturation, errors",
+        "Utilization, saturation and errors of each resource.",
+        {
+            "CPU": _cpu(),
+            "Memory": _memory(),
+            "File systems": _file_systems(),
+            "Disks and network": _disks_and_network(),
+        },
+    ).with_variable(label_variable("node", "Node", "label_values(node_uname_info, node)"))
 
 
 def _cpu() -> tuple[Panel, ...]:
+    pressure = (
+        query(
+            f"sum by (node) (rate({series}{{{_NODE}}}[$__rate_interval]))", f"{name}, {{{{node}}}}"
+        )
+        for name, series in (
+            ("CPU", "node_pressure_cpu_waiting_seconds_total"),
+            ("memory", "node_pressure_memory_waiting_seconds_total"),
+            ("I/O", "node_pressure_io_waiting_seconds_total"),
+        )
+    )
     return (
-        Panel(
-            "CPU used",
-            "Share of all cores that does not idle.",
+        graph(
+            "CPU utilization",
+            "Percentage of time that all cores are not idle.",
             "percentunit",
-            (
-                Promql(
-                    "1 - avg by (node) (rate("
-                    f'node_cpu_seconds_total{{{_NODE},mode="idle"}}[$__rate_interval]))',
-                    "{{node}}",
-                ),
+            query(
+                "1 - avg by (node) "
+                f'(rate(node_cpu_seconds_total{{{_NODE},mode="idle"}}[$__rate_interval]))',
+                "{{node}}",
             ),
-            bounds=Bounds(0.8, 0.95),
-            width=8,
-            highest=1,
-        ),
-        Panel(
+            thresholds=(0.8, 0.95),
+        )
+        .max(1)
+        .span(8),
+        graph(
             "Load per core",
-            "Processes that run or wait, for each core. Above 1 some wait.",
+            "Runnable and uninterruptible processes per core. Above 1, processes wait.",
             "short",
-            (
-                Promql(
-                    f"sum by (node) (node_load1{{{_NODE}}}) / "
-                    f'count by (node) (node_cpu_seconds_total{{{_NODE},mode="idle"}})',
-                    "{{node}}",
-                ),
+            query(
+                f"sum by (node) (node_load1{{{_NODE}}}) / "
+                f'count by (node) (node_cpu_seconds_total{{{_NODE},mode="idle"}})',
+                "{{node}}",
             ),
-            bounds=Bounds(1, 2),
-            width=8,
-        ),
-        Panel(
+            thresholds=(1, 2),
+        ).span(8),
+        graph(
             "Pressure",
-            "Share of the time in which some process waited for the resource.",
+            "Pressure stall information: percentage of time that tasks waited for the resource.",
             "percentunit",
-            tuple(
-                Promql(
-                    f"sum by (node) (rate({series}{{{_NODE}}}[$__rate_interval]))",
-                    f"{resource}, {{{{node}}}}",
-                    empty=_NO_PRESSURE,
-                )
-                for resource, series in (
-                    ("CPU", "node_pressure_cpu_waiting_seconds_total"),
-                    ("memory", "node_pressure_memory_waiting_seconds_total"),
-                    ("I/O", "node_pressure_io_waiting_seconds_total"),
-                )
-            ),
-            bounds=Bounds(0.2, 0.5),
-            width=8,
-        ),
+            *pressure,
+            thresholds=(0.2, 0.5),
+        ).span(8),
     )
 
 
 def _memory() -> tuple[Panel, ...]:
     return (
-        Panel(
-            "Memory used",
-            "Share of the memory that could not be freed for a new process.",
+        graph(
+            "Memory utilization",
+            "Percentage of memory that is not available for new processes.",
             "percentunit",
-            (
-                Promql(
-                    f"1 - sum by (node) (node_memory_MemAvailable_bytes{{{_NODE}}}) / "
-                    f"sum by (node) (node_memory_MemTotal_bytes{{{_NODE}}})",
-                    "{{node}}",
-                ),
+            query(
+                f"1 - sum by (node) (node_memory_MemAvailable_bytes{{{_NODE}}}) / "
+                f"sum by (node) (node_memory_MemTotal_bytes{{{_NODE}}})",
+                "{{node}}",
             ),
-            bounds=Bounds(0.8, 0.9),
-            width=8,
-            highest=1,
-        ),
-        Panel(
-            "Major page faults",
-            "Pages per second that had to be read from disk: memory is short when there are many.",
-            "cps",
-            (
-                Promql(
-                    f"sum by (node) (rate(node_vmstat_pgmajfault{{{_NODE}}}[$__rate_interval]))",
-                    "{{node}}",
-                ),
-            ),
-            bounds=Bounds(500, 2000),
-            width=8,
-        ),
-        Panel(
-            "Processes killed for memory",
-            "By the kernel, in an hour. Each is a container above its limit, or a full node.",
-            "short",
-            (
-                Promql(
-                    f"sum by (node) (increase(node_vmstat_oom_kill{{{_NODE}}}[1h]))",
-                    "{{node}}",
-                    empty="the node's kernel does not count them",
-                ),
-            ),
-            bounds=Bounds(1, 5),
-            width=8,
-        ),
-    )
-
-
-def _files() -> tuple[Panel, ...]:
-    def used(kind: str, free: str, size: str) -> Promql:
-        by = "max by (node, device)"
-        return Promql(
-            f"1 - {by} ({free}{{{_FILES}}}) / ({by} ({size}{{{_FILES}}}) > 0)",
-            f"{kind}, {{{{node}}}} {{{{device}}}}",
+            thresholds=(0.8, 0.9),
         )
-
-    return (
-        Panel(
-            "Space used",
-            "Share of each file system. The kubelet evicts pods from a full node.",
-            "percentunit",
-            (used("space", "node_filesystem_avail_bytes", "node_filesystem_size_bytes"),),
-            bounds=Bounds(0.8, 0.9),
-            highest=1,
-        ),
-        Panel(
-            "Inodes used",
-            "Share of the files that the file system can hold. A full one takes no new file, "
-            "however much space it has.",
-            "percentunit",
-            (used("inodes", "node_filesystem_files_free", "node_filesystem_files"),),
-            bounds=Bounds(0.8, 0.9),
-            highest=1,
-        ),
+        .max(1)
+        .span(8),
+        graph(
+            "Major page faults",
+            "Pages read from disk, per second. A high rate means a lack of memory.",
+            "cps",
+            query(
+                f"sum by (node) (rate(node_vmstat_pgmajfault{{{_NODE}}}[$__rate_interval]))",
+                "{{node}}",
+            ),
+            thresholds=(500, 2000),
+        ).span(8),
+        graph(
+            "OOM kills",
+            "Processes killed by the kernel within an hour: above their limit, or on a full node.",
+            "short",
+            query(f"sum by (node) (increase(node_vmstat_oom_kill{{{_NODE}}}[1h]))", "{{node}}"),
+            thresholds=(1, 5),
+        ).span(8),
     )
 
 
-def _disks() -> tuple[Panel, ...]:
-    # The exporter has a network of its own; cAdvisor sees the node's.
-    network = f'{_NODE},job="kubelet",id="/",{_PHYSICAL}'
+def _file_systems() -> tuple[Panel, ...]:
     return (
-        Panel(
-            "Disk busy",
-            "Share of the time in which the disk had something to do.",
+        graph(
+            "Space used",
+            "Percentage of each file system. The kubelet evicts pods from a full node.",
             "percentunit",
-            (
-                Promql(
-                    "max by (node, device) "
-                    f"(rate(node_disk_io_time_seconds_total{{{_DISKS}}}[$__rate_interval]))",
-                    "{{node}} {{device}}",
-                    empty=_NO_DISK,
-                ),
+            _used("space", "node_filesystem_avail_bytes", "node_filesystem_size_bytes"),
+            thresholds=(0.8, 0.9),
+        ).max(1),
+        graph(
+            "Inodes used",
+            "Percentage of each file system. Without free inodes, no file can be created.",
+            "percentunit",
+            _used("inodes", "node_filesystem_files_free", "node_filesystem_files"),
+            thresholds=(0.8, 0.9),
+        ).max(1),
+    )
+
+
+def _used(name: str, free: str, size: str) -> Dataquery:
+    by = "max by (node, device)"
+    return query(
+        f"1 - {by} ({free}{{{_FILE_SYSTEMS}}}) / ({by} ({size}{{{_FILE_SYSTEMS}}}) > 0)",
+        f"{name}, {{{{node}}}} {{{{device}}}}",
+    )
+
+
+def _disks_and_network() -> tuple[Panel, ...]:
+    return (
+        graph(
+            "Disk utilization",
+            "Percentage of time that the disk was busy.",
+            "percentunit",
+            query(
+                "max by (node, device) "
+                f"(rate(node_disk_io_time_seconds_total{{{_DISKS}}}[$__rate_interval]))",
+                "{{node}} {{device}}",
             ),
-            bounds=Bounds(0.8, 0.95),
-            width=6,
-        ),
-        Panel(
+            thresholds=(0.8, 0.95),
+        ).span(6),
+        graph(
             "Disk queue",
-            "Reads and writes that wait, on average. Above 1 the disk is too slow.",
+            "Average number of queued requests. Above 1, the disk is saturated.",
             "short",
-            (
-                Promql(
-                    "max by (node, device) (rate("
-                    f"node_disk_io_time_weighted_seconds_total{{{_DISKS}}}[$__rate_interval]))",
-                    "{{node}} {{device}}",
-                    empty=_NO_DISK,
-                ),
+            query(
+                "max by (node, device) "
+                f"(rate(node_disk_io_time_weighted_seconds_total{{{_DISKS}}}[$__rate_interval]))",
+                "{{node}} {{device}}",
             ),
-            bounds=Bounds(1, 5),
-            width=6,
-        ),
-        Panel(
+            thresholds=(1, 5),
+        ).span(6),
+        graph(
             "Network",
-            "Bytes per second that the node receives and sends, by all physical interfaces.",
+            "Bytes received and transmitted per second, by physical interfaces.",
             "Bps",
-            tuple(
-                Promql(
-                    "sum by (node) (rate("
-                    f"container_network_{way}_bytes_total{{{network}}}[$__rate_interval]))",
-                    f"{way}, {{{{node}}}}",
-                )
-                for way in ("receive", "transmit")
-            ),
-            width=6,
-        ),
-        Panel(
+            *(_network(counter) for counter in ("receive_bytes", "transmit_bytes")),
+        ).span(6),
+        graph(
             "Network errors",
-            "Packets per second that were broken or dropped. Any number is worth a look.",
+            "Packets with errors and dropped packets, per second. Normally 0.",
             "cps",
-            tuple(
-                Promql(
-                    "sum by (node) (rate("
-                    f"container_network_{what}_total{{{network}}}[$__rate_interval]))",
-                    f"{what.replace('_', ' ')}, {{{{node}}}}",
-                )
-                for what in (
+            *(
+                _network(counter)
+                for counter in (
                     "receive_errors",
                     "transmit_errors",
                     "receive_packets_dropped",
                     "transmit_packets_dropped",
                 )
             ),
-            bounds=Bounds(0.1, 1),
-            width=6,
-        ),
+            thresholds=(0.1, 1),
+        ).span(6),
+    )
+
+
+def _network(counter: str) -> Dataquery:
+    # From cAdvisor, because node-exporter does not run in the host network.
+    return query(
+        f"sum by (node) (rate(container_network_{counter}_total"
+        f'{{{_NODE},job="kubelet",id="/",{_PHYSICAL}}}[$__rate_interval]))',
+        f"{counter.replace('_', ' ')}, {{{{node}}}}",
     )

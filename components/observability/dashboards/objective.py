@@ -1,171 +1,123 @@
-"""The service level objective: what is left of the budget, and how fast it goes."""
+"""Dashboard of the service level objective and its error budget."""
 
-from components.observability.dashboards.panel import Bounds, Dashboard, Panel, Promql, Row
-from components.observability.dashboards.scope import Scope
-from components.observability.slo import BURNS, CanaryHealth, Sli
+from grafana_foundation_sdk.builders import dashboard
 
-_QUIET = "no request was answered yet"
-_NO_CANARY = "there is no canary"
+from components.observability.dashboards.panels import (
+    Panel,
+    big_number,
+    graph,
+    new_dashboard,
+    query,
+)
+from components.observability.slo import (
+    BURN_RATES,
+    FAST_WINDOWS,
+    LONG_WINDOWS,
+    SLOW_WINDOWS,
+    CanaryHealth,
+    Sli,
+    Slo,
+)
 
 
-def dashboard(scope: Scope) -> Dashboard:
-    """The dashboard of the objective."""
-    return Dashboard(
-        "objective",
-        f"{scope.service}: objective and error budget",
-        f"Objective over {scope.slo.window}, the budget of bad requests that it leaves, and the "
-        "rates at which alerts fire.",
-        rows=(
-            *(
-                Row(
-                    sli.capitalize(),
-                    (
-                        _objective(scope, sli),
-                        _left(scope, sli),
-                        _burns_now(scope, sli),
-                        _burn_rates(scope, sli),
-                        _left_over_time(scope, sli),
-                        _bad_ratio(scope, sli),
-                        _bad_by_track(scope, sli),
-                    ),
-                )
-                for sli in scope.slo.slis
-            ),
-            Row("Requests and the canary's gate", (_requests(scope), _gate(scope))),
+def objective_dashboard(slo: Slo) -> dashboard.Dashboard:
+    """Error budget and burn rates of each SLI, and the canary's promotion gate."""
+    health = "; ".join(f"{one:d}: {one.name.lower().replace('_', ' ')}" for one in CanaryHealth)
+    gate = (
+        graph(
+            "Requests counted",
+            "Requests per second that the SLO is based on, by track.",
+            "reqps",
+            query(slo.track_requests("5m"), "{{track}}"),
+            stacked=True,
         ),
-        since="24h",
+        graph(
+            "Canary health",
+            f"Result of the canary's promotion gate. {health}.",
+            "short",
+            query(slo.canary_health, "state"),
+            from_zero=False,
+        ),
+    )
+    return new_dashboard(
+        f"{slo.service}: objective and error budget",
+        f"Service level objective over {slo.window}, its error budget and the burn rates that "
+        "alert.",
+        {
+            **{sli.capitalize(): _sli_panels(slo, sli) for sli in slo.slis},
+            "Requests and promotion gate": gate,
+        },
+        time_range="24h",
     )
 
 
-def _objective(scope: Scope, sli: Sli) -> Panel:
-    matchers = f'namespace="{scope.namespace}",service="{scope.service}",sli="{sli}"'
-    latency = scope.slo.settings.latency
+def _sli_panels(slo: Slo, sli: Sli) -> tuple[Panel, ...]:
+    latency = slo.settings.latency
     good = (
-        f"answered within {latency.threshold}"
+        f"a response within {latency.threshold}"
         if sli == "latency" and latency
-        else "answered without a 5xx status"
+        else "a response without a 5xx status"
     )
-    return Panel(
-        f"Objective, {sli}",
-        f"Share of the requests that has to be {good}, over {scope.slo.window}.",
-        "percentunit",
-        (Promql(f"slo:objective:ratio{{{matchers}}}", sli),),
-        "figure",
-        width=6,
-        height=4,
+    page, slower_page = BURN_RATES[0], BURN_RATES[1]
+    bad_ratio_thresholds = (
+        float(slo.error_budget(sli)),
+        float(slo.max_bad_ratio(sli, page.factor)),
     )
-
-
-def _left(scope: Scope, sli: Sli) -> Panel:
-    return Panel(
-        f"Budget left, {sli}",
-        "Share of the window's bad requests that may still happen. Below 0 it is overspent.",
-        "percentunit",
-        (Promql(scope.slo.budget_remaining(sli), sli, empty=_QUIET),),
-        "figure",
-        Bounds(0.25, 0),
-        width=6,
-        height=4,
-    )
-
-
-def _burns_now(scope: Scope, sli: Sli) -> Panel:
-    return Panel(
-        f"Burn rate now, {sli}",
-        "How many times too fast the budget is being spent: at 1 it lasts just for the window. "
-        f"From {BURNS[0].factor:f} over {BURNS[0].long} on, somebody is called.",
-        "short",
-        tuple(
-            Promql(
-                scope.slo.burn_rate(burn.long, sli),
-                burn.long,
-                empty=f"no request in {burn.long}",
-            )
-            for burn in BURNS
+    return (
+        big_number(
+            f"Objective, {sli}",
+            f"Required percentage of requests with {good}, over {slo.window}.",
+            "percentunit",
+            query(f"slo:objective:ratio{{{slo.selector(sli=sli)}}}", sli),
+        ).span(6),
+        big_number(
+            f"Error budget remaining, {sli}",
+            "Remaining percentage of the window's error budget. Negative if it is exceeded.",
+            "percentunit",
+            query(slo.budget_remaining(sli), sli),
+            thresholds=(0.25, 0),
+        ).span(6),
+        big_number(
+            f"Current burn rate, {sli}",
+            "A burn rate of 1 uses up the error budget in exactly the SLO's window. Above "
+            f"{page.factor:f} over {page.long_window}, an alert pages.",
+            "short",
+            *(query(slo.burn_rate(burn.long_window, sli), burn.long_window) for burn in BURN_RATES),
+            thresholds=(1, float(page.factor)),
         ),
-        "figure",
-        Bounds(1, float(BURNS[0].factor)),
-        height=4,
-    )
-
-
-def _burn_rates(scope: Scope, sli: Sli) -> Panel:
-    return Panel(
-        f"Burn rate, {sli}",
-        "Windows of the alerts, from fast to slow. An alert fires when a long window and its short "
-        "one are both above the factor.",
-        "short",
-        tuple(
-            Promql(
-                scope.slo.burn_rate(window, sli),
-                window,
-                empty=f"no request in {window}",
-            )
-            for window in ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
-        ),
-        bounds=Bounds(float(BURNS[1].factor), float(BURNS[0].factor)),
-    )
-
-
-def _left_over_time(scope: Scope, sli: Sli) -> Panel:
-    return Panel(
-        f"Budget left over time, {sli}",
-        "Steep falls are incidents; it rises again as they leave the window.",
-        "percentunit",
-        (Promql(scope.slo.budget_remaining(sli), sli, empty=_QUIET),),
-        bounds=Bounds(0.25, 0),
-        highest=1,
-        lowest=None,
-    )
-
-
-def _bad_ratio(scope: Scope, sli: Sli) -> Panel:
-    return Panel(
-        f"Bad requests, {sli}",
-        "Share of bad requests over five minutes and over an hour. The dashed line is the budget.",
-        "percentunit",
-        tuple(
-            Promql(scope.slo.bad_ratio(window, sli), window, empty=f"no request in {window}")
-            for window in ("5m", "1h")
-        ),
-        bounds=Bounds(float(scope.slo.budget(sli)), float(scope.slo.limit(sli, BURNS[0].factor))),
-    )
-
-
-def _bad_by_track(scope: Scope, sli: Sli) -> Panel:
-    return Panel(
-        f"Bad requests by track, {sli}",
-        "The same over five minutes for stable and for the canary: what the gate compares.",
-        "percentunit",
-        (
-            Promql(
-                scope.slo.track_bad_ratio("5m", sli),
-                "{{track}}",
-                empty="no request in five minutes",
+        graph(
+            f"Burn rate, {sli}",
+            "By window of the alerts. An alert fires while the burn rates of its long window and "
+            "of its short window both exceed its threshold.",
+            "short",
+            *(
+                query(slo.burn_rate(window, sli), window)
+                for window in (*FAST_WINDOWS, *SLOW_WINDOWS, *LONG_WINDOWS)
             ),
+            thresholds=(float(slower_page.factor), float(page.factor)),
         ),
-        bounds=Bounds(float(scope.slo.budget(sli)), float(scope.slo.limit(sli, BURNS[0].factor))),
-    )
-
-
-def _requests(scope: Scope) -> Panel:
-    return Panel(
-        "Requests counted",
-        "Requests per second that the objective is measured by, by track.",
-        "reqps",
-        (Promql(scope.slo.track_requests("5m"), "{{track}}", empty=_QUIET),),
-        stacked=True,
-    )
-
-
-def _gate(scope: Scope) -> Panel:
-    meaning = "; ".join(
-        f"{health:d}: {health.name.lower().replace('_', ' ')}" for health in CanaryHealth
-    )
-    return Panel(
-        "Canary's gate",
-        f"What the gate says of the canary. {meaning}.",
-        "short",
-        (Promql(scope.slo.canary_gate.state, "state", empty=_NO_CANARY),),
-        lowest=None,
+        graph(
+            f"Error budget remaining over time, {sli}",
+            "It falls during incidents and recovers as they leave the window.",
+            "percentunit",
+            query(slo.budget_remaining(sli), sli),
+            thresholds=(0.25, 0),
+            from_zero=False,
+        ).max(1),
+        graph(
+            f"Bad requests, {sli}",
+            "Percentage of bad requests over 5 minutes and 1 hour. The lower threshold is the "
+            "error budget, the upper one the paging burn rate.",
+            "percentunit",
+            *(query(slo.bad_ratio(window, sli), window) for window in ("5m", "1h")),
+            thresholds=bad_ratio_thresholds,
+        ),
+        graph(
+            f"Bad requests by track, {sli}",
+            "Percentage of bad requests over 5 minutes: the promotion gate compares the canary's "
+            "with stable's.",
+            "percentunit",
+            query(slo.track_bad_ratio("5m", sli), "{{track}}"),
+            thresholds=bad_ratio_thresholds,
+        ),
     )

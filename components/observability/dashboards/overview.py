@@ -1,199 +1,147 @@
-"""Everything at a glance: one number each, then where to look on."""
+"""Dashboard with the state of the service at a glance."""
 
-from dataclasses import replace
+from grafana_foundation_sdk.builders import dashboard
 
-from components.observability.dashboards import service
-from components.observability.dashboards.panel import (
-    Bounds,
-    Dashboard,
-    Logql,
+from components.observability.dashboards.panels import (
     Panel,
-    Promql,
-    Row,
-    Unit,
+    big_number,
+    graph,
+    log_lines,
+    new_dashboard,
+    query,
+    release_annotation,
+    value_table,
 )
-from components.observability.dashboards.scope import Scope
-from components.observability.slo import Sli
+from components.observability.dashboards.service import pods_by_version
+from components.observability.queries import latency_quantile, log_selector
+from components.observability.slo import Slo
 from settings import duration_seconds
 
-_QUIET = "no request was answered yet"
+
+def overview_dashboard(slo: Slo) -> dashboard.Dashboard:
+    """Current state, the last hours, alerts and error logs."""
+    return new_dashboard(
+        f"{slo.service}: overview",
+        "Current state of the service. The link at the top leads to the other dashboards.",
+        {
+            "Now": _now(slo),
+            "The last hours": _last_hours(slo),
+            "Alerts and errors": _problems(slo),
+        },
+        time_range="3h",
+    ).annotation(release_annotation(slo.selector()))
 
 
-def dashboard(scope: Scope) -> Dashboard:
-    """The dashboard that a reader opens first."""
-    return Dashboard(
-        "overview",
-        f"{scope.service}: overview",
-        "How the service does now. The list at the top leads to the other dashboards.",
-        rows=(
-            Row("Now", (*_now(scope), *(_budget(scope, sli) for sli in scope.slo.slis))),
-            Row(
-                "The last hours",
-                (
-                    _rate(scope),
-                    _errors(scope),
-                    _duration(scope),
-                    replace(service.versions(scope), width=12),
-                ),
-            ),
-            Row("What needs somebody", (_alerts(), _error_lines(scope))),
-        ),
-        releases=service.releases(scope),
-        since="3h",
-    )
-
-
-def _now(scope: Scope) -> tuple[Panel, ...]:
-    slo, latency = scope.slo, scope.slo.settings.latency
+def _now(slo: Slo) -> tuple[Panel, ...]:
+    service, latency = slo.selector(), slo.settings.latency
     slow = duration_seconds(latency.threshold) if latency else 1
-    answered = f"sum(rate(http_requests_total{{{scope.requests}}}[5m]))"
-    return (
-        _number("Requests", "Answered per second, over five minutes.", "reqps", answered),
-        _number(
+    numbers = (
+        big_number(
+            "Requests",
+            "Requests per second over 5 minutes.",
+            "reqps",
+            query(f"sum(rate(http_requests_total{{{service}}}[5m]))", "requests"),
+        ),
+        big_number(
             "Errors",
-            "Share of the requests of the last five minutes that were answered with a 5xx status.",
+            "Percentage of responses with a 5xx status over 5 minutes.",
             "percentunit",
-            slo.bad_ratio("5m", "availability"),
-            bounds=Bounds(float(slo.budget("availability")), 0.05),
-            empty="no request in five minutes",
+            query(slo.bad_ratio("5m", "availability"), "errors"),
+            thresholds=(float(slo.error_budget("availability")), 0.05),
         ),
-        _number(
+        big_number(
             "p99",
-            "99 percent of the requests of the last five minutes were faster.",
+            "99th percentile of the request duration over 5 minutes.",
             "s",
-            service.duration(0.99, scope.requests, over="5m"),
-            bounds=Bounds(slow, 2 * slow),
+            query(latency_quantile(0.99, service, "5m"), "p99"),
+            thresholds=(slow, 2 * slow),
         ),
-        _number(
+        big_number(
             "Pods ready",
-            "Pods of the service that serve requests, on both tracks.",
+            "Ready pods of the service, of all tracks.",
             "short",
-            f"sum(beacon_ready{{{scope.requests}}})",
-            bounds=Bounds(2, 1),
-            empty="",
+            query(f"sum(beacon_ready{{{service}}})", "pods ready"),
+            thresholds=(2, 1),
         ),
-        _number(
+        big_number(
             "Targets down",
-            "What Prometheus cannot read: of this, nothing is known.",
+            "Targets that Prometheus cannot scrape: their metrics are missing.",
             "short",
-            "count(up == 0) or vector(0)",
-            bounds=Bounds(1, 2),
-            empty="",
+            query("count(up == 0) or vector(0)", "targets down"),
+            thresholds=(1, 2),
         ),
-        _number(
+        big_number(
             "Alerts",
-            "Alerts that are firing now and that somebody is told of.",
+            "Firing alerts of severity page or ticket.",
             "short",
-            'count(ALERTS{alertstate="firing",severity=~"page|ticket"}) or vector(0)',
-            bounds=Bounds(1, 1),
-            empty="",
-        ),
-    )
-
-
-def _number(
-    title: str,
-    description: str,
-    unit: Unit,
-    expr: str,
-    *,
-    bounds: Bounds | None = None,
-    empty: str = _QUIET,
-) -> Panel:
-    target = Promql(expr, title.lower(), empty=empty)
-    return Panel(title, description, unit, (target,), "figure", bounds, width=4, height=4)
-
-
-def _budget(scope: Scope, sli: Sli) -> Panel:
-    return Panel(
-        f"Error budget left, {sli}",
-        f"Share of the {scope.slo.window} budget that is left. Below 0 the objective is missed.",
-        "percentunit",
-        (Promql(scope.slo.budget_remaining(sli), sli, empty=_QUIET),),
-        "figure",
-        Bounds(0.25, 0),
-        height=4,
-        width=24 // len(scope.slo.slis),
-    )
-
-
-def _rate(scope: Scope) -> Panel:
-    return Panel(
-        "Requests",
-        "Answered requests per second, by track: how the traffic is shared.",
-        "reqps",
-        (
-            Promql(
-                f"sum by (track) (rate(http_requests_total{{{scope.requests}}}[$__rate_interval]))",
-                "{{track}}",
-                empty=_QUIET,
+            query(
+                'count(ALERTS{alertstate="firing",severity=~"page|ticket"}) or vector(0)', "alerts"
             ),
+            thresholds=(1, 1),
         ),
-        stacked=True,
     )
+    budgets = (
+        big_number(
+            f"Error budget remaining, {sli}",
+            f"Remaining percentage of the {slo.window} error budget. Negative if the objective is "
+            "missed.",
+            "percentunit",
+            query(slo.budget_remaining(sli), sli),
+            thresholds=(0.25, 0),
+        ).span(24 // len(slo.slis))
+        for sli in slo.slis
+    )
+    return (*(number.span(4) for number in numbers), *budgets)
 
 
-def _errors(scope: Scope) -> Panel:
-    slo = scope.slo
-    return Panel(
-        "Errors",
-        "Share of the requests of five minutes that were answered with a 5xx status, by track.",
-        "percentunit",
-        (
-            Promql(
-                slo.track_bad_ratio("5m", "availability"),
+def _last_hours(slo: Slo) -> tuple[Panel, ...]:
+    service = slo.selector()
+    return (
+        graph(
+            "Requests",
+            "Requests per second, by track.",
+            "reqps",
+            query(
+                f"sum by (track) (rate(http_requests_total{{{service}}}[$__rate_interval]))",
                 "{{track}}",
-                empty="no request in five minutes",
             ),
+            stacked=True,
         ),
-        bounds=Bounds(float(slo.budget("availability")), 0.05),
-    )
-
-
-def _duration(scope: Scope) -> Panel:
-    return Panel(
-        "p95",
-        "95 percent of the requests were faster, by track.",
-        "s",
-        (
-            Promql(
-                service.duration(0.95, scope.requests, "track"),
+        graph(
+            "Errors",
+            "Percentage of responses with a 5xx status over 5 minutes, by track.",
+            "percentunit",
+            query(slo.track_bad_ratio("5m", "availability"), "{{track}}"),
+            thresholds=(float(slo.error_budget("availability")), 0.05),
+        ),
+        graph(
+            "p95",
+            "95th percentile of the request duration, by track.",
+            "s",
+            query(
+                latency_quantile(0.95, service, "$__rate_interval", "track"),
                 "{{track}}",
                 exemplars=True,
-                empty=_QUIET,
             ),
         ),
+        pods_by_version(slo),
     )
 
 
-def _alerts() -> Panel:
-    return Panel(
-        "Firing alerts",
-        "What fires now and whether it can wait. `make alerts` shows the same with runbooks.",
-        "short",
-        (
-            Promql(
+def _problems(slo: Slo) -> tuple[Panel, ...]:
+    return (
+        value_table(
+            "Firing alerts",
+            "Severity page needs immediate action. `make alerts` lists them with their runbooks.",
+            query(
                 "sum by (alertname, severity, namespace, service) "
                 '(ALERTS{alertstate="firing",severity=~"page|ticket"})',
                 "{{alertname}}",
-                empty="nothing fires",
             ),
         ),
-        "table",
-    )
-
-
-def _error_lines(scope: Scope) -> Panel:
-    return Panel(
-        "Error lines",
-        "The newest lines of the service that were logged as errors.",
-        "short",
-        (
-            Logql(
-                f'{scope.logs} | level=~"error|fatal"',
-                "{{level}}",
-                empty="nothing was logged as an error",
-            ),
+        log_lines(
+            "Error lines",
+            "Newest log lines of the levels error and fatal.",
+            f'{log_selector(slo.namespace, slo.service)} | level=~"error|fatal"',
         ),
-        "lines",
     )

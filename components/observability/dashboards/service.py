@@ -1,205 +1,152 @@
-"""The service by rate, errors and duration: stable on the left, the canary on the right."""
+"""Dashboard of the service's requests: rate, errors and duration."""
 
-from components.observability.dashboards.panel import (
-    Bounds,
-    Dashboard,
+from grafana_foundation_sdk.builders import dashboard, timeseries
+
+from components.observability.dashboards.panels import (
     Panel,
-    Promql,
-    Row,
-    Variable,
+    graph,
+    label_variable,
+    new_dashboard,
+    query,
+    release_annotation,
 )
-from components.observability.dashboards.scope import Scope
+from components.observability.queries import error_ratio, latency_quantile
+from components.observability.slo import Slo
 from settings import Track, duration_seconds
 
-_NO_CANARY = "there is no canary"
 _TRACKS: tuple[Track, ...] = ("stable", "canary")
 
 
-def dashboard(scope: Scope) -> Dashboard:
-    """The dashboard of the service."""
-    return Dashboard(
-        "service",
-        f"{scope.service}: requests",
-        "Rate, errors and duration of the requests, by track. Blue lines are releases.",
-        rows=(
-            Row("Rate", tuple(_rate(scope, track) for track in _TRACKS)),
-            Row("Errors", tuple(_errors(scope, track) for track in _TRACKS)),
-            Row("Duration", tuple(_duration(scope, track) for track in _TRACKS)),
-            Row("By route", (_routes(scope), _slowest_routes(scope))),
-            Row("Inside", (_in_flight(scope), versions(scope), _faults(scope))),
-        ),
-        variables=(
-            Variable(
-                "path", "Route", f"label_values(http_requests_total{{{scope.requests}}}, path)"
-            ),
-        ),
-        releases=releases(scope),
+def service_dashboard(slo: Slo) -> dashboard.Dashboard:
+    """Rate, errors and duration by track (stable left, canary right) and by route."""
+    service = slo.selector()
+    return (
+        new_dashboard(
+            f"{slo.service}: requests",
+            "Rate, errors and duration of the requests, by track. Blue lines are releases.",
+            {
+                "Rate": [_rate(slo, track) for track in _TRACKS],
+                "Errors": [_errors(slo, track) for track in _TRACKS],
+                "Duration": [_duration(slo, track) for track in _TRACKS],
+                "By route": _routes(service),
+                "Internals": (_in_flight(service), pods_by_version(slo).span(8), _faults(service)),
+            },
+        )
+        .with_variable(
+            label_variable("path", "Route", f"label_values(http_requests_total{{{service}}}, path)")
+        )
+        .annotation(release_annotation(service))
     )
 
 
-def releases(scope: Scope) -> str:
-    """A series for each version that a track did not run a minute before."""
-    running = f"beacon_build_info{{{scope.requests}}}"
-    by = "sum by (track, version)"
-    return f"{by} ({running}) unless {by} ({running} offset 1m)"
+def _on_route(slo: Slo, track: Track) -> str:
+    return f'{slo.selector(track=track)},path=~"$path"'
 
 
-def _rate(scope: Scope, track: Track) -> Panel:
-    return Panel(
+def _rate(slo: Slo, track: Track) -> timeseries.Panel:
+    return graph(
         f"Requests, {track}",
-        "Answered requests per second, by status. Those of probes and of the admin port are not "
-        "in it.",
+        "Requests per second, by status. Without probes and the admin port.",
         "reqps",
-        (
-            Promql(
-                "sum by (status) "
-                f"(rate(http_requests_total{{{_of(scope, track)}}}[$__rate_interval]))",
-                "{{status}}",
-                empty=_unless(track, "no request was answered yet"),
-            ),
+        query(
+            "sum by (status) "
+            f"(rate(http_requests_total{{{_on_route(slo, track)}}}[$__rate_interval]))",
+            "{{status}}",
         ),
         stacked=True,
     )
 
 
-def _errors(scope: Scope, track: Track) -> Panel:
-    return Panel(
+def _errors(slo: Slo, track: Track) -> timeseries.Panel:
+    return graph(
         f"Errors, {track}",
-        "Share of the requests that the service answered with a 5xx status. The dashed line is "
-        "what the objective allows over its whole window.",
+        "Percentage of responses with a 5xx status. The lower threshold is the error budget.",
         "percentunit",
-        (
-            Promql(
-                error_share(_of(scope, track)),
-                "5xx",
-                empty=_unless(track, "no request was answered yet"),
-            ),
-        ),
-        bounds=Bounds(float(scope.slo.budget("availability")), 0.05),
+        query(error_ratio(_on_route(slo, track), "$__rate_interval"), "5xx"),
+        thresholds=(float(slo.error_budget("availability")), 0.05),
     )
 
 
-def error_share(matchers: str) -> str:
-    """The share of answers with a 5xx status: 0 where there were answers and none was."""
-    answered = f"sum(rate(http_requests_total{{{matchers}}}[$__rate_interval]))"
-    failed = f'sum(rate(http_requests_total{{{matchers},status=~"5.."}}[$__rate_interval]))'
-    return f"({failed} or 0 * {answered}) / {answered}"
-
-
-def _duration(scope: Scope, track: Track) -> Panel:
-    objective = scope.slo.settings.latency
-    return Panel(
+def _duration(slo: Slo, track: Track) -> timeseries.Panel:
+    latency = slo.settings.latency
+    threshold = duration_seconds(latency.threshold) if latency else None
+    return graph(
         f"Duration, {track}",
-        "Half of the requests were faster than p50, 95 and 99 percent faster than p95 and p99. "
-        "Each point is one request whose trace can be opened.",
+        "Percentiles of the request duration. Each point is a request with a trace.",
         "s",
-        tuple(
-            Promql(
-                duration(quantile, _of(scope, track)),
+        *(
+            query(
+                latency_quantile(quantile, _on_route(slo, track), "$__rate_interval"),
                 f"p{quantile * 100:g}",
                 exemplars=True,
-                empty=_unless(track, "no request was answered yet"),
             )
             for quantile in (0.5, 0.95, 0.99)
         ),
-        bounds=Bounds(
-            duration_seconds(objective.threshold), 2 * duration_seconds(objective.threshold)
-        )
-        if objective
-        else None,
+        thresholds=(threshold, 2 * threshold) if threshold else None,
     )
 
 
-def duration(quantile: float, matchers: str, by: str = "", over: str = "$__rate_interval") -> str:
-    """The time that a share of the requests was faster than, for each value of the label ``by``."""
-    labels = f"le, {by}" if by else "le"
-    buckets = f"http_request_duration_seconds_bucket{{{matchers}}}"
-    return f"histogram_quantile({quantile}, sum by ({labels}) (rate({buckets}[{over}])))"
-
-
-def _routes(scope: Scope) -> Panel:
-    return Panel(
-        "Requests by route",
-        "Requests per second, by method and route, both tracks together.",
-        "reqps",
-        (
-            Promql(
+def _routes(service: str) -> tuple[Panel, ...]:
+    on_route = f'{service},path=~"$path"'
+    return (
+        graph(
+            "Requests by route",
+            "Requests per second by method and route, of all tracks.",
+            "reqps",
+            query(
                 "sum by (method, path) "
-                f'(rate(http_requests_total{{{scope.requests},path=~"$path"}}[$__rate_interval]))',
+                f"(rate(http_requests_total{{{on_route}}}[$__rate_interval]))",
                 "{{method}} {{path}}",
-                empty="no request was answered yet",
             ),
         ),
-    )
-
-
-def _slowest_routes(scope: Scope) -> Panel:
-    return Panel(
-        "p95 by route",
-        "95 percent of the requests to the route were faster, both tracks together.",
-        "s",
-        (
-            Promql(
-                duration(0.95, f'{scope.requests},path=~"$path"', "path"),
+        graph(
+            "p95 by route",
+            "95th percentile of the request duration, of all tracks.",
+            "s",
+            query(
+                latency_quantile(0.95, on_route, "$__rate_interval", "path"),
                 "{{path}}",
                 exemplars=True,
-                empty="no request was answered yet",
             ),
         ),
     )
 
 
-def _in_flight(scope: Scope) -> Panel:
-    return Panel(
+def _in_flight(service: str) -> timeseries.Panel:
+    return graph(
         "Requests in flight",
-        "Requests that are being answered, by pod. Many with a low rate: something hangs.",
+        "Concurrent requests by pod. Many at a low rate mean that requests are blocked.",
         "short",
-        (Promql(f"sum by (track, pod) (http_requests_in_flight{{{scope.requests}}})", "{{pod}}"),),
-        width=8,
-    )
+        query(f"sum by (track, pod) (http_requests_in_flight{{{service}}})", "{{pod}}"),
+    ).span(8)
 
 
-def versions(scope: Scope) -> Panel:
-    """How many pods run which version."""
-    return Panel(
+def pods_by_version(slo: Slo) -> timeseries.Panel:
+    """Number of pods of each version and track."""
+    return graph(
         "Pods by version",
-        "Pods that run each version. Two versions of one track: a rollout is under way.",
+        "Pods of each version. During a rollout, a track has pods of two versions.",
         "short",
-        (
-            Promql(
-                f"sum by (track, version) (beacon_build_info{{{scope.requests}}})",
-                "{{track}} {{version}}",
-            ),
+        query(
+            f"sum by (track, version) (beacon_build_info{{{slo.selector()}}})",
+            "{{track}} {{version}}",
         ),
-        width=8,
         stacked=True,
     )
 
 
-def _faults(scope: Scope) -> Panel:
-    return Panel(
+def _faults(service: str) -> timeseries.Panel:
+    return graph(
         "Panics and injected faults",
-        "Handlers that panicked, and faults that a drill put in, per second. Both are 0 in normal "
-        "operation.",
+        "Panics of handlers and faults injected for a drill, per second. Normally 0.",
         "cps",
-        (
-            Promql(
-                f"sum by (track) (rate(beacon_panics_total{{{scope.requests}}}[$__rate_interval]))",
-                "panics, {{track}}",
-            ),
-            Promql(
-                "sum by (track, kind) "
-                f"(rate(beacon_faults_injected_total{{{scope.requests}}}[$__rate_interval]))",
-                "injected {{kind}}, {{track}}",
-            ),
+        query(
+            f"sum by (track) (rate(beacon_panics_total{{{service}}}[$__rate_interval]))",
+            "panics, {{track}}",
         ),
-        width=8,
-    )
-
-
-def _of(scope: Scope, track: Track) -> str:
-    return f'{scope.track(track)},path=~"$path"'
-
-
-def _unless(track: Track, otherwise: str) -> str:
-    return _NO_CANARY if track == "canary" else otherwise
+        query(
+            "sum by (track, kind) "
+            f"(rate(beacon_faults_injected_total{{{service}}}[$__rate_interval]))",
+            "injected {{kind}}, {{track}}",
+        ),
+    ).span(8)

@@ -1,219 +1,189 @@
-"""The service's pods as Kubernetes sees them: number, restarts, CPU and memory, autoscaling."""
+"""Dashboard of the service's pods: replicas, restarts, resources and autoscaling."""
 
-from components.observability.dashboards.panel import (
-    Bounds,
-    Dashboard,
+from grafana_foundation_sdk.builders import dashboard, timeseries
+
+from components.observability.dashboards.panels import (
     Panel,
-    Promql,
-    Row,
-    Unit,
-    Variable,
+    graph,
+    label_variable,
+    new_dashboard,
+    query,
 )
-from components.observability.dashboards.scope import Scope
-
-_HEALTHY = "nothing of the kind happened"
+from components.observability.slo import Slo
 
 
-def dashboard(scope: Scope) -> Dashboard:
-    """The dashboard of the pods."""
-    return Dashboard(
-        "workload",
-        f"{scope.service}: pods and autoscaling",
-        "The namespace's pods: whether they run, what they use of what they may, how many "
-        "are wanted.",
-        rows=(
-            Row("Pods", _pods(scope)),
-            Row("CPU", _cpu(scope)),
-            Row("Memory", _memory(scope)),
-            Row("Autoscaling and quota", _scaling(scope)),
-        ),
-        variables=(
-            Variable(
-                "pod", "Pod", f'label_values(kube_pod_info{{namespace="{scope.namespace}"}}, pod)'
-            ),
-        ),
+def workload_dashboard(slo: Slo) -> dashboard.Dashboard:
+    """Pods of the service's namespace, their CPU and memory, autoscaling and quota."""
+    namespace = f'namespace="{slo.namespace}"'
+    pods = f'{namespace},pod=~"$pod"'
+    return new_dashboard(
+        f"{slo.service}: pods and autoscaling",
+        "State of the namespace's pods, their resource usage, autoscaling and quota.",
+        {
+            "Pods": _pods(namespace, pods),
+            "CPU": _cpu(pods),
+            "Memory": _memory(slo, pods),
+            "Autoscaling and quota": _scaling(namespace),
+        },
+    ).with_variable(
+        label_variable("pod", "Pod", f"label_values(kube_pod_info{{{namespace}}}, pod)")
     )
 
 
-def _of(scope: Scope) -> str:
-    return f'namespace="{scope.namespace}",pod=~"$pod"'
-
-
-def _whole(scope: Scope) -> str:
-    """Whole pods: not every kubelet tells their containers apart."""
-    return f'{_of(scope)},pod!="",container=""'
-
-
-def _pods(scope: Scope) -> tuple[Panel, ...]:
-    here = f'namespace="{scope.namespace}"'
-    return (
-        Panel(
+def _pods(namespace: str, pods: str) -> tuple[Panel, ...]:
+    panels = (
+        graph(
             "Replicas",
-            "Pods that each Deployment should have, and those that serve. They differ while a "
-            "rollout is under way, and when one is stuck.",
+            "Desired and available replicas of each Deployment. They differ during a rollout.",
             "short",
-            (
-                Promql(
-                    f"sum by (deployment) (kube_deployment_spec_replicas{{{here}}})",
-                    "{{deployment}} wanted",
-                ),
-                Promql(
-                    f"sum by (deployment) (kube_deployment_status_replicas_available{{{here}}})",
-                    "{{deployment}} available",
-                ),
+            query(
+                f"sum by (deployment) (kube_deployment_spec_replicas{{{namespace}}})",
+                "{{deployment}} desired",
             ),
-            width=6,
+            query(
+                f"sum by (deployment) (kube_deployment_status_replicas_available{{{namespace}}})",
+                "{{deployment}} available",
+            ),
         ),
-        Panel(
+        graph(
             "Phases",
-            "Pods in each phase. Pending for long: no node has room for them.",
+            "Pods in each phase. A pod stays Pending while no node has enough resources.",
             "short",
-            (Promql(f"sum by (phase) (kube_pod_status_phase{{{_of(scope)}}})", "{{phase}}"),),
-            width=6,
+            query(f"sum by (phase) (kube_pod_status_phase{{{pods}}})", "{{phase}}"),
             stacked=True,
         ),
-        Panel(
+        graph(
             "Restarts",
-            "Restarts of each pod's containers within an hour. In a quiet hour there is none.",
+            "Container restarts within an hour. Normally 0.",
             "short",
-            (
-                Promql(
-                    "sum by (pod) "
-                    f"(increase(kube_pod_container_status_restarts_total{{{_of(scope)}}}[1h]))",
-                    "{{pod}}",
-                ),
+            query(
+                f"sum by (pod) (increase(kube_pod_container_status_restarts_total{{{pods}}}[1h]))",
+                "{{pod}}",
             ),
-            bounds=Bounds(1, 3),
-            width=6,
+            thresholds=(1, 3),
         ),
-        Panel(
-            "Why containers wait or ended",
+        graph(
+            "Waiting and terminated containers",
             "Reasons such as CrashLoopBackOff, ImagePullBackOff, OOMKilled.",
             "short",
-            (
-                Promql(
-                    "sum by (pod, reason) "
-                    f"(kube_pod_container_status_waiting_reason{{{_of(scope)}}} > 0)",
-                    "{{pod}} waits: {{reason}}",
-                    empty=_HEALTHY,
-                ),
-                Promql(
-                    "sum by (pod, reason) "
-                    f"(kube_pod_container_status_last_terminated_reason{{{_of(scope)}}} > 0)",
-                    "{{pod}} ended: {{reason}}",
-                    empty=_HEALTHY,
-                ),
+            query(
+                f"sum by (pod, reason) (kube_pod_container_status_waiting_reason{{{pods}}} > 0)",
+                "{{pod}} waiting: {{reason}}",
             ),
-            width=6,
+            query(
+                "sum by (pod, reason) "
+                f"(kube_pod_container_status_last_terminated_reason{{{pods}}} > 0)",
+                "{{pod}} terminated: {{reason}}",
+            ),
         ),
     )
+    return tuple(panel.span(6) for panel in panels)
 
 
-def _cpu(scope: Scope) -> tuple[Panel, ...]:
-    used = f"rate(container_cpu_usage_seconds_total{{{_whole(scope)}}}[$__rate_interval])"
-    periods = f"container_cpu_cfs_periods_total{{{_whole(scope)}}}"
-    throttled = f"container_cpu_cfs_throttled_periods_total{{{_whole(scope)}}}"
+def _of_pods(pods: str) -> str:
+    """Matchers for cAdvisor's series of whole pods: not every kubelet has series of containers."""
+    return f'{pods},pod!="",container=""'
+
+
+def _cpu(pods: str) -> tuple[Panel, ...]:
+    used = f"rate(container_cpu_usage_seconds_total{{{_of_pods(pods)}}}[$__rate_interval])"
+    periods = f"container_cpu_cfs_periods_total{{{_of_pods(pods)}}}"
+    throttled = f"container_cpu_cfs_throttled_periods_total{{{_of_pods(pods)}}}"
     return (
-        _used("CPU used", "Cores that each pod uses.", "suffix: cores", used),
-        _share(scope, "CPU", "cpu", used),
-        Panel(
-            "CPU throttled",
-            "Share of the periods in which a pod wanted more CPU than its limit. It answers slowly "
-            "then.",
+        graph(
+            "CPU usage",
+            "CPU usage of each pod, in cores.",
+            "suffix: cores",
+            query(f"sum by (pod) ({used})", "{{pod}}"),
+            stacked=True,
+        ).span(8),
+        _requests_and_limits(pods, "CPU", "cpu", used),
+        graph(
+            "CPU throttling",
+            "Percentage of periods in which the CPU limit throttled the pod.",
             "percentunit",
-            (
-                Promql(
-                    f"sum by (pod) (rate({throttled}[$__rate_interval])) / "
-                    f"sum by (pod) (rate({periods}[$__rate_interval]))",
-                    "{{pod}}",
-                ),
+            query(
+                f"sum by (pod) (rate({throttled}[$__rate_interval])) / "
+                f"sum by (pod) (rate({periods}[$__rate_interval]))",
+                "{{pod}}",
             ),
-            bounds=Bounds(0.25, 0.5),
-            width=8,
-            highest=1,
-        ),
+            thresholds=(0.25, 0.5),
+        )
+        .max(1)
+        .span(8),
     )
 
 
-def _memory(scope: Scope) -> tuple[Panel, ...]:
-    used = f"container_memory_working_set_bytes{{{_whole(scope)}}}"
+def _memory(slo: Slo, pods: str) -> tuple[Panel, ...]:
+    used = f"container_memory_working_set_bytes{{{_of_pods(pods)}}}"
     return (
-        _used("Memory used", "Memory of each pod that cannot be freed.", "bytes", used),
-        _share(scope, "Memory", "memory", used),
-        Panel(
-            "Memory of the Go runtime",
-            "What the service's heap holds. It rises without end where memory leaks.",
+        graph(
+            "Memory usage",
+            "Working set of each pod.",
             "bytes",
-            (
-                Promql(
-                    f'sum by (pod) (go_memstats_heap_inuse_bytes{{{scope.requests},pod=~"$pod"}})',
-                    "{{pod}}",
-                ),
+            query(f"sum by (pod) ({used})", "{{pod}}"),
+            stacked=True,
+        ).span(8),
+        _requests_and_limits(pods, "Memory", "memory", used),
+        graph(
+            "Go heap",
+            "Heap in use of each pod. It grows steadily with a memory leak.",
+            "bytes",
+            query(
+                f'sum by (pod) (go_memstats_heap_inuse_bytes{{{slo.selector()},pod=~"$pod"}})',
+                "{{pod}}",
             ),
-            width=8,
-        ),
+        ).span(8),
     )
 
 
-def _used(title: str, description: str, unit: Unit, used: str) -> Panel:
-    each = Promql(f"sum by (pod) ({used})", "{{pod}}")
-    return Panel(title, description, unit, (each,), width=8, stacked=True)
-
-
-def _share(scope: Scope, title: str, resource: str, used: str) -> Panel:
-    return Panel(
-        f"{title} against request and limit",
-        "Share of what is reserved, and of what is never exceeded. Above the request a pod lives "
-        "on what others leave.",
+def _requests_and_limits(pods: str, title: str, resource: str, used: str) -> timeseries.Panel:
+    return graph(
+        f"{title} usage by request and limit",
+        "Percentage of the pod's request and of its limit.",
         "percentunit",
-        tuple(
-            Promql(
+        *(
+            query(
                 f"sum by (pod) ({used}) / sum by (pod) "
-                f'(kube_pod_container_resource_{bound}{{{_of(scope)},resource="{resource}"}})',
+                f'(kube_pod_container_resource_{bound}{{{pods},resource="{resource}"}})',
                 f"{{{{pod}}}} of {bound}",
             )
             for bound in ("requests", "limits")
         ),
-        bounds=Bounds(0.9, 1),
-        width=8,
-    )
+        thresholds=(0.9, 1),
+    ).span(8)
 
 
-def _scaling(scope: Scope) -> tuple[Panel, ...]:
-    here = f'namespace="{scope.namespace}"'
-    no_autoscaler = "autoscaling is off"
-    by = "sum by (horizontalpodautoscaler)"
+def _scaling(namespace: str) -> tuple[Panel, ...]:
+    replicas = {
+        "current": "status_current_replicas",
+        "desired": "status_desired_replicas",
+        "maximum": "spec_max_replicas",
+        "minimum": "spec_min_replicas",
+    }
     return (
-        Panel(
-            "Autoscaler",
-            "Pods that there are, that are wanted, and the most and fewest there may be. Wanted at "
-            "the most for long: the load needs a higher ceiling.",
+        graph(
+            "HorizontalPodAutoscaler",
+            "Current and desired replicas. At the maximum, it cannot scale up further.",
             "short",
-            tuple(
-                Promql(
-                    f"{by} (kube_horizontalpodautoscaler_{series}{{{here}}})",
+            *(
+                query(
+                    "sum by (horizontalpodautoscaler) "
+                    f"(kube_horizontalpodautoscaler_{series}{{{namespace}}})",
                     f"{{{{horizontalpodautoscaler}}}} {name}",
-                    empty=no_autoscaler,
                 )
-                for name, series in (
-                    ("current", "status_current_replicas"),
-                    ("wanted", "status_desired_replicas"),
-                    ("most", "spec_max_replicas"),
-                    ("fewest", "spec_min_replicas"),
-                )
+                for name, series in replicas.items()
             ),
         ),
-        Panel(
-            "Quota used",
-            "Share of what all pods of the namespace may take together. At 1 no pod can be added.",
+        graph(
+            "Resource quota",
+            "Used percentage of the namespace's quota. At 100%, no pod can be created.",
             "percentunit",
-            (
-                Promql(
-                    f'sum by (resource) (kube_resourcequota{{{here},type="used"}}) / '
-                    f'(sum by (resource) (kube_resourcequota{{{here},type="hard"}}) > 0)',
-                    "{{resource}}",
-                ),
+            query(
+                f'sum by (resource) (kube_resourcequota{{{namespace},type="used"}}) / '
+                f'(sum by (resource) (kube_resourcequota{{{namespace},type="hard"}}) > 0)',
+                "{{resource}}",
             ),
-            bounds=Bounds(0.8, 0.95),
+            thresholds=(0.8, 0.95),
         ),
     )

@@ -1,29 +1,35 @@
-"""The rules that Prometheus evaluates, one file per subject."""
+"""Prometheus rules, one file per subject."""
 
-from components.observability.rule import Group, rules_text
-from components.observability.rules import certificates, kubernetes, monitoring
-from components.observability.rules import service as of_service
+from collections.abc import Sequence
+
+from components.observability.rules.certificates import certificate_rules
+from components.observability.rules.kubernetes import kubernetes_rules
+from components.observability.rules.monitoring import monitoring_rules
+from components.observability.rules.rule import RuleGroup, add_runbook_urls
+from components.observability.rules.service import service_rules
+from components.observability.rules.slo import slo_rules
 from components.observability.slo import Slo
 from settings import Service
 
+RuleGroups = dict[str, Sequence[RuleGroup]]
+"""Rule groups by subject: the name of the rule file or PrometheusRule."""
 
-def rule_files(
-    service: Service, slo: Slo, namespaces: tuple[str, ...], runbook_base_url: str
-) -> dict[str, str]:
-    """Return the name and text of each rule file, for the Prometheus that the stack deploys.
 
-    ``namespaces`` are all namespaces of the stack. Without metrics of the service there are no
-    rules about its requests.
+def rules_of_service(service: Service, slo: Slo, runbook_base_url: str) -> RuleGroups:
+    """Rules about the service: enough for a Prometheus that has the cluster's rules already.
+
+    Without metrics of its own, a service has no SLO rules.
     """
-    groups = service_groups(service, slo) | {
-        "kubernetes": kubernetes.groups(namespaces),
-        "certificates": certificates.groups(),
-        "monitoring": monitoring.groups(),
+    rules: RuleGroups = {"slo": slo_rules(slo)} if service.metrics else {}
+    rules["service"] = service_rules(service, slo.namespace)
+    return {name: add_runbook_urls(groups, runbook_base_url) for name, groups in rules.items()}
+
+
+def rules_of_cluster(namespaces: Sequence[str], runbook_base_url: str) -> RuleGroups:
+    """Rules about the nodes, the volumes and jobs in ``namespaces``, and the monitoring itself."""
+    rules: RuleGroups = {
+        "kubernetes": kubernetes_rules(namespaces),
+        "certificates": certificate_rules(),
+        "monitoring": monitoring_rules(),
     }
-    return {f"{name}.yaml": rules_text(of, runbook_base_url) for name, of in groups.items()}
-
-
-def service_groups(service: Service, slo: Slo) -> dict[str, tuple[Group, ...]]:
-    """Return the rule groups about the service alone, by file, for an existing Prometheus."""
-    pods = {"service": of_service.groups(service, slo.namespace)}
-    return {"slo": slo.groups, **pods} if service.metrics else pods
+    return {name: add_runbook_urls(groups, runbook_base_url) for name, groups in rules.items()}

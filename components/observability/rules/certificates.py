@@ -1,11 +1,11 @@
-"""Certificates that end soon."""
+"""Alerts on certificates that expire soon."""
 
-from components.observability.rule import Alert, Group, Severity
+from components.observability.rules.rule import Rule, RuleGroup, Severity, alert, rule_group
 
 _DAY = 24 * 3600
-# Traefik, ingress-nginx, cert-manager: whichever the cluster has. Traefik goes on showing the
-# certificate that was renewed beside its successor.
-_LEFT = (
+# Traefik, ingress-nginx and cert-manager: alerts on whichever the cluster has. After a renewal,
+# Traefik still exports the old certificate next to the new one: hence max.
+_SECONDS_LEFT = (
     "(\n"
     "  max by (cn) (traefik_tls_certs_not_after)\n"
     "or\n"
@@ -17,27 +17,28 @@ _LEFT = (
 )
 
 
-def groups() -> tuple[Group, ...]:
-    """Of what clients are shown, and of what clients of the API server show."""
-    return (Group("certificates", (_shown("ticket", 14), _shown("page", 3), _client())),)
+def certificate_rules() -> list[RuleGroup]:
+    """Alerts on serving certificates and on client certificates of the API server."""
+    rules = (_certificate_expiring("ticket", 14), _certificate_expiring("page", 3), _client())
+    return [rule_group("certificates", rules)]
 
 
-def _shown(severity: Severity, days: int) -> Alert:
-    return Alert(
+def _certificate_expiring(severity: Severity, days: int) -> Rule:
+    return alert(
         "CertificateExpiring",
         severity,
-        f"{_LEFT} < {days * _DAY}",
-        f"A certificate ends within {days} days",
-        "The certificate {{ $labels.cn }}{{ $labels.host }}{{ $labels.name }} ends in "
+        f"{_SECONDS_LEFT} < {days * _DAY}",
+        f"A certificate expires within {days} days",
+        "The certificate {{ $labels.cn }}{{ $labels.host }}{{ $labels.name }} expires in "
         "{{ $value | humanizeDuration }}; its renewal is overdue.",
-        lasting="1h",
+        for_="1h",
         labels={"within": f"{days}d"},
     )
 
 
-def _client() -> Alert:
+def _client() -> Rule:
     series = "apiserver_client_certificate_expiration_seconds"
-    return Alert(
+    return alert(
         "ClientCertificateExpiring",
         "ticket",
         "histogram_quantile(0.01, sum by (job, le) (\n"
@@ -45,8 +46,8 @@ def _client() -> Alert:
         f")) < {7 * _DAY}\n"
         "and on (job)\n"
         f"sum by (job) (rate({series}_count[5m])) > 0",
-        "Somebody asks the API server with a certificate that ends within 7 days",
-        "The client certificate that ends first does so in about {{ $value | humanizeDuration }}: "
-        "a kubelet's, a controller's or a person's.",
-        lasting="15m",
+        "A client of the API server uses a certificate that expires within 7 days",
+        "The first client certificate expires in about {{ $value | humanizeDuration }}: "
+        "that of a kubelet, a controller or a user.",
+        for_="15m",
     )

@@ -1,78 +1,80 @@
-"""What goes wrong with the cluster that the service runs on."""
+"""Alerts on nodes, volumes and jobs."""
 
-from components.observability.rule import Alert, Group
+from collections.abc import Sequence
+
+from components.observability.rules.rule import Rule, RuleGroup, alert, rule_group
 
 _VOLUME = "{{ $labels.namespace }}/{{ $labels.persistentvolumeclaim }}"
-# What is mounted read-only or lives in memory does not fill up.
+# Without read-only and in-memory file systems.
 _DISK = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|erofs"'
 
 
-def groups(namespaces: tuple[str, ...]) -> tuple[Group, ...]:
-    """Of the nodes, and of the volumes and jobs in ``namespaces``: others have other owners."""
-    own = f'namespace=~"{"|".join(namespaces)}"'
-    return (
-        Group("kubernetes-nodes", _nodes()),
-        Group("kubernetes-volumes", _volumes(own)),
-        Group("kubernetes-jobs", (_job_failed(own),)),
-    )
+def kubernetes_rules(namespaces: Sequence[str]) -> list[RuleGroup]:
+    """Alerts on all nodes, and on the volumes and jobs in ``namespaces``."""
+    in_namespaces = f'namespace=~"{"|".join(namespaces)}"'
+    return [
+        rule_group("kubernetes-nodes", _nodes()),
+        rule_group("kubernetes-volumes", _volumes(in_namespaces)),
+        rule_group("kubernetes-jobs", [_job_failed(in_namespaces)]),
+    ]
 
 
-def _nodes() -> tuple[Alert, ...]:
-    return (
-        Alert(
+def _nodes() -> list[Rule]:
+    return [
+        alert(
             "NodeNotReady",
             "page",
             'max by (node) (kube_node_status_condition{condition="Ready",status="true"}) == 0',
             "A node is not ready",
             "Node {{ $labels.node }} has not been ready for 5 minutes (Ready is {{ $value }}).",
-            lasting="5m",
+            for_="5m",
         ),
-        Alert(
+        alert(
             "NodeUnderPressure",
             "ticket",
             "max by (node, condition) (\n"
             "  kube_node_status_condition"
             '{condition=~"MemoryPressure|DiskPressure|PIDPressure",status="true"}\n'
             ") == 1",
-            "A node is short of memory, disk or processes",
-            "Node {{ $labels.node }} reports {{ $labels.condition }} ({{ $value }}): pods are "
-            "evicted, and no new ones come.",
-            lasting="5m",
+            "A node is under memory, disk or PID pressure",
+            "Node {{ $labels.node }} reports {{ $labels.condition }} ({{ $value }}): the kubelet "
+            "evicts pods, and new pods are not scheduled there.",
+            for_="5m",
         ),
-        Alert(
+        alert(
             "NodeFilesystemFilling",
             "ticket",
             "min by (node, instance, device) (\n"
             f"  node_filesystem_avail_bytes{{{_DISK}}} / node_filesystem_size_bytes{{{_DISK}}}\n"
             f"  and node_filesystem_readonly{{{_DISK}}} == 0\n"
             ") < 0.1",
-            "A node's file system is almost full",
+            "A file system of a node is almost full",
             "{{ $labels.device }} on {{ $labels.node }} ({{ $labels.instance }}) has "
             "{{ $value | humanizePercentage }} of its space left.",
-            lasting="15m",
+            for_="15m",
         ),
-        Alert(
+        alert(
             "KubeletDown",
             "page",
             '(sum(up{job="kubelet"}) or vector(0)) == 0',
-            "No kubelet answers",
-            "{{ $value }} kubelets have answered a scrape for 10 minutes: nodes are down or cannot "
-            "be reached, and nothing is known of containers and volumes.",
-            lasting="10m",
+            "Prometheus cannot scrape any kubelet",
+            "{{ $value }} kubelets have been scraped successfully for 10 minutes: nodes are down "
+            "or unreachable, and metrics of containers and volumes are missing.",
+            for_="10m",
             labels={"job": "kubelet"},
         ),
-    )
+    ]
 
 
-def _volumes(own: str) -> tuple[Alert, ...]:
-    available = f"kubelet_volume_stats_available_bytes{{{own}}}"
+def _volumes(in_namespaces: str) -> list[Rule]:
+    available = f"kubelet_volume_stats_available_bytes{{{in_namespaces}}}"
     free = (
         "max by (namespace, persistentvolumeclaim) (\n"
-        f"  {available} / kubelet_volume_stats_capacity_bytes{{{own}}}\n"
+        f"  {available} / kubelet_volume_stats_capacity_bytes{{{in_namespaces}}}\n"
         ")"
     )
-    return (
-        Alert(
+    return [
+        alert(
             "VolumeFillingUp",
             "ticket",
             f"{free} < 0.15\n"
@@ -80,29 +82,29 @@ def _volumes(own: str) -> tuple[Alert, ...]:
             "min by (namespace, persistentvolumeclaim) (\n"
             f"  predict_linear({available}[6h], 4 * 24 * 3600)\n"
             ") < 0",
-            "A volume will be full within four days",
-            f"{_VOLUME} has {{{{ $value | humanizePercentage }}}} of its space left, and goes on "
-            "filling as in the last 6 hours.",
-            lasting="1h",
+            "A volume is predicted to be full within four days",
+            f"{_VOLUME} has {{{{ $value | humanizePercentage }}}} of its space left, and will be "
+            "full within four days at the rate of the last 6 hours.",
+            for_="1h",
         ),
-        Alert(
+        alert(
             "VolumeAlmostFull",
             "page",
             f"{free} < 0.03",
-            "A volume is full",
+            "A volume is almost full",
             f"{_VOLUME} has {{{{ $value | humanizePercentage }}}} of its space left.",
-            lasting="1m",
+            for_="1m",
         ),
-    )
+    ]
 
 
-def _job_failed(own: str) -> Alert:
-    return Alert(
+def _job_failed(in_namespaces: str) -> Rule:
+    return alert(
         "JobFailed",
         "ticket",
-        f'max by (namespace, job_name) (kube_job_failed{{{own},condition="true"}}) > 0',
+        f'max by (namespace, job_name) (kube_job_failed{{{in_namespaces},condition="true"}}) > 0',
         "A job failed",
         "Job {{ $labels.namespace }}/{{ $labels.job_name }} failed ({{ $value }}) and is not "
-        "tried again.",
-        lasting="15m",
+        "retried.",
+        for_="15m",
     )

@@ -1,7 +1,7 @@
-"""Whether the monitoring itself can be relied on."""
+"""Alerts on Prometheus, Alertmanager, Loki and the collectors themselves."""
 
 from components.observability import addresses
-from components.observability.rule import Alert, Group
+from components.observability.rules.rule import Rule, RuleGroup, alert, rule_group
 
 _PROMETHEUS = f'job="{addresses.PROMETHEUS.server}"'
 _ALERTMANAGER = f'job="{addresses.ALERTMANAGER.server}"'
@@ -9,75 +9,75 @@ _LOKI = f'job="{addresses.LOKI.server}"'
 _AGENT = f'job="{addresses.AGENT_METRICS.server}"'
 
 
-def groups() -> tuple[Group, ...]:
-    """Of everything that is scraped, and of each server that alerts or logs pass through."""
-    return (
-        Group("monitoring-heartbeat", (_watchdog(), _target_down())),
-        Group("monitoring-prometheus", _prometheus()),
-        Group("monitoring-alertmanager", _alertmanager()),
-        Group("monitoring-loki", _loki()),
-        Group("monitoring-collector", _collector()),
-    )
+def monitoring_rules() -> list[RuleGroup]:
+    """Alerts on all scrape targets and on each server that processes alerts, logs or traces."""
+    return [
+        rule_group("monitoring-heartbeat", [_watchdog(), _target_down()]),
+        rule_group("monitoring-prometheus", _prometheus()),
+        rule_group("monitoring-alertmanager", _alertmanager()),
+        rule_group("monitoring-loki", _loki()),
+        rule_group("monitoring-collector", _collector()),
+    ]
 
 
-def _watchdog() -> Alert:
-    return Alert(
+def _watchdog() -> Rule:
+    return alert(
         "Watchdog",
         "none",
         "vector(1)",
         "Alerting works",
-        "Always firing (value {{ $value }}): whoever no longer hears it knows that alerting has "
-        "stopped.",
+        "Always firing (value {{ $value }}), so that an external dead man's switch notices when "
+        "alerting stops.",
     )
 
 
-def _target_down() -> Alert:
-    return Alert(
+def _target_down() -> Rule:
+    return alert(
         "TargetDown",
         "ticket",
         "count by (job) (up == 0) / count by (job) (up) > 0.1",
-        "Targets do not answer Prometheus",
-        "{{ $value | humanizePercentage }} of the targets of job {{ $labels.job }} have not "
-        "answered a scrape for 10 minutes.",
-        lasting="10m",
+        "Prometheus cannot scrape targets",
+        "{{ $value | humanizePercentage }} of the targets of job {{ $labels.job }} have been down "
+        "for 10 minutes.",
+        for_="10m",
     )
 
 
-def _prometheus() -> tuple[Alert, ...]:
-    return (
-        Alert(
+def _prometheus() -> list[Rule]:
+    return [
+        alert(
             "RuleEvaluationFailing",
             "page",
             "sum by (rule_group) "
             f"(increase(prometheus_rule_evaluation_failures_total{{{_PROMETHEUS}}}[5m])) > 0",
-            "Rules cannot be evaluated",
+            "Prometheus fails to evaluate rules",
             '{{ printf "%.0f" $value }} evaluations in group {{ $labels.rule_group }} failed in '
-            "5 minutes: what it alerts about, nobody is told.",
-            lasting="5m",
+            "5 minutes: its alerts do not fire.",
+            for_="5m",
         ),
-        Alert(
+        alert(
             "RuleGroupTooSlow",
             "ticket",
             "sum by (rule_group) "
             f"(increase(prometheus_rule_group_iterations_missed_total{{{_PROMETHEUS}}}[5m])) > 0",
-            "Rules take longer than their interval",
+            "Rule evaluation takes longer than its interval",
             'Group {{ $labels.rule_group }} missed {{ printf "%.0f" $value }} evaluations in '
             "5 minutes.",
-            lasting="15m",
+            for_="15m",
         ),
-        Alert(
+        alert(
             "PrometheusConfigReloadFailed",
             "ticket",
             f"min by (job) (prometheus_config_last_reload_successful{{{_PROMETHEUS}}}) == 0",
-            "Prometheus refused its new configuration",
-            "Prometheus goes on with its old configuration and rules (last reload successful: "
+            "Prometheus rejected its new configuration",
+            "Prometheus still uses its previous configuration and rules (last reload successful: "
             "{{ $value }}).",
-            lasting="5m",
+            for_="5m",
         ),
-        Alert(
+        alert(
             "PrometheusStorageFailing",
             "ticket",
-            _any_of(
+            _any_increase(
                 _PROMETHEUS,
                 "1h",
                 "prometheus_tsdb_compactions_failed_total",
@@ -87,14 +87,14 @@ def _prometheus() -> tuple[Alert, ...]:
                 "prometheus_tsdb_wal_truncations_failed_total",
                 "prometheus_tsdb_wal_writes_failed_total",
             ),
-            "Prometheus has trouble with its storage",
-            '{{ printf "%.0f" $value }} compactions, reloads, truncations or writes of Prometheus '
+            "Prometheus has storage errors",
+            '{{ printf "%.0f" $value }} compactions, reloads, truncations or writes of the TSDB '
             "failed within an hour: samples may be lost.",
         ),
-        Alert(
+        alert(
             "AlertsNotDelivered",
             "page",
-            _any_of(
+            _any_increase(
                 _PROMETHEUS,
                 "5m",
                 "prometheus_notifications_errors_total",
@@ -103,26 +103,26 @@ def _prometheus() -> tuple[Alert, ...]:
             + "\nor\n"
             "max by (job) "
             f"(prometheus_notifications_alertmanagers_discovered{{{_PROMETHEUS}}}) < 1",
-            "Alerts do not reach Alertmanager",
-            "Prometheus finds no Alertmanager, or could not hand it its alerts "
+            "Prometheus cannot send alerts to Alertmanager",
+            "Prometheus has discovered no Alertmanager, or failed to send it alerts "
             "(value {{ $value | humanize }}).",
-            lasting="5m",
+            for_="5m",
         ),
-    )
+    ]
 
 
-def _alertmanager() -> tuple[Alert, ...]:
-    return (
-        Alert(
+def _alertmanager() -> list[Rule]:
+    return [
+        alert(
             "AlertmanagerConfigReloadFailed",
             "ticket",
             f"min by (job) (alertmanager_config_last_reload_successful{{{_ALERTMANAGER}}}) == 0",
-            "Alertmanager refused its new configuration",
-            "Alertmanager goes on with its old receivers and routes (last reload successful: "
+            "Alertmanager rejected its new configuration",
+            "Alertmanager still uses its previous receivers and routes (last reload successful: "
             "{{ $value }}).",
-            lasting="5m",
+            for_="5m",
         ),
-        Alert(
+        alert(
             "NotificationsFailing",
             "page",
             "sum by (integration) "
@@ -131,18 +131,18 @@ def _alertmanager() -> tuple[Alert, ...]:
             "sum by (integration) "
             f"(rate(alertmanager_notifications_total{{{_ALERTMANAGER}}}[5m]))\n"
             "> 0.01",
-            "Notifications do not reach people",
-            "{{ $value | humanizePercentage }} of the notifications by {{ $labels.integration }} "
-            "fail.",
-            lasting="5m",
+            "Alertmanager fails to send notifications",
+            "{{ $value | humanizePercentage }} of the notifications through "
+            "{{ $labels.integration }} fail.",
+            for_="5m",
         ),
-    )
+    ]
 
 
-def _loki() -> tuple[Alert, ...]:
+def _loki() -> list[Rule]:
     requests = "loki_request_duration_seconds_count"
-    return (
-        Alert(
+    return [
+        alert(
             "LokiRequestErrors",
             "ticket",
             "sum by (route) "
@@ -150,93 +150,92 @@ def _loki() -> tuple[Alert, ...]:
             "/\n"
             f"sum by (route) (rate({requests}{{{_LOKI}}}[5m]))\n"
             "> 0.1",
-            "Loki fails requests",
+            "Requests to Loki fail",
             "{{ $value | humanizePercentage }} of the requests to {{ $labels.route }} fail: logs "
-            "wait in the agents, or cannot be read.",
-            lasting="10m",
+            "queue in the agents, or cannot be queried.",
+            for_="10m",
         ),
-        Alert(
+        alert(
             "LokiDiscardingLogs",
             "ticket",
             f"sum by (reason) (increase(loki_discarded_samples_total{{{_LOKI}}}[5m])) > 0",
-            "Loki refuses log lines",
+            "Loki discards log lines",
             '{{ printf "%.0f" $value }} lines were discarded in 5 minutes: {{ $labels.reason }}.',
-            lasting="5m",
+            for_="5m",
         ),
-        Alert(
+        alert(
             "LokiStorageFailing",
             "ticket",
-            _any_of(
+            _any_increase(
                 _LOKI,
                 "15m",
                 "loki_ingester_chunks_flush_failures_total",
                 "loki_ingester_wal_disk_full_failures_total",
                 "loki_ingester_wal_corruptions_total",
             ),
-            "Loki cannot store logs",
+            "Loki has storage errors",
             '{{ printf "%.0f" $value }} flushes or writes of Loki failed in 15 minutes.',
-            lasting="5m",
+            for_="5m",
         ),
-    )
+    ]
 
 
-def _collector() -> tuple[Alert, ...]:
-    return (
-        Alert(
+def _collector() -> list[Rule]:
+    return [
+        alert(
             "CollectorRefusingData",
             "ticket",
-            _collected("receiver_refused", "receiver"),
+            _collector_rate("receiver_refused", "receiver"),
             "A collector refuses data",
             '{{ $labels.job }} ({{ $labels.receiver }}) refuses {{ printf "%.1f" $value }} spans '
-            "or log records a second: it is out of memory, or what it sends to is.",
-            lasting="5m",
+            "or log records per second: it is at its memory limit, or its exporter cannot send.",
+            for_="5m",
         ),
-        Alert(
+        alert(
             "CollectorDroppingData",
             "ticket",
-            f"{_collected('exporter_send_failed', 'exporter')}\n"
+            f"{_collector_rate('exporter_send_failed', 'exporter')}\n"
             "or\n"
-            f"{_collected('exporter_enqueue_failed', 'exporter')}",
-            "A collector loses data",
-            '{{ $labels.job }} gives up {{ printf "%.1f" $value }} spans or log records a '
-            "second that {{ $labels.exporter }} did not take.",
-            lasting="5m",
+            f"{_collector_rate('exporter_enqueue_failed', 'exporter')}",
+            "A collector drops data",
+            '{{ $labels.job }} drops {{ printf "%.1f" $value }} spans or log records per second '
+            "that it could not send to {{ $labels.exporter }}.",
+            for_="5m",
         ),
-        Alert(
+        alert(
             "CollectorQueueFilling",
             "ticket",
             "max by (job, instance, exporter) (\n"
             "  otelcol_exporter_queue_size / otelcol_exporter_queue_capacity\n"
             ") > 0.8",
-            "A collector's queue fills up",
+            "The queue of a collector is filling up",
             "The queue of {{ $labels.exporter }} in {{ $labels.job }} ({{ $labels.instance }}) is "
             "{{ $value | humanizePercentage }} full.",
-            lasting="5m",
+            for_="5m",
         ),
-        Alert(
+        alert(
             "LogAgentLagging",
             "ticket",
             "max by (instance, exporter) (\n"
             f"  min_over_time(otelcol_exporter_queue_size{{{_AGENT}}}[10m])\n"
             ") > 0",
-            "A log agent does not keep up",
-            "The agent {{ $labels.instance }} has not emptied its queue to {{ $labels.exporter }} "
-            "for 10 minutes (at least {{ $value }} waiting): logs arrive late.",
-            lasting="5m",
+            "A log agent is lagging behind",
+            "The queue of agent {{ $labels.instance }} to {{ $labels.exporter }} has not been "
+            "empty for 10 minutes (at least {{ $value }} batches): logs arrive late.",
+            for_="5m",
         ),
+    ]
+
+
+def _any_increase(matchers: str, range_: str, *counters: str) -> str:
+    return "\nor\n".join(
+        f"sum by (job) (increase({counter}{{{matchers}}}[{range_}])) > 0" for counter in counters
     )
 
 
-def _any_of(server: str, span: str, *counters: str) -> str:
-    """How much one of them has grown."""
+def _collector_rate(counter: str, by: str) -> str:
+    """Rate above 0 of a counter of the collector, whose name may end in ``_total``."""
     return "\nor\n".join(
-        f"sum by (job) (increase({counter}{{{server}}}[{span}])) > 0" for counter in counters
-    )
-
-
-def _collected(what: str, part: str) -> str:
-    """More than nothing per second. Whether names end in ``_total`` is for the exporter to say."""
-    return "\nor\n".join(
-        f'sum by (job, {part}) (rate({{__name__=~"otelcol_{what}_{kind}(_total)?"}}[5m])) > 0'
-        for kind in ("log_records", "spans")
+        f'sum by (job, {by}) (rate({{__name__=~"otelcol_{counter}_{signal}(_total)?"}}[5m])) > 0'
+        for signal in ("log_records", "spans")
     )

@@ -1,40 +1,41 @@
-"""What goes wrong with the service's pods before, or while, clients notice."""
+"""Alerts on the service's pods, their resource usage and their own metrics."""
 
-from components.observability.rule import Alert, Group
+from components.observability.rules.rule import Rule, RuleGroup, alert, rule_group
 from settings import Service
 
 _POD = "{{ $labels.namespace }}/{{ $labels.pod }}"
-_IN_FLIGHT = 100
-"""Requests that one pod answers at once. Far above what its CPU limit lets it work on."""
+_MAX_IN_FLIGHT = 100
+"""Concurrent requests per pod, far more than its CPU limit can process."""
 
 
-def groups(service: Service, namespace: str) -> tuple[Group, ...]:
-    """Of the pods of every track; those about the service's own metrics where it has any."""
-    own = (Group("service-metrics", _own_metrics(service, namespace)),) if service.metrics else ()
-    return (
-        Group("service-pods", _pods(service, namespace)),
-        Group("service-saturation", _saturation(service, namespace)),
-        *own,
-    )
+def service_rules(service: Service, namespace: str) -> list[RuleGroup]:
+    """Alerts on the pods of all tracks, and on the service's own metrics if it has any."""
+    groups = [
+        rule_group("service-pods", _pods(service, namespace)),
+        rule_group("service-saturation", _saturation(service, namespace)),
+    ]
+    if service.metrics:
+        groups.append(rule_group("service-metrics", _own_metrics(service, namespace)))
+    return groups
 
 
-def _pods(service: Service, namespace: str) -> tuple[Alert, ...]:
+def _pods(service: Service, namespace: str) -> list[Rule]:
     tracks = f"{service.name}-(stable|canary)"
     pods = f'namespace="{namespace}",pod=~"{tracks}-.+"'
     deployments = f'namespace="{namespace}",deployment=~"{tracks}"'
-    return (
-        Alert(
+    return [
+        alert(
             "ServiceWithoutReadyPods",
             "page",
-            # Of the Deployment, which is there when no pod is; each track gets requests of its own.
+            # The Deployment's series exists even without pods.
             "max by (namespace, deployment) "
             f"(kube_deployment_status_replicas_ready{{{deployments}}}) == 0",
             f"No pod of a track of {service.name} is ready",
-            "{{ $value }} pods of {{ $labels.namespace }}/{{ $labels.deployment }} are ready: the "
-            "track's share of the requests is not served.",
-            lasting="2m",
+            "{{ $value }} pods of {{ $labels.namespace }}/{{ $labels.deployment }} are ready: "
+            "requests to this track fail.",
+            for_="2m",
         ),
-        Alert(
+        alert(
             "PodCrashLooping",
             "ticket",
             "max by (namespace, pod, container) (\n"
@@ -45,55 +46,55 @@ def _pods(service: Service, namespace: str) -> tuple[Alert, ...]:
             "max by (namespace, pod, container) (\n"
             f"  increase(kube_pod_container_status_restarts_total{{{pods}}}[15m])\n"
             ") > 3",
-            f"A pod of {service.name} starts again and again",
-            f"Container {{{{ $labels.container }}}} of {_POD} is in CrashLoopBackOff, or started "
+            f"A pod of {service.name} is crash looping",
+            f"Container {{{{ $labels.container }}}} of {_POD} is in CrashLoopBackOff, or restarted "
             "more than 3 times in 15 minutes (value: {{ $value | humanize }}).",
-            lasting="5m",
+            for_="5m",
         ),
-        Alert(
+        alert(
             "PodNotReady",
             "ticket",
             f'max by (namespace, pod) (kube_pod_status_ready{{{pods},condition="false"}}) == 1\n'
             "and on (namespace, pod)\n"
             f'kube_pod_status_phase{{{pods},phase=~"Pending|Running|Unknown"}} == 1',
-            f"A pod of {service.name} does not become ready",
+            f"A pod of {service.name} is not ready",
             f"{_POD} has not been ready for 15 minutes.",
-            lasting="15m",
+            for_="15m",
         ),
-        Alert(
+        alert(
             "ProbesFailing",
             "ticket",
             "sum by (namespace, pod, container, probe_type) (\n"
             f"  increase(prober_probe_total{{{pods},"
             'probe_type=~"Liveness|Readiness",result="failed"}[10m])\n'
             ") > 5",
-            f"Probes of {service.name} fail",
+            f"Probes of {service.name} are failing",
             f"{{{{ $labels.probe_type }}}} probes of {_POD} failed "
             '{{ printf "%.0f" $value }} times in 10 minutes.',
         ),
-        Alert(
+        alert(
             "DeploymentStuck",
             "ticket",
             "max by (namespace, deployment) (\n"
             f"  kube_deployment_status_condition{{{deployments},"
             'condition="Progressing",status="false"}\n'
             ") == 1",
-            f"A rollout of {service.name} makes no progress",
-            "The rollout of {{ $labels.namespace }}/{{ $labels.deployment }} has passed its "
+            f"A rollout of {service.name} is stuck",
+            "The rollout of {{ $labels.namespace }}/{{ $labels.deployment }} has exceeded its "
             "progress deadline (condition Progressing is false: {{ $value }}).",
-            lasting="1m",
+            for_="1m",
         ),
-    )
+    ]
 
 
-def _saturation(service: Service, namespace: str) -> tuple[Alert, ...]:
+def _saturation(service: Service, namespace: str) -> list[Rule]:
     container = (
         f'namespace="{namespace}",pod=~"{service.name}-(stable|canary)-.+",'
         f'container="{service.name}"'
     )
     scaler = f'namespace="{namespace}",horizontalpodautoscaler=~"{service.name}-(stable|canary)"'
-    return (
-        Alert(
+    return [
+        alert(
             "CPUThrottlingHigh",
             "ticket",
             "sum by (namespace, pod, container) (\n"
@@ -104,11 +105,11 @@ def _saturation(service: Service, namespace: str) -> tuple[Alert, ...]:
             f"  increase(container_cpu_cfs_periods_total{{{container}}}[5m])\n"
             ")\n"
             "> 0.25",
-            f"A pod of {service.name} is held back by its CPU limit",
+            f"A pod of {service.name} is throttled by its CPU limit",
             f"{_POD} was throttled in {{{{ $value | humanizePercentage }}}} of its CPU periods.",
-            lasting="15m",
+            for_="15m",
         ),
-        Alert(
+        alert(
             "MemoryNearLimit",
             "ticket",
             "max by (namespace, pod, container) (\n"
@@ -120,11 +121,11 @@ def _saturation(service: Service, namespace: str) -> tuple[Alert, ...]:
             ")\n"
             "> 0.9",
             f"A pod of {service.name} is close to its memory limit",
-            f"{_POD} uses {{{{ $value | humanizePercentage }}}} of its memory limit; at the limit "
-            "the kernel kills it.",
-            lasting="10m",
+            f"{_POD} uses {{{{ $value | humanizePercentage }}}} of its memory limit; above it, "
+            "the container is OOM killed.",
+            for_="10m",
         ),
-        Alert(
+        alert(
             "AutoscalerAtCeiling",
             "ticket",
             "max by (namespace, horizontalpodautoscaler) (\n"
@@ -136,58 +137,59 @@ def _saturation(service: Service, namespace: str) -> tuple[Alert, ...]:
             "  > ignoring ()\n"
             f"  kube_horizontalpodautoscaler_spec_min_replicas{{{scaler}}}\n"
             ")",
-            f"The autoscaler of {service.name} has no more pods to give",
-            "{{ $labels.namespace }}/{{ $labels.horizontalpodautoscaler }} has had its highest "
-            "number of pods, {{ $value }}, for 15 minutes.",
-            lasting="15m",
+            f"The autoscaler of {service.name} is at its maximum",
+            "{{ $labels.namespace }}/{{ $labels.horizontalpodautoscaler }} has been at its "
+            "maximum of {{ $value }} replicas for 15 minutes.",
+            for_="15m",
         ),
-    )
+    ]
 
 
-def _own_metrics(service: Service, namespace: str) -> tuple[Alert, ...]:
+def _own_metrics(service: Service, namespace: str) -> list[Rule]:
     own = f'namespace="{namespace}",service="{service.name}"'
-    return (
-        Alert(
+    return [
+        alert(
             "ServiceMetricsMissing",
             "page",
             "(\n"
             f"  sum by (track) (up{{{own}}})\n"
             "or\n"
-            # There is always a stable one; a canary only now and then.
+            # The track stable always exists, canary only during a release.
             '  label_replace(vector(0), "track", "stable", "", "")\n'
             ") == 0",
-            f"Nothing is measured of a track of {service.name}",
+            f"Prometheus cannot scrape a track of {service.name}",
             f"{{{{ $value }}}} pods of the track {{{{ $labels.track }}}} of {namespace}/"
-            f"{service.name} have answered a scrape for 5 minutes: it is down, or its objectives "
-            "are watched by nobody.",
-            lasting="5m",
+            f"{service.name} have been scraped successfully for 5 minutes: the track is down, or "
+            "its SLO is not monitored.",
+            for_="5m",
             labels={"namespace": namespace, "service": service.name},
         ),
-        Alert(
+        alert(
             "RequestsInFlightHigh",
             "ticket",
-            f"max by (namespace, service, pod) (http_requests_in_flight{{{own}}}) > {_IN_FLIGHT}",
-            f"Requests pile up in {service.name}",
-            f"{_POD} has been answering {{{{ $value }}}} requests at once, more than "
-            f"{_IN_FLIGHT}, for 10 minutes.",
-            lasting="10m",
+            "max by (namespace, service, pod) "
+            f"(http_requests_in_flight{{{own}}}) > {_MAX_IN_FLIGHT}",
+            f"{service.name} has too many requests in flight",
+            f"{_POD} has had more than {_MAX_IN_FLIGHT} requests in flight for 10 minutes, now "
+            "{{ $value }}.",
+            for_="10m",
         ),
-        Alert(
+        alert(
             "ServiceConfigReloadFailed",
             "ticket",
             "min by (namespace, service, pod) "
             f"(beacon_config_last_reload_successful{{{own}}}) == 0",
-            f"{service.name} refused its new configuration",
-            f"{_POD} goes on with its old configuration, for the new one is not valid "
+            f"{service.name} rejected its new configuration",
+            f"{_POD} still uses its previous configuration: the new one is invalid "
             "(last reload successful: {{ $value }}).",
-            lasting="5m",
+            for_="5m",
         ),
-        Alert(
+        alert(
             "ServicePanics",
             "ticket",
             f"sum by (namespace, service, track) (increase(beacon_panics_total{{{own}}}[15m])) > 0",
-            f"{service.name} panics",
-            '{{ printf "%.0f" $value }} requests to the track {{ $labels.track }} of '
-            "{{ $labels.namespace }}/{{ $labels.service }} panicked in 15 minutes.",
+            f"{service.name} panicked",
+            'The handlers of {{ printf "%.0f" $value }} requests to the track {{ $labels.track }} '
+            "of {{ $labels.namespace }}/{{ $labels.service }} panicked in 15 minutes.",
         ),
-    )
+    ]

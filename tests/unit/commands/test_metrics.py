@@ -11,13 +11,12 @@ from rich.console import Console
 from commands import metrics
 from commands.errors import CommandError
 from components.observability.addresses import PROMETHEUS
-from components.observability.dashboards.scope import Scope
 from components.observability.slo import Slo
 from settings import SloSettings
 from tests.unit.commands.fake_kubectl import Cluster, matrix, printed, vector
 
 NOW, OVER = "/api/v1/query", "/api/v1/query_range"
-SCOPE = Scope(Slo("beacon", "beacon-test", SloSettings()), "monitoring")
+SLO = Slo("beacon", "beacon-test", SloSettings())
 STABLE, CANARY = {"track": "stable"}, {"track": "canary"}
 
 
@@ -52,13 +51,13 @@ def prepare_responses(cluster: Cluster) -> None:
         "CPU": (0.1234, 0.02),
         "memory": (2**25, 2**24),
     }
-    for name, query in metrics.queries(SCOPE).items():
+    for name, query in metrics.queries(SLO).items():
         stable, canary = columns[name]
         body = vector((STABLE, stable), (CANARY, canary))
         cluster.respond(PROMETHEUS, NOW, body, containing=urlencode({"query": query}))
 
 
-@pytest.mark.parametrize("query", metrics.queries(SCOPE).values())
+@pytest.mark.parametrize("query", metrics.queries(SLO).values())
 def test_every_query_is_promql(query: str) -> None:
     promql_parser.parse(query)
 
@@ -78,7 +77,7 @@ def test_each_track_has_its_rate_errors_and_durations(cluster: Cluster, console:
 
 def test_the_remaining_error_budget_is_below_the_table(cluster: Cluster, console: Console) -> None:
     prepare_responses(cluster)
-    left = SCOPE.slo.budget_remaining("availability")
+    left = SLO.budget_remaining("availability")
     cluster.respond(PROMETHEUS, NOW, vector(({}, 0.75)), containing=urlencode({"query": left}))
     text = show(cluster, console)
     assert "error budget of availability (99.900% over 30d): 75.0% left" in text

@@ -1,5 +1,3 @@
-"""What becomes of a line and of a span, and that none is lost on the way."""
-
 import re
 from typing import Any
 
@@ -9,10 +7,9 @@ from components.observability.collector import (
     CollectorAgent,
     CollectorGateway,
     agent_config,
-    gateway_config,
 )
 from components.versions import IMAGES
-from tests.unit.components.observability.made import bundled, container, made, server_args
+from tests.unit.components.observability.servers import args_of, bundled, container, deploy
 
 SINKS = {
     "kafka": {"brokers": ["kafka.queue:9092"], "topic": "lines"},
@@ -21,7 +18,7 @@ SINKS = {
 
 
 def agent(**logs: Any) -> dict[str, Any]:
-    return agent_config(server_args(bundled(observability={"logs": logs})))
+    return agent_config(args_of(bundled(observability={"logs": logs})))
 
 
 def operator(kind: str, found_in: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -29,23 +26,15 @@ def operator(kind: str, found_in: dict[str, Any] | None = None) -> dict[str, Any
     return next(one for one in operators if one["type"] == kind)
 
 
-def test_spans_go_to_jaeger_with_what_kubernetes_knows_of_their_pod() -> None:
-    config = gateway_config("monitoring")
-    pipeline = config["service"]["pipelines"]["traces"]
-    assert pipeline["processors"] == ["memory_limiter", "k8sattributes", "batch"]
-    assert config["exporters"]["otlp"]["endpoint"] == "jaeger.monitoring.svc:4317"
-    assert config["exporters"]["otlp"]["retry_on_failure"]["enabled"] is True
-
-
-def test_only_the_services_pods_bring_spans() -> None:
-    rules = made(CollectorGateway).one("NetworkPolicy")["spec"]["ingress"]
+def test_only_pods_of_the_services_namespace_may_send_spans() -> None:
+    rules = deploy(CollectorGateway).one("NetworkPolicy")["spec"]["ingress"]
     spans = next(rule for rule in rules if {"port": 4318, "protocol": "TCP"} in rule["ports"])
     (peer,) = spans["from"]
     labels = {"kubernetes.io/metadata.name": "beacon-test"}
     assert peer == {"namespaceSelector": {"matchLabels": labels}}
 
 
-def test_every_line_waits_on_disk_and_is_tried_again_without_end() -> None:
+def test_every_exporter_has_a_persistent_queue_and_unlimited_retries() -> None:
     for name, exporter in agent(**SINKS)["exporters"].items():
         queue = exporter["sending_queue"]
         assert queue["storage"] == "file_storage", name
@@ -54,7 +43,7 @@ def test_every_line_waits_on_disk_and_is_tried_again_without_end() -> None:
             assert exporter["retry_on_failure"]["max_elapsed_time"] == "0s"
 
 
-def test_how_far_a_file_was_read_survives_a_crash_of_the_node() -> None:
+def test_read_offsets_survive_a_crash_of_the_node() -> None:
     config = agent()
     assert config["extensions"]["file_storage"]["fsync"] is True
     receiver = config["receivers"]["filelog/loki"]
@@ -63,26 +52,26 @@ def test_how_far_a_file_was_read_survives_a_crash_of_the_node() -> None:
     assert receiver["retry_on_failure"]["max_elapsed_time"] == "0s"
 
 
-def test_no_processor_holds_lines_in_memory() -> None:
+def test_no_processor_buffers_lines_in_memory() -> None:
     (pipeline,) = agent()["service"]["pipelines"].values()
     assert "batch" not in pipeline["processors"]
 
 
-def test_a_sink_that_is_away_holds_up_no_other() -> None:
+def test_every_exporter_has_its_own_pipeline_and_receiver() -> None:
     pipelines = agent(**SINKS)["service"]["pipelines"]
     assert set(pipelines) == {"logs/loki", "logs/kafka", "logs/elasticsearch"}
     receivers = [name for one in pipelines.values() for name in one["receivers"]]
     assert len(set(receivers)) == len(receivers) == 3
 
 
-def test_only_the_stacks_own_namespaces_are_read() -> None:
+def test_the_agent_reads_logs_of_the_stacks_namespaces_only() -> None:
     include = agent()["receivers"]["filelog/loki"]["include"]
     assert {path.split("/")[4].removesuffix("_*") for path in include} == {
         *("beacon-test", "ingress", "kube-system", "monitoring", "monitoring-node")
     }
 
 
-def test_what_carries_lines_is_not_read_itself() -> None:
+def test_the_agent_does_not_read_its_own_logs_and_lokis() -> None:
     assert agent()["receivers"]["filelog/loki"]["exclude"] == [
         "/var/log/pods/monitoring-node_collector-agent-*/*/*.log{,.????????-??????}",
         "/var/log/pods/monitoring_loki-*/*/*.log{,.????????-??????}",
@@ -90,7 +79,7 @@ def test_what_carries_lines_is_not_read_itself() -> None:
 
 
 def matches(expression: str, line: str) -> bool:
-    """What ``body matches "…"`` says of a line; the pattern means the same in Go and here."""
+    """Return whether ``body matches "…"`` is true: the pattern is the same in Go and Python."""
     (pattern,) = re.findall(r'body matches "((?:[^"\\]|\\.)*)"', expression)
     return bool(re.search(pattern.replace("\\\\", "\\"), line))
 
@@ -112,7 +101,7 @@ def matches(expression: str, line: str) -> bool:
         "exit status 2",
     ],
 )
-def test_the_rest_of_a_stack_trace_stays_with_its_beginning(line: str) -> None:
+def test_lines_of_a_stack_trace_are_joined_to_the_first(line: str) -> None:
     assert matches(operator("recombine")["is_first_entry"], line)
     assert operator("recombine")["is_first_entry"].startswith("not (")
 
@@ -129,11 +118,11 @@ def test_the_rest_of_a_stack_trace_stays_with_its_beginning(line: str) -> None:
         '{"level": "info", "unfinished',
     ],
 )
-def test_other_lines_stand_alone(line: str) -> None:
+def test_other_lines_are_not_joined(line: str) -> None:
     assert not matches(operator("recombine")["is_first_entry"], line)
 
 
-def test_a_line_of_json_is_never_held_back() -> None:
+def test_json_lines_skip_the_joining() -> None:
     shape = operator("router")
     (route,) = shape["routes"]
     assert (route["output"], shape["default"]) == ("json", operator("recombine")["id"])
@@ -142,39 +131,22 @@ def test_a_line_of_json_is_never_held_back() -> None:
     assert not matches(route["expr"], "text")
 
 
-def test_the_body_stays_as_it_was_written_and_a_malformed_one_too() -> None:
+def test_parsing_json_keeps_the_body_also_if_it_is_malformed() -> None:
     parser = operator("json_parser")
     assert parser["parse_to"] == "attributes.line"
     assert parser["on_error"] == "send_quiet"
 
 
-def test_level_and_trace_are_beside_the_line() -> None:
-    assert operator("severity_parser")["parse_from"] == "attributes.line.level"
-    assert operator("move")["to"] == "attributes.level"
-    trace = operator("trace_parser")
-    assert trace["trace_id"] == {"parse_from": "attributes.line.trace_id"}
-    assert trace["span_id"] == {"parse_from": "attributes.line.span_id"}
-
-
-def test_service_track_and_version_are_the_pods_labels() -> None:
-    labels = agent()["processors"]["k8sattributes"]["extract"]["labels"]
-    assert {one["tag_name"]: one["key"] for one in labels} == {
-        "service.name": "app.kubernetes.io/name",
-        "version": "app.kubernetes.io/version",
-        "track": "track",
-    }
-
-
-def test_the_image_with_all_exporters_is_taken_only_where_there_is_a_sink() -> None:
+def test_the_contrib_image_is_only_used_with_a_sink() -> None:
     def image(**logs: Any) -> str:
-        return container(made(CollectorAgent, logs=logs), "DaemonSet")["image"]
+        return container(deploy(CollectorAgent, logs=logs), "DaemonSet")["image"]
 
     assert image() == IMAGES["collector"]
     assert image(kafka=SINKS["kafka"]) == IMAGES["collectorContrib"]
 
 
-def test_a_sinks_key_is_a_file_and_its_port_is_let_through() -> None:
-    registry = made(CollectorAgent, logs=SINKS)
+def test_a_sinks_api_key_is_only_in_the_secret_and_egress_to_its_port_is_allowed() -> None:
+    registry = deploy(CollectorAgent, logs=SINKS)
     assert registry.secret() == {"elasticsearch": "hidden"}
     text = registry.one("ConfigMap")["data"]["collector.yaml"]
     assert "hidden" not in text
@@ -186,7 +158,7 @@ def test_a_sinks_key_is_a_file_and_its_port_is_let_through() -> None:
     assert [443, 9092] in ports
 
 
-def test_a_sinks_key_is_read_again_when_it_changes() -> None:
+def test_a_sinks_api_key_is_read_from_a_file_so_that_it_can_be_rotated() -> None:
     found = agent(**SINKS)
     authenticator = found["exporters"]["elasticsearch"]["auth"]["authenticator"]
     assert found["extensions"][authenticator] == {
@@ -196,15 +168,15 @@ def test_a_sinks_key_is_read_again_when_it_changes() -> None:
     assert authenticator in found["service"]["extensions"]
 
 
-def test_a_sink_that_asks_for_no_key_is_sent_none() -> None:
+def test_a_sink_without_an_api_key_has_no_authenticator() -> None:
     found = agent(elasticsearch={"url": "https://search.example.com"})
     assert "auth" not in found["exporters"]["elasticsearch"]
     assert set(found["extensions"]) == {*found["service"]["extensions"]}
     assert set(found["extensions"]) == {"health_check", "file_storage"}
 
 
-def test_the_agent_is_root_for_the_files_sake_and_has_no_capabilities() -> None:
-    registry = made(CollectorAgent)
+def test_the_agent_is_root_without_capabilities_in_the_node_namespace() -> None:
+    registry = deploy(CollectorAgent)
     pod = registry.one("DaemonSet")["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsUser"] == 0
     assert pod["securityContext"]["runAsNonRoot"] is False

@@ -1,11 +1,9 @@
-"""What of the node is seen."""
-
 from components.observability.node_exporter import NodeExporter
-from tests.unit.components.observability.made import container, made
+from tests.unit.components.observability.servers import container, deploy
 
 
-def test_it_runs_in_the_node_namespace_and_can_write_nothing_of_the_node() -> None:
-    registry = made(NodeExporter, nodeNamespace="nodes")
+def test_it_runs_in_the_node_namespace_and_mounts_the_node_read_only() -> None:
+    registry = deploy(NodeExporter, nodeNamespace="nodes")
     assert registry.one("DaemonSet")["metadata"]["namespace"] == "nodes"
     mounts = container(registry, "DaemonSet")["volumeMounts"]
     hosts = [mount for mount in mounts if mount["name"].startswith("host-")]
@@ -13,12 +11,12 @@ def test_it_runs_in_the_node_namespace_and_can_write_nothing_of_the_node() -> No
     assert all(mount["readOnly"] for mount in hosts)
 
 
-def test_it_shares_neither_network_nor_processes_with_the_node() -> None:
-    pod = made(NodeExporter).one("DaemonSet")["spec"]["template"]["spec"]
+def test_it_does_not_use_host_namespaces() -> None:
+    pod = deploy(NodeExporter).one("DaemonSet")["spec"]["template"]["spec"]
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
 
 
-def test_it_does_not_pass_its_own_network_off_as_the_nodes() -> None:
-    args = container(made(NodeExporter), "DaemonSet")["args"]
+def test_network_collectors_are_disabled_without_the_host_network() -> None:
+    args = container(deploy(NodeExporter), "DaemonSet")["args"]
     assert "--collector.disable-defaults" in args
     assert not [arg for arg in args if "net" in arg.removeprefix("--collector.").split(".")[0]]

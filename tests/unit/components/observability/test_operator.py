@@ -1,12 +1,10 @@
-"""What the operator of the cluster's own Prometheus, and its Grafana, are told."""
-
 import json
 from typing import Any
 
 import yaml
 
-from components.observability.operator import OperatorObjects, OperatorObjectsArgs
-from tests.unit.components.observability.made import slo_of
+from components.observability.operator import OperatorObjects
+from tests.unit.components.observability.servers import args_of
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
 
@@ -15,14 +13,7 @@ METRICS_OFF = {"service": {"metrics": False}}
 
 def objects(**changes: Any) -> Registry:
     changes.setdefault("observability", {"mode": "operator"})
-    stack = settings(**changes)
-    args: OperatorObjectsArgs = {
-        "settings": stack.observability,
-        "service": stack.service,
-        "slo": slo_of(stack),
-        "monitoring_namespace": stack.network.monitoring_namespace,
-    }
-    return run(lambda: OperatorObjects("watch", args))
+    return run(lambda: OperatorObjects("watch", args_of(settings(**changes))))
 
 
 def config_maps(registry: Registry, label: str) -> list[dict[str, Any]]:
@@ -33,7 +24,7 @@ def config_maps(registry: Registry, label: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_every_pod_of_the_service_is_scraped_at_its_admin_port() -> None:
+def test_the_pod_monitor_selects_the_services_pods_and_their_admin_port() -> None:
     monitor = objects().one("PodMonitor")
     assert monitor["spec"]["selector"]["matchLabels"] == {
         "app.kubernetes.io/name": "beacon",
@@ -44,7 +35,7 @@ def test_every_pod_of_the_service_is_scraped_at_its_admin_port() -> None:
     assert (endpoint["port"], endpoint["path"]) == ("admin", "/metrics")
 
 
-def test_series_have_the_labels_that_rules_and_dashboards_ask_for() -> None:
+def test_series_have_the_labels_that_rules_and_dashboards_use() -> None:
     spec = objects().one("PodMonitor")["spec"]
     (endpoint,) = spec["podMetricsEndpoints"]
     assert {one["targetLabel"]: one["sourceLabels"] for one in endpoint["relabelings"]} == {
@@ -55,13 +46,13 @@ def test_series_have_the_labels_that_rules_and_dashboards_ask_for() -> None:
     assert spec["jobLabel"] == "app.kubernetes.io/name"
 
 
-def test_a_scrape_ends_before_the_next_begins() -> None:
+def test_the_scrape_timeout_is_at_most_the_interval() -> None:
     often = {"mode": "operator", "metrics": {"scrapeIntervalSeconds": 5}}
     (endpoint,) = objects(observability=often).one("PodMonitor")["spec"]["podMetricsEndpoints"]
     assert (endpoint["interval"], endpoint["scrapeTimeout"]) == ("5s", "5s")
 
 
-def test_what_prometheus_selects_by_is_on_monitors_and_rules() -> None:
+def test_monitors_and_rules_have_the_release_label() -> None:
     registry = objects(observability={"mode": "operator", "operator": {"release": "watching"}})
     monitored = registry.of_kind("PodMonitor") + registry.of_kind("PrometheusRule")
     assert len(monitored) == 3
@@ -70,7 +61,7 @@ def test_what_prometheus_selects_by_is_on_monitors_and_rules() -> None:
         assert one.inputs["metadata"]["namespace"] == "beacon-test"
 
 
-def test_the_rules_are_those_about_the_service() -> None:
+def test_only_rules_about_the_service_are_created() -> None:
     registry = objects()
     assert registry.named("PrometheusRule") == {"beacon-slo", "beacon-service"}
     groups = [
@@ -89,7 +80,7 @@ def test_a_service_without_metrics_is_not_scraped_and_has_no_objective() -> None
     assert registry.named("PrometheusRule") == {"beacon-service"}
 
 
-def test_dashboards_lie_where_grafanas_sidecar_finds_them() -> None:
+def test_dashboards_are_config_maps_in_grafanas_namespace() -> None:
     found = config_maps(objects(network={"monitoringNamespace": "watching"}), "grafana_dashboard")
     assert len(found) > 3
     for one in found:
@@ -99,12 +90,12 @@ def test_dashboards_lie_where_grafanas_sidecar_finds_them() -> None:
         assert json.loads(text)["panels"]
 
 
-def test_a_stack_without_grafana_gives_it_nothing() -> None:
+def test_without_grafana_there_are_no_config_maps() -> None:
     registry = objects(observability={"mode": "operator", "grafana": {"enabled": False}})
     assert registry.of_kind("ConfigMap") == []
 
 
-def test_a_data_source_is_made_for_what_the_stack_names() -> None:
+def test_data_sources_are_created_for_configured_urls() -> None:
     assert config_maps(objects(), "grafana_datasource") == []
     named = {"lokiUrl": "http://loki.logs:3100", "jaegerUrl": "http://jaeger.traces:16686"}
     registry = objects(observability={"mode": "operator", "operator": named})
@@ -115,7 +106,7 @@ def test_a_data_source_is_made_for_what_the_stack_names() -> None:
     assert loki["jsonData"]["derivedFields"][0]["datasourceUid"] == jaeger["uid"] == "jaeger"
 
 
-def test_logs_lead_to_traces_only_where_there_are_any() -> None:
+def test_logs_link_to_traces_only_with_jaeger() -> None:
     operator = {"lokiUrl": "http://loki.logs:3100"}
     registry = objects(observability={"mode": "operator", "operator": operator})
     (config_map,) = config_maps(registry, "grafana_datasource")

@@ -1,16 +1,20 @@
-"""What is read, under which labels, and how long it is kept."""
-
 from typing import Any
 
 import pytest
 
 from components.observability.prometheus import Prometheus
-from tests.unit.components.observability.made import bundled, config, container, made, server_args
+from tests.unit.components.observability.servers import (
+    args_of,
+    bundled,
+    config_file,
+    container,
+    deploy,
+)
 from tests.unit.harness import run
 
 
 def of(**metrics: Any) -> dict[str, Any]:
-    return config(made(Prometheus, metrics=metrics), "prometheus.yaml")
+    return config_file(deploy(Prometheus, metrics=metrics), "prometheus.yaml")
 
 
 def job(name: str, found_in: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -26,7 +30,7 @@ def targets(of_job: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def test_the_services_series_say_which_pod_track_and_version_they_are_of() -> None:
+def test_series_of_the_service_have_labels_for_pod_track_and_version() -> None:
     found = job("beacon")
     assert targets(found) == {
         "namespace": "__meta_kubernetes_namespace",
@@ -38,7 +42,7 @@ def test_the_services_series_say_which_pod_track_and_version_they_are_of() -> No
     assert found["relabel_configs"][0]["regex"] == "admin"
 
 
-def test_only_running_pods_of_the_stacks_namespace_are_read() -> None:
+def test_only_running_pods_of_the_services_namespace_are_scraped() -> None:
     (discovery,) = job("beacon")["kubernetes_sd_configs"]
     assert discovery["namespaces"]["names"] == ["beacon-test"]
     (selector,) = discovery["selectors"]
@@ -46,15 +50,15 @@ def test_only_running_pods_of_the_stacks_namespace_are_read() -> None:
     assert selector["label"] == "app.kubernetes.io/name=beacon,track"
 
 
-def test_a_service_without_metrics_is_not_read() -> None:
-    args = server_args(bundled(service={"metrics": False}))
+def test_a_service_without_metrics_is_not_scraped() -> None:
+    args = args_of(bundled(service={"metrics": False}))
     registry = run(lambda: Prometheus("it", args))
-    jobs = {one["job_name"] for one in config(registry, "prometheus.yaml")["scrape_configs"]}
+    jobs = {one["job_name"] for one in config_file(registry, "prometheus.yaml")["scrape_configs"]}
     assert "beacon" not in jobs
     assert "servers" in jobs
 
 
-def test_each_server_is_read_on_the_port_of_its_own_metrics() -> None:
+def test_each_server_is_scraped_on_its_metrics_port() -> None:
     regex = job("servers")["relabel_configs"][0]["regex"]
     for pair in ("prometheus;9090", "loki;3100", "jaeger;8888", "collector-agent;8888"):
         assert pair in regex.split("|")
@@ -64,54 +68,51 @@ def test_each_server_is_read_on_the_port_of_its_own_metrics() -> None:
 @pytest.mark.parametrize(
     "name", ["kube-state-metrics", "kubelet", "kubelet-cadvisor", "kubelet-probes"]
 )
-def test_metrics_about_others_keep_the_labels_of_those(name: str) -> None:
+def test_metrics_about_other_objects_keep_their_labels(name: str) -> None:
     assert job(name)["honor_labels"] is True
 
 
-def test_the_kubelets_three_pages_are_one_job() -> None:
+def test_all_endpoints_of_the_kubelet_have_one_job_label() -> None:
     for name in ("kubelet", "kubelet-cadvisor", "kubelet-probes"):
         rules = job(name)["relabel_configs"]
         assert {"target_label": "job", "replacement": "kubelet"} in rules
 
 
-def test_metrics_are_kept_for_days_and_within_nine_tenths_of_the_volume() -> None:
+def test_retention_follows_the_settings_and_90_percent_of_the_volume() -> None:
     retention = of(retentionDays=45, volumeSize="10Gi")["storage"]["tsdb"]["retention"]
     assert retention == {"time": "45d", "size": f"{9 * 2**30}B"}
 
 
-def test_everything_is_read_at_the_settings_interval() -> None:
+def test_scrape_and_evaluation_intervals_follow_the_settings() -> None:
     configured = of(scrapeIntervalSeconds=5)["global"]
     assert configured["scrape_interval"] == configured["evaluation_interval"] == "5s"
     assert configured["scrape_timeout"] == "5s"
     assert of(scrapeIntervalSeconds=60)["global"]["scrape_timeout"] == "10s"
 
 
-def test_a_new_rule_is_taken_over_without_a_restart() -> None:
-    registry = made(Prometheus)
+def test_changed_rules_are_reloaded_without_a_restart() -> None:
+    registry = deploy(Prometheus)
     args = container(registry, "StatefulSet")["args"]
     assert "--config.auto-reload" in args
     assert "annotations" not in registry.one("StatefulSet")["spec"]["template"]["metadata"]
 
 
-def test_the_rules_are_files_that_the_configuration_names() -> None:
-    registry = made(Prometheus)
+def test_the_configuration_loads_the_rule_files() -> None:
+    registry = deploy(Prometheus)
     data = registry.one("ConfigMap")["data"]
     assert [name for name in data if name.startswith("rules.")]
-    assert config(registry, "prometheus.yaml")["rule_files"] == ["/etc/prometheus/rules/*.yaml"]
+    assert config_file(registry, "prometheus.yaml")["rule_files"] == [
+        "/etc/prometheus/rules/*.yaml"
+    ]
 
 
-def test_alerts_go_to_the_stacks_alertmanager() -> None:
-    (manager,) = of()["alerting"]["alertmanagers"]
-    assert manager["static_configs"] == [{"targets": ["alertmanager.monitoring.svc:9093"]}]
-
-
-def test_no_pod_that_reaches_it_can_stop_it() -> None:
-    args = container(made(Prometheus), "StatefulSet")["args"]
+def test_the_admin_api_is_disabled() -> None:
+    args = container(deploy(Prometheus), "StatefulSet")["args"]
     assert not [one for one in args if one.startswith(("--web.enable-", "--no-web"))]
 
 
-def test_it_may_only_read() -> None:
-    rules = made(Prometheus).one("ClusterRole")["rules"]
+def test_permissions_are_read_only() -> None:
+    rules = deploy(Prometheus).one("ClusterRole")["rules"]
     assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch"}
     resources = {name for rule in rules for name in rule.get("resources", [])}
     assert not {"secrets", "configmaps", "nodes/proxy"} & resources

@@ -1,5 +1,3 @@
-"""What Kubernetes needs for a server, whichever it is."""
-
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -8,20 +6,21 @@ import pytest
 
 from components.network_peer import NetworkPeer
 from components.observability.addresses import LOKI
+from components.observability.args import ObservabilityArgs
 from components.observability.server import (
     SECRETS,
-    Description,
-    HostFolder,
-    Http,
+    HostPath,
+    HttpProbe,
     Server,
-    ServerArgs,
-    Tcp,
+    ServerSpec,
+    TcpProbe,
 )
 from settings import ResourceList, ResourceRequirements, Storage
+from tests.unit.components.observability.servers import args_of
 from tests.unit.harness import Registry, run
+from tests.unit.stacks import settings
 
-ARGS: ServerArgs = {"monitoring_namespace": "monitoring", "node_namespace": "monitoring-node"}
-SMALLEST = Description(
+SMALLEST = ServerSpec(
     kind="StatefulSet",
     namespace="monitoring",
     image="example.com/one:v1.2.3",
@@ -31,19 +30,19 @@ SMALLEST = Description(
         limits=ResourceList(cpu="100m", memory="100Mi"),
     ),
     ports={"http": 9000},
-    ready=Http("/ready", 9000),
-    alive=Tcp(9000),
+    readiness=HttpProbe("/ready", 9000),
+    liveness=TcpProbe(9000),
 )
 
 
-def made(**changes: Any) -> Registry:
-    """A server called ``one`` like the smallest, but for ``changes``."""
+def deploy(**changes: Any) -> Registry:
+    """Deploy the smallest server with changes, named ``one``."""
 
-    class One(Server[ServerArgs]):
-        def describe(self, args: ServerArgs) -> Description:
+    class One(Server):
+        def spec(self, args: ObservabilityArgs) -> ServerSpec:
             return replace(SMALLEST, **changes)
 
-    return run(lambda: One("one", ARGS))
+    return run(lambda: One("one", args_of(settings())))
 
 
 def pod(registry: Registry, kind: str = "StatefulSet") -> dict[str, Any]:
@@ -55,14 +54,9 @@ def container(registry: Registry, kind: str = "StatefulSet") -> dict[str, Any]:
     return only
 
 
-def test_a_server_without_a_description_cannot_be_made() -> None:
-    with pytest.raises(NotImplementedError):
-        Server.describe(Server.__new__(Server), ARGS)
-
-
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
-def test_its_pod_is_hardened(kind: str) -> None:
-    registry = made(kind=kind)
+def test_pods_meet_the_restricted_pod_security_standard(kind: str) -> None:
+    registry = deploy(kind=kind)
     security = pod(registry, kind)["securityContext"]
     assert security["runAsNonRoot"] is True
     assert security["runAsUser"] == security["fsGroup"] == 65534
@@ -74,15 +68,15 @@ def test_its_pod_is_hardened(kind: str) -> None:
     }
 
 
-def test_one_that_asks_the_api_server_nothing_has_no_token_and_no_rights() -> None:
-    registry = made()
+def test_without_rbac_rules_there_is_no_token_and_no_role() -> None:
+    registry = deploy()
     assert pod(registry)["automountServiceAccountToken"] is False
     assert registry.of_kind("ClusterRole") == registry.of_kind("ClusterRoleBinding") == []
 
 
-def test_what_it_may_ask_is_all_that_it_may_and_is_named_after_the_stacks_namespace() -> None:
+def test_rbac_rules_become_a_cluster_role_named_after_the_monitoring_namespace() -> None:
     rule = {"api_groups": [""], "resources": ["pods"], "verbs": ["list"]}
-    registry = made(may=[rule], namespace="elsewhere")
+    registry = deploy(rbac_rules=[rule], namespace="elsewhere")
     assert pod(registry)["automountServiceAccountToken"] is True
     role = registry.one("ClusterRole", "monitoring-one")
     assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
@@ -93,10 +87,10 @@ def test_what_it_may_ask_is_all_that_it_may_and_is_named_after_the_stacks_namesp
     ]
 
 
-def test_only_named_peers_connect_and_are_connected_to() -> None:
-    policy = made(
-        reached_by=[LOKI.peer("monitoring", 9000)],
-        reaches=[NetworkPeer("other", (80,)), NetworkPeer(None, (443,))],
+def test_the_network_policy_allows_only_the_peers() -> None:
+    policy = deploy(
+        ingress=[LOKI.peer("monitoring", 9000)],
+        egress=[NetworkPeer("other", (80,)), NetworkPeer(None, (443,))],
     ).one("NetworkPolicy")["spec"]
     assert policy["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "one"
     assert policy["policyTypes"] == ["Ingress", "Egress"]
@@ -120,14 +114,14 @@ def test_only_named_peers_connect_and_are_connected_to() -> None:
     assert anywhere == {"ports": [{"port": 443, "protocol": "TCP"}]}
 
 
-def test_one_that_reaches_nobody_cannot_even_ask_for_names() -> None:
-    policy = made().one("NetworkPolicy")["spec"]
+def test_without_egress_dns_is_not_allowed_either() -> None:
+    policy = deploy().one("NetworkPolicy")["spec"]
     assert policy["ingress"] == policy["egress"] == []
 
 
-def test_the_api_server_is_reached_by_those_that_may_ask_it_something() -> None:
+def test_rbac_rules_allow_egress_to_the_api_server() -> None:
     rule = {"api_groups": [""], "resources": ["pods"], "verbs": ["list"]}
-    _, api = made(may=[rule]).one("NetworkPolicy")["spec"]["egress"]
+    _, api = deploy(rbac_rules=[rule]).one("NetworkPolicy")["spec"]["egress"]
     assert [port["port"] for port in api["ports"]] == [443, 6443]
 
 
@@ -136,21 +130,23 @@ def checksum(registry: Registry) -> str | None:
     return annotations and annotations["checksum/config"]
 
 
-def test_a_changed_file_restarts_it() -> None:
-    first, same, other = (checksum(made(files={"a.yaml": text})) for text in ("1", "1", "2"))
+def test_a_changed_file_restarts_the_server() -> None:
+    first, same, other = (
+        checksum(deploy(config_files={"a.yaml": text})) for text in ("1", "1", "2")
+    )
     assert first == same != other
 
 
-def test_a_changed_file_that_it_reads_again_does_not() -> None:
+def test_a_changed_hot_reloaded_file_does_not_restart_the_server() -> None:
     def with_text(text: str) -> str | None:
-        return checksum(made(files={"a": "", "b": text}, reread=frozenset({"b"})))
+        return checksum(deploy(config_files={"a": "", "b": text}, hot_reloaded=frozenset({"b"})))
 
     assert with_text("1") == with_text("2") is not None
-    assert checksum(made(files={"a": "1"}, reread=frozenset({"a"}))) is None
+    assert checksum(deploy(config_files={"a": "1"}, hot_reloaded=frozenset({"a"}))) is None
 
 
-def test_files_keep_their_path_below_the_folder() -> None:
-    registry = made(files={"rules/a.yaml": "x"}, folder=PurePosixPath("/etc/one"))
+def test_config_files_keep_their_path_below_the_mount() -> None:
+    registry = deploy(config_files={"rules/a.yaml": "x"}, config_dir=PurePosixPath("/etc/one"))
     assert registry.one("ConfigMap")["data"] == {"rules.a.yaml": "x"}
     (volume,) = (one for one in pod(registry)["volumes"] if one["name"] == "config")
     assert volume["configMap"] == {
@@ -162,8 +158,8 @@ def test_files_keep_their_path_below_the_folder() -> None:
     ]
 
 
-def test_secrets_are_files_from_a_secret_and_nowhere_else() -> None:
-    registry = made(secrets={"password": "hidden"}, files={"a": "b"})
+def test_secrets_are_mounted_as_files_and_are_only_in_the_secret() -> None:
+    registry = deploy(secrets={"password": "hidden"}, config_files={"a": "b"})
     assert registry.secret() == {"password": "hidden"}
     others = [one for one in registry.resources.values() if not one.is_of("Secret")]
     assert "hidden" not in str(others)
@@ -172,9 +168,10 @@ def test_secrets_are_files_from_a_secret_and_nowhere_else() -> None:
     ]
 
 
-def test_its_volume_is_a_claim_of_its_own_that_can_grow() -> None:
-    registry = made(
-        store=Storage(volume_size="3Gi", storage_class_name="fast"), data=PurePosixPath("/here")
+def test_storage_is_a_persistent_volume_claim_outside_the_stateful_set() -> None:
+    registry = deploy(
+        storage=Storage(volume_size="3Gi", storage_class_name="fast"),
+        data_dir=PurePosixPath("/here"),
     )
     claim = registry.one("PersistentVolumeClaim", "one")
     assert claim["spec"] == {
@@ -185,17 +182,17 @@ def test_its_volume_is_a_claim_of_its_own_that_can_grow() -> None:
     assert {"name": "data", "mountPath": "/here"} in container(registry)["volumeMounts"]
 
 
-def test_without_a_storage_class_the_clusters_default_is_taken() -> None:
-    claim = made(store=Storage(volume_size="3Gi")).one("PersistentVolumeClaim")
+def test_without_a_storage_class_the_claim_uses_the_default_class() -> None:
+    claim = deploy(storage=Storage(volume_size="3Gi")).one("PersistentVolumeClaim")
     assert "storageClassName" not in claim["spec"]
 
 
-def test_the_nodes_folders_are_read_only_unless_it_writes_there() -> None:
+def test_host_paths_are_read_only_unless_writable() -> None:
     folders = [
-        HostFolder("/", "/host", follows_mounts=True),
-        HostFolder("/var/lib/a", "/a", writable=True),
+        HostPath("/", "/host", mount_propagation="HostToContainer"),
+        HostPath("/var/lib/a", "/a", writable=True),
     ]
-    registry = made(kind="DaemonSet", host_folders=folders)
+    registry = deploy(kind="DaemonSet", host_paths=folders)
     mounts = {one["name"]: one for one in container(registry, "DaemonSet")["volumeMounts"]}
     assert mounts["host-0"]["readOnly"] is True
     assert mounts["host-0"]["mountPropagation"] == "HostToContainer"
@@ -204,37 +201,37 @@ def test_the_nodes_folders_are_read_only_unless_it_writes_there() -> None:
     assert volumes["host-1"]["hostPath"] == {"path": "/var/lib/a", "type": "DirectoryOrCreate"}
 
 
-def test_a_statefulset_replaces_a_pod_that_never_got_ready() -> None:
-    spec = made().one("StatefulSet")["spec"]
+def test_a_stateful_set_replaces_a_pod_that_never_became_ready() -> None:
+    spec = deploy().one("StatefulSet")["spec"]
     assert spec["podManagementPolicy"] == "Parallel"
     assert spec["replicas"] == 1
 
 
-def test_a_daemonset_runs_on_every_node_and_has_no_service() -> None:
-    registry = made(kind="DaemonSet")
+def test_a_daemon_set_tolerates_every_taint_and_has_no_service() -> None:
+    registry = deploy(kind="DaemonSet")
     assert pod(registry, "DaemonSet")["tolerations"] == [{"operator": "Exists"}]
     assert registry.of_kind("Service") == []
 
 
-def test_no_selector_holds_a_version() -> None:
-    registry = made()
+def test_selectors_contain_no_version() -> None:
+    registry = deploy()
     spec = registry.one("StatefulSet")["spec"]
     assert "app.kubernetes.io/version" not in spec["selector"]["matchLabels"]
     assert spec["template"]["metadata"]["labels"]["app.kubernetes.io/version"] == "1.2.3"
     assert "app.kubernetes.io/version" not in registry.one("Service")["spec"]["selector"]
 
 
-def test_gos_memory_follows_the_limit() -> None:
-    env = {one["name"]: one for one in container(made())["env"]}
+def test_the_go_memory_limit_is_90_percent_of_the_containers() -> None:
+    env = {one["name"]: one for one in container(deploy())["env"]}
     assert env["GOMEMLIMIT"]["value"] == f"{100 * 2**20 * 90 // 100}B"
 
 
-def test_the_workload_comes_after_all_that_it_needs() -> None:
-    registry = made(
-        files={"a": "b"},
+def test_the_workload_depends_on_its_other_objects() -> None:
+    registry = deploy(
+        config_files={"a": "b"},
         secrets={"c": "d"},
-        store=Storage(volume_size="1Gi"),
-        may=[{"api_groups": [""], "resources": ["pods"], "verbs": ["list"]}],
+        storage=Storage(volume_size="1Gi"),
+        rbac_rules=[{"api_groups": [""], "resources": ["pods"], "verbs": ["list"]}],
     )
     needed = registry.dependencies_of(registry.urn_of("StatefulSet", "one"))
     for kind in ("ConfigMap", "Secret", "PersistentVolumeClaim", "ServiceAccount", "NetworkPolicy"):
@@ -242,16 +239,16 @@ def test_the_workload_comes_after_all_that_it_needs() -> None:
     assert registry.urn_of("ClusterRoleBinding", "monitoring-one") in needed
 
 
-def test_a_server_is_restarted_only_where_it_does_not_even_listen() -> None:
-    probes = container(made())
+def test_liveness_is_more_tolerant_than_readiness() -> None:
+    probes = container(deploy())
     assert probes["readinessProbe"]["httpGet"]["path"] == "/ready"
     assert probes["livenessProbe"]["tcpSocket"] == {"port": 9000}
-    patient = probes["livenessProbe"]["failureThreshold"] * probes["livenessProbe"]["periodSeconds"]
-    assert patient >= 60
+    seconds = probes["livenessProbe"]["failureThreshold"] * probes["livenessProbe"]["periodSeconds"]
+    assert seconds >= 60
 
 
-def test_a_server_is_waited_for_longer_than_it_may_take_to_start() -> None:
-    registry = made()
+def test_the_timeout_is_longer_than_the_startup_probe() -> None:
+    registry = deploy()
     probe = container(registry)["startupProbe"]
     server = registry.resources[registry.urn_of("StatefulSet", "one")]
     for wait in server.custom_timeouts:

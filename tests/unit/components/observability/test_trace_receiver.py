@@ -1,5 +1,3 @@
-"""Where spans go in each mode."""
-
 from typing import Any
 
 from components.network_peer import NetworkPeer
@@ -12,19 +10,19 @@ def receiver(**observability: Any) -> TraceReceiver | None:
     return TraceReceiver.of(stack.observability, stack.network, stack.namespace.name)
 
 
-def test_bundled_they_go_to_the_stacks_collector() -> None:
+def test_bundled_uses_the_stacks_collector() -> None:
     assert receiver(mode="bundled") == TraceReceiver(
         "http://collector.monitoring.svc:4318",
         (NetworkPeer("monitoring", (4318,), {"app.kubernetes.io/name": "collector"}),),
     )
 
 
-def test_off_nothing_is_traced() -> None:
+def test_without_an_endpoint_there_is_no_receiver() -> None:
     assert receiver(mode="off") is None
     assert receiver(mode="operator") is None
 
 
-def test_an_operators_collector_is_where_its_name_says() -> None:
+def test_the_peers_of_an_endpoint_follow_from_its_url() -> None:
     for url, peer in {
         "http://collector.tracing.svc:4318/": NetworkPeer("tracing"),
         "http://collector": NetworkPeer("beacon-test"),

@@ -1,0 +1,46 @@
+"""Deploys servers of a stack with the SDK's mocks and reads their configuration."""
+
+from typing import Any
+
+import yaml
+
+from components.observability.args import ObservabilityArgs
+from components.observability.server import Server
+from components.observability.slo import Slo
+from settings import Settings
+from settings.secret import DECRYPTED
+from tests.unit.harness import Registry, run
+from tests.unit.stacks import SMALLEST, changed
+
+
+def deploy(server: type[Server], **observability: Any) -> Registry:
+    """Deploy the server in a bundled stack with these settings of ``observability``."""
+    args = args_of(bundled(observability=observability))
+    return run(lambda: server("it", args))
+
+
+def bundled(**changes: Any) -> Settings:
+    """Return the smallest bundled stack with changes and decrypted secrets."""
+    sections = changed(changed(SMALLEST, {"observability": {"mode": "bundled"}}), changes)
+    return Settings.model_validate(sections, by_name=False, by_alias=True, context=DECRYPTED)
+
+
+def args_of(stack: Settings) -> ObservabilityArgs:
+    """Return the arguments of all components of observability."""
+    return {
+        "settings": stack.observability,
+        "network": stack.network,
+        "service": stack.service,
+        "slo": Slo(stack.service.name, stack.namespace.name, stack.slo),
+    }
+
+
+def config_file(registry: Registry, key: str) -> dict[str, Any]:
+    """Return a parsed configuration file."""
+    return yaml.safe_load(registry.one("ConfigMap")["data"][key])
+
+
+def container(registry: Registry, kind: str) -> dict[str, Any]:
+    """Return the only container of the workload."""
+    (only,) = registry.one(kind)["spec"]["template"]["spec"]["containers"]
+    return only
