@@ -60,6 +60,12 @@ def test_every_key_has_a_type_bounds_a_description_and_a_message() -> None:
         assert allowed_values(SCHEMA, inner), key
 
 
+def test_no_section_allows_unknown_keys() -> None:
+    sections = [SCHEMA, *(inner for _, _, inner in keys(SCHEMA) if "properties" in inner)]
+    assert len(sections) > 40
+    assert [one for one in sections if one["additionalProperties"] is not False] == []
+
+
 def test_the_schema_file_is_up_to_date() -> None:
     assert json.loads(SCHEMA_FILE.read_text()) == stack_file_schema(Settings), (
         "run `python -m settings`"
