@@ -21,7 +21,7 @@ from pulumi.runtime import test as run_under_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
 from settings import PROJECT, SettingsError, load
-from settings.stack_file import path_of, read, stack_of
+from settings.stack_file import PROJECT_FOLDER, path_of, read, stack_of
 from settings.yaml_writer import to_yaml
 
 BAD_INPUT = 2
@@ -32,7 +32,6 @@ UNBUILT = f"sha256:{'0' * 64}"
 """Digest of an image that is not built yet."""
 
 Manifest = dict[str, Any]
-_PROJECT_FOLDER = Path(__file__).resolve().parent
 _APPLY_ORDER = (
     ("Namespace",),
     ("ClusterRole", "LimitRange", "NetworkPolicy", "ResourceQuota"),
@@ -89,7 +88,7 @@ def manifests_of(stack: str) -> dict[str, str]:
 
 @run_under_mocks
 def _run_program() -> None:
-    os.chdir(_PROJECT_FOLDER)
+    os.chdir(PROJECT_FOLDER)
     runpy.run_path("__main__.py", run_name="__main__")
 
 
