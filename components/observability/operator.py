@@ -41,8 +41,7 @@ class OperatorObjects(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         if service.metrics:
             self._pod_monitor(settings.metrics.scrape_interval_seconds)
-        rules = rules_of_service(service, slo, settings.runbook_base_url)
-        for subject, groups in rules.items():
+        for subject, groups in rules_of_service(args).items():
             CustomResource(
                 f"{name}-rules-{subject}",
                 api_version=_API,

@@ -18,7 +18,7 @@ from components.observability.addresses import (
     Address,
 )
 from components.observability.args import ObservabilityArgs
-from components.observability.rules import RuleGroups, rules_of_cluster, rules_of_service
+from components.observability.rules import all_rules
 from components.observability.server import HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
@@ -65,7 +65,10 @@ class Prometheus(Server):
     def spec(self, args: ObservabilityArgs) -> ServerSpec:
         metrics, network = args["settings"].metrics, args["network"]
         namespace, node_namespace = network.monitoring_namespace, args["settings"].node_namespace
-        config_files = {_CONFIG_FILE: to_yaml(_config(args)), **_rule_files(args)}
+        config_files = {_CONFIG_FILE: to_yaml(_config(args))}
+        for name, groups in all_rules(args).items():
+            text = to_yaml({"groups": groups}, literal_blocks=True)
+            config_files[f"rules/{name}.yaml"] = text
         return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
@@ -119,21 +122,6 @@ class Prometheus(Server):
 
 
 _ON_NODES = (AGENT_METRICS, NODE_EXPORTER)
-
-
-def rule_groups(args: ObservabilityArgs) -> RuleGroups:
-    """Rule groups by rule file."""
-    slo = args["slo"]
-    node_namespace, runbooks = args["settings"].node_namespace, args["settings"].runbook_base_url
-    namespaces = (args["slo"].namespace, args["network"].monitoring_namespace, node_namespace)
-    return rules_of_service(args["service"], slo, runbooks) | rules_of_cluster(namespaces, runbooks)
-
-
-def _rule_files(args: ObservabilityArgs) -> dict[str, str]:
-    return {
-        f"rules/{name}.yaml": to_yaml({"groups": groups}, literal_blocks=True)
-        for name, groups in rule_groups(args).items()
-    }
 
 
 def _config(args: ObservabilityArgs) -> Config:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.observability.prometheus import rule_groups
+from components.observability.rules import all_rules
 from local.layout import Layout
 from settings import load
 from tests.manifests.conftest import PROJECT, run
@@ -18,7 +18,7 @@ from tests.unit.components.observability.servers import args_of
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yaml"))
 RUNBOOKS = PROJECT / "docs" / "runbooks"
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Causes", "Mitigation", "Escalation"]
-RULES = rule_groups(args_of(load("dev")))
+RULES = all_rules(args_of(load("dev")))
 ALERTS = [
     rule
     for groups in RULES.values()

@@ -59,10 +59,6 @@ def _sli_panels(slo: Slo, sli: Sli) -> tuple[Panel, ...]:
         else "a response without a 5xx status"
     )
     page, slower_page = BURN_RATES[0], BURN_RATES[1]
-    bad_ratio_thresholds = (
-        float(slo.error_budget(sli)),
-        float(slo.max_bad_ratio(sli, page.factor)),
-    )
     return (
         big_number(
             f"Objective, {sli}",
@@ -105,19 +101,14 @@ def _sli_panels(slo: Slo, sli: Sli) -> tuple[Panel, ...]:
             from_zero=False,
         ).max(1),
         graph(
-            f"Bad requests, {sli}",
-            "Percentage of bad requests over 5 minutes and 1 hour. The lower threshold is the "
-            "error budget, the upper one the paging burn rate.",
-            "percentunit",
-            *(query(slo.bad_ratio(window, sli), window) for window in ("5m", "1h")),
-            thresholds=bad_ratio_thresholds,
-        ),
-        graph(
             f"Bad requests by track, {sli}",
-            "Percentage of bad requests over 5 minutes: the promotion gate compares the canary's "
-            "with stable's.",
+            "Percentage of bad requests over 5 minutes. The promotion gate compares them. The lower "
+            "threshold is the error budget, the upper one the paging burn rate.",
             "percentunit",
             query(slo.track_bad_ratio("5m", sli), "{{track}}"),
-            thresholds=bad_ratio_thresholds,
-        ),
+            thresholds=(
+                float(slo.error_budget(sli)),
+                float(slo.max_bad_ratio(sli, page.factor)),
+            ),
+        ).span(24),
     )

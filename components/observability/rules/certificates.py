@@ -1,6 +1,6 @@
 """Alerts on certificates that expire soon."""
 
-from components.observability.rules.rule import Rule, RuleGroup, Severity, alert, rule_group
+from components.observability.rule import Rule, RuleGroup, Severity, alert, rule_group
 
 _DAY = 24 * 3600
 # Traefik, ingress-nginx and cert-manager: alerts on whichever the cluster has. After a renewal,

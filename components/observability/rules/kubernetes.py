@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from components.observability.rules.rule import Rule, RuleGroup, alert, rule_group
+from components.observability.rule import Rule, RuleGroup, alert, rule_group
 
 _VOLUME = "{{ $labels.namespace }}/{{ $labels.persistentvolumeclaim }}"
 # Without read-only and in-memory file systems.

@@ -1,7 +1,7 @@
 """Alerts on Prometheus, Alertmanager, Loki and the collectors themselves."""
 
 from components.observability import addresses
-from components.observability.rules.rule import Rule, RuleGroup, alert, rule_group
+from components.observability.rule import Rule, RuleGroup, alert, rule_group
 
 _PROMETHEUS = f'job="{addresses.PROMETHEUS.server}"'
 _ALERTMANAGER = f'job="{addresses.ALERTMANAGER.server}"'

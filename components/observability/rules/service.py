@@ -1,6 +1,6 @@
 """Alerts on the service's pods, their resource usage and their own metrics."""
 
-from components.observability.rules.rule import Rule, RuleGroup, alert, rule_group
+from components.observability.rule import Rule, RuleGroup, alert, rule_group
 from settings import Service
 
 _POD = "{{ $labels.namespace }}/{{ $labels.pod }}"

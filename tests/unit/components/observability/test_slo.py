@@ -1,12 +1,91 @@
-from decimal import Decimal
+import re
+from pathlib import Path
+from typing import Any, get_args
 
-from components.observability.slo import BURN_RATES, Slo
-from settings import SloSettings
+import pytest
+
+from components.observability.slo import BURN_RATES, Slo, slo_rules
+from settings import LatencyObjective, SloSettings, duration_seconds
+
+METRICS = Path(__file__).resolve().parents[4] / "app" / "internal" / "metrics" / "metrics.go"
+SLO = Slo("beacon", "beacon-test", SloSettings())
 
 
-def test_the_error_budget_is_exact() -> None:
+def rules(slo: Slo = SLO) -> list[dict[str, Any]]:
+    return [rule for group in slo_rules(slo) for rule in group["rules"]]
+
+
+def alerts(name: str) -> list[dict[str, Any]]:
+    return [rule for rule in rules() if rule.get("alert") == name]
+
+
+def expressions(slo: Slo, record: str) -> list[str]:
+    return [rule["expr"] for rule in rules(slo) if rule.get("record") == record]
+
+
+@pytest.mark.parametrize(
+    ("name", "thresholds"),
+    [
+        ("AvailabilityBudgetBurn", ["0.0144", "0.006", "0.003", "0.001"]),
+        ("LatencyBudgetBurn", ["0.144", "0.06", "0.03", "0.01"]),
+    ],
+)
+def test_an_alert_fires_if_both_windows_exceed_the_burn_rate(
+    name: str, thresholds: list[str]
+) -> None:
+    for alert, burn, threshold in zip(alerts(name), BURN_RATES, thresholds, strict=True):
+        for window in (burn.long_window, burn.short_window):
+            assert re.search(rf"ratio_rate{window}{{[^}}]*}} > {threshold}\n", alert["expr"])
+        assert alert["labels"] == {"severity": burn.severity, "window": burn.long_window}
+
+
+def test_without_a_latency_objective_there_are_no_latency_rules() -> None:
+    without = str(slo_rules(Slo("beacon", "beacon-test", SloSettings(latency=None))))
+    for text in ("latency", "http_request_duration_seconds"):
+        assert text not in without
+        assert text in str(slo_rules(SLO))
+
+
+def test_the_recorded_error_budget_is_exact() -> None:
     slo = Slo("beacon", "beacon-test", SloSettings(availability=99.95))
-    assert slo.error_budget("availability") == Decimal("0.0005")
+    assert expressions(slo, "slo:error_budget:ratio") == ["vector(0.0005)", "vector(0.01)"]
+
+
+def test_the_remaining_budget_is_that_of_the_configured_window() -> None:
+    slo = Slo("beacon", "beacon-test", SloSettings(window_days=7))
+    (expr, _) = expressions(slo, "slo:error_budget_remaining:ratio")
+    assert expr == f"1 - {slo.bad_ratio('7d', 'availability')} / 0.001"
+    assert "30d" not in str(slo_rules(slo))
+
+
+def test_every_series_that_a_rule_reads_is_recorded_or_exposed() -> None:
+    exposed = {"up", "http_requests_total"}
+    exposed |= {f"http_request_duration_seconds_{part}" for part in ("count", "bucket")}
+    read = {name for rule in rules() for name in re.findall(r"([a-z][a-z0-9_:]+)\{", rule["expr"])}
+    assert read <= {rule["record"] for rule in rules() if "record" in rule} | exposed
+
+
+def test_every_latency_threshold_is_a_histogram_bucket_of_the_service() -> None:
+    (text,) = re.findall(r"buckets = \[\]float64\{([^}]*)\}", METRICS.read_text())
+    buckets = {float(bucket) for bucket in text.split(",")}
+    thresholds = get_args(LatencyObjective.model_fields["threshold"].annotation)
+    assert {round(duration_seconds(threshold), 6) for threshold in thresholds} <= buckets
+
+
+@pytest.mark.parametrize(
+    ("threshold", "matcher"),
+    [("80ms", 'le="0.08"'), ("2.5s", 'le="2.5"'), ("1s", 'le=~"1|1.0"')],
+)
+def test_the_bucket_label_matches_with_prometheus_2_and_3(threshold: str, matcher: str) -> None:
+    latency = LatencyObjective.model_validate({"threshold": threshold})
+    slo = Slo("beacon", "beacon-test", SloSettings(latency=latency))
+    assert matcher in expressions(slo, "slo:track_bad_requests:rate5m")[1]
+
+
+def test_every_rule_selects_one_service_only() -> None:
+    for rule in rules():
+        for selector in re.findall(r"\{([^{}]*=[^{}]*)\}", rule["expr"]):
+            assert selector.startswith('namespace="beacon-test",service="beacon"')
 
 
 def test_a_total_outage_exceeds_every_threshold_even_of_a_low_objective() -> None:

@@ -1,4 +1,4 @@
-from components.observability.rules.rule import (
+from components.observability.rule import (
     add_runbook_urls,
     alert,
     recording_rule,
@@ -12,7 +12,8 @@ def test_a_group_has_rules_in_prometheus_format_and_links_to_runbooks() -> None:
         alert("TargetDown", "page", "up == 0", "down", "{{ $value }}", labels={"window": "1h"}),
     ]
     group = rule_group("targets", rules, "30s")
-    assert add_runbook_urls([group], "https://wiki.example.com/runbooks/") == [
+    add_runbook_urls([[group]], "https://wiki.example.com/runbooks/")
+    assert [group] == [
         {
             "name": "targets",
             "interval": "30s",

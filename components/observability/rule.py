@@ -44,11 +44,11 @@ def rule_group(name: str, rules: Iterable[Rule], interval: str | None = None) ->
     return {"name": name, **({"interval": interval} if interval else {}), "rules": list(rules)}
 
 
-def add_runbook_urls(groups: Sequence[RuleGroup], base_url: str) -> Sequence[RuleGroup]:
+def add_runbook_urls(subjects: Iterable[Sequence[RuleGroup]], base_url: str) -> None:
     """Link each alert to its runbook, ``docs/runbooks/<alert>.md`` below ``base_url``."""
-    for group in groups:
-        for rule in group["rules"]:
-            if "alert" in rule:
-                url = f"{base_url.rstrip('/')}/{rule['alert']}.md"
-                rule["annotations"]["runbook_url"] = url
-    return groups
+    for groups in subjects:
+        for group in groups:
+            for rule in group["rules"]:
+                if "alert" in rule:
+                    url = f"{base_url.rstrip('/')}/{rule['alert']}.md"
+                    rule["annotations"]["runbook_url"] = url
