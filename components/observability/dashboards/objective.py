@@ -102,8 +102,8 @@ def _sli_panels(slo: Slo, sli: Sli) -> tuple[Panel, ...]:
         ).max(1),
         graph(
             f"Bad requests by track, {sli}",
-            "Percentage of bad requests over 5 minutes. The promotion gate compares them. The lower "
-            "threshold is the error budget, the upper one the paging burn rate.",
+            "Percentage of bad requests over 5 minutes. The promotion gate compares them. The "
+            "lower threshold is the error budget, the upper one the paging burn rate.",
             "percentunit",
             query(slo.track_bad_ratio("5m", sli), "{{track}}"),
             thresholds=(
