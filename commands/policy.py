@@ -1,136 +1,118 @@
-"""``python -m commands.policy``: what the rules of ``policy/`` say of rendered manifests.
+"""``python -m commands.policy``: evaluate the policy pack on rendered manifests.
 
-Needs no engine, no cluster and no credentials. Exit code 1: a mandatory rule is broken; 2: nothing
-could be judged.
+Needs no engine, no cluster and no credentials. Exit code 1: a mandatory rule is violated; 2: the
+manifests cannot be evaluated.
 """
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import yaml
 from rich.console import Console
 
-from commands.errors import BAD_INPUT, FAILED, CommandError, report_errors
-from policy.judgement import FILE, Policy, PolicyError, Violation, load, never_used
+import render
+from commands.errors import FAILED, CommandError, report_errors
+from policy.evaluation import FILE, Policy, PolicyError, Violation, load, unused_exemptions
 from policy.objects import PROVIDER, Object
-from settings import SettingsError, stack_file
 from settings import load as load_settings
+from settings import stack_file
 from settings.stack_file import path_of, stack_of
-
-RENDER_SECONDS = 120
-"""Longer than any stack takes; a program that hangs ends here."""
 
 
 def read_manifests(folder: Path) -> list[Object]:
-    """The objects in the YAML files of a folder."""
+    """Objects in the YAML files of a folder."""
     try:
-        return [
+        objects = [
             Object(document, file.name)
             for file in sorted(folder.glob("*.y*ml"))
             for document in yaml.safe_load_all(file.read_text())
             if isinstance(document, dict)
         ]
     except yaml.YAMLError as error:
-        raise CommandError(f"{folder} holds what is no YAML: {error}") from None
+        raise CommandError(f"{folder} contains invalid YAML: {error}") from None
+    if not objects:
+        raise CommandError(f"{folder} contains no manifests")
+    return objects
 
 
-def rendered(stack: str) -> list[Object]:
-    """The objects of a stack, and a stand-in for the provider that says where they go."""
+def render_stack(stack: str) -> list[Object]:
+    """Objects of a stack and its Kubernetes provider."""
+    provider = {
+        "kind": PROVIDER,
+        "metadata": {"name": "cluster"},
+        "spec": {"context": load_settings(stack).cluster.context},
+    }
     try:
-        context = load_settings(stack).cluster.context
-    except SettingsError as error:
-        raise CommandError(str(error)) from None
-    with TemporaryDirectory(prefix="slipway-policy-") as temporary:
-        out = Path(temporary) / "out"
-        try:
-            result = subprocess.run(
-                [sys.executable, "render.py", "--stack", stack, "--out", str(out)],
-                cwd=stack_file.PROJECT_FOLDER,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=RENDER_SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            message = f"stack {stack} was not rendered within {RENDER_SECONDS} s"
-            raise CommandError(message) from None
-        if result.returncode != 0:
-            lines = result.stderr.strip().splitlines() or ["it ended without a word"]
-            whole = "\n".join(lines) if result.returncode == BAD_INPUT else lines[-1]
-            message = whole.removeprefix("error: ")
-            raise CommandError(f"stack {stack} cannot be rendered: {message}")
-        objects = read_manifests(out)
-    provider = {"kind": PROVIDER, "metadata": {"name": "cluster"}, "spec": {"context": context}}
-    return [Object(provider, path_of(stack).name), *objects]
+        manifests = render.manifests_of(stack)
+    except Exception as error:  # the program may raise anything
+        raise CommandError(
+            f"stack {stack} cannot be rendered: {type(error).__name__}: {error}"
+        ) from None
+    return [
+        Object(provider, path_of(stack).name),
+        *(Object(yaml.safe_load(text), name) for name, text in manifests.items()),
+    ]
 
 
-def stacks() -> list[str]:
-    """The name of every stack that has a file."""
-    found = sorted(stack_file.PROJECT_FOLDER.glob("Pulumi.*.yaml"))
-    if not found:
-        raise CommandError("there is no stack file: there is nothing to judge")
-    return [stack_of(file) for file in found]
+def find_stacks() -> list[str]:
+    """Names of the stacks that have a stack file."""
+    files = sorted(stack_file.PROJECT_FOLDER.glob("Pulumi.*.yaml"))
+    if not files:
+        raise CommandError("there is no stack file Pulumi.<stack>.yaml")
+    return [stack_of(file) for file in files]
 
 
-def show(policy: Policy, count: int, violations: Sequence[Violation], out: Console) -> None:
-    """One paragraph for each stack."""
-    mandatory = [one for one in violations if one.level == "mandatory"]
-    mark = "[red]✗[/red]" if mandatory else "[green]✓[/green]"
-    verdict = f"{len(mandatory)} broken" if mandatory else "all kept"
-    advised = len(violations) - len(mandatory)
-    out.print(
-        f"{mark} {policy.stack.name} ({policy.stack.kind}): {len(policy.rules)} rules on"
-        f" {count} objects, {verdict}"
-        + (f", {advised} advised" if advised else "")
-        + (f", {len(policy.used)} exempt" if policy.used else ""),
-        highlight=False,
-    )
-    for one in violations:
-        out.print(f"  {one.level} {one.rule}: {one}", highlight=False, markup=False, soft_wrap=True)
+def print_result(policy: Policy, count: int, violations: Sequence[Violation], out: Console) -> None:
+    """Print a summary and the violations of a stack."""
+    mandatory = sum(violation.level == "mandatory" for violation in violations)
+    advisory = len(violations) - mandatory
+    exempt = len(policy.used_exemptions)
+    summary = [
+        f"{'✗' if mandatory else '✓'} {policy.stack.name} ({policy.stack.environment}):"
+        f" {len(policy.rules)} rules on {count} objects",
+        f"{mandatory or 'no'} {'violation' if mandatory == 1 else 'violations'}",
+        *([f"{advisory} advisory"] if advisory else []),
+        *([f"{exempt} exempt"] if exempt else []),
+    ]
+    _print(out, ", ".join(summary), style="red" if mandatory else "green")
+    for violation in violations:
+        _print(out, f"  {violation.level} {violation.rule}: {violation}")
 
 
-def run(arguments: argparse.Namespace, out: Console) -> int:
-    """Judge, show, and return the exit code. Raises :class:`CommandError`."""
-    names = [arguments.stack] if arguments.stack else stacks()
+def _print(out: Console, line: str, style: str | None = None) -> None:
+    out.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def run(stack: str | None, manifests: Path | None, out: Console) -> int:
+    """Evaluate one stack or all of them, print the results, and return the exit code."""
+    stacks = [stack] if stack else find_stacks()
     try:
-        policies = [load(stack_of(path_of(name))) for name in names]
+        policies = [load(stack_of(path_of(name))) for name in stacks]
     except PolicyError as error:
         raise CommandError(str(error)) from None
-    if arguments.manifests:
-        collected = [read_manifests(arguments.manifests)]
-        if not collected[0]:
-            raise CommandError(f"{arguments.manifests} holds no manifests")
-    else:
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            collected = list(pool.map(rendered, names))
     failed = False
-    for policy, objects in zip(policies, collected, strict=True):
-        violations = policy.judge(objects)
-        show(policy, len(objects), violations, out)
-        failed |= any(one.level == "mandatory" for one in violations)
-    if not arguments.stack and not arguments.manifests:
-        for exemption in never_used(policies):
-            failed = True
-            out.print(
-                f"✗ no stack needs the exemption of {exemption.object} from {exemption.rule}:"
-                f" correct it, or remove it from {FILE.name}",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+    for name, policy in zip(stacks, policies, strict=True):
+        objects = read_manifests(manifests) if manifests else render_stack(name)
+        violations = policy.evaluate(objects)
+        print_result(policy, len(objects), violations, out)
+        failed |= any(violation.level == "mandatory" for violation in violations)
+    for exemption in [] if stack else unused_exemptions(policies):
+        failed = True
+        _print(
+            out,
+            f"✗ no stack needs the exemption of {exemption.object} from {exemption.rule}:"
+            f" correct it, or remove it from {FILE.name}",
+        )
     return FAILED if failed else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="commands.policy", description=__doc__)
-    parser.add_argument("--stack", help="its name; left out: every stack that has a file")
+    parser.add_argument("--stack", help="name of the stack; default: every stack with a file")
     parser.add_argument(
-        "--manifests", type=Path, help="a folder of manifests to judge in place of a rendering"
+        "--manifests", type=Path, help="folder of manifests to evaluate instead of rendering"
     )
     return parser
 
@@ -138,10 +120,10 @@ def _parser() -> argparse.ArgumentParser:
 @report_errors
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    given = _parser().parse_args(arguments)
-    if given.manifests and not given.stack:
-        raise CommandError("say with STACK=… whose rules hold for the manifests")
-    return run(given, Console())
+    options = _parser().parse_args(arguments)
+    if options.manifests and not options.stack:
+        raise CommandError("--manifests needs STACK=<stack>, whose rules apply to the manifests")
+    return run(options.stack, options.manifests, Console())
 
 
 if __name__ == "__main__":

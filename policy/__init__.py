@@ -1,1 +1,1 @@
-"""What every stack's objects have to keep, checked at preview and in rendered manifests."""
+"""CrossGuard policy pack for the objects of every stack."""

@@ -1,8 +1,4 @@
-"""The CrossGuard pack: ``pulumi preview --policy-pack policy``.
-
-The engine gives a pack no stack configuration, but every URN holds the stack's name. Rules read
-what the program declares, not what the cluster made of it, so that they say the same of manifests.
-"""
+"""Entry point of the CrossGuard pack: ``pulumi preview --policy-pack policy``."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pulumi_policy import (  # pyright: ignore[reportMissingImports]  # in a venv of its own
+from pulumi_policy import (  # pyright: ignore[reportMissingImports]  # has its own environment
     EnforcementLevel,
     PolicyPack,
     ReportViolation,
@@ -23,37 +19,30 @@ from pulumi_policy.proxy import UnknownValueError  # pyright: ignore[reportMissi
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from policy.judgement import EXEMPTIONS, Level, PolicyError, advised_somewhere, load
+from policy.evaluation import EXEMPTIONS, Level, Policy, PolicyError, advisory_rules, load
 from policy.objects import PROVIDER, UNKNOWN, Object
 from policy.rule import RULES, Rule
 
-_KUBERNETES = "kubernetes:"
-_PROVIDER = "pulumi:providers:kubernetes"
-_LEVELS: Mapping[Level, EnforcementLevel] = {
-    "mandatory": EnforcementLevel.MANDATORY,
-    "advisory": EnforcementLevel.ADVISORY,
-}
-
 
 class Pack:
-    """The rules as policies, and the objects that went by."""
+    """CrossGuard policies for the rules.
+
+    Validates the inputs of resources, as ``make policy`` does. Stack validation gets outputs, so
+    the inputs are collected during resource validation. A pack learns the name of the stack from
+    the URNs, after it has declared its policies: a rule that is advisory in some stacks has a
+    policy for each enforcement level.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[str, Object] = {}
+        self._inputs: dict[str, Object] = {}
         self._policy = cache(load)
 
-    @property
     def policies(self) -> list[ResourceValidationPolicy | StackValidationPolicy]:
-        """One for each rule; a second one, with the other level, where a stack is only advised."""
-        advised = advised_somewhere()
+        """Policies for the rules, and those that collect inputs and check exemptions."""
         return [
-            ResourceValidationPolicy("objects", "Notes what is declared.", self._note),
-            *(
-                self._as_policy(rule, level)
-                for rule in RULES.values()
-                for level in _LEVELS
-                if level == "mandatory" or rule.name in advised
-            ),
+            ResourceValidationPolicy("inputs", "Collects the inputs of resources.", self._collect),
+            *(self._crossguard_policy(rule, "mandatory") for rule in RULES.values()),
+            *(self._crossguard_policy(RULES[name], "advisory") for name in advisory_rules()),
             StackValidationPolicy(
                 EXEMPTIONS,
                 "Every exemption in rules.yaml is needed.",
@@ -62,81 +51,75 @@ class Pack:
             ),
         ]
 
-    def _as_policy(
+    def _crossguard_policy(
         self, rule: Rule, level: Level
     ) -> ResourceValidationPolicy | StackValidationPolicy:
-        def one(args: ResourceValidationArgs, report: ReportViolation) -> None:
-            if declared := _object(args):
-                self._report(rule, level, [declared], [declared], report)
+        def validate(objects: Sequence[Object], report: ReportViolation) -> None:
+            if objects:
+                policy = self._policy_of(objects[0])
+                if rule in policy.rules and policy.level(rule) == level:
+                    for violation in policy.violations(rule, objects):
+                        report(str(violation), violation.source)
 
-        def all_of_them(args: StackValidationArgs, report: ReportViolation) -> None:
-            objects = self._objects(args)
-            self._report(rule, level, objects, objects, report)
+        def validate_resource(args: ResourceValidationArgs, report: ReportViolation) -> None:
+            if obj := _object(args):
+                validate([obj], report)
+
+        def validate_stack(args: StackValidationArgs, report: ReportViolation) -> None:
+            validate(self._objects(args), report)
 
         name = rule.name if level == "mandatory" else f"{rule.name}-{level}"
-        if rule.compares:
-            return StackValidationPolicy(name, rule.description, all_of_them, _LEVELS[level])
-        return ResourceValidationPolicy(name, rule.description, one, _LEVELS[level])
-
-    def _report(
-        self,
-        rule: Rule,
-        level: Level,
-        judged: Sequence[Object],
-        objects: Sequence[Object],
-        report: ReportViolation,
-    ) -> None:
-        for declared in judged:
-            policy = self._policy(_stack(declared.id))
-            if rule in policy.rules and policy.level(rule.name) == level:
-                for violation in policy.violations(rule, declared, policy.stack.of(objects)):
-                    report(str(violation), violation.id)
+        enforcement = EnforcementLevel(level)
+        if rule.needs_stack:
+            return StackValidationPolicy(name, rule.description, validate_stack, enforcement)
+        return ResourceValidationPolicy(name, rule.description, validate_resource, enforcement)
 
     def _check_exemptions(self, args: StackValidationArgs, report: ReportViolation) -> None:
         objects = self._objects(args)
         if objects:
-            for violation in self._policy(_stack(objects[0].id)).judge(objects):
+            for violation in self._policy_of(objects[0]).evaluate(objects):
                 if violation.rule == EXEMPTIONS:
-                    report(str(violation), violation.id)
+                    report(str(violation), violation.source)
 
-    def _note(self, args: ResourceValidationArgs, _: ReportViolation) -> None:
-        if declared := _object(args):
-            self._seen[args.urn] = declared
+    def _policy_of(self, obj: Object) -> Policy:
+        stack = obj.source.split(":")[2]  # urn:pulumi:<stack>::<project>::<type>::<name>
+        return self._policy(stack)
+
+    def _collect(self, args: ResourceValidationArgs, _: ReportViolation) -> None:
+        if obj := _object(args):
+            self._inputs[args.urn] = obj
 
     def _objects(self, args: StackValidationArgs) -> list[Object]:
-        return [self._seen[one.urn] for one in args.resources if one.urn in self._seen]
-
-
-def _stack(urn: str) -> str:
-    return urn.split(":", 4)[2]
+        urns = (resource.urn for resource in args.resources)
+        return [self._inputs[urn] for urn in urns if urn in self._inputs]
 
 
 def _object(args: ResourceValidationArgs) -> Object | None:
     inputs = {key: _plain(args.props, key) for key in args.props}
-    if args.resource_type == _PROVIDER:
-        declared = {"kind": PROVIDER, "metadata": {"name": args.name}, "spec": inputs}
-        return Object(declared, args.urn)
-    is_object = args.resource_type.startswith(_KUBERNETES) and "kind" in inputs
+    if args.resource_type == "pulumi:providers:kubernetes":
+        manifest = {"kind": PROVIDER, "metadata": {"name": args.name}, "spec": inputs}
+        return Object(manifest, args.urn)
+    is_object = args.resource_type.startswith("kubernetes:") and "kind" in inputs
     return Object(inputs, args.urn) if is_object else None
 
 
-def _plain(holder: Any, key: Any) -> Any:  # noqa: ANN401
+def _plain(container: Any, key: Any) -> Any:  # noqa: ANN401
     try:
-        value = holder[key]
+        value = container[key]
     except UnknownValueError:
         return UNKNOWN
     if isinstance(value, Mapping):
         return {inner: _plain(value, inner) for inner in value}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(value, index) for index in range(len(value))]
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def main() -> None:
-    """Serve the pack until the engine ends it."""
+    """Serve the policies until the engine stops the pack."""
     try:
-        load("default")  # what is wrong with rules.yaml is said once, before anything is judged
-        policies = Pack().policies
+        load("default")  # report an invalid rules.yaml once
+        policies = Pack().policies()
     except PolicyError as error:
         raise SystemExit(f"error: {error}") from None
     PolicyPack("slipway", policies)

@@ -1,4 +1,4 @@
-"""Kubernetes objects as the rules read them: manifests, wherever they come from."""
+"""Kubernetes objects as the rules read them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any
 
 Manifest = Mapping[str, Any]
 
-UNKNOWN = "<not known before the update>"
-"""Stands for what a preview cannot know, like the digest of an image that is not built yet."""
+UNKNOWN = "<unknown until the update>"
+"""Value of a property that a preview cannot compute, like the digest of an unbuilt image."""
 
 PROVIDER = "Provider"
-"""Kind of the stand-in for a Kubernetes provider: its ``spec`` holds the provider's inputs."""
+"""Kind under which a Kubernetes provider is validated; its inputs are the ``spec``."""
 
-_PODS_OF = {
+_POD_SPECS = {
     "Pod": ("spec",),
     "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
     **dict.fromkeys(
@@ -23,8 +23,8 @@ _PODS_OF = {
 }
 
 
-def at(value: Any, *path: str) -> Any:  # noqa: ANN401  # a manifest holds any JSON value
-    """What is at a path of nested mappings; None where it ends early."""
+def get(value: Any, *path: str) -> Any:  # noqa: ANN401  # a manifest holds any JSON value
+    """Value at a path of nested mappings; None if any step is missing."""
     for key in path:
         if not isinstance(value, Mapping):
             return None
@@ -32,111 +32,117 @@ def at(value: Any, *path: str) -> Any:  # noqa: ANN401  # a manifest holds any J
     return value
 
 
-def mapping(value: Any, *path: str) -> Manifest:  # noqa: ANN401
-    """The mapping at a path; empty where there is none."""
-    found = at(value, *path)
+def get_mapping(value: Any, *path: str) -> Manifest:  # noqa: ANN401
+    """Mapping at a path; empty if it is missing."""
+    found = get(value, *path)
     return found if isinstance(found, Mapping) else {}
 
 
-def items(value: Any, *path: str) -> Sequence[Any]:  # noqa: ANN401
-    """The list at a path; empty where there is none."""
-    found = at(value, *path)
+def get_list(value: Any, *path: str) -> Sequence[Any]:  # noqa: ANN401
+    """List at a path; empty if it is missing."""
+    found = get(value, *path)
     return found if isinstance(found, list | tuple) else []
 
 
 @dataclass(frozen=True)
 class Container:
-    """One container of a pod. ``is_init``: it ends before the others start."""
+    """Container of a pod."""
 
     spec: Manifest
     is_init: bool
+    """True if it runs to completion before the pod's other containers start."""
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Name of the container."""
         return str(self.spec.get("name", "?"))
 
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod, or the template that pods are made from."""
+    """Pod or pod template."""
 
     spec: Manifest
     labels: Mapping[str, str]
 
     @property
     def containers(self) -> Iterator[Container]:
-        """Init containers first. A sidecar, which restarts always, is no init container here."""
-        for spec in items(self.spec, "initContainers"):
+        """Containers of the pod. ``is_init`` is False for sidecars (``restartPolicy: Always``)."""
+        for spec in get_list(self.spec, "initContainers"):
             yield Container(spec, spec.get("restartPolicy") != "Always")
-        for spec in items(self.spec, "containers"):
+        for spec in get_list(self.spec, "containers"):
             yield Container(spec, False)
 
     @property
-    def ends(self) -> bool:
-        """Whether its containers are meant to end: nobody waits for its readiness."""
+    def runs_to_completion(self) -> bool:
+        """True for the pods of Jobs, which need no probes."""
         return self.spec.get("restartPolicy") in ("Never", "OnFailure")
 
 
 @dataclass(frozen=True)
 class Object:
-    """One object. ``id`` is how its source names it: an URN, or a file."""
+    """Kubernetes object."""
 
     manifest: Manifest
-    id: str = ""
+    source: str = ""
+    """URN or file that declares it."""
+
+    def __str__(self) -> str:
+        """Kind and name, like ``Deployment/beacon-stable``."""
+        return f"{self.kind}/{self.name}"
 
     @property
     def kind(self) -> str:
-        """``Deployment``, …"""
+        """Kind of the object."""
         return str(self.manifest.get("kind", ""))
 
     @property
     def name(self) -> str:
-        """Its name in the cluster."""
-        return str(at(self.manifest, "metadata", "name") or "")
+        """Name of the object."""
+        return str(get(self.manifest, "metadata", "name") or "")
 
     @property
     def namespace(self) -> str:
-        """Its namespace; empty where it has none."""
-        return str(at(self.manifest, "metadata", "namespace") or "")
-
-    @property
-    def title(self) -> str:
-        """How messages and exemptions name it: ``Deployment/beacon-stable``."""
-        return f"{self.kind}/{self.name}"
+        """Namespace of the object; empty for a cluster-scoped one."""
+        return str(get(self.manifest, "metadata", "namespace") or "")
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Its labels."""
-        return mapping(self.manifest, "metadata", "labels")
+        """Labels of the object."""
+        return get_mapping(self.manifest, "metadata", "labels")
 
     @property
     def spec(self) -> Manifest:
-        """Its specification."""
-        return mapping(self.manifest, "spec")
+        """Spec of the object."""
+        return get_mapping(self.manifest, "spec")
 
     @cached_property
     def pod(self) -> Pod | None:
-        """The pod that it is or makes."""
-        path = _PODS_OF.get(self.kind)
+        """Pod or pod template of the object, if its kind has one."""
+        path = _POD_SPECS.get(self.kind)
         if path is None:
             return None
-        owner = at(self.manifest, *path[:-1])
-        return Pod(mapping(self.manifest, *path), mapping(owner, "metadata", "labels"))
+        template = get(self.manifest, *path[:-1])
+        return Pod(get_mapping(template, "spec"), get_mapping(template, "metadata", "labels"))
+
+    @property
+    def containers(self) -> Iterator[Container]:
+        """Containers of the object's pods."""
+        yield from self.pod.containers if self.pod else ()
 
 
-def selects(selector: Any, labels: Mapping[str, str]) -> bool:  # noqa: ANN401
-    """Whether a label selector finds what has these labels. An empty one finds everything."""
+def selector_matches(selector: Any, labels: Mapping[str, str]) -> bool:  # noqa: ANN401
+    """Return True if a label selector matches the labels. An empty selector matches everything."""
     if not isinstance(selector, Mapping):
         return False
-    wanted = mapping(selector, "matchLabels")
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return False
-    return all(_meets(one, labels) for one in items(selector, "matchExpressions"))
+    match_labels = get_mapping(selector, "matchLabels")
+    return match_labels.items() <= labels.items() and all(
+        _expression_matches(one, labels) for one in get_list(selector, "matchExpressions")
+    )
 
 
-def _meets(expression: Manifest, labels: Mapping[str, str]) -> bool:
-    key, values = str(expression.get("key")), items(expression, "values")
+def _expression_matches(expression: Manifest, labels: Mapping[str, str]) -> bool:
+    key, values = str(expression.get("key")), get_list(expression, "values")
     match expression.get("operator"):
         case "In":
             return labels.get(key) in values

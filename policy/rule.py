@@ -1,63 +1,61 @@
-"""A rule, and the stack that it judges."""
+"""Rules and the stack that they validate."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from policy.objects import Object
 
-Kind = Literal["development", "production"]
+Environment = Literal["development", "production"]
 
 
 @dataclass(frozen=True)
 class Stack:
-    """What a rule may know besides the object that it looks at."""
+    """Stack that the rules validate."""
 
     name: str
-    kind: Kind
+    environment: Environment
     objects: Sequence[Object] = ()
-    """All of them, for rules that compare objects."""
-    images: frozenset[str] = field(default_factory=frozenset)
-    """The third-party images of ``versions.yaml``."""
-
-    def of(self, objects: Sequence[Object]) -> "Stack":
-        """The same stack, with these objects."""
-        return replace(self, objects=objects)
+    """All objects of the stack; complete only for rules with ``needs_stack``."""
+    pinned_images: frozenset[str] = frozenset()
+    """Third-party images that ``versions.yaml`` pins."""
 
     def of_kind(self, *kinds: str) -> Iterator[Object]:
-        """The objects of some kinds."""
-        return (one for one in self.objects if one.kind in kinds)
+        """Objects of the given kinds."""
+        return (obj for obj in self.objects if obj.kind in kinds)
 
 
-Check = Callable[[Object, Stack], Iterator[str]]
+Validate = Callable[[Object, Stack], Iterator[str]]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. ``check`` says of one object what has to be changed; nothing where all is well."""
+    """Rule of the policy pack."""
 
     name: str
     description: str
-    check: Check
-    compares: bool
-    """Whether it looks at other objects too, and so needs the whole stack."""
-    only: Kind | None
-    """The stacks that it is for; None: all."""
+    validate: Validate
+    """Yields a message per violation: the field, and the change that fixes it."""
+    needs_stack: bool
+    """True if the rule reads other objects of the stack, not only the one it validates."""
+    environment: Environment | None
+    """Environment that the rule applies to; None: all."""
 
 
 RULES: dict[str, Rule] = {}
-"""Every rule by name, in the order in which the files of ``rules/`` declare them."""
+"""All rules by name, in the order of their declaration."""
 
 
 def rule(
-    name: str, *, compares: bool = False, only: Kind | None = None
-) -> Callable[[Check], Check]:
-    """Declare a rule; its description is the function's docstring."""
+    name: str, *, needs_stack: bool = False, environment: Environment | None = None
+) -> Callable[[Validate], Validate]:
+    """Declare a rule. The docstring of the function is the rule's description."""
 
-    def declare(check: Check) -> Check:
+    def declare(validate: Validate) -> Validate:
         if name in RULES:
-            raise ValueError(f"there are two rules {name}")
-        RULES[name] = Rule(name, (check.__doc__ or "").strip(), check, compares, only)
-        return check
+            raise ValueError(f"rule {name} is declared twice")
+        description = (validate.__doc__ or "").strip()
+        RULES[name] = Rule(name, description, validate, needs_stack, environment)
+        return validate
 
     return declare

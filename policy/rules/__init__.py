@@ -1,13 +1,5 @@
-"""The rules; importing this package declares them all."""
+"""Rules of the policy pack; importing this package declares them."""
 
-from policy.rules import access, availability, images, ownership, pod_security, production, running
+from policy.rules import availability, containers, operations, pod_security, security
 
-__all__ = [
-    "access",
-    "availability",
-    "images",
-    "ownership",
-    "pod_security",
-    "production",
-    "running",
-]
+__all__ = ["availability", "containers", "operations", "pod_security", "security"]

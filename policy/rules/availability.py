@@ -1,103 +1,121 @@
-"""How many pods there are, and how many may go away."""
+"""Rules for availability: replicas, autoscalers, disruption budgets and rollouts."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from policy.objects import Object, at, items, mapping, selects
+from policy.objects import Object, get, get_list, get_mapping, selector_matches
 from policy.rule import Stack, rule
 
-SCALED = ("Deployment", "StatefulSet")
-_MOST = 100  # percent
+MIN_REPLICAS = 3
+"""One pod may fail while a node drain evicts another."""
+ZONE = "topology.kubernetes.io/zone"
+_SCALABLE = ("Deployment", "StatefulSet")
 
 
-def autoscaler_of(one: Object, stack: Stack) -> Object | None:
-    """The autoscaler that owns a workload's number of pods."""
+def autoscaler_of(obj: Object, stack: Stack) -> Object | None:
+    """HorizontalPodAutoscaler of a workload."""
     for scaler in stack.of_kind("HorizontalPodAutoscaler"):
-        target = mapping(scaler.spec, "scaleTargetRef")
-        same = (target.get("kind"), target.get("name")) == (one.kind, one.name)
-        if same and scaler.namespace == one.namespace:
+        target = get_mapping(scaler.spec, "scaleTargetRef")
+        targets_it = (target.get("kind"), target.get("name")) == (obj.kind, obj.name)
+        if targets_it and scaler.namespace == obj.namespace:
             return scaler
     return None
 
 
-def least_pods(one: Object, stack: Stack) -> int:
-    """The number of pods that a workload has at least."""
-    scaler = autoscaler_of(one, stack)
-    least = scaler.spec.get("minReplicas") if scaler else one.spec.get("replicas")
-    return int(least) if least is not None else 1
+def min_replicas_of(obj: Object, stack: Stack) -> int:
+    """Minimum number of replicas of a workload."""
+    scaler = autoscaler_of(obj, stack)
+    replicas = scaler.spec.get("minReplicas") if scaler else obj.spec.get("replicas")
+    return 1 if replicas is None else int(replicas)
 
 
-def budgets_of(one: Object, stack: Stack) -> list[Object]:
-    """The disruption budgets that count a workload's pods."""
-    labels = one.pod.labels if one.pod else {}
+def budgets_of(obj: Object, stack: Stack) -> list[Object]:
+    """PodDisruptionBudgets that select a workload's pods."""
     return [
         budget
         for budget in stack.of_kind("PodDisruptionBudget")
-        if budget.namespace == one.namespace and selects(budget.spec.get("selector"), labels)
+        if obj.pod
+        and budget.namespace == obj.namespace
+        and selector_matches(budget.spec.get("selector"), obj.pod.labels)
     ]
 
 
-@rule("autoscaler-bounds", compares=True)
-def autoscaler_bounds(one: Object, stack: Stack) -> Iterator[str]:
-    """An autoscaler has room, scales something that is there, and is the only one to do so."""
-    if one.kind == "HorizontalPodAutoscaler":
-        least, most = one.spec.get("minReplicas", 1), one.spec.get("maxReplicas", 0)
-        if least >= most:
-            yield f"minReplicas is {least} and maxReplicas {most}: make maxReplicas the larger"
-        target = mapping(one.spec, "scaleTargetRef")
-        if not any(
-            autoscaler_of(other, stack) == one for other in stack.of_kind(str(target.get("kind")))
-        ):
-            yield (
-                f"it scales {target.get('kind')}/{target.get('name')}, which is not in this"
-                " stack: correct scaleTargetRef"
-            )
-    elif one.kind in SCALED and "replicas" in one.spec and autoscaler_of(one, stack):
-        yield "remove replicas: its autoscaler owns the number, and each update would reset it"
+@rule("autoscaler", needs_stack=True)
+def autoscaler(obj: Object, stack: Stack) -> Iterator[str]:
+    """An autoscaler can scale up, targets an existing workload and alone sets its replicas."""
+    if obj.kind == "HorizontalPodAutoscaler":
+        minimum, maximum = obj.spec.get("minReplicas", 1), obj.spec.get("maxReplicas", 0)
+        if minimum >= maximum:
+            yield f"minReplicas is {minimum} and maxReplicas {maximum}: increase maxReplicas"
+        target = get_mapping(obj.spec, "scaleTargetRef")
+        kind, name = str(target.get("kind")), target.get("name")
+        if not any(autoscaler_of(other, stack) == obj for other in stack.of_kind(kind)):
+            yield f"scaleTargetRef names {kind}/{name}, which is not in this stack: correct it"
+    elif obj.kind in _SCALABLE and "replicas" in obj.spec and autoscaler_of(obj, stack):
+        yield "remove replicas: each update would reset the number that its autoscaler set"
 
 
-@rule("disruption-budget", compares=True)
-def disruption_budget(one: Object, stack: Stack) -> Iterator[str]:
-    """A disruption budget lets at least one pod go, or no node could be drained."""
-    if one.kind != "PodDisruptionBudget":
+@rule("disruptions-allowed", needs_stack=True)
+def disruptions_allowed(obj: Object, stack: Stack) -> Iterator[str]:
+    """A PodDisruptionBudget allows at least one disruption, so that nodes can be drained."""
+    if obj.kind != "PodDisruptionBudget":
         return
-    unavailable, available = one.spec.get("maxUnavailable"), one.spec.get("minAvailable")
-    counted = [other for other in stack.of_kind(*SCALED) if one in budgets_of(other, stack)]
-    if not counted:
-        yield "it counts no pod of this stack: correct its selector"
-    if unavailable is not None and _of(unavailable, _MOST) < 1:
-        yield f"maxUnavailable is {unavailable}: let at least 1 pod go"
-    for other in counted:
-        least = least_pods(other, stack)
-        if available is not None and _of(available, least) >= least:
+    max_unavailable, min_available = obj.spec.get("maxUnavailable"), obj.spec.get("minAvailable")
+    selected = [other for other in stack.of_kind(*_SCALABLE) if obj in budgets_of(other, stack)]
+    if not selected:
+        yield "it selects no pod of this stack: correct its selector"
+    if max_unavailable is not None and _number_of_pods(max_unavailable, 100) < 1:
+        yield f"maxUnavailable is {max_unavailable}: set it to at least 1"
+    for other in selected:
+        replicas = min_replicas_of(other, stack)
+        if min_available is not None and _number_of_pods(min_available, replicas) >= replicas:
             yield (
-                f"minAvailable is {available} and {other.title} may have just {least}:"
-                " keep fewer available, or run more pods"
+                f"minAvailable is {min_available} and {other} may have only {replicas} pods:"
+                " reduce minAvailable, or increase the minimum number of replicas"
             )
 
 
-def _of(value: Any, whole: int) -> int:  # noqa: ANN401  # a number, or a percentage as text
-    """A number of pods: percentages are rounded up, as the API server does."""
-    if isinstance(value, str) and value.endswith("%"):
-        return -(-int(value[:-1]) * whole // _MOST)
-    return int(value)
+def _number_of_pods(int_or_percent: Any, replicas: int) -> int:  # noqa: ANN401
+    """Round a percentage up, as the API server does."""
+    if isinstance(int_or_percent, str) and int_or_percent.endswith("%"):
+        return -(-int(int_or_percent[:-1]) * replicas // 100)
+    return int(int_or_percent)
 
 
-@rule("network-policy", compares=True)
-def network_policy(one: Object, stack: Stack) -> Iterator[str]:
-    """Every pod's traffic is restricted by a NetworkPolicy, both ways."""
-    if one.pod is None:
+@rule("min-replicas", needs_stack=True, environment="production")
+def min_replicas(obj: Object, stack: Stack) -> Iterator[str]:
+    """Deployments have at least 3 replicas."""
+    if obj.kind == "Deployment" and (replicas := min_replicas_of(obj, stack)) < MIN_REPLICAS:
+        yield (
+            f"it may have only {replicas} replicas: set its autoscaler's minReplicas,"
+            f" or replicas, to {MIN_REPLICAS}"
+        )
+
+
+@rule("disruption-budget", needs_stack=True, environment="production")
+def disruption_budget(obj: Object, stack: Stack) -> Iterator[str]:
+    """Deployments have a PodDisruptionBudget."""
+    if obj.kind == "Deployment" and not budgets_of(obj, stack):
+        yield "add a PodDisruptionBudget that selects its pods"
+
+
+@rule("max-unavailable", environment="production")
+def max_unavailable(obj: Object, _: Stack) -> Iterator[str]:
+    """Rolling updates of Deployments keep the full number of pods available."""
+    if obj.kind != "Deployment":
         return
-    restricted = {
-        direction
-        for policy in stack.of_kind("NetworkPolicy")
-        if policy.namespace == one.namespace
-        and selects(mapping(policy.spec, "podSelector"), one.pod.labels)
-        for direction in items(policy.spec, "policyTypes") or _default_types(policy)
-    }
-    if missing := [way for way in ("Ingress", "Egress") if way not in restricted]:
-        yield f"add a NetworkPolicy that selects its pods, with policyTypes {', '.join(missing)}"
+    unavailable = get(obj.spec, "strategy", "rollingUpdate", "maxUnavailable")
+    if get(obj.spec, "strategy", "type") == "Recreate":
+        yield "use strategy RollingUpdate with maxUnavailable 0"
+    elif unavailable not in (0, "0%"):
+        value = "25% by default" if unavailable is None else unavailable
+        yield f"strategy.rollingUpdate.maxUnavailable is {value}: set it to 0"
 
 
-def _default_types(policy: Object) -> list[str]:
-    return ["Ingress", *(["Egress"] if at(policy.spec, "egress") else [])]
+@rule("topology-spread", environment="production")
+def topology_spread(obj: Object, _: Stack) -> Iterator[str]:
+    """The pods of Deployments are spread over zones."""
+    if obj.kind == "Deployment" and obj.pod:
+        constraints = get_list(obj.pod.spec, "topologySpreadConstraints")
+        if not any(constraint.get("topologyKey") == ZONE for constraint in constraints):
+            yield f"add a topologySpreadConstraint with topologyKey {ZONE}"

@@ -1,16 +1,11 @@
-"""Every rule: what breaks it, what is said then, and what does not break it."""
+"""Violations that each rule finds."""
 
 import pytest
 
-from policy.judgement import load
+from policy.evaluation import load
 from policy.objects import UNKNOWN, Object
 from policy.rule import RULES
-from tests.unit.policy.cases import CASES, CONTAINER, Case, as_objects, find, manifests, put
-
-
-def judged(case: Case, *, broken: bool) -> list[tuple[str, str]]:
-    objects = as_objects(manifests(case.broken if broken else case.kept))
-    return [(one.rule, str(one)) for one in load(case.stack).judge(objects)]
+from tests.unit.policy.cases import CASES, Case, find, manifests, objects
 
 
 def test_every_rule_has_a_case() -> None:
@@ -18,53 +13,55 @@ def test_every_rule_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_what_breaks_a_rule_breaks_it_and_no_other(case: Case) -> None:
-    found = judged(case, broken=True)
-    assert {rule for rule, _ in found} == {case.rule}
-    assert any(case.says in message for _, message in found), found
+def test_a_violation_is_reported_by_its_rule_only(case: Case) -> None:
+    violations = load(case.stack).evaluate(objects(case.violation))
+    assert {violation.rule for violation in violations} == {case.rule}
+    assert any(case.message in violation.message for violation in violations), violations
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_what_keeps_a_rule_breaks_none(case: Case) -> None:
-    assert judged(case, broken=False) == []
+@pytest.mark.parametrize("case", [case for case in CASES if case.compliant], ids=str)
+def test_a_compliant_change_violates_no_rule(case: Case) -> None:
+    assert load(case.stack).evaluate(objects(case.compliant)) == []
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_the_stack_that_the_cases_change_keeps_every_rule(stack: str) -> None:
-    assert load(stack).judge(as_objects(manifests())) == []
+def test_the_unchanged_stack_violates_no_rule(stack: str) -> None:
+    assert load(stack).evaluate(objects()) == []
 
 
-def test_a_message_names_the_object_and_where_it_is() -> None:
-    objects = as_objects(manifests(put("Deployment", f"{CONTAINER}.image", "app:1")))
-    (violation,) = load("prod").judge(objects)
-    assert (violation.title, violation.id) == ("Deployment/app", "Deployment.yaml")
+def test_a_violation_names_the_object_and_its_source() -> None:
+    (violation,) = load("prod").evaluate(objects({"container image": "app:1"}))
+    assert violation.source == "Deployment.yaml"
     assert str(violation).startswith("Deployment/app: container app runs app:1")
 
 
-def test_what_a_preview_cannot_know_is_not_held_against_an_object() -> None:
-    changed = manifests(put("Deployment", f"{CONTAINER}.image", UNKNOWN))
-    assert load("prod").judge(as_objects(changed)) == []
+def test_an_unknown_image_is_no_violation() -> None:
+    assert load("prod").evaluate(objects({"container image": UNKNOWN})) == []
 
 
 @pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"])
-def test_the_pods_of_every_kind_are_judged(kind: str) -> None:
-    deployment = find(manifests(), "Deployment")
+def test_pods_of_every_workload_kind_are_validated(kind: str) -> None:
+    deployment = find(manifests({"pod hostPID": True}), "Deployment")
     template = deployment["spec"]["template"]
-    template["spec"]["hostPID"] = True
     spec = {
         "Pod": template["spec"],
         "CronJob": {"jobTemplate": {"spec": {"template": template}}},
     }.get(kind, {"template": template})
-    one = Object({**deployment, "kind": kind, "spec": spec})
-    assert [*RULES["pod-security"].check(one, load("prod").stack)] == ["remove hostPID"]
+    obj = Object({**deployment, "kind": kind, "spec": spec})
+    (message,) = RULES["pod-security"].validate(obj, load("prod").stack)
+    assert "hostPID" in message
 
 
-def test_containers_that_end_need_no_probes_but_sidecars_do() -> None:
-    changed = manifests()
-    spec = find(changed, "Deployment")["spec"]["template"]["spec"]
-    bare = {key: value for key, value in spec["containers"][0].items() if "Probe" not in key}
-    spec["initContainers"] = [bare | {"name": "first"}]
-    assert load("prod").judge(as_objects(changed)) == []
-    spec["initContainers"] = [bare | {"name": "beside", "restartPolicy": "Always"}]
-    (violation,) = load("prod").judge(as_objects(changed))
-    assert violation.message == "container beside: add livenessProbe and readinessProbe"
+@pytest.mark.parametrize(
+    ("restart_policy", "messages"),
+    [(None, []), ("Always", ["container init: add livenessProbe and readinessProbe"])],
+    ids=["init container", "sidecar"],
+)
+def test_sidecars_need_probes_and_init_containers_do_not(
+    restart_policy: str | None, messages: list[str]
+) -> None:
+    container = find(manifests(), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    init = {key: value for key, value in container.items() if "Probe" not in key}
+    init |= {"name": "init", "restartPolicy": restart_policy}
+    violations = load("prod").evaluate(objects({"pod initContainers": [init]}))
+    assert [violation.message for violation in violations] == messages
