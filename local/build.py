@@ -155,7 +155,7 @@ class Builder:
                 raise LocalError(
                     f"The patch of {module} does not apply: {target} does not contain {word}."
                 )
-            (copy / target).write_text(re.sub(rf"\b{word}\b", replacement, text))
+            (copy / target).write_text(re.sub(rf"\b{re.escape(word)}\b", replacement, text))
         self._go(source, "mod", "edit", f"-replace={module}=./{copy.relative_to(source)}")
 
     def _go(self, folder: Path, *arguments: str) -> str:

@@ -186,8 +186,14 @@ PLATFORM = Recipe(
                 " regclient.WithConfigHost",
             ),
         },
-        # The provider was written for an older release of the Pulumi packages.
         _PULUMI_KUBERNETES: {
+            # The field manager of an object is the same when a killed update is run again. By
+            # default it is random, and fields of the first one could not be changed any more.
+            "pkg/provider/provider.go": (
+                "fieldManagerName(nil, newResInputs",
+                "fieldManagerName([]byte(urn), newResInputs",
+            ),
+            # The provider was written for an older release of the Pulumi packages.
             "pkg/gen/schema.go": (
                 "Provider: pschema.ResourceSpec",
                 "Provider: &pschema.ResourceSpec",
