@@ -103,9 +103,11 @@ class Receiver(Section):
     """URL of a Slack incoming webhook."""
 
 
-class AlertsSettings(Section):
+class AlertsSettings(Storage):
     """Alertmanager."""
 
+    volume_size: Memory = "1Gi"
+    """Size of the persistent volume for silences."""
     page: Receiver = Receiver()
     """Receiver of alerts with severity page: they need immediate action."""
     ticket: Receiver = Receiver()
@@ -116,21 +118,15 @@ class AlertsSettings(Section):
     """Seconds before the first notification for a group of alerts."""
     repeat_interval_hours: Annotated[int, Field(ge=1, le=168)] = 4
     """Hours before a notification for a firing alert is repeated."""
-    volume_size: Memory = "1Gi"
-    """Size of the persistent volume for silences."""
-    storage_class_name: DnsLabel | None = None
-    """StorageClass of the volume. Default: the cluster's default class."""
 
 
-class GrafanaSettings(Section):
+class GrafanaSettings(Storage):
     """Grafana with provisioned data sources and dashboards."""
 
     enabled: bool = True
     """Enables Grafana. Disable it where its image cannot be pulled."""
     volume_size: Memory = "1Gi"
     """Size of the persistent volume for users' dashboards and preferences."""
-    storage_class_name: DnsLabel | None = None
-    """StorageClass of the volume. Default: the cluster's default class."""
 
 
 class OperatorSettings(Section):

@@ -9,7 +9,7 @@ from components.observability.args import ObservabilityArgs
 from components.observability.server import SECRETS, HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
-from settings import AlertsSettings, Receiver, ResourceList, ResourceRequirements, Storage
+from settings import AlertsSettings, Receiver, ResourceList, ResourceRequirements
 
 _RESOURCES = ResourceRequirements(
     requests=ResourceList(cpu="10m", memory="32Mi"), limits=ResourceList(cpu="200m", memory="128Mi")
@@ -50,9 +50,7 @@ class Alertmanager(Server):
             config_files={"alertmanager.yaml": config_text(alerts)},
             secrets=secrets,
             data_dir=PurePosixPath("/alertmanager"),
-            storage=Storage(
-                volume_size=alerts.volume_size, storage_class_name=alerts.storage_class_name
-            ),
+            storage=alerts,
             ingress=[client.peer(namespace, ALERTMANAGER.port) for client in (PROMETHEUS, GRAFANA)],
             # The URL of a receiver can be anywhere.
             egress=[NetworkPeer(None)] if secrets else [],

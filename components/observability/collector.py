@@ -1,5 +1,6 @@
 """OpenTelemetry Collectors: a gateway for traces and an agent on each node for logs."""
 
+import json
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -191,6 +192,7 @@ def agent_config(args: ObservabilityArgs) -> Config:
     """
     logs, network = args["settings"].logs, args["network"]
     exporters = _log_exporters(logs, network.monitoring_namespace)
+    sinks = {exporter.rpartition("/")[2]: exporter for exporter in exporters}
     receiver = _pod_logs(args["slo"].namespace, network, args["settings"].node_namespace)
     extensions = _authenticator(logs)
     return {
@@ -207,7 +209,7 @@ def agent_config(args: ObservabilityArgs) -> Config:
             },
             **extensions,
         },
-        "receivers": {_receiver_of(exporter): receiver for exporter in exporters},
+        "receivers": {f"filelog/{sink}": receiver for sink in sinks},
         "processors": {
             "memory_limiter": _MEMORY_LIMITER,
             "k8sattributes": {
@@ -244,12 +246,12 @@ def agent_config(args: ObservabilityArgs) -> Config:
         "service": {
             "extensions": ["health_check", "file_storage", *extensions],
             "pipelines": {
-                f"logs/{exporter.partition('/')[2] or exporter}": {
-                    "receivers": [_receiver_of(exporter)],
+                f"logs/{sink}": {
+                    "receivers": [f"filelog/{sink}"],
                     "processors": ["memory_limiter", "k8sattributes", "resource"],
                     "exporters": [exporter],
                 }
-                for exporter in exporters
+                for sink, exporter in sinks.items()
             },
             "telemetry": _telemetry(AGENT_METRICS.port),
         },
@@ -268,7 +270,7 @@ def _pod_logs(namespace: str, network: Network, node_namespace: str) -> Config:
     namespaces = {namespace, monitoring, network.proxy_namespace, "kube-system", node_namespace}
     return {
         "include": [f"{_LOG_DIR}/{name}_*/*/{_LOG_FILES}" for name in sorted(namespaces)],
-        # Their log lines about a line would cause further lines without end.
+        # Each line that these two log about a line would be read and logged about again.
         "exclude": [
             f"{_LOG_DIR}/{node_namespace}_{AGENT_METRICS.server}-*/*/{_LOG_FILES}",
             f"{_LOG_DIR}/{monitoring}_{LOKI.server}-*/*/{_LOG_FILES}",
@@ -301,7 +303,7 @@ def _operators() -> list[Config]:
             "id": "together",
             "type": "recombine",
             "combine_field": "body",
-            "is_first_entry": f"not (body matches {_quoted('^(' + _CONTINUATION + ')')})",
+            "is_first_entry": f"not (body matches {json.dumps(f'^({_CONTINUATION})')})",
             "force_flush_period": "500ms",
             "max_log_size": "256KiB",
         },
@@ -363,10 +365,6 @@ _HAS_TRACE = (
 )
 
 
-def _quoted(pattern: str) -> str:
-    return '"' + pattern.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _log_exporters(logs: LogsSettings, monitoring_namespace: str) -> dict[str, Config]:
     loki = LOKI.url(monitoring_namespace)
     exporters: dict[str, Config] = {"otlphttp/loki": {"endpoint": f"{loki}/otlp"}}
@@ -411,10 +409,6 @@ def _queue_and_retry(exporter: str) -> Config:
             "block_on_overflow": True,
         },
     }
-
-
-def _receiver_of(exporter: str) -> str:
-    return f"filelog/{exporter.partition('/')[2] or exporter}"
 
 
 def _sink_peers(logs: LogsSettings) -> list[NetworkPeer]:

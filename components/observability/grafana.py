@@ -17,7 +17,7 @@ from components.observability.dashboards import all_dashboards
 from components.observability.server import SECRETS, HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
-from settings import ResourceList, ResourceRequirements, Storage
+from settings import ResourceList, ResourceRequirements
 
 _RESOURCES = ResourceRequirements(
     requests=ResourceList(cpu="50m", memory="128Mi"),
@@ -77,10 +77,10 @@ class Grafana(Server):
     """Grafana. The password of ``admin`` is generated and stored in a Secret."""
 
     def spec(self, args: ObservabilityArgs) -> ServerSpec:
-        grafana, namespace = args["settings"].grafana, args["network"].monitoring_namespace
-        slo = args["slo"]
+        namespace = args["network"].monitoring_namespace
         dashboards = {
-            f"{_DASHBOARDS}/{name}": text for name, text in all_dashboards(slo, namespace).items()
+            f"{_DASHBOARDS}/{file}": text
+            for file, text in all_dashboards(args["slo"], namespace).items()
         }
         return ServerSpec(
             kind="StatefulSet",
@@ -101,9 +101,7 @@ class Grafana(Server):
             hot_reloaded=frozenset(dashboards),
             secrets={"password": self._password()},
             data_dir=_DATA,
-            storage=Storage(
-                volume_size=grafana.volume_size, storage_class_name=grafana.storage_class_name
-            ),
+            storage=args["settings"].grafana,
             ingress=[PROMETHEUS.peer(namespace, GRAFANA.port)],
             egress=[
                 address.peer(namespace) for address in (PROMETHEUS, ALERTMANAGER, LOKI, JAEGER)

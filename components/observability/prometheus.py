@@ -38,6 +38,7 @@ _SERVERS = (
     *(KUBE_STATE_METRICS_OWN, GRAFANA),
 )
 """Metrics of the monitoring servers themselves."""
+_ON_NODES = (AGENT_METRICS, NODE_EXPORTER)
 _KUBELET_PATHS = ("/metrics", "/metrics/cadvisor", "/metrics/probes")
 _API_SERVER_METRICS = (
     "up|process_.+|go_goroutines|apiserver_request_total|apiserver_current_inflight_requests|"
@@ -119,9 +120,6 @@ class Prometheus(Server):
                 NetworkPeer(network.proxy_namespace),
             ],
         )
-
-
-_ON_NODES = (AGENT_METRICS, NODE_EXPORTER)
 
 
 def _config(args: ObservabilityArgs) -> Config:
