@@ -23,21 +23,12 @@ from components.observability.slo import (
 def objective_dashboard(slo: Slo) -> dashboard.Dashboard:
     """Error budget and burn rates of each SLI, and the canary's promotion gate."""
     health = "; ".join(f"{one:d}: {one.name.lower().replace('_', ' ')}" for one in CanaryHealth)
-    gate = (
-        graph(
-            "Requests counted",
-            "Requests per second that the SLO is based on, by track.",
-            "reqps",
-            query(slo.track_requests("5m"), "{{track}}"),
-            stacked=True,
-        ),
-        graph(
-            "Canary health",
-            f"Result of the canary's promotion gate. {health}.",
-            "short",
-            query(slo.canary_health, "state"),
-            from_zero=False,
-        ),
+    canary = graph(
+        "Canary health",
+        f"Result of the canary's promotion gate. {health}.",
+        "short",
+        query(slo.canary_health, "state"),
+        from_zero=False,
     )
     return new_dashboard(
         f"{slo.service}: objective and error budget",
@@ -45,7 +36,7 @@ def objective_dashboard(slo: Slo) -> dashboard.Dashboard:
         "alert.",
         {
             **{sli.capitalize(): _sli_panels(slo, sli) for sli in slo.slis},
-            "Requests and promotion gate": gate,
+            "Promotion gate": [canary.span(24)],
         },
         time_range="24h",
     )

@@ -1,4 +1,8 @@
-"""Alerts on nodes, volumes and jobs."""
+"""Alerts on nodes, volumes and jobs.
+
+kubernetes-mixin is not used: it is Jsonnet without a Python package, and expects recording rules, a
+``cluster`` label and series of single containers, which not every kubelet exports.
+"""
 
 from collections.abc import Sequence
 

@@ -6,7 +6,7 @@ from tests.unit.components.observability.servers import config_file, deploy
 URL = "https://hooks.example.com/secret"
 
 
-def of(**alerts: Any) -> dict[str, Any]:
+def alertmanager_config(**alerts: Any) -> dict[str, Any]:
     return config_file(deploy(Alertmanager, alerts=alerts), "alertmanager.yaml")
 
 
@@ -16,7 +16,7 @@ def receiver(of_config: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_every_route_has_a_receiver_even_without_urls() -> None:
-    configured = of()
+    configured = alertmanager_config()
     routes = [configured["route"], *configured["route"]["routes"]]
     assert {route["receiver"] for route in routes} == {
         one["name"] for one in configured["receivers"]
@@ -39,14 +39,14 @@ def test_urls_of_receivers_are_only_in_the_secret() -> None:
 
 
 def test_a_page_inhibits_the_ticket_of_the_same_alert() -> None:
-    (rule,) = of()["inhibit_rules"]
+    (rule,) = alertmanager_config()["inhibit_rules"]
     assert rule["source_matchers"] == ['severity="page"']
     assert rule["target_matchers"] == ['severity="ticket"']
     assert rule["equal"] == ["alertname", "namespace", "service"]
 
 
 def test_the_heartbeat_is_sent_every_minute_and_never_resolved() -> None:
-    configured = of(heartbeat=URL)
+    configured = alertmanager_config(heartbeat=URL)
     (route,) = (one for one in configured["route"]["routes"] if one["receiver"] == "heartbeat")
     assert route["matchers"] == ['alertname="Watchdog"']
     assert (route["group_interval"], route["repeat_interval"]) == ("30s", "45s")
@@ -55,7 +55,7 @@ def test_the_heartbeat_is_sent_every_minute_and_never_resolved() -> None:
 
 
 def test_group_wait_and_repeat_interval_follow_the_settings() -> None:
-    route = of(groupWaitSeconds=3, repeatIntervalHours=5)["route"]
+    route = alertmanager_config(groupWaitSeconds=3, repeatIntervalHours=5)["route"]
     assert route["group_wait"] == "3s"
     assert route["repeat_interval"] == "5h"
 

@@ -21,8 +21,8 @@ def agent(**logs: Any) -> dict[str, Any]:
     return agent_config(args_of(bundled(observability={"logs": logs})))
 
 
-def operator(kind: str, found_in: dict[str, Any] | None = None) -> dict[str, Any]:
-    operators = (found_in or agent())["receivers"]["filelog/loki"]["operators"]
+def operator(kind: str) -> dict[str, Any]:
+    operators = agent()["receivers"]["filelog/loki"]["operators"]
     return next(one for one in operators if one["type"] == kind)
 
 
@@ -69,13 +69,6 @@ def test_the_agent_reads_logs_of_the_stacks_namespaces_only() -> None:
     assert {path.split("/")[4].removesuffix("_*") for path in include} == {
         *("beacon-test", "ingress", "kube-system", "monitoring", "monitoring-node")
     }
-
-
-def test_the_agent_does_not_read_its_own_logs_and_lokis() -> None:
-    assert agent()["receivers"]["filelog/loki"]["exclude"] == [
-        "/var/log/pods/monitoring-node_collector-agent-*/*/*.log{,.????????-??????}",
-        "/var/log/pods/monitoring_loki-*/*/*.log{,.????????-??????}",
-    ]
 
 
 def matches(expression: str, line: str) -> bool:
@@ -129,12 +122,6 @@ def test_json_lines_skip_the_joining() -> None:
     assert operator("json_parser")["id"] == "json"
     assert matches(route["expr"], '{"level":"info"}')
     assert not matches(route["expr"], "text")
-
-
-def test_parsing_json_keeps_the_body_also_if_it_is_malformed() -> None:
-    parser = operator("json_parser")
-    assert parser["parse_to"] == "attributes.line"
-    assert parser["on_error"] == "send_quiet"
 
 
 def test_the_contrib_image_is_only_used_with_a_sink() -> None:

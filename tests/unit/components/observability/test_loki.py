@@ -4,12 +4,12 @@ from components.observability.loki import Loki
 from tests.unit.components.observability.servers import config_file, deploy
 
 
-def of(**logs: Any) -> dict[str, Any]:
+def loki_config(**logs: Any) -> dict[str, Any]:
     return config_file(deploy(Loki, logs=logs), "loki.yaml")
 
 
 def test_lines_are_deleted_after_the_retention() -> None:
-    configured = of(retentionDays=3)
+    configured = loki_config(retentionDays=3)
     assert configured["limits_config"]["retention_period"] == "72h"
     assert configured["limits_config"]["reject_old_samples_max_age"] == "72h"
     assert configured["compactor"]["retention_enabled"] is True
@@ -17,7 +17,7 @@ def test_lines_are_deleted_after_the_retention() -> None:
 
 
 def test_replaying_the_write_ahead_log_uses_at_most_half_of_the_memory() -> None:
-    configured = of(
+    configured = loki_config(
         resources={
             "requests": {"cpu": "100m", "memory": "128Mi"},
             "limits": {"cpu": "1", "memory": "256Mi"},
@@ -30,7 +30,9 @@ def test_replaying_the_write_ahead_log_uses_at_most_half_of_the_memory() -> None
 
 
 def test_streams_have_few_labels() -> None:
-    (indexed,) = of()["limits_config"]["otlp_config"]["resource_attributes"]["attributes_config"]
+    (indexed,) = loki_config()["limits_config"]["otlp_config"]["resource_attributes"][
+        "attributes_config"
+    ]
     assert indexed["action"] == "index_label"
     assert {"service.name", "k8s.namespace.name"} <= set(indexed["attributes"])
     assert len(indexed["attributes"]) <= 4

@@ -13,26 +13,23 @@ from tests.unit.components.observability.servers import (
 from tests.unit.harness import run
 
 
-def of(**metrics: Any) -> dict[str, Any]:
+def prometheus(**metrics: Any) -> dict[str, Any]:
     return config_file(deploy(Prometheus, metrics=metrics), "prometheus.yaml")
 
 
-def job(name: str, found_in: dict[str, Any] | None = None) -> dict[str, Any]:
-    (found,) = (one for one in (found_in or of())["scrape_configs"] if one["job_name"] == name)
+def job(name: str) -> dict[str, Any]:
+    (found,) = (one for one in prometheus()["scrape_configs"] if one["job_name"] == name)
     return found
-
-
-def targets(of_job: dict[str, Any]) -> dict[str, str]:
-    return {
-        rule["target_label"]: rule["source_labels"][0]
-        for rule in of_job["relabel_configs"]
-        if "target_label" in rule and "source_labels" in rule
-    }
 
 
 def test_series_of_the_service_have_labels_for_pod_track_and_version() -> None:
     found = job("beacon")
-    assert targets(found) == {
+    labels = {
+        rule["target_label"]: rule["source_labels"][0]
+        for rule in found["relabel_configs"]
+        if "target_label" in rule
+    }
+    assert labels == {
         "namespace": "__meta_kubernetes_namespace",
         "pod": "__meta_kubernetes_pod_name",
         "service": "__meta_kubernetes_pod_label_app_kubernetes_io_name",
@@ -79,15 +76,15 @@ def test_all_endpoints_of_the_kubelet_have_one_job_label() -> None:
 
 
 def test_retention_follows_the_settings_and_90_percent_of_the_volume() -> None:
-    retention = of(retentionDays=45, volumeSize="10Gi")["storage"]["tsdb"]["retention"]
+    retention = prometheus(retentionDays=45, volumeSize="10Gi")["storage"]["tsdb"]["retention"]
     assert retention == {"time": "45d", "size": f"{9 * 2**30}B"}
 
 
 def test_scrape_and_evaluation_intervals_follow_the_settings() -> None:
-    configured = of(scrapeIntervalSeconds=5)["global"]
+    configured = prometheus(scrapeIntervalSeconds=5)["global"]
     assert configured["scrape_interval"] == configured["evaluation_interval"] == "5s"
     assert configured["scrape_timeout"] == "5s"
-    assert of(scrapeIntervalSeconds=60)["global"]["scrape_timeout"] == "10s"
+    assert prometheus(scrapeIntervalSeconds=60)["global"]["scrape_timeout"] == "10s"
 
 
 def test_changed_rules_are_reloaded_without_a_restart() -> None:
@@ -95,15 +92,6 @@ def test_changed_rules_are_reloaded_without_a_restart() -> None:
     args = container(registry, "StatefulSet")["args"]
     assert "--config.auto-reload" in args
     assert "annotations" not in registry.one("StatefulSet")["spec"]["template"]["metadata"]
-
-
-def test_the_configuration_loads_the_rule_files() -> None:
-    registry = deploy(Prometheus)
-    data = registry.one("ConfigMap")["data"]
-    assert [name for name in data if name.startswith("rules.")]
-    assert config_file(registry, "prometheus.yaml")["rule_files"] == [
-        "/etc/prometheus/rules/*.yaml"
-    ]
 
 
 def test_the_admin_api_is_disabled() -> None:
