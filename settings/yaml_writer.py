@@ -8,7 +8,10 @@ from settings.yaml_reader import is_plain_string
 
 
 class _Dumper(yaml.CSafeDumper):
-    pass
+    """Writes no anchors and aliases: the reader rejects them."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
 
 
 def _represent_string(dumper: _Dumper, text: str) -> yaml.Node:

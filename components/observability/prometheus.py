@@ -22,7 +22,7 @@ from components.observability.rules import all_rules
 from components.observability.server import HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
-from settings import MetricsSettings, parse_quantity
+from settings import MetricsSettings, parse_quantity, yaml_writer
 
 _CONFIG_DIR = PurePosixPath("/etc/prometheus")
 _DATA = PurePosixPath("/prometheus")
@@ -68,7 +68,7 @@ class Prometheus(Server):
         namespace, node_namespace = network.monitoring_namespace, args["settings"].node_namespace
         config_files = {_CONFIG_FILE: to_yaml(_config(args))}
         for name, groups in all_rules(args).items():
-            text = to_yaml({"groups": groups}, literal_blocks=True)
+            text = yaml_writer.to_yaml({"groups": groups}, sort_keys=False, width=1000)
             config_files[f"rules/{name}.yaml"] = text
         return ServerSpec(
             kind="StatefulSet",

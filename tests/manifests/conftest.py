@@ -16,6 +16,7 @@ from components.versions import PROMETHEUS_OPERATOR
 from local import toolchain
 from local.layout import Layout
 from local.recipes import PLATFORM
+from settings.yaml_writer import to_yaml
 from tests.manifests.openapi import write_schemas
 from tests.prerequisites import CHECKERS
 from tests.unit.stacks import OTHER_DIGEST, changed
@@ -97,7 +98,7 @@ def stack_file(folder: Path, stack: str, changes: dict[str, Any]) -> Path:
     # A section that is taken out altogether.
     document["config"] = {key: value for key, value in config.items() if value is not None}
     file = folder / f"Pulumi.{stack}.yaml"
-    yaml.dump(document, file)
+    file.write_text(to_yaml(document, sort_keys=False))
     return file
 
 

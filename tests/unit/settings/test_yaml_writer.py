@@ -19,5 +19,10 @@ def test_a_value_is_read_back_unchanged(write: Any, value: Any) -> None:
     assert reader.errors == []
 
 
+def test_a_value_that_occurs_twice_is_written_without_an_alias() -> None:
+    value = {"secure": "v1:a"}
+    assert to_yaml([value, value]) == "- secure: v1:a\n- secure: v1:a\n"
+
+
 def test_integral_numbers_have_no_decimal_point() -> None:
     assert to_yaml_line(99.0) == "99"

@@ -9,9 +9,3 @@ def test_repeated_values_are_written_without_anchors_and_in_order() -> None:
     assert "&" not in text
     assert yaml.safe_load(text) == {"z": part, "b": part}
     assert text.startswith("z:")
-
-
-def test_literal_blocks_keep_the_lines_of_a_string() -> None:
-    assert to_yaml({"expr": "sum(\n  up\n)"}, literal_blocks=True) == (
-        "expr: |-\n  sum(\n    up\n  )\n"
-    )
