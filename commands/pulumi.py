@@ -103,6 +103,11 @@ class Stack:
                 if value:
                     yield json.loads(value)
 
+    def _last_update_failed(self) -> bool:
+        arguments = ("--json", "--page-size", "1", "--stack", self.name)
+        history = json.loads(self._run("stack", "history", *arguments, capture=True) or "[]")
+        return bool(history) and history[0]["result"] != "succeeded"
+
     def _run_program(self, command: str, *arguments: str) -> None:
         try:
             self._run(command, "--stack", self.name, *arguments)
@@ -110,16 +115,17 @@ class Stack:
             remove_encryption_salt(self.name)
 
     def _repair(self) -> None:
-        """Remove a stale lock and the pending creates that a killed update leaves.
+        """Remove a stale lock, and refresh the state after an update that failed or was killed.
 
-        Creating these resources again is safe: every object has a fixed name, and server-side apply
-        adopts an existing one.
+        The state of an interrupted update has the objects before their change. Creating resources
+        again whose creation is pending is safe: every object has a fixed name, and server-side
+        apply adopts an existing one.
         """
         if self._wait_for_lock():
             self._run("cancel", "--yes", "--stack", self.name, capture=True)
         state = json.loads(self._run("stack", "export", "--stack", self.name, capture=True))
         self._state = state.get("deployment") or {}
-        if self._state.get("pending_operations"):
+        if self._state.get("pending_operations") or self._last_update_failed():
             self._run(
                 "refresh",
                 *("--yes", "--skip-preview", "--clear-pending-creates"),

@@ -87,7 +87,9 @@ def test_a_rollback_removes_a_crashing_canary(project: Project) -> None:
     project.make("up")
 
 
-def test_an_update_interrupted_by_ctrl_c_converges_when_run_again(project: Project) -> None:
+@pytest.mark.parametrize("reverted", [False, True], ids=["run again", "reverted"])
+def test_an_update_interrupted_by_ctrl_c_converges(project: Project, reverted: bool) -> None:
+    source = (project.folder / MAIN).read_text()
     project.edit_source("// Interrupted.")
     process = project.start("up", subprocess.PIPE)
     output = read_until(" updating (", process)
@@ -95,5 +97,8 @@ def test_an_update_interrupted_by_ctrl_c_converges_when_run_again(project: Proje
     output += process.communicate(timeout=120)[0]
     assert process.returncode != 0
     assert "Traceback" not in output, output
+    if reverted:
+        (project.folder / MAIN).write_text(source)
     project.make("up")
     project.assert_unchanged()
+    project.assert_no_drift()
