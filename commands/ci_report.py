@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from commands.diff.rendering import cause
+from commands.diff.rendering import summarize_traceback
 from commands.errors import FAILED, CommandError, report_errors
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
@@ -122,7 +122,7 @@ def failure(result: Result) -> str:
     messages = [*result.warnings, *result.errors]
     for message in messages:
         if "Traceback" in message:
-            return cause(message, PROJECT_FOLDER)
+            return summarize_traceback(message, PROJECT_FOLDER)
     reasons = [message for message in messages if message != "preview failed"]
     return (
         "\n".join(reasons) or (result.text.strip().splitlines() or ["Pulumi printed nothing"])[-1]

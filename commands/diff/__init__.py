@@ -1,1 +1,1 @@
-"""``make diff``: what a change does to a stack's objects, without a cluster or credentials."""
+"""``make diff``: changes of a stack's objects between a commit and the working tree."""

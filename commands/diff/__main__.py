@@ -1,4 +1,7 @@
-"""``python -m commands.diff``: what the working tree changes in a stack's objects."""
+"""``python -m commands.diff``: changes of a stack's objects in the working tree.
+
+Needs no cluster and no credentials.
+"""
 
 import argparse
 import json
@@ -18,23 +21,23 @@ FORMATS = ("terminal", "markdown", "json")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare, show, and return the exit code. Raises :class:`CommandError`."""
+    """Compare, print the report or write it to a file, and return the exit code."""
     if arguments.format not in FORMATS:
         raise CommandError(f"FORMAT={arguments.format} is not a format: use {', '.join(FORMATS)}")
-    report = Report.of(render_both(arguments.stack, arguments.base))
-    whole = Path("out") / "diff" / f"{arguments.stack}.txt"
+    report = Report(render_both(arguments.stack, arguments.base))
+    full_report = Path("out") / "diff" / f"{arguments.stack}.txt"
     text, is_cut = "", False
     match arguments.format:
         case "json":
-            text = json.dumps(report.comparison.listed(), indent=2) + "\n"
+            text = json.dumps(report.comparison.as_data(), indent=2) + "\n"
         case "markdown":
-            text, is_cut = markdown.comment(report, whole)
+            text, is_cut = markdown.comment(report, full_report)
         case _ if arguments.out:
             text = terminal.plain(report)
         case _:
-            is_cut = terminal.show(report, Console(), whole)
+            is_cut = terminal.show(report, Console(), full_report)
     if is_cut:
-        files.write(stack_file.PROJECT_FOLDER / whole, terminal.plain(report))
+        files.write(stack_file.PROJECT_FOLDER / full_report, terminal.plain(report))
     if arguments.out:
         files.write(arguments.out, text)
     else:
@@ -45,10 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="commands.diff", description=__doc__)
     parser.add_argument("--stack", default="dev")
-    parser.add_argument("--base", default="HEAD", help="a branch, a tag or a commit")
+    parser.add_argument("--base", default="HEAD", help="branch, tag or commit")
     parser.add_argument("--format", default="terminal", help=" | ".join(FORMATS))
-    parser.add_argument("--out", type=Path, help="a file, replaced in one step")
-    parser.add_argument("--exit-code", action="store_true", help="1 where objects change")
+    parser.add_argument("--out", type=Path, help="file to write; unchanged on an error")
+    parser.add_argument("--exit-code", action="store_true", help="exit with 1 on changes")
     return parser
 
 

@@ -1,104 +1,90 @@
-"""A report as a comment on a pull request."""
+"""Report as a comment on a pull request."""
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from commands.diff.comparison import Change
-from commands.diff.report import Kind, Report, details, title
+from commands.diff.report import Report, details, title
 
-MOST_CHARACTERS = 60_000
-"""Of the whole comment: GitHub takes 65,536, and who posts it may add a line."""
-MOST_WARNINGS = 30
-_MOST_OF_ONE = 12_000
-_MOST_NAMES = 6_000
-
-_SIGNS: dict[Kind, str] = {
-    "path": "  ",
-    "change": "! ",
-    "remove": "- ",
-    "add": "+ ",
-    "context": "  ",
-    "place": "",
-    "small": "# ",
-}
+MAX_CHARACTERS = 60_000
+"""GitHub's limit is 65,536; the tool that posts the comment may add to it."""
+MAX_WARNINGS = 30
+MAX_CHARACTERS_OF_OBJECT = 12_000
+MAX_CHARACTERS_OF_TITLES = 6_000
+"""Of the objects whose details do not fit."""
 
 
 def marker(stack: str) -> str:
-    """What tells the comment of a stack from others, so that it can be updated in place."""
+    """First line of a stack's comment, by which an update finds it."""
     return f"<!-- slipway-diff: {stack} -->"
 
 
-def comment(report: Report, whole: Path) -> tuple[str, bool]:
-    """The comment, and whether some was left out of it, which ``whole`` has."""
-    text = "\n".join(_head(report))
-    room = MOST_CHARACTERS - _MOST_NAMES - len(text)
-    changes = list(report.comparison.changes)
+def comment(report: Report, full_report: Path) -> tuple[str, bool]:
+    """The comment, and True if lines were omitted, which ``full_report`` will have."""
+    text = "\n".join(_summary(report))
+    limit = MAX_CHARACTERS - MAX_CHARACTERS_OF_TITLES
+    changes = report.comparison.changes
     is_cut = False
-    while changes:
-        section, section_is_cut = _section(changes[0])
-        if len(section) > room:
+    for number, change in enumerate(changes):
+        section, section_is_cut = _section(change)
+        if len(text) + len(section) > limit:
+            text += _titles(changes[number:])
+            is_cut = True
             break
         text += section
-        room -= len(section)
-        is_cut = is_cut or section_is_cut
-        changes.pop(0)
-    text += _rest(changes)
-    if is_cut or changes:
-        text += f"\nCut to fit into a comment; the whole is in `{whole}`.\n"
-    return text, is_cut or bool(changes)
+        is_cut |= section_is_cut
+    if is_cut:
+        text += f"\nLines are omitted; the full report is in `{full_report}`.\n"
+    return text, is_cut
 
 
-def _head(report: Report) -> Iterator[str]:
+def _summary(report: Report) -> Iterator[str]:
     yield marker(report.stack)
-    yield f"### Rendered manifests of `{report.stack}`: {report.comparison.totals}\n"
-    yield f"{report.versions[0].upper()}{report.versions[1:]}.\n"
+    yield f"### Rendered manifests of `{report.stack}`: {report.totals}\n"
+    yield f"{report.revisions[0].upper()}{report.revisions[1:]}.\n"
     for note in report.notes:
         yield f"> [!NOTE]\n> {note}\n"
-    warnings = report.comparison.warnings
-    if warnings:
+    if report.warnings:
         yield "> [!WARNING]"
-        for warning in warnings[:MOST_WARNINGS]:
-            yield f"> - {_code(warning)}"
-        if len(warnings) > MOST_WARNINGS:
-            yield f"> - and {len(warnings) - MOST_WARNINGS} more"
+        yield from (f"> - {_code(warning)}" for warning in report.warnings[:MAX_WARNINGS])
+        if len(report.warnings) > MAX_WARNINGS:
+            yield f"> - and {len(report.warnings) - MAX_WARNINGS} more"
         yield "\n"
 
 
 def _code(text: str) -> str:
-    """Text in which nothing is markup, and nobody is mentioned."""
+    """Inline code, in which GitHub renders no markup and no mentions."""
     return f"`` {text.replace('`', chr(39))} ``"
 
 
 def _section(change: Change) -> tuple[str, bool]:
-    lines = [f"{_SIGNS[line.kind]}{line.text}" for line in details(change)]
-    kept: list[str] = []
+    """Collapsed details of a change, and True if lines were omitted."""
+    lines = [f"{line.sign} {line.text}" for line in details(change)]
+    shown: list[str] = []
     size = 0
     for line in lines:
         size += len(line) + 1
-        if size > _MOST_OF_ONE:
+        if size > MAX_CHARACTERS_OF_OBJECT:
             break
-        kept.append(line)
-    body = "\n".join(kept)
+        shown.append(line)
+    body = "\n".join(shown)
     fence = "`" * (max((len(run) for run in re.findall(r"`{3,}", body)), default=2) + 1)
-    left_out = len(lines) - len(kept)
-    more = f"\n… {left_out} more lines\n" if left_out else ""
-    summary = html.escape(title(change))
+    omitted = len(lines) - len(shown)
+    more = f"\n… {omitted} more lines\n" if omitted else ""
     return (
-        f"<details><summary><code>{summary}</code></summary>\n\n"
+        f"<details><summary><code>{html.escape(title(change))}</code></summary>\n\n"
         f"{fence}diff\n{body}\n{fence}\n{more}\n</details>\n"
-    ), bool(left_out)
+    ), bool(omitted)
 
 
-def _rest(changes: list[Change]) -> str:
-    """The names of those whose details have no room."""
-    if not changes:
-        return ""
-    names = ""
+def _titles(changes: Sequence[Change]) -> str:
+    """Titles of the changes whose details do not fit."""
+    text = "\n"
     for number, change in enumerate(changes):
         line = f"- {_code(title(change))}\n"
-        if len(names) + len(line) > _MOST_NAMES - 200:
-            return f"\n{names}- and {len(changes) - number} more\n"
-        names += line
-    return f"\n{names}"
+        if len(text) + len(line) > MAX_CHARACTERS_OF_TITLES - 200:
+            return f"{text}- and {len(changes) - number} more\n"
+        text += line
+    return text

@@ -1,121 +1,132 @@
-"""A comparison as lines: what the terminal and the comment show alike."""
+"""Report of a comparison: the parts that the terminal and the Markdown format share."""
 
 import difflib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
-import yaml
-
-from commands.diff.comparison import Change, Comparison
-from commands.diff.fields import ABSENT, Field
+from commands.diff.comparison import Action, Change, Comparison
+from commands.diff.fields import MISSING, Field
 from commands.diff.rendering import Renderings
+from commands.diff.risks import replacing_fields, risks
+from settings.yaml_writer import to_yaml
 
-Kind = Literal["path", "change", "remove", "add", "context", "place", "small"]
-_SHORT = 100
-"""Longest change that is shown as ``path: old → new``."""
-_CONTEXT = 2
-"""Lines around a change in a text."""
+MAX_LINE = 100
+"""Length up to which a change is shown on one line, as ``path: old → new``."""
+CONTEXT_LINES = 2
+"""Unchanged lines before and after a change in a text."""
+SIGNS: dict[Action, str] = {"added": "+", "removed": "-", "changed": "~", "renamed": ">"}
 
-SIGNS = {"added": "+", "removed": "-", "changed": "~", "renamed": ">"}
+Sign = Literal["+", "-", "!", "@@", "#", " "]
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line about an object; ``kind`` says how it is shown."""
+class Line(NamedTuple):
+    """Line of the details of a change.
 
-    kind: Kind
+    The sign is that of GitHub's ``diff`` blocks: added, removed, changed, hunk, derived, context.
+    """
+
+    sign: Sign
     text: str
 
 
-@dataclass(frozen=True)
 class Report:
-    """What a person is told about two renderings."""
+    """Report of the changes between two renderings."""
 
-    renderings: Renderings
-    comparison: Comparison
-
-    @classmethod
-    def of(cls, renderings: Renderings) -> "Report":
-        """Compare the renderings."""
-        return cls(renderings, Comparison.of(renderings.base, renderings.head))
+    def __init__(self, renderings: Renderings) -> None:
+        self.stack = renderings.stack
+        self.comparison = Comparison.of(renderings.base, renderings.head)
+        self._renderings = renderings
 
     @property
-    def stack(self) -> str:
-        """The stack's name."""
-        return self.renderings.stack
+    def totals(self) -> str:
+        """Number of objects by action, on one line."""
+        changes, unchanged = self.comparison.changes, self.comparison.unchanged
+        if not changes:
+            return f"no object changes, {unchanged} unchanged"
+        parts = [
+            f"{count} {action}" for action in SIGNS if (count := self.comparison.count(action))
+        ]
+        if replaced := sum(bool(replacing_fields(change)) for change in changes):
+            parts.append(f"{replaced} of them replaced")
+        return f"{', '.join(parts)}; {unchanged} unchanged"
 
     @property
-    def versions(self) -> str:
-        """What is compared with what."""
-        if self.renderings.is_new:
-            return f"a new stack: {self.renderings.commit} has no Pulumi.{self.stack}.yaml"
-        return f"from {self.renderings.commit} to the working tree"
+    def revisions(self) -> str:
+        """Revisions that are compared."""
+        commit = self._renderings.commit
+        if self._renderings.is_new:
+            return f"a new stack: {commit} has no Pulumi.{self.stack}.yaml"
+        return f"from {commit} to the working tree"
 
     @property
     def notes(self) -> Sequence[str]:
-        """What manifests alone cannot tell."""
-        if self.renderings.is_rebuilt and not self.renderings.is_new:
-            return ["app/ changed: the image is built anew, and its digest changes where it runs"]
+        """Changes that the manifests do not show."""
+        if self._renderings.rebuilds_image and not self._renderings.is_new:
+            return ["app/ changed: its image is built again, and gets another digest"]
         return []
+
+    @cached_property
+    def warnings(self) -> Sequence[str]:
+        """Risky changes."""
+        return [risk for change in self.comparison.changes for risk in risks(change)]
 
 
 def title(change: Change) -> str:
-    """One line that names the object and its fate."""
-    name = f"{SIGNS[change.action]} {change.identity}"
-    if change.formerly:
-        return f"{name} (renamed: {change.formerly} is deleted, this is created)"
+    """Object and action, on one line."""
+    name = f"{SIGNS[change.action]} {change.reference}"
+    if change.renamed_from:
+        return f"{name} (renamed: {change.renamed_from} is deleted, and this is created)"
     if change.action == "changed":
-        number = len(change.fields)
-        fields = "1 field" if number == 1 else f"{number} fields"
-        return f"{name} ({fields}{', replaced' if change.replacing else ''})"
+        count = len(change.fields)
+        replaced = ", replaced" if replacing_fields(change) else ""
+        return f"{name} ({count} {'field' if count == 1 else 'fields'}{replaced})"
     return name
 
 
 def details(change: Change) -> Iterator[Line]:
-    """The lines below an object's title."""
+    """Lines below the title: the changed fields, or the whole object."""
     if change.old is None:
-        yield from _block("add", change.new)
+        yield from (Line("+", line) for line in _text(change.new).splitlines())
     elif change.new is None:
-        yield from _block("remove", change.old)
+        yield from (Line("-", line) for line in _text(change.old).splitlines())
     for field in change.fields:
         yield from _field(field)
 
 
 def _field(field: Field) -> Iterator[Line]:
-    if field.is_small:
-        yield Line("small", f"{field.name} differs")
-        return
-    old, new = _readable(field.old), _readable(field.new)
-    if "\n" in old + new:
-        yield Line("path", f"{field.name}:")
-        yield from _text(old, new)
-    elif field.old is ABSENT:
-        yield Line("add", f"{field.name}: {new}")
-    elif field.new is ABSENT:
-        yield Line("remove", f"{field.name}: {old}")
-    elif len(field.name) + len(old) + len(new) <= _SHORT:
-        yield Line("change", f"{field.name}: {old} → {new}")
+    old, new = _text(field.old), _text(field.new)
+    if field.is_derived:
+        yield Line("#", f"{field.name} differs")
+    elif "\n" in old + new:
+        yield Line(" ", f"{field.name}:")
+        yield from _unified_diff(old, new)
+    elif field.old is MISSING:
+        yield Line("+", f"{field.name}: {new}")
+    elif field.new is MISSING:
+        yield Line("-", f"{field.name}: {old}")
+    elif len(field.name) + len(old) + len(new) <= MAX_LINE:
+        yield Line("!", f"{field.name}: {old} → {new}")
     else:
-        yield Line("path", f"{field.name}:")
-        yield Line("remove", old)
-        yield Line("add", new)
+        yield Line(" ", f"{field.name}:")
+        yield Line("-", old)
+        yield Line("+", new)
 
 
-def _readable(value: Any) -> str:  # noqa: ANN401
-    if value is ABSENT:
+def _text(value: Any) -> str:  # noqa: ANN401
+    if value is MISSING:
         return ""
     if isinstance(value, str):
-        return _unfolded(value)
+        return _expand_json(value)
     if isinstance(value, dict | list) and value:
-        return yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False).rstrip()
+        return to_yaml(value, sort_keys=False).rstrip()
     return json.dumps(value)
 
 
-def _unfolded(text: str) -> str:
-    """JSON on one line, as dashboards are kept, on many."""
-    if len(text) <= _SHORT or "\n" in text or text[0] not in "[{":
+def _expand_json(text: str) -> str:
+    """Indent JSON that is on one line, such as a dashboard."""
+    if len(text) <= MAX_LINE or "\n" in text or text[0] not in "[{":
         return text
     try:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
@@ -123,14 +134,13 @@ def _unfolded(text: str) -> str:
         return text
 
 
-def _text(old: str, new: str) -> Iterator[Line]:
-    kinds: dict[str, Kind] = {"-": "remove", "+": "add", "@": "place"}
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), n=_CONTEXT, lineterm="")
-    for line in list(lines)[2:]:
-        kind = kinds.get(line[0], "context")
-        yield Line(kind, line if kind == "place" else line[1:])
-
-
-def _block(kind: Kind, content: Any) -> Iterator[Line]:  # noqa: ANN401
-    for line in yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False).splitlines():
-        yield Line(kind, line)
+def _unified_diff(old: str, new: str) -> Iterator[Line]:
+    signs: dict[str, Sign] = {"-": "-", "+": "+", " ": " "}
+    lines = [
+        *difflib.unified_diff(old.splitlines(), new.splitlines(), n=CONTEXT_LINES, lineterm="")
+    ]
+    for line in lines[2:]:  # without the names of files
+        if line.startswith("@@"):
+            yield Line("@@", line.removeprefix("@@ "))
+        else:
+            yield Line(signs[line[0]], line[1:])

@@ -1,71 +1,73 @@
-"""A report for people at a terminal."""
+"""Report for a terminal."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from commands.diff.report import SIGNS, Kind, Report, details, title
+from commands.diff.comparison import Action
+from commands.diff.report import SIGNS, Report, Sign, details, title
 
-MOST_LINES = 40
-"""Of one object; a new or a deleted one is cut sooner."""
-MOST_LINES_OF_ALL = 400
-_WHOLE_OBJECT = 8
+MAX_LINES = 400
+MAX_LINES_OF_CHANGED_OBJECT = 40
+MAX_LINES_OF_WHOLE_OBJECT = 8
+"""Of an added or a removed object."""
 
-_STYLES: dict[Kind, tuple[str, str]] = {
-    "path": ("  ", "bold"),
-    "change": ("  ", ""),
-    "remove": ("- ", "red"),
-    "add": ("+ ", "green"),
-    "context": ("  ", "dim"),
-    "place": ("  ", "cyan"),
-    "small": ("  ", "dim"),
+_LINE_STYLES: dict[Sign, str] = {"+": "green", "-": "red", "@@": "cyan", "#": "dim"}
+_TITLE_STYLES: dict[Action, str] = {
+    "added": "bold green",
+    "removed": "bold red",
+    "changed": "bold yellow",
+    "renamed": "bold magenta",
 }
-_ACTION_STYLES = {"added": "green", "removed": "red", "changed": "yellow", "renamed": "magenta"}
 
 
-def show(report: Report, console: Console, whole: Path) -> bool:
-    """Print the report; return whether some of it was left out, which ``whole`` has."""
-    room = MOST_LINES_OF_ALL
+def show(report: Report, console: Console, full_report: Path | None = None) -> bool:
+    """Print the report; with ``full_report``, omit lines that this file will have.
+
+    Returns True if lines were omitted.
+    """
+
+    def print_line(text: str, style: str = "") -> None:
+        console.print(Text(text, style), soft_wrap=True)
+
+    _show_summary(report, print_line)
+    remaining = MAX_LINES
     is_cut = False
-    for line in _head(report):
-        console.print(line, soft_wrap=True)
     for change in report.comparison.changes:
-        console.print(Text(title(change), f"bold {_ACTION_STYLES[change.action]}"), soft_wrap=True)
-        most = MOST_LINES if change.action in ("changed", "renamed") else _WHOLE_OBJECT
+        print_line(title(change), _TITLE_STYLES[change.action])
         lines = list(details(change))
-        shown = list(islice(lines, max(0, min(most, room))))
+        limit = MAX_LINES_OF_CHANGED_OBJECT if change.fields else MAX_LINES_OF_WHOLE_OBJECT
+        shown = lines[: min(limit, remaining)] if full_report else lines
         for line in shown:
-            sign, style = _STYLES[line.kind]
-            console.print(Text(f"    {sign}{line.text}", style), soft_wrap=True)
-        room -= len(shown)
+            sign = " " if line.sign in "!#" else line.sign
+            print_line(f"    {sign} {line.text}", _LINE_STYLES.get(line.sign, ""))
+        remaining -= len(shown)
         if len(shown) < len(lines):
             is_cut = True
-            console.print(Text(f"    … {len(lines) - len(shown)} more lines", "dim"))
+            print_line(f"    … {len(lines) - len(shown)} more lines", "dim")
     if is_cut:
-        console.print(Text(f"\ncut; the whole is in {whole}", "dim"), soft_wrap=True)
+        print_line(f"\nlines are omitted; the full report is in {full_report}", "dim")
     return is_cut
 
 
 def plain(report: Report) -> str:
-    """The whole report as text."""
-    lines = [line.plain for line in _head(report)]
-    for change in report.comparison.changes:
-        lines.append(title(change))
-        lines += [f"    {_STYLES[line.kind][0]}{line.text}" for line in details(change)]
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    """The full report without styles."""
+    out = StringIO()
+    show(report, Console(file=out, force_terminal=False))
+    return out.getvalue()
 
 
-def _head(report: Report) -> Iterator[Text]:
-    yield Text(f"{report.stack}: {report.comparison.totals}", "bold")
-    yield Text(report.versions, "dim")
+def _show_summary(report: Report, print_line: Callable[..., None]) -> None:
+    print_line(f"{report.stack}: {report.totals}", "bold")
+    print_line(report.revisions, "dim")
     for note in report.notes:
-        yield Text(f"note: {note}")
-    if warnings := report.comparison.warnings:
-        yield Text("\nLook at these first:", "bold red")
-        for warning in warnings:
-            yield Text(f"  ! {warning}", "red")
+        print_line(f"note: {note}")
+    if report.warnings:
+        print_line("\nRisky changes:", "bold red")
+    for warning in report.warnings:
+        print_line(f"  ! {warning}", "red")
     if report.comparison.changes:
-        yield Text(f"\n{'  '.join(f'{sign} {action}' for action, sign in SIGNS.items())}", "dim")
+        print_line(f"\n{'  '.join(f'{sign} {action}' for action, sign in SIGNS.items())}", "dim")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from commands.diff.comparison import Comparison
-from commands.diff.objects import Identity, read
+from commands.diff.manifests import ObjectReference, read
 from tests.unit.commands.diff.conftest import RELEASE
 from tests.unit.commands.repository import Repository
 
@@ -132,13 +132,13 @@ class Deployed:
 
     def compared(self, head: Path) -> list[dict[str, str]]:
         """Return the changes between the applied manifests and rendered ones."""
-        return Comparison.of(read(self.base), read(head)).listed()
+        return Comparison.of(read(self.base), read(head)).as_data()
 
-    def kubectl_diff(self, head: Path) -> set[Identity]:
+    def kubectl_diff(self, head: Path) -> set[ObjectReference]:
         """Return the objects that an apply would create or change, according to `kubectl diff`."""
         return set.intersection(*(self._kubectl_diff(head) for _ in range(ATTEMPTS)))
 
-    def _kubectl_diff(self, head: Path) -> set[Identity]:
+    def _kubectl_diff(self, head: Path) -> set[ObjectReference]:
         result = self._kubectl(
             *("diff", "--server-side", f"--filename={head}"), KUBECTL_EXTERNAL_DIFF="diff -qN"
         )
@@ -148,16 +148,16 @@ class Deployed:
             match = OBJECT_FILE.match(Path(line.split()[1]).name)
             assert match, line
             parts = {key: value or "" for key, value in match.groupdict().items()}
-            found.add(Identity(**parts))
+            found.add(ObjectReference(**parts))
         return found
 
-    def undeclared(self, head: Path) -> set[Identity]:
+    def undeclared(self, head: Path) -> set[ObjectReference]:
         """Return the live objects that the working tree no longer declares."""
         result = self._kubectl("get", f"--filename={self.base}", "--output=json")
         assert result.returncode == 0, result.stderr
         items: list[dict[str, Any]] = json.loads(result.stdout)["items"]
         live = {
-            Identity(
+            ObjectReference(
                 item["apiVersion"].rpartition("/")[0],
                 item["kind"],
                 item["metadata"].get("namespace", ""),
@@ -172,12 +172,12 @@ class Deployed:
         self._kubectl("delete", "namespace", self.namespace, "--wait=false")
 
 
-def by_action(listed: list[dict[str, str]]) -> dict[str, set[Identity]]:
+def by_action(listed: list[dict[str, str]]) -> dict[str, set[ObjectReference]]:
     """Group the objects of a comparison by action."""
-    found: dict[str, set[Identity]] = {"added": set(), "removed": set(), "changed": set()}
+    found: dict[str, set[ObjectReference]] = {"added": set(), "removed": set(), "changed": set()}
     for one in listed:
         identity = {key: value for key, value in one.items() if key != "action"}
-        found[one["action"]].add(Identity(**identity))
+        found[one["action"]].add(ObjectReference(**identity))
     return found
 
 

@@ -1,93 +1,53 @@
-"""What becomes of objects, and what is called out."""
+"""Actions of changed objects."""
 
-import pytest
+from pathlib import Path
 
-from tests.unit.commands.diff.samples import compared, sample
+import yaml
 
-LABELS = {"matchLabels": {"app": "a"}}
-OTHER_LABELS = {"matchLabels": {"app": "b"}}
-TEMPLATE = {"containers": [{"name": "a", "image": "i"}], "volumes": [], "restartPolicy": "Always"}
+from commands.diff.manifests import HIDDEN, ObjectReference, read
+from tests.unit.commands.diff.manifests import manifest, report
 
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        *("StatefulSet", "PersistentVolumeClaim", "Service", "Ingress", "HTTPRoute"),
-        *("Namespace", "Secret"),
-    ],
-)
-def test_the_deletion_of_what_holds_state_or_routes_is_called_out(kind: str) -> None:
-    (warning,) = compared([sample(kind, "a")], []).warnings
-    assert warning.startswith(f"deletes {kind} ")
+SPEC = {"containers": [{"name": "a", "image": "i"}], "volumes": [], "restartPolicy": "Always"}
 
 
-def test_other_deletions_and_additions_are_not() -> None:
-    assert not compared([sample("ConfigMap", "a")], [sample("Service", "b")]).warnings
+def actions(*arguments: list[dict[str, object]]) -> dict[str, str]:
+    changes = report(*arguments).comparison.changes
+    return {str(change.reference): change.action for change in changes}
 
 
-def test_a_change_of_an_immutable_field_replaces() -> None:
-    comparison = compared(
-        [sample("Deployment", "a", {"selector": LABELS})],
-        [sample("Deployment", "a", {"selector": OTHER_LABELS})],
-    )
-    (warning,) = comparison.warnings
-    assert warning.startswith("replaces Deployment web/a: spec.selector.matchLabels.app")
-    assert "1 of them replaced" in comparison.totals
-
-
-def test_a_change_of_another_selector_is_called_out() -> None:
-    (warning,) = compared(
-        [sample("Service", "a", {"selector": {"track": "blue"}})],
-        [sample("Service", "a", {"selector": {"track": "green"}})],
-    ).warnings
-    assert warning == "selects other pods: Service web/a, spec.selector.track"
-
-
-def test_a_change_that_the_api_server_refuses_is_called_out() -> None:
-    (warning,) = compared(
-        [sample("StatefulSet", "a", {"ordinals": {}, "serviceName": "x", "unknown": 1})],
-        [sample("StatefulSet", "a", {"ordinals": {"start": 1}, "serviceName": "x", "unknown": 2})],
-    ).warnings
-    assert warning.startswith("cannot change StatefulSet web/a")
-    assert warning.endswith("spec.unknown")
-
-
-def test_a_node_selector_selects_no_pods() -> None:
-    assert not compared(
-        [sample("Deployment", "a", {"template": {"spec": {"nodeSelector": {"disk": "ssd"}}}})],
-        [sample("Deployment", "a", {"template": {"spec": {"nodeSelector": {"disk": "hdd"}}}})],
-    ).warnings
-
-
-def test_what_is_alike_under_another_name_is_a_rename() -> None:
-    comparison = compared(
-        [sample("Deployment", "a", TEMPLATE), sample("Deployment", "b", {"other": [1, 2, 3, 4]})],
-        [sample("Deployment", "c", TEMPLATE)],
-    )
-    assert {str(c.identity): c.action for c in comparison.changes} == {
-        "Deployment web/c": "renamed",
-        "Deployment web/b": "removed",
+def test_a_similar_object_with_another_name_is_renamed() -> None:
+    base = [manifest("Pod", "a", SPEC), manifest("Pod", "b", {"other": [1, 2, 3, 4, 5]})]
+    assert actions(base, [manifest("Pod", "c", SPEC)]) == {
+        "Pod web/c": "renamed",
+        "Pod web/b": "removed",
     }
-    assert comparison.totals == "1 removed, 1 renamed; 0 unchanged"
 
 
-def test_what_is_not_alike_is_a_deletion_and_an_addition() -> None:
-    comparison = compared([sample("Job", "a", TEMPLATE)], [sample("Job", "b", {"other": 1})])
-    assert sorted(change.action for change in comparison.changes) == ["added", "removed"]
+def test_an_object_of_another_kind_or_content_is_not_renamed() -> None:
+    base = [manifest("Pod", "a", SPEC), manifest("Service", "s", SPEC)]
+    head = [manifest("Pod", "b", {"other": 1}), manifest("Job", "s", SPEC)]
+    assert sorted(actions(base, head).values()) == ["added", "added", "removed", "removed"]
 
 
-def test_nothing_is_a_rename_of_another_kind() -> None:
-    comparison = compared([sample("Service", "a", TEMPLATE)], [sample("Job", "b", TEMPLATE)])
-    assert comparison.count("renamed") == 0
+def test_existing_objects_are_listed_before_added_ones() -> None:
+    base = [manifest("Job", "x", 1), manifest("Secret", "removed"), manifest("Service", "same")]
+    head = [manifest("Pod", "added"), manifest("Job", "x", 2), manifest("Service", "same")]
+    assert [*actions(base, head).values()] == ["changed", "removed", "added"]
+    assert report(base, head).totals == "1 added, 1 removed, 1 changed; 1 unchanged"
 
 
-def test_the_totals_count_every_object_once() -> None:
-    same, old, new = sample("Service", "same"), sample("Job", "x", 1), sample("Job", "x", 2)
-    comparison = compared([same, old, sample("Secret", "gone")], [same, new, sample("Pod", "come")])
-    assert comparison.totals == "1 added, 1 removed, 1 changed; 1 unchanged"
+def test_versions_of_an_api_group_refer_to_the_same_object() -> None:
+    ingress = manifest("Ingress", "a")
+    beta = {**ingress, "apiVersion": "networking.k8s.io/v1beta1"}
+    other = {**ingress, "apiVersion": "example.com/v1"}
+    assert ObjectReference.of(beta) == ObjectReference.of(ingress) != ObjectReference.of(other)
 
 
-def test_what_runs_already_is_shown_before_what_is_new() -> None:
-    old, new = sample("Job", "x", 1), sample("Job", "x", 2)
-    changes = compared([old, sample("Secret", "gone")], [sample("Pod", "come"), new]).changes
-    assert [change.action for change in changes] == ["changed", "removed", "added"]
+def test_the_values_of_secrets_are_hidden(tmp_path: Path) -> None:
+    secret = manifest("Secret", "a", data={"one": "aHVudGVyMg=="}, stringData={"two": "hunter2"})
+    text = f"# The values are left out, of: token, user\n{yaml.safe_dump(secret)}"
+    (tmp_path / "secret.yaml").write_text(text)
+    (content,) = read(tmp_path).values()
+    assert content["stringData"] == dict.fromkeys(("one", "token", "two", "user"), HIDDEN)
+    assert "data" not in content
+    assert "hunter2" not in str(content)

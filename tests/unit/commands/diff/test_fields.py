@@ -1,59 +1,66 @@
-"""Two versions of one object, field by field."""
+"""Changed fields of an object."""
 
 from typing import Any
 
 import pytest
 
-from commands.diff.fields import ABSENT, differences
+from commands.diff.fields import MISSING, differences
+
+CONTAINERS = [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]
+NEW_CONTAINERS = [
+    {"name": "new", "image": "1"},
+    {"name": "a", "image": "1"},
+    {"name": "b", "image": "2"},
+]
+DNS = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
 
 
-def names(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
-    return {field.name: (field.old, field.new) for field in differences(old, new)}
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param(
+            {"spec": {"replicas": 2, "strategy": {"type": "Recreate"}}},
+            {"spec": {"replicas": 3, "strategy": {"type": "Recreate"}}},
+            {"spec.replicas": (2, 3)},
+            id="the deepest changed field",
+        ),
+        pytest.param(
+            {"containers": CONTAINERS},
+            {"containers": NEW_CONTAINERS},
+            {
+                "containers[b].image": ("1", "2"),
+                "containers[new]": (MISSING, NEW_CONTAINERS[0]),
+            },
+            id="list items with a name are matched by name",
+        ),
+        pytest.param(
+            CONTAINERS, CONTAINERS[::-1], {"[order]": ("a, b", "b, a")}, id="a reordered list"
+        ),
+        pytest.param(
+            {"egress": [{"ports": [1]}, {"ports": [2]}]},
+            {"egress": [{"ports": [0]}, {"ports": [1]}, {"ports": [2]}]},
+            {"egress[0]": (MISSING, {"ports": [0]})},
+            id="an inserted list item without a name",
+        ),
+        pytest.param(
+            DNS,
+            [DNS[0], {"port": 54, "protocol": "TCP"}],
+            {"[1].port": (53, 54)},
+            id="list items with the same name are matched by index",
+        ),
+        pytest.param(
+            {"data": {"a.b/c": 1}}, {"data": {}}, {'data["a.b/c"]': (1, MISSING)}, id="a quoted key"
+        ),
+        pytest.param({"a": 1}, {"a": "1"}, {"a": (1, "1")}, id="a value of another type"),
+        pytest.param({"a": {}}, {"a": []}, {"a": ({}, [])}, id="a collection of another type"),
+    ],
+)
+def test_differences(old: Any, new: Any, expected: dict[str, Any]) -> None:
+    changed = differences(old, new)
+    assert {field.name: (field.old, field.new) for field in changed} == expected
 
 
-def test_a_change_is_told_as_deep_inside_as_it_is() -> None:
-    old = {"spec": {"replicas": 2, "strategy": {"type": "Recreate"}}}
-    new = {"spec": {"replicas": 3, "strategy": {"type": "Recreate"}}}
-    assert names(old, new) == {"spec.replicas": (2, 3)}
-
-
-def test_items_of_lists_are_matched_by_name_wherever_they_stand() -> None:
-    old = [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]
-    new = [{"name": "new", "image": "1"}, {"name": "a", "image": "1"}, {"name": "b", "image": "2"}]
-    assert names({"containers": old}, {"containers": new}) == {
-        "containers[b].image": ("1", "2"),
-        "containers[new]": (ABSENT, {"name": "new", "image": "1"}),
-    }
-
-
-def test_items_that_only_changed_places_are_an_order() -> None:
-    old = [{"name": "a"}, {"name": "b"}]
-    assert names(old, old[::-1]) == {"[order]": ("a, b", "b, a")}
-
-
-def test_an_item_put_before_others_is_the_only_change_without_names_too() -> None:
-    rules = [{"ports": [1]}, {"ports": [2]}]
-    assert names({"egress": rules}, {"egress": [{"ports": [0]}, *rules]}) == {
-        "egress[0]": (ABSENT, {"ports": [0]})
-    }
-
-
-def test_items_of_the_same_name_are_matched_by_place() -> None:
-    old = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
-    new = [{"port": 53, "protocol": "UDP"}, {"port": 54, "protocol": "TCP"}]
-    assert names(old, new) == {"[1].port": (53, 54)}
-
-
-@pytest.mark.parametrize(("old", "new"), [(1, "1"), (None, ""), ({}, [])])
-def test_values_of_different_types_are_different(old: Any, new: Any) -> None:
-    assert len(names({"key": old}, {"key": new})) == 1
-
-
-def test_keys_that_hold_dots_are_quoted() -> None:
-    assert list(names({"data": {"a.b/c": 1}}, {"data": {}})) == ['data["a.b/c"]']
-
-
-def test_derived_annotations_are_small_and_others_are_not() -> None:
+def test_a_checksum_annotation_is_derived() -> None:
     old = {"annotations": {"checksum/config": "1", "example.com/team": "a"}}
     new = {"annotations": {"checksum/config": "2", "example.com/team": "b"}}
-    assert [field.is_small for field in differences(old, new)] == [True, False]
+    assert [field.is_derived for field in differences(old, new)] == [True, False]

@@ -1,58 +1,50 @@
-"""The report as a comment."""
+"""Report as a comment on a pull request."""
 
 from pathlib import Path
 
 from commands.diff.markdown import comment, marker
-from tests.unit.commands.diff.samples import reported, sample
+from tests.unit.commands.diff.manifests import manifest, report
 
-WHOLE = Path("out/diff/test.txt")
-GITHUBS_LIMIT = 65_536
+FULL_REPORT = Path("out/diff/test.txt")
+GITHUB_LIMIT = 65_536
 
 
-def test_a_comment_begins_with_the_marker_that_finds_it_again() -> None:
-    text, _ = comment(reported([], []), WHOLE)
+def test_a_comment_begins_with_its_marker_and_the_risky_changes() -> None:
+    text, is_cut = comment(report([manifest("Service", "a", {"x": 1})], []), FULL_REPORT)
     assert text.startswith(f"{marker('test')}\n")
     assert marker("test") != marker("prod")
-
-
-def test_warnings_stand_before_the_folded_details() -> None:
-    text, _ = comment(reported([sample("Service", "a", {"x": 1})], []), WHOLE)
     assert text.index("1 removed") < text.index("deletes Service web/a") < text.index("<details>")
+    assert not is_cut
 
 
-def test_a_comment_stays_below_the_limit_and_names_what_it_leaves_out() -> None:
+def test_a_comment_within_the_limit_names_the_omitted_objects() -> None:
     spec = {f"key{number}": "x" * 50 for number in range(100)}
-    text, is_cut = comment(
-        reported([], [sample("ConfigMap", f"map-{n:04}", spec) for n in range(2000)]), WHOLE
-    )
+    added = [manifest("ConfigMap", f"map-{number:04}", spec) for number in range(2000)]
+    text, is_cut = comment(report([], added), FULL_REPORT)
     assert is_cut
-    assert len(text) < GITHUBS_LIMIT
-    assert "the whole is in `out/diff/test.txt`" in text
+    assert len(text) < GITHUB_LIMIT
+    assert "the full report is in `out/diff/test.txt`" in text
     assert "2000 added" in text
     assert text.count("<details>") == text.count("</details>") > 1
+    assert f"`` + ConfigMap web/map-{text.count('<details>'):04} ``" in text
 
 
-def test_one_long_object_does_not_crowd_out_the_others() -> None:
-    long = sample("ConfigMap", "a-long", {f"key{n}": "x" * 80 for n in range(5000)})
-    text, is_cut = comment(reported([], [long, sample("ConfigMap", "short", {"k": 1})]), WHOLE)
+def test_a_long_object_leaves_room_for_the_others() -> None:
+    long = manifest("ConfigMap", "a-long", {f"key{n}": "x" * 80 for n in range(5000)})
+    added = [long, manifest("ConfigMap", "short", {"k": 1})]
+    text, is_cut = comment(report([], added), FULL_REPORT)
     assert is_cut
     assert "more lines" in text
-    assert "ConfigMap web/short" in text
+    assert "+ ConfigMap web/short</code>" in text
 
 
-def test_a_small_comment_is_not_cut() -> None:
-    text, is_cut = comment(reported([], [sample("Job", "a")]), WHOLE)
-    assert not is_cut
-    assert "Cut" not in text
-
-
-def test_content_cannot_end_the_block_that_it_stands_in() -> None:
+def test_a_value_cannot_close_the_code_block() -> None:
     content = "```\n</details>\n@everyone\n````"
-    text, _ = comment(reported([], [sample("ConfigMap", "a", data={"x": content})]), WHOLE)
+    text, _ = comment(report([], [manifest("ConfigMap", "a", data={"x": content})]), FULL_REPORT)
     assert "\n`````diff\n" in text
 
 
-def test_a_name_cannot_be_markup() -> None:
-    text, _ = comment(reported([sample("Service", "<b>`@all`")], []), WHOLE)
+def test_markup_in_a_name_is_escaped() -> None:
+    text, _ = comment(report([manifest("Service", "<b>`@all`")], []), FULL_REPORT)
     assert "<summary><code>- Service web/&lt;b&gt;" in text
     assert "`` deletes Service web/<b>'@all' (routing) ``" in text
