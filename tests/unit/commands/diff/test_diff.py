@@ -1,6 +1,7 @@
 """The command in a git repository with the project."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from commands.diff.rendering import render_both
 from commands.diff.report import Report
 from commands.diff.terminal import plain
 from tests.unit.commands.diff.conftest import RunDiff
-from tests.unit.commands.repository import Repository
+from tests.unit.commands.repository import CHECKOUT, Repository
 
 CONFLICT = "<<<<<<< HEAD\n=======\n>>>>>>> other\n"
 ADDED_CONFIG_MAP = """
@@ -193,3 +194,15 @@ def test_a_base_without_the_renderer_is_an_error(repository: Repository, diff: R
     old = repository.commit()
     repository.reset(f"{old}~1")
     assert "has no render.py" in error_of(diff, "--base", old)
+
+
+def test_make_passes_its_variables_to_the_command() -> None:
+    variables = ("STACK=prod", "BASE=main", "FORMAT=markdown", "OUT=comment.md")
+    printed = subprocess.run(
+        ["make", "-s", "-n", "diff", *variables],
+        cwd=CHECKOUT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "--stack='prod' --base='main' --format='markdown' --out='comment.md'" in printed
