@@ -163,7 +163,7 @@ test-app: $(INSTALLED) ## Run the Go service's tests with the race detector
 test-unit: $(DEV_INSTALLED) ## Run the unit tests
 	@$(PY) -m pytest tests/unit $(TEST_PROCESSES) $(ARGS)
 
-test-manifests: $(DEV_INSTALLED) ## Check the rendered manifests with kubeconform, promtool and others
+test-manifests: $(DEV_INSTALLED) ## Check the rendered manifests with kubernetes-validate, promtool and others
 	@$(PY) -m pytest tests/manifests $(TEST_PROCESSES) $(ARGS)
 
 test-cluster: $(DEV_INSTALLED) ## Run the tests that need a Kubernetes node

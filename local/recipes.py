@@ -273,15 +273,6 @@ ACTIONLINT = Recipe(
 
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
-KUBECONFORM = Recipe(
-    "kubeconform",
-    {
-        "kubeconform": Program(
-            "github.com/yannh/kubeconform/cmd/kubeconform", "github.com/yannh/kubeconform"
-        )
-    },
-)
-
 KUBE_SCORE = Recipe(
     "kube-score",
     {
@@ -299,7 +290,6 @@ RECIPES = {
         TELEMETRY,
         ACTIONLINT,
         HELM,
-        KUBECONFORM,
         KUBE_SCORE,
     )
     for program in recipe.programs

@@ -29,7 +29,7 @@ ORDER = (
     "tests/cluster/test_template.py",
     "tests/cluster/test_diff.py",
     CLUSTER,
-    "tests/manifests/test_retention.py",
+    "tests/manifests/test_log_retention.py",
     "tests/manifests/",
     "tests/unit/commands/",
 )

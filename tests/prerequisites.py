@@ -8,7 +8,7 @@ import sys
 
 from tests.cluster.project import CHECKOUT
 
-CHECKERS = ("kubeconform", "kube-score", "promtool", "amtool", "loki", "otelcol-k8s")
+CHECKERS = ("kube-score", "promtool", "amtool", "loki", "otelcol-k8s")
 """Programs that check the rendered manifests."""
 
 

@@ -15,7 +15,8 @@ from components.versions import KUBERNETES
 from local.environment import environment
 from local.layout import Layout
 from local.plugins.install import PROGRAMS, install
-from tests.manifests.conftest import PROJECT, run, stack_file
+from settings.stack_file import PROJECT_FOLDER
+from tests.manifests.conftest import run, stack_file
 from tests.unit.policy.cases import CASES, Case, Changes, find, manifests
 
 pytestmark = pytest.mark.timeout(900)
@@ -142,7 +143,7 @@ class PulumiProject:
         """Preview the creation of the objects with the policy pack."""
         (self.folder / "objects.json").write_text(json.dumps(objects))
         self._pulumi("stack", "select", "--create", stack)
-        return self._pulumi("preview", "--stack", stack, "--policy-pack", PROJECT / "policy")
+        return self._pulumi("preview", "--stack", stack, "--policy-pack", PROJECT_FOLDER / "policy")
 
     def _pulumi(self, *arguments: str | Path) -> Any:
         return run(

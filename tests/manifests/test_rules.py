@@ -12,11 +12,12 @@ import yaml
 from components.observability.rules import all_rules
 from local.layout import Layout
 from settings import load
-from tests.manifests.conftest import PROJECT, run
+from settings.stack_file import PROJECT_FOLDER
+from tests.manifests.conftest import run
 from tests.unit.components.observability.servers import args_of
 
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yaml"))
-RUNBOOKS = PROJECT / "docs" / "runbooks"
+RUNBOOKS = PROJECT_FOLDER / "docs" / "runbooks"
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Causes", "Mitigation", "Escalation"]
 RULES = all_rules(args_of(load("dev")))
 ALERTS = [

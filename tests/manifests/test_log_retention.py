@@ -1,4 +1,4 @@
-"""Loki itself, with the configuration that is deployed, deletes what is older than it may be."""
+"""Loki with the deployed configuration deletes logs after their retention."""
 
 import json
 import socket
@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 class Loki:
-    """A process of its own, with the deployed configuration but for places and patience."""
+    """Loki process with the deployed configuration, but with other paths, ports and intervals."""
 
     def __init__(self, folder: Path) -> None:
         self.chunks = folder / "chunks" / "fake"
@@ -48,7 +48,7 @@ class Loki:
             "grpc_listen_port": int(grpc),
         }
         config["compactor"] |= {"compaction_interval": "2s", "retention_delete_delay": "1s"}
-        # Only what has left memory can be old enough to delete.
+        # Only chunks on disk are deleted.
         config["ingester"]["wal"]["flush_on_shutdown"] = True
         self._file.write_text(yaml.safe_dump(config))
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=10)
@@ -72,15 +72,15 @@ class Loki:
             return False
 
     def push(self, name: str, age: float) -> httpx.Response:
-        """One line of ``name``, written ``age`` seconds ago."""
+        """Push a line of the service ``name`` that is ``age`` seconds old."""
         at = time.time_ns() - int(age * NANOSECONDS)
         stream = {"stream": {"service_name": name}, "values": [[str(at), f"a line of {name}"]]}
         return self._client.post("/loki/api/v1/push", json={"streams": [stream]})
 
     def lines(self, name: str) -> int:
-        """How many lines of ``name`` a query finds."""
+        """Number of lines of the service ``name``."""
         now = time.time_ns()
-        answer = self._client.get(
+        response = self._client.get(
             "/loki/api/v1/query_range",
             params={
                 "query": f'{{service_name="{name}"}}',
@@ -88,11 +88,11 @@ class Loki:
                 "end": now,
             },
         )
-        assert answer.status_code == 200, answer.text
-        return sum(len(stream["values"]) for stream in json.loads(answer.text)["data"]["result"])
+        assert response.status_code == 200, response.text
+        return sum(len(stream["values"]) for stream in json.loads(response.text)["data"]["result"])
 
-    def stored(self) -> int:
-        """How many chunks are on the disk."""
+    def chunk_count(self) -> int:
+        """Number of chunks on disk."""
         return sum(1 for path in self.chunks.rglob("*") if path.is_file())
 
 
@@ -106,13 +106,13 @@ def loki(tmp_path: Path) -> Iterator[Loki]:
     loki.stop()
 
 
-def test_lines_are_deleted_after_their_retention_and_not_before(loki: Loki) -> None:
+def test_logs_are_deleted_after_their_retention_and_not_before(loki: Loki) -> None:
     assert loki.push("too-old", age=DAY + 60).status_code == 400
     assert loki.push("old", age=DAY - 60).status_code == 204
     assert loki.push("new", age=1).status_code == 204
     loki.stop()
     loki.start()
-    assert loki.stored() == 2
+    assert loki.chunk_count() == 2
     assert loki.lines("old") == 1
-    wait_until("the old line's chunk to be deleted", lambda: loki.stored() == 1, 200)
+    wait_until("the old line's chunk to be deleted", lambda: loki.chunk_count() == 1, 200)
     assert loki.lines("new") == 1

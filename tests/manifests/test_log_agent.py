@@ -1,4 +1,4 @@
-"""What the agent's real program makes of lines: none is lost, whatever it looks like."""
+"""The log agent's receiver in an OpenTelemetry Collector: reads every line once, in any format."""
 
 import gzip
 import re
@@ -29,42 +29,44 @@ LINES = [
     f'{{"level":"warn","trace_id":"{TRACE}","span_id":""}}',
     f'{{"level":"error","trace_id":"{TRACE}","span_id":"xyz"}}',
 ]
-ROTATED = ["rotated while the agent was away", '{"level":"info","rotated":true}']
+ROTATED = ["rotated while the agent was stopped", '{"level":"info","rotated":true}']
 PANIC = ["panic: boom", "", "goroutine 1 [running]:", "main.main()", "\t/src/main.go:3 +0x1d"]
 
 
-def container_folder(pods: Path, pod: str) -> Path:
-    """Make the folder of the logs of a pod's only container, as the kubelet does."""
+def make_log_folder(pods: Path, pod: str) -> Path:
+    """Make the log folder of a pod's only container, like the kubelet."""
     folder = pods / f"{pod}_5cfeb8d4-4ba5-4fbd-848b-670f4cf76789" / "one"
     folder.mkdir(parents=True)
     return folder
 
 
-def beside(log: Path, rotated: str) -> Path:
-    """What a log is called once the kubelet has rotated it."""
+def rotated_log(log: Path, rotated: str) -> Path:
+    """Path of a log file that the kubelet has rotated."""
     return log.with_name(f"{log.name}.{rotated}")
 
 
-def as_written(*lines: str) -> str:
-    """Lines as the container runtime writes them."""
+def cri_format(*lines: str) -> str:
+    """Lines in the format of the container runtime."""
     return "".join(
         f"2026-01-01T00:00:00.{number:09}Z stdout F {line}\n" for number, line in enumerate(lines)
     )
 
 
 @pytest.fixture(scope="module")
-def said(checkers: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Everything that comes out of the agent's receiver, as the collector prints it."""
+def output(checkers: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Output of the collector: the log records of the agent's receiver."""
     folder = tmp_path_factory.mktemp("pods")
-    log = container_folder(folder, "beacon-test_pod") / "0.log"
-    log.write_text(as_written(*LINES, *PANIC, "end"))
-    beside(log, "20260101-000000").write_text(as_written(*ROTATED))
-    beside(log, "20251231-000000.gz").write_bytes(gzip.compress(as_written("compressed").encode()))
-    beside(log, "20251231-000000.tmp").write_text(as_written("half compressed"))
+    log = make_log_folder(folder, "beacon-test_pod") / "0.log"
+    log.write_text(cri_format(*LINES, *PANIC, "end"))
+    rotated_log(log, "20260101-000000").write_text(cri_format(*ROTATED))
+    rotated_log(log, "20251231-000000.gz").write_bytes(
+        gzip.compress(cri_format("compressed").encode())
+    )
+    rotated_log(log, "20251231-000000.tmp").write_text(cri_format("half compressed"))
     for pod in ("monitoring_loki-0", "monitoring-node_collector-agent-x"):
-        own = container_folder(folder, pod) / "0.log"
-        for file in (own, beside(own, "20260101-000000")):
-            file.write_text(as_written("about a line"))
+        own = make_log_folder(folder, pod) / "0.log"
+        for file in (own, rotated_log(own, "20260101-000000")):
+            file.write_text(cri_format("about a line"))
     receiver = agent_config(args_of(settings(observability={"mode": "bundled"})))["receivers"][
         "filelog/loki"
     ]
@@ -88,30 +90,32 @@ def said(checkers: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
         text=True,
     )
     printed = read_until("Body: Str(end)", collector)
-    # Without a moment in which there is no log: the collector would say that it found none.
-    following = beside(log, "next")
-    following.write_text(as_written("after the rotation"))
-    beside(log, "20260102-000000").hardlink_to(log)
+    # Rename atomically: without a log file, the collector would log an error.
+    following = rotated_log(log, "next")
+    following.write_text(cri_format("after the rotation"))
+    rotated_log(log, "20260102-000000").hardlink_to(log)
     following.replace(log)
     printed += read_until("Body: Str(after the rotation)", collector)
     collector.terminate()
     return printed + collector.communicate(timeout=30)[0]
 
 
-def bodies(said: str) -> list[str]:
-    """The lines, as they were printed; the first line of those that were put together."""
-    return re.findall(r"^Body: Str\((.*?)\)?$", said, re.MULTILINE)
+def bodies(output: str) -> list[str]:
+    """Bodies of the log records; of a multiline body, the first line."""
+    return re.findall(r"^Body: Str\((.*?)\)?$", output, re.MULTILINE)
 
 
-def test_every_line_comes_out_once_as_it_was_written(said: str) -> None:
-    found = bodies(said)
+def test_every_line_is_read_once_and_unchanged(output: str) -> None:
+    found = bodies(output)
     assert sorted(body for body in found if body in LINES) == sorted(LINES)
 
 
-def test_what_was_rotated_before_it_was_read_comes_out_once(said: str) -> None:
-    assert sorted(body for body in bodies(said) if body in ROTATED) == sorted(ROTATED)
+def test_a_log_that_was_rotated_while_the_agent_was_stopped_is_read_once(output: str) -> None:
+    assert sorted(body for body in bodies(output) if body in ROTATED) == sorted(ROTATED)
     for line in ROTATED:
-        (resource,) = (part for part in said.split("ResourceLog #") if f"Body: Str({line})" in part)
+        (resource,) = (
+            part for part in output.split("ResourceLog #") if f"Body: Str({line})" in part
+        )
         for attribute in (
             "k8s.namespace.name: Str(beacon-test)",
             "k8s.pod.name: Str(pod)",
@@ -122,20 +126,22 @@ def test_what_was_rotated_before_it_was_read_comes_out_once(said: str) -> None:
             assert attribute in resource
 
 
-def test_only_what_is_text_and_of_others_is_read(said: str) -> None:
-    assert not {"compressed", "half compressed", "about a line"} & {*bodies(said)}
-    assert len(bodies(said)) == len([*LINES, *ROTATED, "a panic", "end", "after the rotation"])
+def test_compressed_logs_and_logs_of_the_collectors_are_not_read(output: str) -> None:
+    assert not {"compressed", "half compressed", "about a line"} & {*bodies(output)}
+    assert len(bodies(output)) == len(
+        [*LINES, *ROTATED, "a stack trace", "end", "after the rotation"]
+    )
 
 
-def test_a_stack_trace_comes_out_as_one(said: str) -> None:
-    assert f"Body: Str({chr(10).join(PANIC)})" in said
+def test_a_stack_trace_is_one_log_record(output: str) -> None:
+    assert f"Body: Str({chr(10).join(PANIC)})" in output
 
 
-def test_nothing_fails_on_the_way(said: str) -> None:
-    assert "\terror\t" not in said
+def test_no_error_is_logged(output: str) -> None:
+    assert "\terror\t" not in output
 
 
-def test_level_and_trace_are_beside_the_line(said: str) -> None:
-    (record,) = (part for part in said.split("LogRecord #") if f'"{TRACE}","span_id":""' in part)
+def test_level_and_trace_id_are_fields_of_the_log_record(output: str) -> None:
+    (record,) = (part for part in output.split("LogRecord #") if f'"{TRACE}","span_id":""' in part)
     assert "-> level: Str(warn)" in record
     assert f"Trace ID: {TRACE}" in record

@@ -1,0 +1,87 @@
+"""The manifests are valid for the API server, the Gateway API and the Prometheus operator."""
+
+import json
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from components.versions import GATEWAY_API, KUBERNETES, PROMETHEUS_OPERATOR
+from local.recipes import PLATFORM
+from tests.manifests.conftest import Run, Variant
+from tests.manifests.custom_resources import Validators, read_crds
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="session")
+def custom_resources(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Validators:
+    # Outside of the checkout, whose go.mod files would select other versions.
+    folder = tmp_path_factory.mktemp("modules")
+
+    def module(name: str) -> Path:
+        result = go("mod", "download", "-json", name, cwd=folder)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return Path(json.loads(result.stdout)["Dir"])
+
+    gateway_api = module(f"sigs.k8s.io/gateway-api@v{GATEWAY_API}")
+    prometheus_operator = module(
+        f"github.com/prometheus-operator/prometheus-operator@v{PROMETHEUS_OPERATOR}"
+    )
+    return read_crds(
+        *(gateway_api / "config" / "crd" / "standard").glob("*.yaml"),
+        *(
+            prometheus_operator
+            / f"example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
+            for kind in ("podmonitors", "prometheusrules")
+        ),
+    )
+
+
+def errors(text: str, custom_resources: Validators) -> list[str]:
+    manifest = yaml.safe_load(text)
+    validator = custom_resources.get((manifest["apiVersion"], manifest["kind"]))
+    if validator:
+        return [error.message for error in validator.iter_errors(manifest)]
+    try:
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        return [error.message]
+    except kubernetes_validate.SchemaNotFoundError as error:
+        return [error.message]
+    return []
+
+
+def test_the_versions_of_the_schemas_are_those_of_the_node() -> None:
+    assert PLATFORM.version_of("k8s.io/kubernetes").startswith(f"v{KUBERNETES}.")
+    assert PLATFORM.version_of("sigs.k8s.io/gateway-api") == f"v{GATEWAY_API}"
+
+
+def test_every_object_is_valid(custom_resources: Validators, rendered: Path) -> None:
+    found = {
+        file.name: errors(file.read_text(), custom_resources) for file in rendered.glob("*.yaml")
+    }
+    assert {name: messages for name, messages in found.items() if messages} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "change"),
+    [
+        ("prod", "deployment", ("revisionHistoryLimit:", "revisionHistoryLimits:")),
+        ("prod", "deployment", ("apps/v1", "apps/v9")),
+        ("prod", "horizontalpodautoscaler", ("maxReplicas: ", "maxReplicas: a")),
+        ("prod-gateway", "httproute", ("weight:", "weights:")),
+        ("prod-operator", "podmonitor", ("podMetricsEndpoints", "podMetricEndpoints")),
+        ("prod-operator", "podmonitor", ("targetLabel", "target_label")),
+        ("prod-operator", "podmonitor", ("interval: 15s", "interval: soon")),
+        ("prod-operator", "prometheusrule", ("expr:", "query:")),
+    ],
+)
+def test_an_invalid_object_is_rejected(
+    custom_resources: Validators, variant: Variant, name: str, kind: str, change: tuple[str, str]
+) -> None:
+    text = next(variant(name).glob(f"*-{kind}-beacon*.yaml")).read_text()
+    assert change[0] in text
+    assert errors(text, custom_resources) == []
+    assert errors(text.replace(*change), custom_resources) != []

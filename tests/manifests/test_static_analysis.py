@@ -1,0 +1,114 @@
+"""Findings of Pod Security, kube-score and checkov in the manifests."""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from commands.supply_chain.python_tool import python_tool
+from components.versions import KUBERNETES
+from tests.manifests.conftest import Variant, run
+
+pytestmark = pytest.mark.timeout(900)
+
+CHECKOV = "checkov==3.3.30"
+SCANNED_BY_CHECKOV = ("dev", "prod-receivers")
+"""Together they have every kind of object; a scan takes ten seconds."""
+KUBE_SCORE_CRITICAL = 1
+ENFORCE = "pod-security.kubernetes.io/enforce"
+EXEMPTIONS = yaml.safe_load((Path(__file__).parent / "exemptions.yaml").read_text())
+
+Finding = tuple[str, str]
+"""Check and object."""
+
+
+def without_exemptions(findings: Iterable[Finding]) -> list[Finding]:
+    return [
+        (check, obj)
+        for check, obj in findings
+        if not any(one["check"] == check and fnmatch(obj, one["object"]) for one in EXEMPTIONS)
+    ]
+
+
+def workloads(rendered: Path, pod_security: str) -> list[Path]:
+    """Workloads of the namespaces that enforce this Pod Security Standard."""
+    objects = {file: yaml.safe_load(file.read_text()) for file in rendered.glob("*.yaml")}
+    namespaces = {
+        obj["metadata"]["name"]
+        for obj in objects.values()
+        if obj["kind"] == "Namespace" and obj["metadata"]["labels"][ENFORCE] == pod_security
+    }
+    return [
+        file
+        for file, obj in objects.items()
+        if obj["kind"] in ("Deployment", "StatefulSet", "DaemonSet")
+        and obj["metadata"]["namespace"] in namespaces
+    ]
+
+
+def test_pods_comply_with_pod_security_restricted(podsecurity: Path, rendered: Path) -> None:
+    files = workloads(rendered, "restricted")
+    assert files
+    result = run(podsecurity, f"v{KUBERNETES}", *files)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+
+
+def test_only_the_agents_of_a_node_are_privileged(rendered: Path) -> None:
+    names = {file.name for file in workloads(rendered, "privileged")}
+    assert {name.partition("-daemonset-")[2] for name in names} <= {
+        "collector-agent.yaml",
+        "node-exporter.yaml",
+    }
+
+
+def kube_score(checkers: Path, rendered: Path) -> Iterator[Finding]:
+    result = run(
+        *(checkers / "kube-score", "score", "--output-format", "json"),
+        *("--kubernetes-version", f"v{KUBERNETES}", *sorted(rendered.glob("*.yaml"))),
+    )
+    objects = json.loads(result.stdout)
+    assert objects, result.stderr
+    for obj in objects:
+        for check in obj["checks"]:
+            if check["grade"] == KUBE_SCORE_CRITICAL and not check["skipped"]:
+                kind, name = obj["type_meta"]["kind"], obj["object_meta"]["name"]
+                yield check["check"]["id"], f"{kind}/{name}"
+
+
+def test_kube_score_finds_nothing_critical(checkers: Path, rendered: Path) -> None:
+    assert without_exemptions(kube_score(checkers, rendered)) == []
+
+
+@pytest.fixture
+def checkov_report(variant: Variant, tmp_path: Path) -> dict[str, Any]:
+    """Report on the scanned variants, and on a privileged pod in the folder ``privileged``."""
+    for name in SCANNED_BY_CHECKOV:
+        shutil.copytree(variant(name), tmp_path / name)
+    text = next(variant("prod").glob("*-deployment-*.yaml")).read_text()
+    file = tmp_path / "privileged" / "deployment.yaml"
+    file.parent.mkdir()
+    file.write_text(text.replace("allowPrivilegeEscalation: false", "privileged: true"))
+    result = run(
+        *(python_tool(CHECKOV, "checkov"), "--directory", tmp_path, "--framework", "kubernetes"),
+        *("--output", "json", "--compact", "--quiet", "--skip-download"),
+    )
+    assert result.stdout, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_checkov_finds_only_a_privileged_pod(checkov_report: dict[str, Any]) -> None:
+    assert checkov_report["summary"]["parsing_errors"] == 0
+    findings: dict[str, list[Finding]] = {}
+    for failed in checkov_report["results"]["failed_checks"]:
+        folder = failed["file_path"].split("/")[1]
+        kind, *_, name = failed["resource"].split(".")
+        findings.setdefault(folder, []).append((failed["check_id"], f"{kind}/{name}"))
+    assert ("CKV_K8S_16", "Deployment/beacon-stable") in findings.pop("privileged")
+    assert {folder: without_exemptions(found) for folder, found in findings.items()} == {
+        folder: [] for folder in findings
+    }
