@@ -1,7 +1,8 @@
 """YAML reader that reads a value as the Pulumi CLI does, or refuses it.
 
-YAML parsers differ in the types of plain scalars: ``010`` is 10 or 8, ``yes`` a string or true.
-Only spellings that all parsers read alike are accepted. Quoted scalars are always strings.
+YAML parsers differ in the types of plain scalars: ``010`` is 10 or 8, ``1_000`` a string or 1000.
+Only spellings that all parsers read alike are accepted, and ``yes``, ``no``, ``on`` and ``off``,
+which the Pulumi CLI reads as strings. Quoted scalars are always strings.
 """
 
 import re
@@ -28,7 +29,8 @@ _NUMBER_LIKE = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _DATE_LIKE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?")
-_BOOLEAN_LIKE = re.compile("y|yes|n|no|on|off|true|false", re.IGNORECASE)
+_BOOLEAN_LIKE = re.compile("true|false", re.IGNORECASE)
+_YAML_1_1_BOOLEAN = re.compile("y|yes|n|no|on|off", re.IGNORECASE)
 _NULL_LIKE = re.compile("~|null", re.IGNORECASE)
 _OTHER = ("<<", "=")
 _LINE_BREAKS = re.compile("[\x85\u2028\u2029]")
@@ -137,7 +139,9 @@ class YamlReader:
 
 
 def _is_string(event: yaml.ScalarEvent) -> bool:
-    return bool(event.style) or is_plain_string(event.value)
+    return bool(
+        event.style or is_plain_string(event.value) or _YAML_1_1_BOOLEAN.fullmatch(event.value)
+    )
 
 
 def is_plain_string(text: str) -> bool:
@@ -148,6 +152,7 @@ def is_plain_string(text: str) -> bool:
         or _NUMBER_LIKE.fullmatch(plain)
         or _DATE_LIKE.fullmatch(text)
         or _BOOLEAN_LIKE.fullmatch(text)
+        or _YAML_1_1_BOOLEAN.fullmatch(text)
         or _NULL_LIKE.fullmatch(text)
     )
 
