@@ -1,4 +1,4 @@
-// Beacon is a small HTTP service that ships as Slipway's example.
+// Command beacon is Slipway's example service.
 package main
 
 import (
@@ -29,9 +29,9 @@ const service = "beacon"
 
 // Exit codes of the process, besides faults.ExitCode.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitOK      = 0
+	exitFailed  = 1
+	exitInvalid = 2
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -45,10 +45,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case err != nil:
-		return exitUsage
+		return exitInvalid
 	case flags.NArg() > 0:
 		_, _ = fmt.Fprintf(stderr, "%s: unexpected argument %q\n", service, flags.Arg(0))
-		return exitUsage
+		return exitInvalid
 	}
 	switch {
 	case *showVersion:
@@ -58,7 +58,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case isSet(flags, "check-config"):
 		if err := config.CheckFile(*checkConfig); err != nil {
 			_, _ = fmt.Fprintln(stderr, err)
-			return exitUsage
+			return exitInvalid
 		}
 		_, _ = fmt.Fprintf(stdout, "%s: ok\n", *checkConfig)
 		return exitOK
@@ -92,7 +92,7 @@ func serve(stdout io.Writer) int {
 	store, err := config.Open(os.Environ())
 	if err != nil {
 		log.Error("invalid configuration", "error", err.Error())
-		return exitUsage
+		return exitInvalid
 	}
 	level.Set(store.Get().Level())
 	log.Info("starting", "revision", version.Revision, "goversion", version.Go(),
@@ -126,7 +126,7 @@ func serve(stdout io.Writer) int {
 		s.Reloaded(change)
 	})
 	if err := s.Run(signals); err != nil {
-		log.Error("stopped", "error", err.Error())
+		log.Error("server failed", "error", err.Error())
 		return exitFailed
 	}
 	return exitOK

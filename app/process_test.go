@@ -250,7 +250,7 @@ func TestARequestThatExceedsTheShutdownTimeoutIsAbortedAndLogged(t *testing.T) {
 	go func() { _, _ = get(&http.Client{Timeout: deadline}, p.api+"/") }()
 	p.inFlight(1)
 	p.signal(os.Interrupt)
-	line := p.logged("stopped")
+	line := p.logged("server failed")
 	if code := p.code(); code != exitFailed || !strings.Contains(fmt.Sprint(line["error"]), "timeouts.shutdown (1s)") {
 		t.Errorf("code %d, %v", code, line)
 	}
@@ -313,7 +313,7 @@ func TestAnInvalidConfigurationFailsTheStart(t *testing.T) {
 			t.Errorf("%q is not in %v", want, line["error"])
 		}
 	}
-	if code := p.code(); code != exitUsage {
+	if code := p.code(); code != exitInvalid {
 		t.Errorf("the exit code is %d", code)
 	}
 }
@@ -326,7 +326,7 @@ func TestAPortInUseFailsTheStart(t *testing.T) {
 	defer func() { _ = taken.Close() }()
 	for _, variable := range []string{"BEACON_LISTEN", "BEACON_ADMIN_LISTEN"} {
 		p := start(t, "", variable+"="+taken.Addr().String())
-		line := p.logged("stopped")
+		line := p.logged("server failed")
 		if code := p.code(); code != exitFailed || !strings.Contains(fmt.Sprint(line["error"]), "address already in use") {
 			t.Errorf("code %d, %v", code, line)
 		}

@@ -1,4 +1,4 @@
-"""``python -m commands <command>``: deploys a stack, releases a version, queries what runs.
+"""Deploys stacks, releases versions and queries the observability servers.
 
 Each command below is the make target of the same name.
 """
@@ -25,7 +25,7 @@ from settings import load
 from settings.stack_file import stack_of
 
 CONSOLE_WIDTH = 120
-"""Columns when stdout is no terminal."""
+"""Columns when stdout is not a terminal."""
 
 
 def up(deployer: Deployer, arguments: argparse.Namespace) -> None:
@@ -55,7 +55,7 @@ def canary(deployer: Deployer, arguments: argparse.Namespace) -> None:
 
 
 def promote(deployer: Deployer, arguments: argparse.Namespace) -> None:
-    """Send every request to the canary's version, if the promotion gate lets it pass."""
+    """Send every request to the canary's version, if it passes the promotion gate."""
     if deployer.settings.release.canary and not parse_flag("FORCE", arguments.force):
         promotion_gate.check(deployer.settings, deployer.environment)
     print(deployer.release.promote())
@@ -71,9 +71,9 @@ def rollback(deployer: Deployer, arguments: argparse.Namespace) -> None:
 DEPLOY: Mapping[str, Callable[[Deployer, argparse.Namespace], None]] = {
     command.__name__: command for command in (up, preview, down, status, canary, promote, rollback)
 }
-CHANGE_RELEASE = ("canary", "promote", "rollback")
-CHANGE_STACK = ("up", "down", *CHANGE_RELEASE)
-PASS_ARGUMENTS = ("up", "preview", "down")
+RELEASE_COMMANDS = ("canary", "promote", "rollback")
+STACK_COMMANDS = ("up", "down", *RELEASE_COMMANDS)
+PASS_THROUGH_COMMANDS = ("up", "preview", "down")
 """Commands that pass unknown arguments on to Pulumi."""
 
 QUERY = {
@@ -104,10 +104,10 @@ def _parse() -> argparse.Namespace:
         command = subparsers.add_parser(name)
         command.add_argument("--stack", default="dev")
         module.add_arguments(command)
-    arguments, others = parser.parse_known_args()
-    if others and arguments.command not in PASS_ARGUMENTS:
-        parser.error(f"unrecognized arguments: {' '.join(others)}")
-    arguments.pulumi = others
+    arguments, unknown = parser.parse_known_args()
+    if unknown and arguments.command not in PASS_THROUGH_COMMANDS:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    arguments.pulumi = unknown
     return arguments
 
 
@@ -133,10 +133,11 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 
 
 def _deployer(arguments: argparse.Namespace) -> Deployer:
-    """Read the stack file and refuse a command that its settings rule out."""
-    # The release commands pin versions, so app/VERSION may differ from the stack file until then.
-    built = None if arguments.command in CHANGE_RELEASE else VERSION_FILE
-    settings = load(arguments.stack, built)
+    """Read the stack file and reject a command that its settings do not allow."""
+    # `app/VERSION` may differ from the stack file until a release command pins the version, so
+    # these commands do not check it.
+    version_file = None if arguments.command in RELEASE_COMMANDS else VERSION_FILE
+    settings = load(arguments.stack, version_file)
     prerequisites = Prerequisites(settings)
     variables = {**os.environ, **prerequisites.variables()}
     deployer = Deployer(Stack(arguments.stack, variables), settings, prerequisites, variables)
@@ -147,13 +148,11 @@ def _deployer(arguments: argparse.Namespace) -> Deployer:
             deployer.release.check_promotion()
         case "down":
             deployer.check_deletion(arguments.pulumi)
-        case _:
-            pass
     return deployer
 
 
 def _prepare(deployer: Deployer, arguments: argparse.Namespace) -> None:
-    changes_release = arguments.command in CHANGE_RELEASE
+    changes_release = arguments.command in RELEASE_COMMANDS
     deployer.prerequisites.prepare(
         builds=arguments.command == "up" or changes_release,
         another_version=changes_release and bool(getattr(arguments, "version", "")),
@@ -164,12 +163,12 @@ def _deploy(arguments: argparse.Namespace) -> None:
     _check_arguments(arguments)
     deployer = _deployer(arguments)
     _prepare(deployer, arguments)
-    with hold_lock(arguments.stack) if arguments.command in CHANGE_STACK else nullcontext():
-        # Another command may have changed the stack file meanwhile.
+    with hold_lock(arguments.stack) if arguments.command in STACK_COMMANDS else nullcontext():
+        # Another command may have changed the stack file while this one waited for the lock.
         current = _deployer(arguments)
         if current.settings != deployer.settings:
             _prepare(current, arguments)
-        if arguments.command in CHANGE_RELEASE:
+        if arguments.command in RELEASE_COMMANDS:
             current.stack.select()
         DEPLOY[arguments.command](current, arguments)
 

@@ -17,7 +17,7 @@ _CONNECT_TIMEOUT = 1.0
 
 @dataclass(frozen=True)
 class Machine:
-    """What the machine provides.
+    """Prerequisites that the machine provides.
 
     `cluster`: `KUBECONFIG` names a cluster of the user. `docker`: a Docker engine accepts
     connections. `pulumi`: a Pulumi CLI is on the PATH, with its plugins. `plugins`: Pulumi's

@@ -1,1 +1,1 @@
-"""``make diff``: changes of a stack's objects between a commit and the working tree."""
+"""Compares a stack's Kubernetes objects between a commit and the working tree."""

@@ -1,4 +1,4 @@
-"""Routing of requests from outside the cluster: one traffic split, one file per back end."""
+"""HTTP routing from outside the cluster, as Ingresses or as an HTTPRoute."""
 
 from components.routing.gateway import GatewayRouter
 from components.routing.ingress import IngressRouter

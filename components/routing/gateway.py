@@ -1,4 +1,4 @@
-"""Gateway API back end: one HTTPRoute with weights."""
+"""Gateway API implementation: one HTTPRoute with weights."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Ingress back end: canary annotations of ingress-nginx, which Traefik ≥ 3.7 also supports."""
+"""Ingress implementation: canary annotations of ingress-nginx, also supported by Traefik ≥ 3.7."""
 
 from math import ceil
 from typing import TYPE_CHECKING

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -17,7 +18,7 @@ type Store struct {
 	current atomic.Pointer[Config]
 	unknown []string
 
-	// content and failure are the last result of reading the file, so that each is reported once.
+	// content and failure hold the last read result, so that the same result is reported only once.
 	content []byte
 	failure string
 }
@@ -25,16 +26,15 @@ type Store struct {
 // A Change is the result of a reload. If Err is set, the configuration has not changed.
 type Change struct {
 	Old, New *Config
-	// Applied and Restart are the changed keys: those that took effect, and those that require a
-	// restart.
+	// Applied lists the changed keys that took effect, Restart those that require a restart.
 	Applied, Restart []string
 	// Unknown are the unknown keys of the file, which are ignored.
 	Unknown []string
 	Err     error
 }
 
-// Open loads the file named by BEACON_CONFIG, or DefaultPath if that file exists. The environment has
-// the format of os.Environ.
+// Open loads the file named by BEACON_CONFIG. If the variable is not set, it loads DefaultPath if that
+// exists. The environment has the format of os.Environ.
 func Open(environ []string) (*Store, error) {
 	path, named := lookup(environ, EnvPrefix+"CONFIG")
 	if !named {
@@ -120,8 +120,8 @@ func (s *Store) reload() (Change, bool) {
 
 func lookup(environ []string, name string) (string, bool) {
 	for _, variable := range environ {
-		if len(variable) > len(name) && variable[:len(name)] == name && variable[len(name)] == '=' {
-			return variable[len(name)+1:], true
+		if value, found := strings.CutPrefix(variable, name+"="); found {
+			return value, true
 		}
 	}
 	return "", false

@@ -21,7 +21,7 @@ var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 // the response.
 const statusClientClosed = 499
 
-// identify sets the headers that every response has, and the request's trace ID.
+// identify sets the common response headers and the request's trace ID.
 func (s *Server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(tracing.Extract(r))
@@ -62,13 +62,15 @@ func (s *Server) observe(next http.Handler) http.Handler {
 					"panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 				if rec.status == 0 {
 					problem(rec, r, http.StatusInternalServerError, "internal error")
+					// The client has a complete response.
 					panicked = nil
 				}
 			}
-			status := rec.statusOr(http.StatusOK)
+			status := cmp.Or(rec.status, http.StatusOK)
 			switch panicked {
 			case nil:
 			case http.ErrAbortHandler:
+				// Handlers abort when the client has closed the connection.
 				status = statusClientClosed
 			default:
 				// The response is incomplete, whatever status was sent.
@@ -90,7 +92,8 @@ func (s *Server) observe(next http.Handler) http.Handler {
 	}))
 }
 
-// logRequest omits the query and all headers: they may hold secrets.
+// logRequest logs a request, without its query string and without headers other than X-Request-Id,
+// because they may contain secrets.
 func (s *Server) logRequest(r *http.Request, rec *recorder, status int, duration time.Duration) {
 	level := slog.LevelInfo
 	if status >= http.StatusInternalServerError {
@@ -120,6 +123,7 @@ type recorder struct {
 }
 
 func (r *recorder) WriteHeader(status int) {
+	// 1xx responses are not final.
 	if r.status == 0 && status >= http.StatusOK {
 		r.status = status
 	}
@@ -127,16 +131,9 @@ func (r *recorder) WriteHeader(status int) {
 }
 
 func (r *recorder) Write(p []byte) (int, error) {
-	r.status = r.statusOr(http.StatusOK)
+	r.status = cmp.Or(r.status, http.StatusOK)
 	return r.ResponseWriter.Write(p)
 }
 
 // Unwrap returns the wrapped writer to http.ResponseController.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-func (r *recorder) statusOr(status int) int {
-	if r.status == 0 {
-		return status
-	}
-	return r.status
-}

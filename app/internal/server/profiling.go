@@ -5,7 +5,7 @@ import (
 	"net/http/pprof"
 )
 
-// profilingAddress is reachable from inside the pod only, hence by `kubectl port-forward`.
+// profilingAddress is a loopback address. Use `kubectl port-forward` to reach it.
 const profilingAddress = "127.0.0.1:6060"
 
 // Profiling returns the handler of net/http/pprof.

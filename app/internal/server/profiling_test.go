@@ -15,8 +15,8 @@ import (
 
 const anyPorts = "listen: '127.0.0.1:0'\nadminListen: 'localhost:0'\ndrain: 0s\n"
 
-// running starts a server and returns the base URLs of its ports by name.
-func running(t *testing.T, configuration string) map[string]string {
+// startServer starts a server and returns the base URLs of its ports by name.
+func startServer(t *testing.T, configuration string) map[string]string {
 	t.Helper()
 	f := newFixture(t, anyPorts+configuration)
 	f.profiling = "127.0.0.1:0"
@@ -28,18 +28,21 @@ func running(t *testing.T, configuration string) map[string]string {
 			t.Error(err)
 		}
 	})
+	want := 2
+	if f.config.Get().Profiling {
+		want = 3
+	}
 	ports := map[string]string{}
 	line := regexp.MustCompile(`"message":"listening".*"port":"(\w+)","address":"([^"]+)"`)
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		for _, m := range line.FindAllStringSubmatch(f.log.String(), -1) {
 			ports[m[1]] = "http://" + m[2]
 		}
-		// Profiling is the last port that opens.
-		if ports["profiling"] != "" || ports["admin"] != "" && !f.config.Get().Profiling {
+		if len(ports) >= want {
 			return ports
 		}
 	}
-	t.Fatalf("the ports are %v", ports)
+	t.Fatalf("got ports %v, want %d", ports, want)
 	return nil
 }
 
@@ -58,7 +61,7 @@ func read(t *testing.T, url string) (int, string) {
 
 func TestProfilesAreServedOnTheProfilingPortOnly(t *testing.T) {
 	// The duration of a profile may exceed timeouts.write.
-	ports := running(t, "profiling: true\ntimeouts: {write: 1s}\n")
+	ports := startServer(t, "profiling: true\ntimeouts: {write: 1s}\n")
 	for target, want := range map[string]string{
 		"/debug/pprof/":                  "goroutine",
 		"/debug/pprof/heap?debug=1":      "heap profile",
@@ -77,9 +80,9 @@ func TestProfilesAreServedOnTheProfilingPortOnly(t *testing.T) {
 }
 
 func TestProfilingIsDisabledByDefault(t *testing.T) {
-	ports := running(t, "")
+	ports := startServer(t, "")
 	if len(ports) != 2 || ports["profiling"] != "" {
-		t.Errorf("the ports are %v", ports)
+		t.Errorf("got ports %v, want api and admin", ports)
 	}
 	for _, port := range ports {
 		if status, _ := read(t, port+"/debug/pprof/"); status != 404 {

@@ -41,7 +41,7 @@ func TestAnExportIsRetriedAfterANetworkErrorOrARetryableStatus(t *testing.T) {
 	receiver := otlptest.New(t, otlptest.CloseConnection, 503, 429)
 	m, err := exportSpan(t, receiver.URL+"/")
 	if err != nil || len(receiver.Spans()) != 1 || receiver.Requests() != 4 {
-		t.Errorf("%d spans in %d requests, %v", len(receiver.Spans()), receiver.Requests(), err)
+		t.Errorf("got %d spans in %d requests, error %v, want 1 span in 4 requests", len(receiver.Spans()), receiver.Requests(), err)
 	}
 	if exported := testutil.ToFloat64(m.SpansExported.WithLabelValues("success")); exported != 1 {
 		t.Errorf("%v spans are counted as exported", exported)
@@ -52,7 +52,7 @@ func TestRejectedSpansAreCountedAsFailures(t *testing.T) {
 	receiver := otlptest.New(t, 400)
 	m, err := exportSpan(t, receiver.URL)
 	if err != nil || receiver.Requests() != 1 {
-		t.Errorf("%d requests, %v", receiver.Requests(), err)
+		t.Errorf("got %d requests, error %v, want 1 request", receiver.Requests(), err)
 	}
 	if lost := testutil.ToFloat64(m.SpansExported.WithLabelValues("failure")); lost != 1 {
 		t.Errorf("%v spans are counted as failures", lost)
@@ -64,11 +64,11 @@ func TestTheExporterDoesNotFollowRedirects(t *testing.T) {
 	server := httptest.NewServer(http.RedirectHandler(other.URL+"/v1/traces", http.StatusPermanentRedirect))
 	defer server.Close()
 	if _, err := exportSpan(t, server.URL); err != nil || other.Requests() != 0 {
-		t.Errorf("%d requests, %v", other.Requests(), err)
+		t.Errorf("got %d requests after the redirect, error %v, want 0", other.Requests(), err)
 	}
 }
 
-func TestOutsideKubernetesTheResourceHasNoPod(t *testing.T) {
+func TestOutsideKubernetesTheResourceHasNoKubernetesAttributes(t *testing.T) {
 	receiver := otlptest.New(t)
 	if _, err := exportSpan(t, receiver.URL); err != nil {
 		t.Fatal(err)
@@ -79,16 +79,16 @@ func TestOutsideKubernetesTheResourceHasNoPod(t *testing.T) {
 	}
 }
 
-// failing is an exporter that returns err.
-type failing struct{ err error }
+// stubExporter is an exporter that returns err.
+type stubExporter struct{ err error }
 
-func (f *failing) ExportSpans(context.Context, []sdk.ReadOnlySpan) error { return f.err }
-func (f *failing) Shutdown(context.Context) error                        { return nil }
+func (s *stubExporter) ExportSpans(context.Context, []sdk.ReadOnlySpan) error { return s.err }
+func (s *stubExporter) Shutdown(context.Context) error                        { return nil }
 
 func TestAnOutageIsLoggedOnceAMinuteAndWhenItEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		next := &failing{errors.New("no route")}
+		next := &stubExporter{errors.New("no route")}
 		r := &exporter{
 			SpanExporter: next,
 			log:          slog.New(slog.NewTextHandler(&out, nil)),
@@ -100,6 +100,7 @@ func TestAnOutageIsLoggedOnceAMinuteAndWhenItEnds(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		// 2 spans each second for 100 seconds.
 		for range 100 {
 			export()
 			time.Sleep(time.Second)
@@ -118,7 +119,7 @@ func TestAnOutageIsLoggedOnceAMinuteAndWhenItEnds(t *testing.T) {
 			`level=INFO msg="trace export recovered" spans_lost=200`,
 		}
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Errorf("logged is %q", got)
+			t.Errorf("got log lines %q, want %q", got, want)
 		}
 		if lost := testutil.ToFloat64(r.exported.WithLabelValues("failure")); lost != 200 {
 			t.Errorf("%v spans are counted as failures", lost)

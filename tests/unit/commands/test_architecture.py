@@ -51,5 +51,5 @@ def test_the_order_of_registration_does_not_matter() -> None:
 
 
 def test_a_page_without_the_markers_is_an_error() -> None:
-    with pytest.raises(CommandError, match="has no place for the diagram"):
+    with pytest.raises(CommandError, match="lacks the markers"):
         updated("# Architecture")
