@@ -47,8 +47,12 @@ def read_until(text: str, process: "subprocess.Popen[str]") -> str:
 
 
 def changes(output: str) -> dict[str, int]:
-    """Return the counts of Pulumi's ``Resources:`` summary: created, updated, unchanged…"""
-    summary = output.partition("Resources:")[2].partition("Duration")[0]
+    """Return the counts of Pulumi's ``Resources:`` summary: created, updated, unchanged…
+
+    The summary of a refresh before an update is skipped.
+    """
+    update = output.partition("Updating (")[2] or output
+    summary = update.partition("Resources:")[2].partition("Duration")[0]
     counts = {verb: int(count) for count, verb in re.findall(r"(\d+) (\w+)", summary)}
     counts.pop("changes", None)
     return counts

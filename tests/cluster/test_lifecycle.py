@@ -97,7 +97,7 @@ def test_a_component_removed_from_the_configuration_is_deleted(project: Project)
 def test_deleted_objects_are_recreated(project: Project) -> None:
     project.run("kubectl", "delete", "namespace", project.stack, "--wait")
     output = project.make("up").stdout
-    assert f"the state is refreshed: namespace {project.stack}" in output
+    assert f"namespace {project.stack} was deleted or recreated" in output
     assert "created" in changes(output)
     wait_until("a response of the service", lambda: project.get().status_code == 200, 15)
     project.assert_unchanged()

@@ -38,4 +38,4 @@ def test_a_change_outside_the_plan_is_refused(project: Project) -> None:
 
 def test_a_missing_plan_is_an_error(project: Project) -> None:
     result = project.make_fails("up", "PLAN=out/none.json")
-    assert "PLAN=out/none.json is not there" in result.stderr
+    assert "PLAN=out/none.json does not exist" in result.stderr

@@ -9,9 +9,9 @@ from tests.cluster.pulumi_cli import PulumiCli
 from tests.unit.settings.test_yaml_reader import ACCEPTED
 
 
-def test_the_cli_reads_the_same_values(cli: Mapping[str, str], tmp_path: Path) -> None:
+def test_the_cli_reads_the_same_values(cli_environment: Mapping[str, str], tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: slipway\nruntime: python\n")
-    pulumi = PulumiCli(cli, tmp_path / "home", tmp_path / "state", "test")
+    pulumi = PulumiCli(cli_environment, tmp_path / "home", tmp_path / "state", "test")
     pulumi.run(tmp_path, "stack", "init", "test")
     lines = (f"    key{number}: {spelling}\n" for number, spelling in enumerate(ACCEPTED))
     file = tmp_path / "Pulumi.test.yaml"
