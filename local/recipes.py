@@ -262,15 +262,6 @@ TELEMETRY = Recipe(
     },
 )
 
-ACTIONLINT = Recipe(
-    "actionlint",
-    {
-        "actionlint": Program(
-            "github.com/rhysd/actionlint/cmd/actionlint", "github.com/rhysd/actionlint"
-        )
-    },
-)
-
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
 KUBE_SCORE = Recipe(
@@ -288,7 +279,6 @@ RECIPES = {
         PLATFORM,
         METRICS,
         TELEMETRY,
-        ACTIONLINT,
         HELM,
         KUBE_SCORE,
     )

@@ -7,11 +7,15 @@ import yaml
 from settings.yaml_reader import is_plain_string
 
 
-class _Dumper(yaml.CSafeDumper):
-    """Writes no anchors and aliases: the reader rejects them."""
+class NoAliasDumper(yaml.CSafeDumper):
+    """Writes no anchors and aliases: the reader of stack files rejects them."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
+
+
+class _Dumper(NoAliasDumper):
+    """Adds the style of strings and numbers."""
 
 
 def _represent_string(dumper: _Dumper, text: str) -> yaml.Node:

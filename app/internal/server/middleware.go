@@ -73,7 +73,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 				// Handlers abort when the client has closed the connection.
 				status = statusClientClosed
 			default:
-				// The response is incomplete, whatever status was sent.
+				// The response is incomplete, even if the status that was sent is a success.
 				status = http.StatusInternalServerError
 			}
 			duration := time.Since(start)
