@@ -4,12 +4,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from commands.diff.checkout import check_out, git
 from commands.diff.manifests import Manifests, read
 from commands.errors import BAD_INPUT, CommandError
 from render import UNBUILT
@@ -45,8 +45,8 @@ def render_both(stack: str, base: str) -> Renderings:
     name = _stack_file(stack).name
     commit = _commit(project, base)
     with TemporaryDirectory(prefix="slipway-diff-") as temporary, ThreadPoolExecutor() as pool:
-        checkout, out = Path(temporary) / "checkout", Path(temporary) / "out"
-        _check_out(project, commit, checkout)
+        out = Path(temporary) / "out"
+        checkout = check_out(project, commit, name, Path(temporary) / "base")
         if not (checkout / RENDER).is_file():
             raise CommandError(f"BASE={base} has no {RENDER}: use a later commit")
         is_new = not (checkout / name).is_file()
@@ -73,26 +73,12 @@ def _stack_file(stack: str) -> Path:
     return file
 
 
-def _git(
-    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
-) -> "subprocess.CompletedProcess[str]":
-    try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise CommandError("git is not installed: install it to compare with a commit") from None
-
-
 def _commit(folder: Path, base: str) -> str:
-    found = _git(
+    found = git(
         folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}"
     )
+    if found.stderr:
+        raise CommandError(f"cannot read the git repository: {found.stderr.strip()}")
     if found.returncode != 0:
         raise CommandError(
             f"BASE={base} is not a commit here: use a branch, a tag or a commit, "
@@ -102,29 +88,9 @@ def _commit(folder: Path, base: str) -> str:
 
 
 def _has_changed(project: Path, commit: str, folder: str) -> bool:
-    tracked = _git(project, "diff", "--quiet", commit, "--", folder)
-    untracked = _git(project, "ls-files", "--others", "--exclude-standard", "--", folder)
+    tracked = git(project, "diff", "--quiet", "--no-ext-diff", commit, "--", folder)
+    untracked = git(project, "ls-files", "--others", "--exclude-standard", "--", folder)
     return tracked.returncode != 0 or bool(untracked.stdout)
-
-
-def _check_out(project: Path, commit: str, folder: Path) -> None:
-    """Write the project's files of a commit to a folder, with an index of its own.
-
-    ``git worktree`` would be recorded in the repository, and ``git archive`` omits files with the
-    attribute ``export-ignore``.
-    """
-    folder.mkdir()
-    prefix = _git(project, "rev-parse", "--show-prefix").stdout.strip()
-    env = {
-        "GIT_DIR": _git(project, "rev-parse", "--absolute-git-dir").stdout.strip(),
-        "GIT_WORK_TREE": str(folder),
-        "GIT_INDEX_FILE": str(folder.with_name("index")),
-    }
-    for command in (("read-tree", f"{commit}:{prefix}"), ("checkout-index", "--all", "--quiet")):
-        result = _git(folder, *command, env=env)
-        if result.returncode != 0:
-            reason = result.stderr.strip()
-            raise CommandError(f"cannot read the project at {commit[:10]}: {reason}")
 
 
 def _render(folder: Path, stack: str, out: Path, label: str) -> None:
