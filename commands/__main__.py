@@ -15,7 +15,7 @@ from rich.console import Console
 from commands import alerts, dashboards, logs, metrics, promotion_gate, traces
 from commands.deployer import Deployer
 from commands.errors import CommandError, report_errors
-from commands.make_variables import parse_flag
+from commands.make_variables import parse_flag, parse_integer
 from commands.observability_client import ObservabilityClient, check_mode
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
@@ -112,12 +112,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _weight(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise CommandError(
-            f"WEIGHT={text} is not a whole number: use a percentage from 0 to 100"
-        ) from None
+    return parse_integer("WEIGHT", text, 0, 100)
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
@@ -143,7 +138,7 @@ def _deployer(arguments: argparse.Namespace) -> Deployer:
     deployer = Deployer(Stack(arguments.stack, variables), settings, prerequisites, variables)
     match arguments.command:
         case "canary":
-            deployer.release.check_canary(arguments.version, arguments.weight)
+            deployer.release.check_canary(arguments.version)
         case "promote":
             deployer.release.check_promotion()
         case "down":

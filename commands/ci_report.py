@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from commands.control_characters import escape_control_characters
 from commands.diff.rendering import summarize_traceback
 from commands.errors import FAILED, CommandError, report_errors
 from commands.prerequisites import Prerequisites
@@ -141,8 +142,8 @@ def report(result: Result, full_output: Path) -> str:
         title = f"Preview of `{result.stack}`: {result.summary}"
     head = f"### {title}\n\n"
     for warning in result.warnings:
-        head += f"> [!NOTE]\n> {html.escape(warning, quote=False)}\n\n"
-    text, note = html.escape(result.text, quote=False), ""
+        head += f"> [!NOTE]\n> {_escape(warning)}\n\n"
+    text, note = _escape(result.text), ""
     room = MAX_CHARACTERS - len(head)
     if len(text) > room:
         text = text[:room].rpartition("\n")[0]
@@ -150,6 +151,11 @@ def report(result: Result, full_output: Path) -> str:
     state = " open" if result.violations or result.has_drift else ""
     details = f"<details{state}><summary>Output of Pulumi</summary>\n\n<pre>\n{text}\n</pre>"
     return f"{head}{details}\n</details>\n{note}"
+
+
+def _escape(text: str) -> str:
+    """Escape the markup and control characters of values that the output quotes."""
+    return html.escape(escape_control_characters(text, keep="\t\n"), quote=False)
 
 
 def run(task: Task, name: str, settings: Settings, plan: Path | None = None) -> Result:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from commands import kubectl
 from commands.errors import FAILED, CommandError
-from commands.make_variables import parse_flag
+from commands.make_variables import parse_flag, parse_integer
 from commands.observability_client import ObservabilityClient
 from components.observability.addresses import ALERTMANAGER, GRAFANA, JAEGER, PROMETHEUS, Address
 
@@ -34,7 +34,9 @@ def show(client: ObservabilityClient, arguments: Namespace, console: Console) ->
     if name not in PAGES:
         raise CommandError(f"SERVER={name}: use {', '.join(PAGES)}")
     server, page = PAGES[name]
-    port = _port(arguments.port, server)
+    port = server.port
+    if arguments.port:
+        port = parse_integer("PORT", arguments.port, 1, 65535)
     if name == "grafana":
         _check_enabled(client, arguments.stack)
     client.forward(server, port)
@@ -64,14 +66,6 @@ def _check_enabled(client: ObservabilityClient, stack: str) -> None:
         "In the terminal: `make metrics`, `make logs`, `make alerts`, `make traces`. "
         "Web UI of Prometheus: `make dashboards SERVER=prometheus`"
     )
-
-
-def _port(text: str, server: Address) -> int:
-    if not text:
-        return server.port
-    if not text.isdigit() or not 1 <= int(text) <= 65535:  # noqa: PLR2004
-        raise CommandError(f"PORT={text}: use a free port of this machine, from 1 to 65535")
-    return int(text)
 
 
 def _print_login(client: ObservabilityClient, show_password: str, console: Console) -> None:

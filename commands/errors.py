@@ -8,6 +8,7 @@ from functools import wraps
 from io import TextIOWrapper
 from typing import ParamSpec
 
+from commands.control_characters import escape_control_characters
 from local.errors import LocalError
 from settings import SettingsError
 
@@ -50,18 +51,24 @@ def report_errors(main: Callable[Arguments, int]) -> Callable[Arguments, int]:
             code = main(*args, **kwargs)
             sys.stdout.flush()
         except CommandError as error:
-            print(f"error: {error}", file=sys.stderr)
+            _print(error)
             return error.exit_code
         except (LocalError, SettingsError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            _print(error)
             return BAD_INPUT
         except BrokenPipeError:
             # Python flushes stdout at exit and would print another error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE
         except (OSError, subprocess.SubprocessError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            _print(error)
             return FAILED
         return code
 
     return wrapper
+
+
+def _print(error: Exception) -> None:
+    # A message quotes values from files, servers and other programs.
+    text = escape_control_characters(str(error), keep="\t\n")
+    print(f"error: {text}", file=sys.stderr)

@@ -4,6 +4,8 @@ import re
 
 from commands.errors import CommandError
 
+# `int` and `str.isdigit` accept the digits of all scripts.
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,9}")
 _DURATION = re.compile(r"([1-9][0-9]{0,4})(s|m|h|d)")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -17,6 +19,13 @@ def parse_flag(name: str, value: str) -> bool:
     if value not in ("", "1"):
         raise CommandError(f"{name}={value}: use 1, or leave it out")
     return value == "1"
+
+
+def parse_integer(name: str, value: str, minimum: int, maximum: int) -> int:
+    """Return a whole number within inclusive bounds. Raises :class:`CommandError`."""
+    if _INTEGER.fullmatch(value) and minimum <= int(value) <= maximum:
+        return int(value)
+    raise CommandError(f"{name}={value}: use a whole number from {minimum} to {maximum}")
 
 
 def parse_duration(name: str, value: str) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
+from commands.control_characters import escape_json
 from commands.errors import CommandError
 from commands.port_forward import PortForward, ServerDownError
 from components.observability.addresses import ALERTMANAGER, JAEGER, LOKI, PROMETHEUS, Address
@@ -203,7 +204,7 @@ class ObservabilityClient:
         status, body = self._request(server, path, **parameters)
         if status != HTTPStatus.OK:
             raise self._error(server, status, body)
-        return json.loads(body)
+        return escape_json(json.loads(body))  # the terminal shows it
 
     def _request(self, server: Address, path: str, **parameters: str) -> tuple[int, str]:
         url = f"{quote(path)}?{urlencode(parameters)}"

@@ -13,6 +13,7 @@ import yaml
 from rich.console import Console
 
 import render
+from commands.control_characters import escape_control_characters
 from commands.errors import FAILED, CommandError, report_errors
 from policy.evaluation import FILE, Policy, PolicyError, Violation, load, unused_exemptions
 from policy.objects import PROVIDER, Object
@@ -82,7 +83,9 @@ def print_result(policy: Policy, count: int, violations: Sequence[Violation], ou
 
 
 def _print(out: Console, line: str, style: str | None = None) -> None:
-    out.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+    out.print(
+        escape_control_characters(line), style=style, highlight=False, markup=False, soft_wrap=True
+    )
 
 
 def run(stack: str | None, manifests: Path | None, out: Console) -> int:

@@ -54,11 +54,9 @@ class Release:
         self._file = StackFile(stack.name)
         self._image = settings.image.name
 
-    def check_canary(self, version: str, weight: int) -> None:
+    def check_canary(self, version: str) -> None:
         """Raise :class:`CommandError` for a canary that the settings rule out."""
         parse_version(version)
-        if not 0 <= weight <= 100:  # noqa: PLR2004
-            raise CommandError(f"WEIGHT={weight} is out of bounds: use a percentage from 0 to 100")
         release = self._settings.release
         if release.strategy != "canary":
             raise CommandError(
@@ -74,7 +72,7 @@ class Release:
         ``version`` is the running canary's, or a published one, or the one in ``app/VERSION``, or a
         newer one: then this writes it to ``app/VERSION``, and it is built from the working tree.
         """
-        self.check_canary(version, weight)
+        self.check_canary(version)
         release = self._settings.release
         stable = release.stable.version
         stable_digest = release.stable.digest or self._digest_of("stable", stable)

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from commands.control_characters import escape_control_characters
 from commands.errors import CommandError
 from commands.make_variables import parse_duration, parse_trace_id
 from commands.observability_client import ObservabilityClient
@@ -93,7 +92,7 @@ def _label(span: Span, processes: Mapping[str, Any], first: int) -> Text:
     label.append(f"  {_duration(span['duration'])}", "yellow")
     label.append(f"  +{_duration(span['startTime'] - first)}", "dim")
     shown = "  ".join(f"{name}={tags[name]}" for name in _SHOWN_TAGS if name in tags)
-    return label.append(f"  {escape_control_characters(shown)}", "dim") if shown else label
+    return label.append(f"  {shown}", "dim") if shown else label
 
 
 def _table(traces: list[dict[str, Any]]) -> Table:

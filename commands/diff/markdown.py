@@ -16,11 +16,6 @@ MAX_CHARACTERS_OF_TITLES = 6_000
 """Of the objects whose details do not fit."""
 
 
-def marker(stack: str) -> str:
-    """First line of a stack's comment, by which an update finds it."""
-    return f"<!-- slipway-diff: {stack} -->"
-
-
 def comment(report: Report, full_report: Path) -> tuple[str, bool]:
     """The comment, and True if lines were omitted, which ``full_report`` will have."""
     text = "\n".join(_summary(report))
@@ -41,7 +36,6 @@ def comment(report: Report, full_report: Path) -> tuple[str, bool]:
 
 
 def _summary(report: Report) -> Iterator[str]:
-    yield marker(report.stack)
     yield f"### Rendered manifests of `{report.stack}`: {report.totals}\n"
     yield f"{report.revisions[0].upper()}{report.revisions[1:]}.\n"
     for note in report.notes:

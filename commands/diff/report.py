@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+from commands.control_characters import escape_control_characters
 from commands.diff.comparison import Action, Change, Comparison
 from commands.diff.fields import MISSING, Field
 from commands.diff.rendering import Renderings
@@ -70,11 +71,19 @@ class Report:
     @cached_property
     def warnings(self) -> Sequence[str]:
         """Risky changes."""
-        return [risk for change in self.comparison.changes for risk in risks(change)]
+        return [
+            escape_control_characters(risk)
+            for change in self.comparison.changes
+            for risk in risks(change)
+        ]
 
 
 def title(change: Change) -> str:
     """Object and action, on one line."""
+    return escape_control_characters(_title(change))
+
+
+def _title(change: Change) -> str:
     name = f"{SIGNS[change.action]} {change.reference}"
     if change.renamed_from:
         return f"{name} (renamed: {change.renamed_from} is deleted, and this is created)"
@@ -87,6 +96,11 @@ def title(change: Change) -> str:
 
 def details(change: Change) -> Iterator[Line]:
     """Lines below the title: the changed fields, or the whole object."""
+    for line in _details(change):
+        yield Line(line.sign, escape_control_characters(line.text))
+
+
+def _details(change: Change) -> Iterator[Line]:
     if change.old is None:
         yield from (Line("+", line) for line in _text(change.new).splitlines())
     elif change.new is None:

@@ -71,7 +71,7 @@ def test_the_local_port_can_be_set(cluster: Cluster, console: Console) -> None:
     assert cluster.calls()[0][-1] == "4000:3000"
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "\u0663\u0660", "²"])
 def test_an_invalid_port_is_refused(cluster: Cluster, console: Console, port: str) -> None:
     with pytest.raises(CommandError, match=f"PORT={port}"):
         show(cluster, console, port=port)

@@ -34,6 +34,15 @@ def test_an_error_is_printed_as_one_message(
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
+def test_control_characters_in_a_message_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    @report_errors
+    def fail() -> int:
+        raise CommandError("is \x1b[2J\u202egnp.exe\ud800:\n\tuse a name")
+
+    assert fail() == 2
+    assert capsys.readouterr().err == ("error: is \\x1b[2J\\u202egnp.exe\\ud800:\n\tuse a name\n")
+
+
 @pytest.mark.parametrize("is_running", [True, False], ids=["running", "being imported"])
 def test_ctrl_c_prints_one_line(is_running: bool) -> None:
     program = f"""

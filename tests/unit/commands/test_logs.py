@@ -75,9 +75,18 @@ def test_a_line_that_is_not_a_json_object_is_unchanged(text: str) -> None:
     assert logs.format_line(LogLine(0, {}, text)).plain[13:] == text
 
 
-@pytest.mark.parametrize("written", ["\x1b[2Jgone", '{"message":"\\u001b[2Jgone"}'])
-def test_control_sequences_are_escaped(written: str) -> None:
-    assert "\\x1b[2Jgone" in logs.format_line(LogLine(0, {}, written)).plain
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("\x1b[2Jgone", "\\x1b[2Jgone"),
+        ('{"message":"\\u001b[2Jgone"}', "\\x1b[2Jgone"),
+        ("\u202egone", "\\u202egone"),
+        ('{"message":"\u202egone"}', "\\u202egone"),
+        ('{"\\u2066path":"\\ud800gone"}', "\\u2066path=\\ud800gone"),
+    ],
+)
+def test_control_characters_are_escaped(written: str, shown: str) -> None:
+    assert shown in logs.format_line(LogLine(0, {}, written)).plain
 
 
 def test_markup_in_a_line_is_unchanged(cluster: Cluster, console: Console) -> None:

@@ -19,6 +19,9 @@ from tests.unit.stacks import CANARY, DIGEST, settings
 PINNED = {"strategy": "canary", "stable": {"version": "1.0.0", "digest": DIGEST}}
 
 
+ARABIC_10 = "\u0661\u0660"
+
+
 class Machine:
     """Settings, and the recorded calls of a command."""
 
@@ -73,8 +76,10 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["canary", "--version=1.1.0", "--weight=101"], "WEIGHT=101 is out of bounds"),
-        (["canary", "--version=1.1.0", "--weight=ten"], "WEIGHT=ten is not a whole number"),
+        (["canary", "--version=1.1.0", "--weight=101"], "WEIGHT=101: use a whole number"),
+        (["canary", "--version=1.1.0", "--weight=-1"], "WEIGHT=-1: use a whole number from 0 to"),
+        (["canary", "--version=1.1.0", "--weight=ten"], "WEIGHT=ten: use a whole number"),
+        (["canary", "--version=1.1.0", f"--weight={ARABIC_10}"], f"WEIGHT={ARABIC_10}: use a"),
         (["canary", "--weight=10"], "VERSION= is not a version"),
         (["canary", "--version=1.0.0", "--weight=10"], "VERSION=1.0.0 is the stable version"),
         (["promote"], "there is no canary"),

@@ -3,7 +3,12 @@
 import pytest
 
 from commands.errors import CommandError
-from commands.make_variables import parse_duration, parse_flag, parse_trace_id
+from commands.make_variables import (
+    parse_duration,
+    parse_flag,
+    parse_integer,
+    parse_trace_id,
+)
 
 
 def test_a_flag_is_on_with_1_and_off_without_a_value() -> None:
@@ -15,6 +20,18 @@ def test_a_flag_is_on_with_1_and_off_without_a_value() -> None:
 def test_any_other_flag_is_refused(value: str) -> None:
     with pytest.raises(CommandError, match=f"FORCE={value}: use 1, or leave it out"):
         parse_flag("FORCE", value)
+
+
+def test_an_integer_is_within_its_bounds() -> None:
+    assert [parse_integer("WEIGHT", value, 0, 100) for value in ("0", "7", "100")] == [0, 7, 100]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "-1", "101", "ten", "1_0", "010", "+1", " 1", "\u0661\u0660", "²"]
+)
+def test_any_other_integer_is_refused(value: str) -> None:
+    with pytest.raises(CommandError, match=r"WEIGHT=.*: use a whole number from 0 to 100"):
+        parse_integer("WEIGHT", value, 0, 100)
 
 
 def test_a_duration_is_a_number_and_a_unit() -> None:

@@ -56,6 +56,13 @@ def test_log_lines_of_many_streams_are_sorted_by_time(cluster: Cluster) -> None:
     assert lines[1].labels == {"level": "error"}
 
 
+def test_control_characters_of_a_response_are_escaped(cluster: Cluster) -> None:
+    cluster.respond(PROMETHEUS, "/api/v1/query", vector(({"path": "/\x1b[2J\u202e"}, 2)))
+    with cluster.client() as client:
+        (series,) = client.query("up")
+    assert series.labels == {"path": "/\\x1b[2J\\u202e"}
+
+
 def test_a_metric_query_returns_no_log_lines(cluster: Cluster) -> None:
     data = {"data": {"resultType": "matrix", "result": []}}
     cluster.respond(LOKI, "/loki/api/v1/query_range", data)

@@ -163,26 +163,24 @@ def test_rollback_without_a_canary_sets_the_previous_version(
 
 
 @pytest.mark.parametrize(
-    ("version", "weight", "message"),
+    ("version", "message"),
     [
-        ("1.1.0", 101, "WEIGHT=101 is out of bounds: use a percentage from 0 to 100"),
-        ("1.1.0", -1, "WEIGHT=-1 is out of bounds"),
-        ("", 10, "VERSION= is not a version"),
-        ("1.1.0-x-", 10, "VERSION=1.1.0-x- is not a version"),
-        (f"1.1.0-{'x' * 70}", 10, "is not a version"),
-        ("1.1.0+build", 10, "VERSION=1.1.0+build is not a version"),
-        ("latest", 10, "VERSION=latest is not a version"),
-        ("1.0.0", 10, "VERSION=1.0.0 is the stable version already"),
-        ("0.1.0", 10, "VERSION=0.1.0 is not published"),
-        ("1.0.0-rc.1", 10, "VERSION=1.0.0-rc.1 is not published"),
+        ("", "VERSION= is not a version"),
+        ("1.1.0-x-", "VERSION=1.1.0-x- is not a version"),
+        (f"1.1.0-{'x' * 70}", "is not a version"),
+        ("1.1.0+build", "VERSION=1.1.0+build is not a version"),
+        ("latest", "VERSION=latest is not a version"),
+        ("1.0.0", "VERSION=1.0.0 is the stable version already"),
+        ("0.1.0", "VERSION=0.1.0 is not published"),
+        ("1.0.0-rc.1", "VERSION=1.0.0-rc.1 is not published"),
     ],
 )
 def test_an_invalid_canary_is_refused_and_nothing_is_written(
-    checkout: Checkout, version: str, weight: int, message: str
+    checkout: Checkout, version: str, message: str
 ) -> None:
     checkout.running["stable"] = runs("1.0.0", OLD)
     with pytest.raises(CommandError, match=re.escape(message)) as error:
-        checkout.release().canary(version, weight)
+        checkout.release().canary(version, 10)
     assert error.value.exit_code == BAD_INPUT
     assert checkout.file.read_text() == STACK_FILE
     assert checkout.version_file.read_text() == "1.0.0\n"

@@ -129,7 +129,7 @@ def test_changes_are_an_error_with_exit_code_only(repository: Repository, diff: 
 def test_a_report_is_written_to_a_file(diff: RunDiff, tmp_path: Path) -> None:
     out = tmp_path / "new" / "comment.md"
     assert diff("--format", "markdown", "--out", out)[:2] == (0, "")
-    assert out.read_text().startswith("<!-- slipway-diff: dev -->\n")
+    assert out.read_text().startswith("### Rendered manifests of `dev`: ")
     assert [file.name for file in out.parent.iterdir()] == ["comment.md"]
 
 

@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-from commands.diff.markdown import comment, marker
+from commands.diff.markdown import comment
 from tests.unit.commands.diff.manifests import manifest, report
 
 FULL_REPORT = Path("out/diff/test.txt")
 GITHUB_LIMIT = 65_536
 
 
-def test_a_comment_begins_with_its_marker_and_the_risky_changes() -> None:
+def test_a_comment_begins_with_the_totals_and_the_risky_changes() -> None:
     text, is_cut = comment(report([manifest("Service", "a", {"x": 1})], []), FULL_REPORT)
-    assert text.startswith(f"{marker('test')}\n")
-    assert marker("test") != marker("prod")
+    assert text.startswith("### Rendered manifests of `test`: 1 removed")
     assert text.index("1 removed") < text.index("deletes Service web/a") < text.index("<details>")
     assert not is_cut
 
@@ -42,6 +41,14 @@ def test_a_value_cannot_close_the_code_block() -> None:
     content = "```\n</details>\n@everyone\n````"
     text, _ = comment(report([], [manifest("ConfigMap", "a", data={"x": content})]), FULL_REPORT)
     assert "\n`````diff\n" in text
+
+
+def test_control_characters_are_escaped() -> None:
+    old, new = (manifest("ConfigMap", "a", data={"x": x}) for x in ("one", "\u202etwo\x1b"))
+    text, _ = comment(report([old, manifest("Service", "b\u202e")], [new]), FULL_REPORT)
+    for shown in ("\\u202etwo\\x1b", "- Service web/b\\u202e", "deletes Service web/b\\u202e"):
+        assert shown in text
+    assert text.replace("\n", "").isprintable()
 
 
 def test_markup_in_a_name_is_escaped() -> None:

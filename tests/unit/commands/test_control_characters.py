@@ -1,0 +1,30 @@
+"""Escaping of control characters."""
+
+import pytest
+
+from commands.control_characters import escape_control_characters, escape_json
+
+BIDIRECTIONAL = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+INVISIBLE = "\u00ad\u200b\u2060\ufeff\U000e0041"
+SEPARATORS = "\x85\u2028\u2029"
+CONTROL = "\x00\x07\b\n\r\x1b\x7f\x9b"
+SURROGATE = "\ud800"
+
+
+@pytest.mark.parametrize(
+    "character", [*BIDIRECTIONAL, *INVISIBLE, *SEPARATORS, *CONTROL, SURROGATE], ids=ascii
+)
+def test_a_control_character_is_escaped(character: str) -> None:
+    escaped = escape_control_characters(f"a{character}b")
+    assert escaped.isprintable()
+    assert escaped == f"a{ascii(character)[1:-1]}b"
+
+
+def test_other_text_is_unchanged() -> None:
+    text = "\tpath=/ü?q=漢字 مرحبا 🚢 e\u0301"
+    assert escape_control_characters(text) == text
+
+
+def test_every_string_of_a_json_value_is_escaped() -> None:
+    value = {"a\u202e": [1, None, "b\x1b"], "c": {"d": "e\u2066"}}
+    assert escape_json(value) == {"a\\u202e": [1, None, "b\\x1b"], "c": {"d": "e\\u2066"}}
