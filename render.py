@@ -21,6 +21,7 @@ from pulumi.runtime import test as run_under_mocks
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
 from settings import PROJECT, SettingsError, load
+from settings.secret import ENCRYPTED
 from settings.stack_file import PROJECT_FOLDER, path_of, read, stack_of
 from settings.yaml_writer import to_yaml
 
@@ -42,7 +43,6 @@ _APPLY_ORDER = (
     ("HTTPRoute", "Ingress"),
     ("PodMonitor", "PrometheusRule", "ServiceMonitor"),
 )
-_PLACEHOLDER = "left out"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  # marks a secret in Pulumi's protocol
 
 
@@ -63,7 +63,7 @@ class _Recorder(Mocks):
         placeholders = {
             "docker-build": {"digest": UNBUILT},
             "docker": {"repoDigest": f"unbuilt@{UNBUILT}"},
-            "random": {"result": _PLACEHOLDER},
+            "random": {"result": ENCRYPTED},
         }
         return args.name, {**args.inputs, **placeholders.get(package, {})}
 
@@ -95,14 +95,14 @@ def _run_program() -> None:
 def engine_config(sections: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
     """Return the configuration as the engine passes it: JSON by key, and the keys with secrets."""
     config = {f"{PROJECT}:{name}": _decrypted(section) for name, section in sections.items()}
-    secret = [key for key, section in config.items() if _PLACEHOLDER in json.dumps(section)]
+    secret = [key for key, section in config.items() if ENCRYPTED in json.dumps(section)]
     return {key: json.dumps(section) for key, section in config.items()}, secret
 
 
 def _decrypted(value: object) -> object:
     match value:
         case {"secure": str()}:
-            return _PLACEHOLDER
+            return ENCRYPTED
         case dict():
             return {key: _decrypted(inner) for key, inner in value.items()}
         case list():

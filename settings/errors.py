@@ -6,19 +6,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from settings.schema import JsonSchema, allowed_values, known_keys, node_at
 
+_MAX_ERRORS = 50
 _MAX_VALUE_LENGTH = 80
 
 
 class SettingsError(Exception):
-    """A stack's configuration is invalid. The message lists every error, one per line."""
+    """A stack's configuration is invalid. The message lists the first errors, one per line."""
 
     def __init__(self, source: str, errors: Sequence[str]) -> None:
         self.errors = tuple(errors)
         count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
-        lines = "".join(f"\n  {error}" for error in errors)
+        shown = [*errors[:_MAX_ERRORS]]
+        if len(errors) > _MAX_ERRORS:
+            shown.append(f"and {len(errors) - _MAX_ERRORS} more")
+        lines = "".join(f"\n  {error}" for error in shown)
         super().__init__(f"{source} has {count}:{lines}")
 
 
@@ -62,12 +67,25 @@ def validation_messages(error: ValidationError, prefix: str, schema: JsonSchema)
             node = node_at(schema, location[:-2])["propertyNames"]
         else:
             node = node_at(schema, location)
-        if detail["type"] == "missing":
-            yield f"{key} is missing: use {allowed_values(schema, node)}"
-        elif node.get("writeOnly"):
-            yield f"{key} is not encrypted: use {allowed_values(schema, node)}"
-        else:
-            yield str(FieldError(key, detail["input"], allowed_values(schema, node)))
+        yield f"{key} {_problem(detail, schema, node)}"
+
+
+def _problem(detail: ErrorDetails, schema: JsonSchema, node: JsonSchema) -> str:
+    """What is wrong with the value of a key, and the allowed values."""
+    value, allowed = detail["input"], allowed_values(schema, node)
+    match detail["type"]:
+        case "missing":
+            return f"is missing: use {allowed}"
+        case "secret_format":
+            return f"has {detail['msg']}"
+        case _ if node.get("writeOnly"):
+            return f"is not encrypted: use {allowed}"
+        case "string_unicode":
+            return "has half of a surrogate pair, which is no character: use the character"
+        case "string_type" if isinstance(value, bool | int | float):
+            quoted = "" if "in quotes" in allowed else ", in quotes"
+            allowed += f"{quoted} (`pulumi config set --path --type string`)"
+    return f"is {format_value(value)}: use {allowed}"
 
 
 def _is_inside(inner: Sequence[int | str], outer: Sequence[int | str]) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,19 @@ def from_pulumi(version_file: Path) -> Settings:
     sections = {key.removeprefix(prefix): _parse_json(text) for key, text in values.items()}
     stack_file = path_of(pulumi.get_stack())
     try:
-        if stack_file.is_file():
-            # The engine passes JSON in a string or a secret as a mapping.
-            sections |= {
-                name: section
-                for name, section in read(stack_file).items()
-                if not isinstance(section, dict) or "secure" in section
-            }
-        return _validate(stack_file.name, sections, version_file, DECRYPTED if decrypted else None)
+        in_file = read(stack_file) if stack_file.is_file() else {}
+        # The engine passes JSON in a string or a secret as a mapping.
+        sections |= {
+            name: section
+            for name, section in in_file.items()
+            if not isinstance(section, dict) or "secure" in section
+        }
+        # Messages quote values: first without those that the stack file encrypts.
+        context = DECRYPTED if decrypted else None
+        settings = _validate(stack_file.name, _encrypted(sections, in_file), version_file, context)
+        return (
+            _validate(stack_file.name, sections, version_file, context) if decrypted else settings
+        )
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
 
@@ -60,6 +66,19 @@ def _parse_json(text: str) -> Any:  # noqa: ANN401
         return json.loads(text)
     except json.JSONDecodeError:
         return text
+
+
+def _encrypted(value: Any, in_file: Any) -> Any:  # noqa: ANN401
+    """``value`` with the encrypted values of the stack file, at the same places, as in the file."""
+    match value, in_file:
+        case _, {"secure": str(), **rest} if not rest:
+            return in_file
+        case dict(), dict():
+            return {key: _encrypted(inner, in_file.get(key)) for key, inner in value.items()}
+        case list(), list():
+            items = zip_longest(value, in_file[: len(value)])
+            return [_encrypted(item, item_in_file) for item, item_in_file in items]
+    return value
 
 
 def _validate(

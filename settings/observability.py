@@ -6,7 +6,7 @@ from pydantic import Field
 
 from settings.quantities import Memory
 from settings.resources import ResourceList, ResourceRequirements
-from settings.secret import Secret
+from settings.secret import SecretToken, SecretUrl
 from settings.section import Section
 from settings.string_formats import (
     DnsLabel,
@@ -66,7 +66,7 @@ class ElasticsearchSink(Section):
     """URL of Elasticsearch."""
     index: ElasticsearchIndex = "logs"
     """Index or data stream."""
-    api_key: Secret | None = None
+    api_key: SecretToken | None = None
     """API key. Default: no authentication."""
 
 
@@ -97,9 +97,9 @@ class TracesSettings(Storage):
 class Receiver(Section):
     """Alertmanager receiver. Without a URL, alerts are shown but nobody is notified."""
 
-    webhook: Secret | None = None
+    webhook: SecretUrl | None = None
     """URL for Alertmanager's webhook notifications."""
-    slack: Secret | None = None
+    slack: SecretUrl | None = None
     """URL of a Slack incoming webhook."""
 
 
@@ -112,7 +112,7 @@ class AlertsSettings(Storage):
     """Receiver of alerts with severity page: they need immediate action."""
     ticket: Receiver = Receiver()
     """Receiver of alerts with severity ticket: they can wait for working hours."""
-    heartbeat: Secret | None = None
+    heartbeat: SecretUrl | None = None
     """URL of an external dead man's switch, requested every minute while alerting works."""
     group_wait_seconds: Annotated[int, Field(ge=0, le=600)] = 10
     """Seconds before the first notification for a group of alerts."""

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from settings.errors import FieldError
-from settings.secret import Secret
+from settings.secret import SecretToken
 from settings.section import Section
 from settings.string_formats import ServiceName
 
@@ -22,7 +22,7 @@ class Service(Section):
     """Container port for requests."""
     admin_port: Port = 9090
     """Container port for administration and metrics; not routed from outside the cluster."""
-    admin_token: Secret | None = None
+    admin_token: SecretToken | None = None
     """Bearer token for fault injection on the admin port. Generated if omitted."""
     metrics: bool = True
     """True if the admin port serves Prometheus metrics at `/metrics`."""

@@ -49,6 +49,9 @@ class StringFormat:
 
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_URL_AFTER_USER = (
+    r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?]([!-$&-~]|%[0-9A-Fa-f]{2})*)?"
+)
 _PREFIXED_NAME = r"([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?"
 
 
@@ -138,11 +141,18 @@ Url = Annotated[
     str,
     StringFormat(
         "a URL without user and password, like https://example.com/path",
-        r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?]([!-$&-~]|%[0-9A-Fa-f]{2})*)?",
+        rf"https?://{_URL_AFTER_USER}",
         1024,
         _is_url,
     ),
 ]
+SECRET_URL = StringFormat(
+    "a URL, like https://example.com/path",
+    rf"https?://([A-Za-z0-9._~!$&'()*+,;=:%-]+@)?{_URL_AFTER_USER}",
+    2048,
+    _is_url,
+)
+SECRET_TOKEN = StringFormat("ASCII characters without blanks and line breaks", r"[!-~]+", 4096)
 HostPort = Annotated[
     str,
     StringFormat(

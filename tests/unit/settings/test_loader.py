@@ -1,5 +1,6 @@
 """Loading of a stack's configuration from its file and from the engine."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from pulumi.runtime import set_all_config, set_mocks
 import settings.stack_file
 from render import engine_config
 from settings import SettingsError, from_pulumi, load
+from settings.secret import ENCRYPTED
 from tests.unit.harness import Registry
 from tests.unit.stacks import CANARY, DIGEST, SMALLEST, changed
 
 PROJECT = Path(__file__).resolve().parents[3]
-STACKS = sorted(path.name.split(".")[1] for path in PROJECT.glob("Pulumi.*.yaml"))
+STACKS = ("dev", "prod")
 
 
 @pytest.fixture
@@ -33,6 +35,12 @@ def stack_file(folder: Path, sections: dict[str, Any]) -> str:
     file = folder / "Pulumi.test.yaml"
     file.write_text(yaml.safe_dump({"config": {f"slipway:{k}": v for k, v in sections.items()}}))
     return str(file)
+
+
+def nested(path: str, value: object) -> dict[str, Any]:
+    """Return sections with a value at a dotted path."""
+    first, _, rest = path.partition(".")
+    return {first: nested(rest, value) if rest else value}
 
 
 def errors_of(
@@ -67,7 +75,23 @@ def errors_of(
         ({"config": {"faults": {"errorRate": True}}}, "is true: use a number from 0 to 1"),
         # strings
         ({"config": {"message": "x" * 257}}, f'is "{"x" * 79}…: use a string of at most 256'),
-        ({"config": {"message": 7}}, "config.message is 7: use a string of at most 256 characters"),
+        (
+            {"config": {"message": 7}},
+            "config.message is 7: use a string of at most 256 characters, in quotes "
+            "(`pulumi config set --path --type string`)",
+        ),
+        (
+            {"config": {"message": False}},
+            "message is false: use a string of at most 256 characters",
+        ),
+        (
+            {"workload": {"ephemeralStorage": 64}},
+            "like '512Mi', in quotes (`pulumi config set --path --type string`)",
+        ),
+        (
+            {"release": {"stable": {"version": 1.2}}},
+            "1.4.0-rc.1, in quotes (`pulumi config set --path --type string`)",
+        ),
         ({"config": {"message": {"a": 1}}}, 'is {"a": 1}: use a string of at most 256 characters'),
         ({"cluster": {"context": ""}}, 'cluster.context is "": use a string of at most 253'),
         ({"routing": {"host": "Not ok!"}}, 'host is "Not ok!": use a DNS name in lower case'),
@@ -207,7 +231,12 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Passes sections to the program as the engine does; stack files are in ``tmp_path``."""
     monkeypatch.setattr(settings.stack_file, "PROJECT_FOLDER", tmp_path)
     set_mocks(Registry(), project="slipway", stack="test")
-    yield lambda sections: set_all_config(*engine_config(sections))
+
+    def pass_sections(sections: dict[str, Any], *, secret: bool = False) -> None:
+        config, secrets = engine_config(sections)
+        set_all_config(config, [*config] if secret else secrets)
+
+    yield pass_sections
     set_all_config({}, [])
 
 
@@ -257,8 +286,83 @@ def test_the_program_gets_secrets_decrypted(version_file: Path, engine: Any) -> 
     engine(changed(SMALLEST, {"service": {"adminToken": {"secure": "v1:abc:def"}}}))
     token = from_pulumi(version_file).service.admin_token
     assert token is not None
-    assert token.get_secret_value() == "left out"
-    assert "left out" not in repr(token)
+    assert token.get_secret_value() == ENCRYPTED
+    assert ENCRYPTED not in repr(token)
+
+
+@pytest.mark.parametrize(
+    ("key", "secret", "allowed"),
+    [
+        *(
+            ("observability.alerts.page.webhook", secret, "a URL, like https://example.com/path")
+            for secret in (
+                *(
+                    "hooks.example.com/hunter2",
+                    r"https:\/\/example.com\/hunter2",
+                    "https://hunter2 ",
+                ),
+                *("ftp://example.com/hunter2", "https:///hunter2", "https://example.com/\nhunter2"),
+            )
+        ),
+        ("observability.alerts.ticket.slack", "hunter2", "a URL, like https://example.com/path"),
+        ("observability.alerts.heartbeat", "hunter2", "a URL, like https://example.com/path"),
+        ("service.adminToken", "hunter2\n", "ASCII characters without blanks and line breaks"),
+        ("service.adminToken", "hünter2", "ASCII characters without blanks and line breaks"),
+    ],
+)
+def test_the_program_refuses_a_secret_of_the_wrong_format_without_its_value(
+    version_file: Path, engine: Any, key: str, secret: str, allowed: str
+) -> None:
+    engine(changed(SMALLEST, nested(key, secret)), secret=True)
+    with pytest.raises(pulumi.RunError) as error:
+        from_pulumi(version_file)
+    message = f"  slipway:{key} has a secret of the wrong format: use {allowed}"
+    assert str(error.value).splitlines()[1:] == [message]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hooks.example.com/services/T0/B0?x=%20y", "http://user:p%40ss@10.0.0.1:8080"]
+)
+def test_the_program_accepts_the_url_of_a_receiver(
+    version_file: Path, engine: Any, url: str
+) -> None:
+    webhook = "observability.alerts.page.webhook"
+    engine(changed(SMALLEST, nested(webhook, url)), secret=True)
+    page = from_pulumi(version_file).observability.alerts.page
+    assert page.webhook
+    assert page.webhook.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "encrypted",
+    [
+        {"routing": {"host": {"secure": "v1:abc"}}},
+        {"routing": {"paths": ["/", {"secure": "v1:abc"}]}},
+        {"image": {"credentials": [{"secure": "v1:abc"}]}},
+        {"image": {"credentials": {"username": "robot", "pasword": {"secure": "v1:abc"}}}},
+    ],
+)
+def test_the_program_shows_no_value_that_is_encrypted_in_the_wrong_place(
+    tmp_path: Path, version_file: Path, engine: Any, encrypted: dict[str, Any]
+) -> None:
+    stack_file(tmp_path, changed(SMALLEST, encrypted))
+    decrypted = json.loads(json.dumps(encrypted).replace('{"secure": "v1:abc"}', '"hunter 2"'))
+    engine(changed(SMALLEST, decrypted), secret=True)
+    with pytest.raises(pulumi.RunError, match=f"slipway:{next(iter(encrypted))}") as error:
+        from_pulumi(version_file)
+    assert "hunter" not in str(error.value)
+
+
+def test_half_of_a_surrogate_pair_is_refused(version_file: Path, engine: Any) -> None:
+    engine(changed(SMALLEST, {"config": {"message": "\ud800"}}))
+    with pytest.raises(pulumi.RunError, match=r"message has half of a surrogate pair, which is"):
+        from_pulumi(version_file)
+
+
+def test_of_many_errors_the_first_are_shown() -> None:
+    error = SettingsError("Pulumi.test.yaml", [f"key{number} is wrong" for number in range(5000)])
+    assert len(error.errors) == 5000
+    assert str(error).splitlines()[-2:] == ["  key49 is wrong", "  and 4950 more"]
 
 
 @pytest.mark.parametrize("stack", STACKS)

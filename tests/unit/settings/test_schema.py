@@ -13,7 +13,7 @@ from settings import Settings
 from settings.schema import SCHEMA_FILE, allowed_values, resolve, stack_file_schema
 
 PROJECT = Path(__file__).resolve().parents[3]
-STACK_FILES = sorted(PROJECT.glob("Pulumi.*.yaml"))
+STACK_FILES = (PROJECT / "Pulumi.dev.yaml", PROJECT / "Pulumi.prod.yaml")
 SCHEMA = Settings.model_json_schema()
 
 Node = dict[str, Any]
