@@ -229,7 +229,15 @@ METRICS = Recipe(
             f"{_ALERTMANAGER}/cmd/amtool", _ALERTMANAGER, _PROMETHEUS_VERSION_VARIABLE
         ),
     },
-    patches={_ALERTMANAGER: {"ui/web.go": "_patches/alertmanager_ui.go"}},
+    patches={
+        _ALERTMANAGER: {"ui/web.go": "_patches/alertmanager_ui.go"},
+        _LOKI: {
+            "pkg/compactor/deletion/delete_requests_store_sqlite.go": (
+                "_patches/loki_delete_requests_sqlite.go"
+            ),
+            "pkg/compactor/deletion/delete_requests_db_sqlite.go": "",
+        },
+    },
     # Only the service discovery that is configured: the cloud SDKs of the others take most of the
     # build time.
     tags=["remove_all_sd", "enable_kubernetes_sd"],
