@@ -6,8 +6,8 @@ import pulumi
 from pulumi_kubernetes import Provider
 
 from components.namespace import Namespace
+from components.observability.monitored_service import MonitoredService
 from components.observability.observability import Observability
-from components.observability.slo import Slo
 from components.observability.trace_receiver import TraceReceiver
 from components.routing import ROUTERS, RouterArgs, TrafficSplit
 from components.service.credentials import Credentials
@@ -68,10 +68,15 @@ released = pulumi.ResourceOptions(providers=[cluster], depends_on=[release])
 routed = RouterArgs(namespace=namespace.name, split=split, settings=routing, config=settings.config)
 router = ROUTERS[routing.backend](service.name, routed, opts=released)
 served = pulumi.ResourceOptions(providers=[cluster], depends_on=[router])
-slo = Slo(service.name, namespace.name, settings.slo)
+monitored = [MonitoredService.of(service, settings.slo, namespace.name)]
 observability = Observability(
     "observability",
-    {"settings": settings.observability, "service": service, "slo": slo, "network": network},
+    {
+        "settings": settings.observability,
+        "network": network,
+        "namespace": namespace.name,
+        "services": monitored,
+    },
     opts=served,
 )
 where = {"url": routing.url, "host": routing.host, "namespace": namespace.name}

@@ -1,9 +1,10 @@
 """Arguments that the components of observability share."""
 
+from collections.abc import Sequence
 from typing import TypedDict
 
-from components.observability.slo import Slo
-from settings import Network, ObservabilitySettings, Service
+from components.observability.monitored_service import MonitoredService
+from settings import Network, ObservabilitySettings
 
 
 class ObservabilityArgs(TypedDict):
@@ -12,7 +13,7 @@ class ObservabilityArgs(TypedDict):
     settings: ObservabilitySettings
     network: Network
     """Namespaces of the monitoring servers and of the proxy."""
-    service: Service
-    """Service to monitor."""
-    slo: Slo
-    """Its service level objective, with its name and namespace."""
+    namespace: str
+    """Namespace of the services."""
+    services: Sequence[MonitoredService]
+    """Services to monitor, with different names."""

@@ -64,7 +64,7 @@ Config = dict[str, Any]
 
 
 class CollectorGateway(Server):
-    """Sends the service's spans to Jaeger with the metadata of their pods."""
+    """Sends the services' spans to Jaeger with the metadata of their pods."""
 
     def spec(self, args: ObservabilityArgs) -> ServerSpec:
         namespace = args["network"].monitoring_namespace
@@ -88,7 +88,7 @@ class CollectorGateway(Server):
                 {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}
             ],
             ingress=[
-                NetworkPeer(args["slo"].namespace, (COLLECTOR.port,)),
+                NetworkPeer(args["namespace"], (COLLECTOR.port,)),
                 PROMETHEUS.peer(namespace, COLLECTOR_METRICS.port),
             ],
             egress=[JAEGER_OTLP.peer(namespace)],
@@ -193,7 +193,7 @@ def agent_config(args: ObservabilityArgs) -> Config:
     logs, network = args["settings"].logs, args["network"]
     exporters = _log_exporters(logs, network.monitoring_namespace)
     sinks = {exporter.rpartition("/")[2]: exporter for exporter in exporters}
-    receiver = _pod_logs(args["slo"].namespace, network, args["settings"].node_namespace)
+    receiver = _pod_logs(args["namespace"], network, args["settings"].node_namespace)
     extensions = _authenticator(logs)
     return {
         "extensions": {

@@ -80,7 +80,7 @@ class Grafana(Server):
         namespace = args["network"].monitoring_namespace
         dashboards = {
             f"{_DASHBOARDS}/{file}": text
-            for file, text in all_dashboards(args["slo"], namespace).items()
+            for file, text in all_dashboards(args["services"], namespace).items()
         }
         return ServerSpec(
             kind="StatefulSet",

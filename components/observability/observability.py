@@ -1,4 +1,4 @@
-"""Monitoring of the service, in the mode of the stack."""
+"""Monitoring of the stack's services, in the mode of the stack."""
 
 import pulumi
 
@@ -36,7 +36,7 @@ _SERVERS: dict[str, type[Server]] = {
 
 
 class Observability(pulumi.ComponentResource):
-    """Monitoring of the service.
+    """Monitoring of the stack's services.
 
     Mode ``bundled`` deploys namespaces and servers, ``operator`` objects for the cluster's own
     kube-prometheus-stack, ``off`` nothing.

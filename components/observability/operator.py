@@ -6,9 +6,10 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core.v1 import ConfigMap
 
-from components.labels import Identity, Labels
+from components.labels import COMMON_LABELS, Identity, Labels
 from components.observability.args import ObservabilityArgs
 from components.observability.dashboards import all_dashboards
+from components.observability.monitored_service import MonitoredService
 from components.observability.rules import rules_of_service
 from components.observability.to_yaml import to_yaml
 from settings import OperatorSettings
@@ -21,9 +22,9 @@ _MAX_SCRAPE_TIMEOUT = 10
 
 
 class OperatorObjects(pulumi.ComponentResource):
-    """PodMonitor and PrometheusRules of the service, dashboards and data sources for Grafana.
+    """PodMonitor and PrometheusRules of each service, dashboards and data sources for Grafana.
 
-    PodMonitor and PrometheusRules are in the service's namespace, because the operator watches all
+    PodMonitors and PrometheusRules are in the service's namespace, because the operator watches all
     namespaces; ConfigMaps are in Grafana's, where its sidecar always looks. Rules about the cluster
     come with kube-prometheus-stack.
     """
@@ -32,26 +33,19 @@ class OperatorObjects(pulumi.ComponentResource):
         self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("slipway:observability:OperatorObjects", name, None, opts)
-        settings, service = args["settings"], args["service"]
-        slo = args["slo"]
+        settings = args["settings"]
         self._name = name
-        self._identity = Identity(service.name, args["slo"].namespace)
+        self._namespace = args["namespace"]
         self._monitoring_namespace = args["network"].monitoring_namespace
         self._release = settings.operator.release
+        self._has_one_service = len(args["services"]) == 1
         self._child = pulumi.ResourceOptions(parent=self)
-        if service.metrics:
-            self._pod_monitor(settings.metrics.scrape_interval_seconds)
-        for subject, groups in rules_of_service(args).items():
-            CustomResource(
-                f"{name}-rules-{subject}",
-                api_version=_API,
-                kind="PrometheusRule",
-                metadata=self._metadata(f"{service.name}-{subject}"),
-                spec={"groups": groups},
-                opts=self._child,
-            )
+        for service in args["services"]:
+            if service.metrics_port:
+                self._pod_monitor(service, settings.metrics.scrape_interval_seconds)
+            self._rules(service, settings.runbook_base_url)
         if settings.grafana.enabled:
-            dashboards = all_dashboards(slo, self._monitoring_namespace)
+            dashboards = all_dashboards(args["services"], self._monitoring_namespace)
             for file, text in dashboards.items():
                 suffix = f"dashboard-{file.removesuffix('.json')}"
                 self._config_map(suffix, "grafana_dashboard", file, text)
@@ -60,21 +54,40 @@ class OperatorObjects(pulumi.ComponentResource):
                 self._config_map("datasources", "grafana_datasource", "slipway.yaml", text)
         self.register_outputs({})
 
-    def _metadata(self, name: str) -> Json:
-        labels: Labels = {**self._identity.labels, "release": self._release}
-        return {"name": name, "namespace": self._identity.instance, "labels": labels}
+    def _metadata(self, service: MonitoredService, name: str) -> Json:
+        labels: Labels = {**self._identity(service).labels, "release": self._release}
+        return {"name": name, "namespace": self._namespace, "labels": labels}
 
-    def _pod_monitor(self, interval: int) -> None:
+    def _identity(self, service: MonitoredService) -> Identity:
+        return Identity(service.name, self._namespace)
+
+    def _opts(self, earlier_name: str) -> pulumi.ResourceOptions:
+        """Options of a service's object, whose name had no service while a stack had only one."""
+        aliases = [pulumi.Alias(name=earlier_name)] if self._has_one_service else None
+        return pulumi.ResourceOptions(parent=self, aliases=aliases)
+
+    def _rules(self, service: MonitoredService, runbook_base_url: str) -> None:
+        for name, groups in rules_of_service(service, runbook_base_url).items():
+            subject = name.removeprefix(f"{service.name}-")
+            CustomResource(
+                f"{self._name}-rules-{name}",
+                api_version=_API,
+                kind="PrometheusRule",
+                metadata=self._metadata(service, name),
+                spec={"groups": groups},
+                opts=self._opts(f"{self._name}-rules-{subject}"),
+            )
+
+    def _pod_monitor(self, service: MonitoredService, interval: int) -> None:
         """Selects pods, not Services, so that each pod is scraped once, with its track."""
-        identity = self._identity
         CustomResource(
-            f"{self._name}-pods",
+            f"{self._name}-pods-{service.name}",
             api_version=_API,
             kind="PodMonitor",
-            metadata=self._metadata(identity.object_name),
+            metadata=self._metadata(service, service.name),
             spec={
-                "selector": {"matchLabels": identity.selector},
-                "namespaceSelector": {"matchNames": [identity.instance]},
+                "selector": {"matchLabels": self._identity(service).selector},
+                "namespaceSelector": {"matchNames": [self._namespace]},
                 "jobLabel": "app.kubernetes.io/name",
                 "podMetricsEndpoints": [
                     {
@@ -90,18 +103,17 @@ class OperatorObjects(pulumi.ComponentResource):
                     }
                 ],
             },
-            opts=self._child,
+            opts=self._opts(f"{self._name}-pods"),
         )
 
     def _config_map(self, suffix: str, label: str, file: str, text: str) -> None:
-        identity = self._identity
         ConfigMap(
             f"{self._name}-{suffix}",
             metadata={
-                # The service's namespace distinguishes stacks that share a Grafana.
-                "name": f"{identity.instance}-{identity.name}-{suffix}",
+                # The services' namespace distinguishes stacks that share a Grafana.
+                "name": f"{self._namespace}-{suffix}",
                 "namespace": self._monitoring_namespace,
-                "labels": {**identity.labels, label: "1"},
+                "labels": {**COMMON_LABELS, label: "1"},
             },
             data={file: text},
             opts=self._child,

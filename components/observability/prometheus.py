@@ -18,6 +18,7 @@ from components.observability.addresses import (
     Address,
 )
 from components.observability.args import ObservabilityArgs
+from components.observability.monitored_service import MonitoredService
 from components.observability.rules import all_rules
 from components.observability.server import HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
@@ -108,7 +109,7 @@ class Prometheus(Server):
             ],
             ingress=[GRAFANA.peer(namespace, PROMETHEUS.port)],
             egress=[
-                NetworkPeer(args["slo"].namespace, (args["service"].admin_port,)),
+                *_metrics_ports(args),
                 *(
                     address.peer(node_namespace if address in _ON_NODES else namespace)
                     for address in (*_SERVERS, KUBE_STATE_METRICS, NODE_EXPORTER)
@@ -140,7 +141,7 @@ def _config(args: ObservabilityArgs) -> Config:
         "alerting": {"alertmanagers": [{"static_configs": [alertmanager]}]},
         "rule_files": [str(_CONFIG_DIR / "rules" / "*.yaml")],
         "scrape_configs": [
-            *([_service(args)] if args["service"].metrics else []),
+            *(_service(service) for service in args["services"] if service.metrics_port),
             _servers({namespace, node_namespace}),
             {
                 "job_name": KUBE_STATE_METRICS.server,
@@ -162,19 +163,24 @@ def _retention(metrics: MetricsSettings) -> Config:
     return {"time": f"{metrics.retention_days}d", "size": f"{size}B"}
 
 
-def _service(args: ObservabilityArgs) -> Config:
-    name = args["service"].name
+def _metrics_ports(args: ObservabilityArgs) -> list[NetworkPeer]:
+    """Metrics ports of the services, if any has one."""
+    ports = {service.metrics_port for service in args["services"] if service.metrics_port}
+    return [NetworkPeer(args["namespace"], tuple(sorted(ports)))] if ports else []
+
+
+def _service(service: MonitoredService) -> Config:
     return {
-        "job_name": name,
+        "job_name": service.name,
         "kubernetes_sd_configs": [
             _pods(
-                {args["slo"].namespace},
-                label=f"app.kubernetes.io/name={name},track",
+                {service.namespace},
+                label=f"app.kubernetes.io/name={service.name},track",
                 field="status.phase=Running",
             )
         ],
         "relabel_configs": [
-            _keep("__meta_kubernetes_pod_container_port_name", "admin"),
+            _keep("__meta_kubernetes_pod_container_port_number", str(service.metrics_port)),
             *_POD_LABELS,
             _copy("__meta_kubernetes_pod_label_app_kubernetes_io_name", "service"),
             _copy("__meta_kubernetes_pod_label_track", "track"),

@@ -1,10 +1,15 @@
 """Grafana dashboards, one file each."""
 
-from components.observability.slo import Slo
+from collections.abc import Sequence
+
+from components.observability.monitored_service import MonitoredService
 
 
-def all_dashboards(slo: Slo, monitoring_namespace: str) -> dict[str, str]:
+def all_dashboards(
+    services: Sequence[MonitoredService], monitoring_namespace: str
+) -> dict[str, str]:
     """JSON of each dashboard by file name."""
+    slo = services[0].slo
     # Imported here, because importing Grafana's SDK is slow and not every stack has dashboards.
     from components.observability.dashboards.logs import logs_dashboard  # noqa: PLC0415
     from components.observability.dashboards.monitoring import monitoring_dashboard  # noqa: PLC0415

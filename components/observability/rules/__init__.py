@@ -1,6 +1,7 @@
 """Prometheus rules, one file per subject. Rules of the SLO are in ``slo.py``."""
 
 from components.observability.args import ObservabilityArgs
+from components.observability.monitored_service import MonitoredService
 from components.observability.rule import RuleGroup, add_runbook_urls
 from components.observability.rules.certificates import certificate_rules
 from components.observability.rules.kubernetes import kubernetes_rules
@@ -12,26 +13,30 @@ RuleGroups = dict[str, list[RuleGroup]]
 """Rule groups by subject: the name of the rule file or PrometheusRule."""
 
 
-def rules_of_service(args: ObservabilityArgs) -> RuleGroups:
-    """Rules about the service, for a Prometheus that has rules about the cluster.
+def rules_of_service(service: MonitoredService, runbook_base_url: str) -> RuleGroups:
+    """Rules about one service, for a Prometheus that has rules about the cluster.
 
     Without metrics of its own, a service has no SLO rules.
     """
-    service, slo = args["service"], args["slo"]
-    rules: RuleGroups = {"slo": slo_rules(slo)} if service.metrics else {}
-    rules["service"] = service_rules(service, slo.namespace)
-    add_runbook_urls(rules.values(), args["settings"].runbook_base_url)
+    rules: RuleGroups = {}
+    if service.metrics_port:
+        rules[f"{service.name}-slo"] = slo_rules(service.slo)
+    rules[f"{service.name}-service"] = service_rules(service)
+    add_runbook_urls(rules.values(), runbook_base_url)
     return rules
 
 
 def all_rules(args: ObservabilityArgs) -> RuleGroups:
-    """Rules about the service, the cluster and the monitoring itself."""
+    """Rules about the services, the cluster and the monitoring itself."""
+    runbooks = args["settings"].runbook_base_url
     monitoring, nodes = args["network"].monitoring_namespace, args["settings"].node_namespace
-    namespaces = (args["slo"].namespace, monitoring, nodes)
+    namespaces = (args["namespace"], monitoring, nodes)
     rules: RuleGroups = {
         "kubernetes": kubernetes_rules(namespaces),
         "certificates": certificate_rules(),
         "monitoring": monitoring_rules(),
     }
-    add_runbook_urls(rules.values(), args["settings"].runbook_base_url)
-    return rules_of_service(args) | rules
+    add_runbook_urls(rules.values(), runbooks)
+    for service in args["services"]:
+        rules |= rules_of_service(service, runbooks)
+    return rules

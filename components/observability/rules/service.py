@@ -1,28 +1,28 @@
 """Alerts on the service's pods, their resource usage and their own metrics."""
 
+from components.observability.monitored_service import MonitoredService
 from components.observability.rule import Rule, RuleGroup, alert, rule_group
-from settings import Service
 
 _POD = "{{ $labels.namespace }}/{{ $labels.pod }}"
 _MAX_IN_FLIGHT = 100
 """Concurrent requests per pod, far more than its CPU limit can process."""
 
 
-def service_rules(service: Service, namespace: str) -> list[RuleGroup]:
+def service_rules(service: MonitoredService) -> list[RuleGroup]:
     """Alerts on the pods of all tracks, and on the service's own metrics if it has any."""
     groups = [
-        rule_group("service-pods", _pods(service, namespace)),
-        rule_group("service-saturation", _saturation(service, namespace)),
+        rule_group("service-pods", _pods(service)),
+        rule_group("service-saturation", _saturation(service)),
     ]
-    if service.metrics:
-        groups.append(rule_group("service-metrics", _own_metrics(service, namespace)))
+    if service.metrics_port:
+        groups.append(rule_group("service-metrics", _own_metrics(service)))
     return groups
 
 
-def _pods(service: Service, namespace: str) -> list[Rule]:
+def _pods(service: MonitoredService) -> list[Rule]:
     tracks = f"{service.name}-(stable|canary)"
-    pods = f'namespace="{namespace}",pod=~"{tracks}-.+"'
-    deployments = f'namespace="{namespace}",deployment=~"{tracks}"'
+    pods = f'namespace="{service.namespace}",pod=~"{tracks}-.+"'
+    deployments = f'namespace="{service.namespace}",deployment=~"{tracks}"'
     return [
         alert(
             "ServiceWithoutReadyPods",
@@ -87,12 +87,14 @@ def _pods(service: Service, namespace: str) -> list[Rule]:
     ]
 
 
-def _saturation(service: Service, namespace: str) -> list[Rule]:
+def _saturation(service: MonitoredService) -> list[Rule]:
     container = (
-        f'namespace="{namespace}",pod=~"{service.name}-(stable|canary)-.+",'
+        f'namespace="{service.namespace}",pod=~"{service.name}-(stable|canary)-.+",'
         f'container="{service.name}"'
     )
-    scaler = f'namespace="{namespace}",horizontalpodautoscaler=~"{service.name}-(stable|canary)"'
+    scaler = (
+        f'namespace="{service.namespace}",horizontalpodautoscaler=~"{service.name}-(stable|canary)"'
+    )
     return [
         alert(
             "CPUThrottlingHigh",
@@ -145,8 +147,8 @@ def _saturation(service: Service, namespace: str) -> list[Rule]:
     ]
 
 
-def _own_metrics(service: Service, namespace: str) -> list[Rule]:
-    own = f'namespace="{namespace}",service="{service.name}"'
+def _own_metrics(service: MonitoredService) -> list[Rule]:
+    own = f'namespace="{service.namespace}",service="{service.name}"'
     return [
         alert(
             "ServiceMetricsMissing",
@@ -158,11 +160,11 @@ def _own_metrics(service: Service, namespace: str) -> list[Rule]:
             '  label_replace(vector(0), "track", "stable", "", "")\n'
             ") == 0",
             f"Prometheus cannot scrape a track of {service.name}",
-            f"{{{{ $value }}}} pods of the track {{{{ $labels.track }}}} of {namespace}/"
+            f"{{{{ $value }}}} pods of the track {{{{ $labels.track }}}} of {service.namespace}/"
             f"{service.name} have been scraped successfully for 5 minutes: the track is down, or "
             "its SLO is not monitored.",
             for_="5m",
-            labels={"namespace": namespace, "service": service.name},
+            labels={"namespace": service.namespace, "service": service.name},
         ),
         alert(
             "RequestsInFlightHigh",

@@ -8,6 +8,7 @@ import pytest
 from commands.errors import CommandError
 from commands.observability_client import slo_of
 from components.observability.dashboards import all_dashboards
+from components.observability.monitored_service import MonitoredService
 from tests.cluster.observability.servers import Servers
 from tests.cluster.project import Project, wait_until
 from tests.unit.components.observability.dashboards.queries import Query, queries
@@ -58,7 +59,8 @@ def has_data(servers: Servers, query: Query) -> bool:
 
 def test_each_query_is_valid_and_has_data(queried: Servers) -> None:
     settings = queried.settings
-    dashboards = all_dashboards(slo_of(settings), settings.network.monitoring_namespace)
+    service = MonitoredService.of(settings.service, settings.slo, settings.namespace.name)
+    dashboards = all_dashboards([service], settings.network.monitoring_namespace)
     problems = []
     for query in queries(dashboards):
         try:

@@ -5,8 +5,8 @@ from typing import Any
 import yaml
 
 from components.observability.args import ObservabilityArgs
+from components.observability.monitored_service import MonitoredService
 from components.observability.server import Server
-from components.observability.slo import Slo
 from settings import Settings
 from settings.secret import DECRYPTED
 from tests.unit.harness import Registry, run
@@ -30,8 +30,8 @@ def args_of(stack: Settings) -> ObservabilityArgs:
     return {
         "settings": stack.observability,
         "network": stack.network,
-        "service": stack.service,
-        "slo": Slo(stack.service.name, stack.namespace.name, stack.slo),
+        "namespace": stack.namespace.name,
+        "services": [MonitoredService.of(stack.service, stack.slo, stack.namespace.name)],
     }
 
 

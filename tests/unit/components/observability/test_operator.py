@@ -85,7 +85,7 @@ def test_dashboards_are_config_maps_in_grafanas_namespace() -> None:
     assert len(found) > 3
     for one in found:
         assert one["metadata"]["namespace"] == "watching"
-        assert one["metadata"]["name"].startswith("beacon-test-beacon-dashboard-")
+        assert one["metadata"]["name"].startswith("beacon-test-dashboard-")
         (text,) = one["data"].values()
         assert json.loads(text)["panels"]
 

@@ -36,7 +36,7 @@ def test_series_of_the_service_have_labels_for_pod_track_and_version() -> None:
         "track": "__meta_kubernetes_pod_label_track",
         "version": "__meta_kubernetes_pod_label_app_kubernetes_io_version",
     }
-    assert found["relabel_configs"][0]["regex"] == "admin"
+    assert found["relabel_configs"][0]["regex"] == "9090"
 
 
 def test_only_running_pods_of_the_services_namespace_are_scraped() -> None:

@@ -8,11 +8,17 @@ import promql_parser
 import pytest
 
 from components.observability.dashboards import all_dashboards
+from components.observability.monitored_service import MonitoredService
 from components.observability.slo import Slo
 from settings import SloSettings
 from tests.unit.components.observability.dashboards.queries import Query, queries
 
-FILES = all_dashboards(Slo("beacon", "beacon-dev", SloSettings()), "monitoring")
+
+def monitored(name: str, namespace: str, slo: SloSettings) -> MonitoredService:
+    return MonitoredService(name, namespace, 9090, Slo(name, namespace, slo))
+
+
+FILES = all_dashboards([monitored("beacon", "beacon-dev", SloSettings())], "monitoring")
 QUERIES = list(queries(FILES))
 
 
@@ -82,7 +88,7 @@ def test_network_panels_count_physical_interfaces_only() -> None:
 
 
 def test_dashboards_are_those_of_the_service_and_reproducible() -> None:
-    shop = Slo("shop", "shop-prod", SloSettings(latency=None))
+    shop = [monitored("shop", "shop-prod", SloSettings(latency=None))]
     files = all_dashboards(shop, "monitoring")
     assert files == all_dashboards(shop, "monitoring")
     assert "beacon-dev" not in str(files)

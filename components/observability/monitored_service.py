@@ -1,0 +1,28 @@
+"""A service of the stack, as monitoring sees it."""
+
+from dataclasses import dataclass
+
+from components.observability.slo import Slo
+from settings import Service, SloSettings
+
+
+@dataclass(frozen=True)
+class MonitoredService:
+    """Name, metrics and service level objective of a service."""
+
+    name: str
+    """Value of the pod label ``app.kubernetes.io/name`` and of the series' label ``service``."""
+    namespace: str
+    metrics_port: int | None
+    """Container port of its Prometheus metrics. ``None``: it has none."""
+    slo: Slo
+
+    @classmethod
+    def of(cls, service: Service, slo: SloSettings, namespace: str) -> "MonitoredService":
+        """Monitoring of ``service``, which runs in ``namespace``."""
+        return cls(
+            name=service.name,
+            namespace=namespace,
+            metrics_port=service.admin_port if service.metrics else None,
+            slo=Slo(service.name, namespace, slo),
+        )
