@@ -19,7 +19,7 @@ DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requ
 # Not passed on to make processes that a test starts. Exported variables would also be expanded: a
 # value of `$(shell …)` would run.
 MAKEOVERRIDES :=
-unexport ARGS BASE FOLLOW FORCE FORMAT FROM LEVEL NAME OUT PLAN PORT QUERY RANGE SERVER SHOW_PASSWORD SINCE STACK \
+unexport ARGS BASE FOLLOW FORCE FORMAT FROM LEVEL NAME OUT PLAN PORT QUERY RANGE SERVER SERVICE SHOW_PASSWORD SINCE STACK \
          TRACE TRACK VERSION WEIGHT
 
 define newline
@@ -56,17 +56,17 @@ preview: $(INSTALLED) ## Show the changes of the next `make up`
 render: $(INSTALLED) ## Write a stack's manifests to OUT, one file per object, without a cluster
 	@$(PY) render.py $(STACK_OPTION) --out=$(if $(value OUT),$(call shell_quote,OUT),out/$(call shell_quote,STACK))
 
-status: $(INSTALLED) ## Show tracks, versions, traffic, pods and URL
-	@$(PY) -m commands status $(STACK_OPTION)
+status: $(INSTALLED) ## Show tracks, versions, traffic, pods and URLs of all services, or of SERVICE
+	@$(PY) -m commands status $(STACK_OPTION) $(call options,SERVICE)
 
-canary: $(INSTALLED) ## Send WEIGHT percent of the requests to VERSION
-	@$(PY) -m commands canary $(STACK_OPTION) $(call options,VERSION WEIGHT)
+canary: $(INSTALLED) ## Send WEIGHT percent of the requests to VERSION (SERVICE, if there are several)
+	@$(PY) -m commands canary $(STACK_OPTION) $(call options,SERVICE VERSION WEIGHT)
 
 promote: $(INSTALLED) ## Send every request to the canary's version, if it meets the objective (FORCE=1: in any case)
-	@$(PY) -m commands promote $(STACK_OPTION) $(call options,FORCE)
+	@$(PY) -m commands promote $(STACK_OPTION) $(call options,SERVICE FORCE)
 
 rollback: $(INSTALLED) ## End the canary; without one, return to the previous stable version (or VERSION)
-	@$(PY) -m commands rollback $(STACK_OPTION) $(call options,VERSION)
+	@$(PY) -m commands rollback $(STACK_OPTION) $(call options,SERVICE VERSION)
 
 down: $(INSTALLED) ## Delete a stack's resources
 	@$(PY) -m commands down $(STACK_OPTION) $(ARGS)
@@ -76,17 +76,17 @@ env: $(INSTALLED) ## Print environment variables for pulumi, kubectl and buildx:
 
 ##@ Observe a stack
 
-logs: $(INSTALLED) ## Show log lines of the service (TRACK, LEVEL, TRACE, SINCE=15m, QUERY=LogQL, FOLLOW=1)
-	@$(PY) -m commands logs $(STACK_OPTION) $(call options,TRACK LEVEL TRACE SINCE QUERY FOLLOW)
+logs: $(INSTALLED) ## Show log lines of a service (SERVICE, TRACK, LEVEL, TRACE, SINCE=15m, QUERY=LogQL, FOLLOW=1)
+	@$(PY) -m commands logs $(STACK_OPTION) $(call options,SERVICE TRACK LEVEL TRACE SINCE QUERY FOLLOW)
 
-metrics: $(INSTALLED) ## Show rate, errors and duration by track, or the result of QUERY=PromQL (RANGE=1h)
-	@$(PY) -m commands metrics $(STACK_OPTION) $(call options,QUERY RANGE)
+metrics: $(INSTALLED) ## Show rate, errors and duration by track (SERVICE), or the result of QUERY=PromQL (RANGE=1h)
+	@$(PY) -m commands metrics $(STACK_OPTION) $(call options,SERVICE QUERY RANGE)
 
 alerts: $(INSTALLED) ## Show pending and firing alerts with their runbooks
 	@$(PY) -m commands alerts $(STACK_OPTION)
 
-traces: $(INSTALLED) ## Show the newest traces, slowest first, or one as a tree (TRACE=id, SINCE=1h)
-	@$(PY) -m commands traces $(STACK_OPTION) $(call options,TRACE SINCE)
+traces: $(INSTALLED) ## Show the newest traces of SERVICE, slowest first, or one as a tree (TRACE=id, SINCE=1h)
+	@$(PY) -m commands traces $(STACK_OPTION) $(call options,SERVICE TRACE SINCE)
 
 dashboards: $(INSTALLED) ## Forward a port to Grafana (SERVER=prometheus, PORT, SHOW_PASSWORD=1)
 	@$(PY) -m commands dashboards $(STACK_OPTION) $(call options,SERVER PORT SHOW_PASSWORD)
@@ -132,7 +132,7 @@ image: $(INSTALLED) ## Build the image with provenance to OUT (out/image.tar) wi
 	@$(PY) -m commands.supply_chain image $(call options,OUT)
 
 built-image: $(INSTALLED) ## Print the image that PLAN has built (OUT=file: append it as outputs of a workflow job)
-	@$(PY) -m commands.built_image $(STACK_OPTION) --plan=$(call shell_quote,PLAN) $(call options,OUT)
+	@$(PY) -m commands.built_image $(STACK_OPTION) --plan=$(call shell_quote,PLAN) $(call options,SERVICE OUT)
 
 scan: $(INSTALLED) ## Scan out/image.tar with Trivy
 	@$(PY) -m commands.supply_chain scan

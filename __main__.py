@@ -1,7 +1,5 @@
 """The Pulumi program: loads the settings, creates the components and exports the outputs."""
 
-from pathlib import Path
-
 import pulumi
 from pulumi_kubernetes import Provider
 
@@ -9,15 +7,11 @@ from components.namespace import Namespace
 from components.observability.monitored_service import MonitoredService
 from components.observability.observability import Observability
 from components.observability.trace_receiver import TraceReceiver
-from components.routing import ROUTERS, RouterArgs, TrafficSplit
-from components.service.credentials import Credentials
-from components.service.image import ContainerImage
-from components.service.release import Release
-from settings import Track, from_pulumi
+from components.service.service import DeployedService
+from settings import from_pulumi
 
-settings = from_pulumi(version_file=Path("app/VERSION"))
-home, service = settings.namespace, settings.service
-network, routing = settings.network, settings.routing
+settings = from_pulumi()
+home, network = settings.namespace, settings.network
 cluster = Provider(
     "cluster",
     # Empty: the provider reads KUBECONFIG itself and writes no copy to a temporary file.
@@ -34,41 +28,23 @@ namespace = Namespace(
     {"resource_quota": home.resource_quota, "limit_range": home.limit_range},
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )
-inside = pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace])
-credentials = Credentials(
-    service.name,
-    {"namespace": namespace.name, "token": service.admin_token, "image": settings.image},
-    opts=inside,
-)
-images: dict[Track, ContainerImage] = {
-    track: ContainerImage(f"{service.name}-{track}", {"image": settings.image, "release": version})
-    for track, version in settings.release.tracks.items()
-}
-release = Release(
-    service.name,
-    {
-        "release": settings.release,
-        "images": {track: image.reference for track, image in images.items()},
-        "workload": {
-            "namespace": namespace.name,
+deployed = {
+    name: DeployedService(
+        {
             "service": service,
-            "pods": settings.workload,
-            "config": settings.config,
-            "autoscaling": settings.autoscaling,
-            "pod_disruption_budget": settings.pod_disruption_budget,
+            "namespace": namespace,
+            "cluster": cluster,
+            "registry": settings.registry,
+            "builder": settings.builder,
             "network": network,
             "traces": TraceReceiver.of(settings.observability, network, namespace.name),
-            "credentials": credentials.names,
-        },
-    },
-    opts=inside,
-)
-split = TrafficSplit(routing.host, routing.paths, release.backends, routing.canary_override)
-released = pulumi.ResourceOptions(providers=[cluster], depends_on=[release])
-routed = RouterArgs(namespace=namespace.name, split=split, settings=routing, config=settings.config)
-router = ROUTERS[routing.backend](service.name, routed, opts=released)
-served = pulumi.ResourceOptions(providers=[cluster], depends_on=[router])
-monitored = [MonitoredService.of(service, settings.slo, namespace.name)]
+        }
+    )
+    for name, service in settings.services.items()
+}
+routers = [one.router for one in deployed.values()]
+served = pulumi.ResourceOptions(providers=[cluster], depends_on=routers)
+monitored = [MonitoredService.of(one, namespace.name) for one in settings.services.values()]
 observability = Observability(
     "observability",
     {
@@ -79,7 +55,6 @@ observability = Observability(
     },
     opts=served,
 )
-where = {"url": routing.url, "host": routing.host, "namespace": namespace.name}
-running = {"stable": release.stable, "canary": release.canary}
-for name, value in {**where, **running, "observability": observability.addresses}.items():
-    pulumi.export(name, value)
+pulumi.export("namespace", namespace.name)
+pulumi.export("services", {name: one.outputs for name, one in deployed.items()})
+pulumi.export("observability", observability.addresses)

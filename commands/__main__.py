@@ -19,7 +19,8 @@ from commands.make_variables import parse_flag, parse_integer
 from commands.observability_client import ObservabilityClient, check_mode
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
-from commands.release import VERSION_FILE, parse_version
+from commands.release import Release, parse_version
+from commands.service_option import selected_service, selected_services
 from commands.stack_lock import hold_lock
 from settings import load
 from settings.stack_file import stack_of
@@ -43,35 +44,41 @@ def down(deployer: Deployer, arguments: argparse.Namespace) -> None:
     deployer.down(*arguments.pulumi)
 
 
-def status(deployer: Deployer, _: argparse.Namespace) -> None:
-    """Show tracks, versions, traffic, pods and the URL."""
-    deployer.status()
+def status(deployer: Deployer, arguments: argparse.Namespace) -> None:
+    """Show tracks, versions, traffic, pods and URLs of the services."""
+    deployer.status(arguments.service)
 
 
 def canary(deployer: Deployer, arguments: argparse.Namespace) -> None:
     """Send a percentage of the requests to another version."""
-    print(deployer.release.canary(arguments.version, arguments.weight))
+    print(_release(deployer, arguments).canary(arguments.version, arguments.weight))
     deployer.update()
 
 
 def promote(deployer: Deployer, arguments: argparse.Namespace) -> None:
     """Send every request to the canary's version, if it passes the promotion gate."""
-    if deployer.settings.release.canary and not parse_flag("FORCE", arguments.force):
-        promotion_gate.check(deployer.settings, deployer.environment)
-    print(deployer.release.promote())
+    service = selected_service(deployer.settings, arguments.service)
+    if service.release.canary and not parse_flag("FORCE", arguments.force):
+        promotion_gate.check(deployer.settings, service, deployer.environment)
+    print(deployer.release(service).promote())
     deployer.update()
 
 
 def rollback(deployer: Deployer, arguments: argparse.Namespace) -> None:
     """End the canary, or return to an earlier stable version."""
-    print(deployer.release.rollback(arguments.version or None))
+    print(_release(deployer, arguments).rollback(arguments.version or None))
     deployer.update()
+
+
+def _release(deployer: Deployer, arguments: argparse.Namespace) -> Release:
+    return deployer.release(selected_service(deployer.settings, arguments.service))
 
 
 DEPLOY: Mapping[str, Callable[[Deployer, argparse.Namespace], None]] = {
     command.__name__: command for command in (up, preview, down, status, canary, promote, rollback)
 }
 RELEASE_COMMANDS = ("canary", "promote", "rollback")
+SERVICE_COMMANDS = ("status", *RELEASE_COMMANDS)
 STACK_COMMANDS = ("up", "down", *RELEASE_COMMANDS)
 PASS_THROUGH_COMMANDS = ("up", "preview", "down")
 """Commands that pass unknown arguments on to Pulumi."""
@@ -94,6 +101,8 @@ def _parse() -> argparse.Namespace:
         command.add_argument("--stack", default="dev")
         if name == "up":
             command.add_argument("--plan", type=Path)
+        if name in SERVICE_COMMANDS:
+            command.add_argument("--service", default="")
         if name in ("canary", "rollback"):
             command.add_argument("--version", default="")
         if name == "canary":
@@ -129,18 +138,21 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 
 def _deployer(arguments: argparse.Namespace) -> Deployer:
     """Read the stack file and reject a command that its settings do not allow."""
-    # `app/VERSION` may differ from the stack file until a release command pins the version, so
+    # A `VERSION` file may differ from the stack file until a release command pins the version, so
     # these commands do not check it.
-    version_file = None if arguments.command in RELEASE_COMMANDS else VERSION_FILE
-    settings = load(arguments.stack, version_file)
+    settings = load(arguments.stack, check_versions=arguments.command not in RELEASE_COMMANDS)
     prerequisites = Prerequisites(settings)
     variables = {**os.environ, **prerequisites.variables()}
     deployer = Deployer(Stack(arguments.stack, variables), settings, prerequisites, variables)
     match arguments.command:
         case "canary":
-            deployer.release.check_canary(arguments.version)
+            _release(deployer, arguments).check_canary(arguments.version)
         case "promote":
-            deployer.release.check_promotion()
+            _release(deployer, arguments).check_promotion()
+        case "rollback":
+            selected_service(settings, arguments.service)
+        case "status":
+            selected_services(settings, arguments.service)
         case "down":
             deployer.check_deletion(arguments.pulumi)
     return deployer
@@ -170,6 +182,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
 
 def _query(arguments: argparse.Namespace) -> None:
     settings = load(arguments.stack)
+    selected_services(settings, getattr(arguments, "service", ""))
     check_mode(settings, arguments.stack)
     variables = {**os.environ, **Prerequisites(settings).variables()}
     with ObservabilityClient(settings, variables) as client:

@@ -1,4 +1,4 @@
-"""``make built-image``: name and digest of the image that an update with a plan has built.
+"""``make built-image``: name and digest of the image of a service that an update with a plan built.
 
 Printed as outputs of a workflow job, ``name=…`` and ``digest=…``. Prints none if the plan builds no
 image: a workflow can attest only the images that it built itself.
@@ -15,7 +15,7 @@ from typing import Any
 from commands.errors import FAILED, CommandError, report_errors
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
-from commands.release import VERSION_FILE
+from commands.service_option import selected_service
 from settings import load
 
 BUILDERS = ("docker-build:index:Image", "docker:index/image:Image")
@@ -23,10 +23,12 @@ BUILT = ("create", "update", "replace", "create-replacement")
 """Steps of a plan that build an image."""
 
 
-def builds_image(plan: Mapping[str, Any]) -> bool:
-    """Return True if a saved plan builds an image."""
+def builds_image(plan: Mapping[str, Any], service: str) -> bool:
+    """Return True if a saved plan builds an image of the service."""
+    names = {f"{service}-{track}-image" for track in ("stable", "canary")}
     return any(
-        urn.split("::")[2].rpartition("$")[2] in BUILDERS
+        urn.rpartition("::")[2] in names
+        and urn.split("::")[2].rpartition("$")[2] in BUILDERS
         and not set(BUILT).isdisjoint(resource.get("steps", ()))
         for urn, resource in plan["resourcePlans"].items()
     )
@@ -39,7 +41,7 @@ def of_version(outputs: Mapping[str, Any], version: str) -> tuple[str, str]:
         if running.get("version") == version:
             reference, _, digest = running["image"].partition("@")
             return reference.removesuffix(f":{version}"), digest
-    raise CommandError(f"no track runs {version}, the version in app/VERSION", FAILED)
+    raise CommandError(f"no track runs {version}, the version that was built", FAILED)
 
 
 def _read(plan: Path) -> Mapping[str, Any]:
@@ -54,15 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the image; return the exit code."""
     parser = argparse.ArgumentParser(prog="commands.built_image", description=__doc__)
     parser.add_argument("--stack", required=True)
+    parser.add_argument("--service", default="")
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="file to append the outputs to")
     options = parser.parse_args(arguments)
     settings = load(options.stack)
-    if not builds_image(_read(options.plan)):
+    service = selected_service(settings, options.service)
+    if not builds_image(_read(options.plan), service.name):
         print("no image was built")
         return 0
     stack = Stack(options.stack, {**os.environ, **Prerequisites(settings).variables()})
-    name, digest = of_version(stack.outputs(), VERSION_FILE.read_text().strip())
+    (built,) = service.release.built.values()
+    name, digest = of_version(stack.outputs()["services"][service.name], built.version)
     lines = f"name={name}\ndigest={digest}\n"
     print(lines, end="")
     if options.out:

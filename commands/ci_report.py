@@ -22,7 +22,6 @@ from commands.diff.rendering import summarize_traceback
 from commands.errors import FAILED, CommandError, report_errors
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
-from commands.release import VERSION_FILE
 from commands.stack_file import remove_encryption_salt
 from local import files
 from settings import Settings, load
@@ -244,7 +243,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plan", type=Path, help="file of the plan that a preview saves")
     options = parser.parse_args(arguments)
     try:
-        result = run(options.task, options.stack, load(options.stack, VERSION_FILE), options.plan)
+        settings = load(options.stack, check_versions=True)
+        result = run(options.task, options.stack, settings, options.plan)
     except CommandError as error:
         # Exit code 1 is for violations and drift.
         raise CommandError(str(error)) from error

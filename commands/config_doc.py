@@ -11,6 +11,9 @@ from settings.yaml_writer import to_yaml_line
 
 FILE = PROJECT_FOLDER / "docs" / "configuration.md"
 
+DEFAULTS = "slipway:defaults"
+"""Section with the keys of a service, which are documented there."""
+
 _HEAD = """\
 # Configuration
 
@@ -33,6 +36,8 @@ def document() -> str:
 def _section(section: Key) -> Iterator[str]:
     yield f"## {section.name}\n"
     yield f"{section.description}\n"
+    if section.name == DEFAULTS:
+        return
     yield "| key | type | default | allowed values | description |"
     yield "| --- | --- | --- | --- | --- |"
     for key in _rows(section):

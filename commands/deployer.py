@@ -13,7 +13,7 @@ from commands.pulumi import Stack
 from commands.release import Release
 from components.labels import COMMON_LABELS
 from local.layout import Layout
-from settings import Settings
+from settings import Service, Settings
 
 EXCLUDE_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
 """Arguments of an update that leaves the observability servers unchanged."""
@@ -28,15 +28,15 @@ class Deployer:
     prerequisites: Prerequisites
     environment: Mapping[str, str]
 
-    @property
-    def pending_release(self) -> PendingRelease:
-        """The release change that is not yet deployed."""
-        return PendingRelease(Layout().root / "pending-releases" / f"{self.stack.name}.json")
+    def pending_release(self, service: Service) -> PendingRelease:
+        """The release change of a service that is not yet deployed."""
+        folder = Layout().root / "pending-releases" / self.stack.name
+        return PendingRelease(folder / f"{service.name}.json")
 
-    @property
-    def release(self) -> Release:
-        """The release of the stack, for the commands that change it."""
-        return Release(self.stack, self.settings, self.environment, self.pending_release)
+    def release(self, service: Service) -> Release:
+        """The release of a service, for the commands that change it."""
+        image, pending = self.settings.image_name(service), self.pending_release(service)
+        return Release(self.stack, service, image, self.environment, pending)
 
     def update(self, *arguments: str, plan: Path | None = None) -> None:
         """Run ``pulumi up`` and show the result.
@@ -62,7 +62,8 @@ class Deployer:
             self.prerequisites.build_images()
         self.stack.up(*options)
         if not arguments:  # such as --target, which deploys a part
-            self.pending_release.clear()
+            for service in self.settings.services.values():
+                self.pending_release(service).clear()
         self.status()
 
     def preview(self, *arguments: str) -> None:
@@ -76,9 +77,10 @@ class Deployer:
         self.stack.select()
         self.stack.destroy(*self._confirmation(), *arguments)
 
-    def status(self) -> None:
-        """Show tracks, versions, traffic, pods and the URL."""
-        status.show(self.stack.outputs(), self.environment, self.settings.cluster.context)
+    def status(self, service: str = "") -> None:
+        """Show tracks, versions, traffic, pods and the URL of one service, or of all of them."""
+        context = self.settings.cluster.context
+        status.show(self.stack.outputs(), service, self.environment, context)
 
     def check_deletion(self, arguments: Sequence[str]) -> None:
         """Raise :class:`CommandError` for an unconfirmed deletion on the user's cluster."""

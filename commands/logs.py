@@ -14,6 +14,7 @@ from commands.errors import CommandError
 from commands.make_variables import parse_duration, parse_flag, parse_trace_id
 from commands.observability_client import LogLine, ObservabilityClient
 from commands.port_forward import ServerDownError
+from commands.service_option import selected_service
 from components.observability.queries import log_selector
 from settings import Settings, Track
 
@@ -29,7 +30,7 @@ _COLUMNS = {"timestamp", "level", "message", "service", "track", "trace_id", "sp
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Options of `make logs`."""
-    for name in ("track", "level", "trace", "query", "since", "follow"):
+    for name in ("service", "track", "level", "trace", "query", "since", "follow"):
         parser.add_argument(f"--{name}", default="")
 
 
@@ -54,7 +55,9 @@ def show(client: ObservabilityClient, arguments: Namespace, console: Console) ->
 
 def log_query(settings: Settings, arguments: Namespace) -> str:
     """LogQL query for the options of the command."""
-    query = log_selector(settings.namespace.name, settings.service.name)
+    query = log_selector(
+        settings.namespace.name, selected_service(settings, arguments.service).name
+    )
     if arguments.track:
         _check("TRACK", arguments.track, get_args(Track))
         query += f' | track="{arguments.track}"'

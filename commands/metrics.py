@@ -9,8 +9,10 @@ from rich.table import Table
 
 from commands.make_variables import parse_duration
 from commands.observability_client import ObservabilityClient, Series, slo_of
+from commands.service_option import selected_services
 from components.observability.queries import error_ratio, latency_quantile
 from components.observability.slo import Slo
+from settings import Service
 
 _RATE_RANGE = "5m"
 _TRACKS = ("stable", "canary")
@@ -22,6 +24,7 @@ _DECIMALS_BELOW = 100
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Options of `make metrics`."""
+    parser.add_argument("--service", default="")
     parser.add_argument("--query", default="")
     parser.add_argument("--range", default="")
 
@@ -32,7 +35,8 @@ def show(client: ObservabilityClient, arguments: Namespace, console: Console) ->
     if arguments.query:
         _show_query(client, arguments.query, seconds, console)
     else:
-        _show_service(client, seconds, console)
+        for service in selected_services(client.settings, arguments.service):
+            _show_service(client, service, seconds, console)
 
 
 def queries(slo: Slo) -> Mapping[str, str]:
@@ -72,8 +76,10 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
 }
 
 
-def _show_service(client: ObservabilityClient, seconds: int, console: Console) -> None:
-    slo = slo_of(client.settings)
+def _show_service(
+    client: ObservabilityClient, service: Service, seconds: int, console: Console
+) -> None:
+    slo = slo_of(client.settings, service)
     versions: dict[str, list[str]] = {}
     for one in client.query(f"count by (track, version) (beacon_build_info{{{slo.selector()}}})"):
         versions.setdefault(one.labels.get("track", ""), []).append(one.labels.get("version", ""))

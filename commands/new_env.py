@@ -23,8 +23,8 @@ from settings.yaml_writer import to_yaml_line
 
 _NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
 _ALLOWED_NAMES = "at most 40 of a-z, 0-9 and -, beginning with a letter"
-_RENAMED = ("slipway:cluster.context", "slipway:namespace.name", "slipway:routing.host")
-"""Keys with a name that differs between stacks."""
+_RENAMED = ("slipway:cluster.context", "slipway:namespace.name")
+"""Keys of the stack with a name that differs between stacks."""
 _MONITORING_NAMESPACES = {
     "slipway:network.monitoringNamespace": "monitoring",
     "slipway:observability.nodeNamespace": "monitoring-node",
@@ -34,6 +34,8 @@ _LINE_LENGTH = 100
 _HOW_TO_SET = "Encrypted: set it with `pulumi config set --secret --path`."
 _OMITTED: Any = object()
 """Value of a key that the stack file omits, as opposed to `null`."""
+_SHOW_SET_KEYS = None
+"""Instead of inherited values: keys that are omitted are not shown."""
 
 
 @dataclass
@@ -57,7 +59,9 @@ def derive(name: str, source: str, source_sections: Mapping[str, Any]) -> NewSta
     """
     new = NewStack({})
     new.sections = _without_secrets(source_sections, sections(), new.secrets)
-    for path in _RENAMED:
+    services = new.sections.get("services", {})
+    hosts = [f"slipway:services.{service}.routing.host" for service in services]
+    for path in (*_RENAMED, *hosts):
         old_value = _get(new.sections, path)
         if old_value is None:
             continue
@@ -106,18 +110,23 @@ def _change(new: NewStack, path: str, old_value: str, value: str) -> None:
 
 
 def _without_secrets(
-    values: Mapping[str, Any], keys: Sequence[Key], omitted: list[str]
+    values: Mapping[str, Any], keys: Sequence[Key], omitted: list[str], prefix: str = ""
 ) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key in keys:
-        name = key.name.removeprefix(f"{PROJECT}:")
+        name, path_of_key = key.name.removeprefix(f"{PROJECT}:"), f"{prefix}{key.name}"
         if name not in values:
             continue
         value = values[name]
         if key.is_secret:
-            omitted.append(key.path)
+            omitted.append(path_of_key)
+        elif key.has_names and isinstance(value, dict):
+            kept[name] = {
+                inner: _without_secrets(section, key.keys, omitted, f"{path_of_key}.{inner}.")
+                for inner, section in value.items()
+            }
         elif key.keys and isinstance(value, dict):
-            section = _without_secrets(value, key.keys, omitted)
+            section = _without_secrets(value, key.keys, omitted, f"{path_of_key}.")
             required = [one.name for one in key.keys if one.is_secret and one.default is REQUIRED]
             if not any(secret in value for secret in required):
                 kept[name] = section
@@ -135,29 +144,67 @@ def text_of(name: str, source: str, new: NewStack) -> str:
         "# shown, or none. docs/configuration.md lists the allowed values.",
         "config:",
     ]
+    defaults = new.sections.get("defaults", {})
     for section in sections():
         section_name = section.name.removeprefix(f"{PROJECT}:")
-        lines += _key(section, new.sections.get(section_name, _OMITTED), 1)
+        value = new.sections.get(section_name, _OMITTED)
+        lines += ["", *_comment("  #", section.description)]
+        if section.has_names:
+            lines += [f"  {section.name}:", *_services(section, value, defaults)]
+        elif section_name == "defaults":
+            # Their keys are those of a service, which are shown there.
+            lines += _key(section, value, 1, _SHOW_SET_KEYS)
+        else:
+            lines += _key(section, value, 1, {})
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _key(key: Key, value: Any, depth: int) -> Iterator[str]:  # noqa: ANN401
-    """Yield the lines of a key: its description, and its value or the default in a comment."""
+def _services(
+    section: Key, services: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield the lines of the services: of the first one with all keys, of others with those set."""
+    inherited: Mapping[str, Any] | None = defaults
+    for name, service in services.items():
+        yield f"    {name}:"
+        for key in section.keys:
+            yield from _described(key, service.get(key.name, _OMITTED), 3, inherited)
+        inherited = _SHOW_SET_KEYS
+
+
+def _described(
+    key: Key,
+    value: Any,  # noqa: ANN401
+    depth: int,
+    inherited: Mapping[str, Any] | None,
+) -> Iterator[str]:
+    """Yield the lines of a key and its description before them."""
+    if inherited is _SHOW_SET_KEYS and value is _OMITTED:
+        return
+    text = f"{key.description} {_HOW_TO_SET * key.is_secret}"
+    yield from _comment(f"{'  ' * depth}#", text)
+    of_key = None if inherited is None else inherited.get(key.name, _OMITTED)
+    yield from _key(key, value, depth, of_key)
+
+
+def _key(key: Key, value: Any, depth: int, inherited: Any) -> Iterator[str]:  # noqa: ANN401
+    """Yield the lines of a key: its value, or its default in a comment.
+
+    ``inherited`` is its value in ``slipway:defaults``, or ``_SHOW_SET_KEYS``.
+    """
     is_set = value is not _OMITTED and not (key.keys and value == {})
     indent = "  " * depth
     start = indent if is_set else f"{indent}#"
-    if depth == 1:
-        yield ""
-    yield from _comment(f"{indent}#", f"{key.description} {_HOW_TO_SET * key.is_secret}")
+    default = key.default if inherited in (None, _OMITTED) else inherited
     if not key.keys or value is None:
-        shown = value if is_set else key.default
+        shown = value if is_set else default
         is_empty = shown is REQUIRED or (shown is None and not is_set)
         yield f"{start}{key.name}:{'' if is_empty else f' {to_yaml_line(shown)}'}"
         return
     yield f"{start}{key.name}:"
     values = value if is_set else {}
+    of_keys = inherited if isinstance(inherited, dict) or inherited is None else {}
     for inner in key.keys:
-        yield from _key(inner, values.get(inner.name, _OMITTED), depth + 1)
+        yield from _described(inner, values.get(inner.name, _OMITTED), depth + 1, of_keys)
 
 
 def _comment(start: str, text: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from commands.errors import CommandError
 from commands.port_forward import PortForward, ServerDownError
 from components.observability.addresses import ALERTMANAGER, JAEGER, LOKI, PROMETHEUS, Address
 from components.observability.slo import Slo
-from settings import Settings
+from settings import Service, Settings
 
 TIMEOUT_SECONDS = 30
 """Of one request."""
@@ -64,9 +64,9 @@ def check_mode(settings: Settings, stack: str) -> None:
         )
 
 
-def slo_of(settings: Settings) -> Slo:
-    """Return the service level objective of a stack."""
-    return Slo(settings.service.name, settings.namespace.name, settings.slo)
+def slo_of(settings: Settings, service: Service) -> Slo:
+    """Return the service level objective of a service."""
+    return Slo(service.name, settings.namespace.name, service.slo)
 
 
 class ObservabilityClient:

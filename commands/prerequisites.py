@@ -51,9 +51,9 @@ class Prerequisites:
         """
         if builds and self._machine.needs_node:
             self._check_grafana_image()
-        tracks = self._settings.release.tracks.values()
+        services = self._settings.services.values()
         needs_builder = another_version or (
-            builds and any(track.digest is None for track in tracks)
+            builds and any(service.release.built for service in services)
         )
         self._start(self._machine if needs_builder else replace(self._machine, docker=True))
 

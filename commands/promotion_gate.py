@@ -5,20 +5,20 @@ from collections.abc import Mapping
 from commands.errors import FAILED, CommandError
 from commands.observability_client import ObservabilityClient, slo_of
 from components.observability.slo import CanaryHealth
-from settings import Settings
+from settings import Service, Settings
 
 _FORCE = "`make promote FORCE=1` promotes it without the gate"
 
 
-def check(settings: Settings, environment: Mapping[str, str]) -> None:
+def check(settings: Settings, service: Service, environment: Mapping[str, str]) -> None:
     """Compare canary and stable and print the result; nothing if the stack has no Prometheus.
 
     Raises :class:`CommandError` if the canary is significantly worse than stable, and if Prometheus
     cannot be queried: only the user may promote without a result.
     """
-    if settings.observability.mode != "bundled" or not settings.service.metrics:
+    if settings.observability.mode != "bundled" or not service.metrics:
         return
-    slo = slo_of(settings)
+    slo = slo_of(settings, service)
     try:
         with ObservabilityClient(settings, environment) as client:
             states = client.query(slo.canary_health)

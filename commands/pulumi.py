@@ -92,16 +92,16 @@ class Stack:
         text = self._run("stack", "output", "--json", "--stack", self.name, capture=True)
         return json.loads(text or "{}")
 
-    def releases(self) -> Iterator[dict[str, Any]]:
-        """Yield the ``slipway:release`` of each successful update, newest first."""
+    def releases(self, service: str) -> Iterator[dict[str, Any]]:
+        """Yield the ``release`` of a service in each successful update, newest first."""
         history = json.loads(
             self._run("stack", "history", "--json", "--stack", self.name, capture=True) or "[]"
         )
         for update in history:
             if update.get("kind") == "update" and update.get("result") == "succeeded":
-                value = update.get("config", {}).get("slipway:release", {}).get("value")
-                if value:
-                    yield json.loads(value)
+                value = update.get("config", {}).get("slipway:services", {}).get("value", "{}")
+                if release := json.loads(value).get(service, {}).get("release"):
+                    yield release
 
     def _last_update_failed(self) -> bool:
         arguments = ("--json", "--page-size", "1", "--stack", self.name)

@@ -1,8 +1,9 @@
-"""Changes of ``slipway:release`` in the stack file: canary, promote, rollback.
+"""Changes of a service's ``release`` in the stack file: canary, promote, rollback.
 
-Only the version in ``app/VERSION`` is built from source, and only until a release command pins it.
-Each release command writes the digests of the versions that serve traffic to the stack file, so
-newer source is never built under an older version.
+Only one version is built from source, and only until a release command pins it: the one in the
+``VERSION`` file of the source, where there is one. Each release command writes the digests of the
+versions that serve traffic to the stack file, so newer source is never built under an older
+version.
 """
 
 from collections.abc import Mapping
@@ -17,10 +18,8 @@ from commands.pulumi import Stack
 from commands.registry import published_digest
 from commands.stack_file import StackFile
 from local import files
-from settings import VERSION, Settings
-from settings.stack_file import PROJECT_FOLDER
-
-VERSION_FILE = PROJECT_FOLDER / "app" / "VERSION"
+from settings import VERSION, Service
+from settings.source import version_file, working_tree_version
 
 
 def parse_version(version: str) -> Version:
@@ -33,7 +32,7 @@ def parse_version(version: str) -> Version:
 
 
 class Release:
-    """The release of one stack.
+    """The release of one service of a stack.
 
     ``canary``, ``promote`` and ``rollback`` write the stack file and return a message; they write
     nothing when they raise :class:`CommandError`. The caller deploys the stack afterwards. Until
@@ -43,24 +42,25 @@ class Release:
     def __init__(
         self,
         stack: Stack,
-        settings: Settings,
+        service: Service,
+        image: str,
         environment: Mapping[str, str],
         pending: PendingRelease,
     ) -> None:
         self._stack = stack
-        self._settings = settings
+        self._service = service
+        self._image = image
         self._environment = environment
         self._pending = pending
-        self._file = StackFile(stack.name)
-        self._image = settings.image.name
+        self._file = StackFile(stack.name, service.name)
 
     def check_canary(self, version: str) -> None:
         """Raise :class:`CommandError` for a canary that the settings rule out."""
         parse_version(version)
-        release = self._settings.release
+        release = self._service.release
         if release.strategy != "canary":
             raise CommandError(
-                f"slipway:release.strategy is {release.strategy!r} in {self._file.path.name}: "
+                f"{self._key}.strategy is {release.strategy!r} in {self._file.path.name}: "
                 "a weighted canary needs 'canary'"
             )
         if version == release.stable.version:
@@ -69,11 +69,12 @@ class Release:
     def canary(self, version: str, weight: int) -> str:
         """Send ``weight`` percent of the requests to ``version`` and the rest to stable.
 
-        ``version`` is the running canary's, or a published one, or the one in ``app/VERSION``, or a
-        newer one: then this writes it to ``app/VERSION``, and it is built from the working tree.
+        ``version`` is the running canary's, or a published one, or a new one that is built from the
+        working tree. If the source has a ``VERSION`` file, a new version is the one in it, or a
+        newer one: then this writes it to the file.
         """
         self.check_canary(version)
-        release = self._settings.release
+        release = self._service.release
         stable = release.stable.version
         stable_digest = release.stable.digest or self._digest_of("stable", stable)
         if stable_digest is None:
@@ -81,73 +82,102 @@ class Release:
                 f"stable {stable} is not deployed yet, and a canary needs a stable version to "
                 "compare with: run `make up` first"
             )
-        built = VERSION_FILE.read_text().strip()
         digest = self._digest_of_current_canary(version)
         new_version = ""
-        if digest is None and version != built:
+        if digest is None and version != self._built_version:
             digest = published_digest(self._image, version, self._environment)
             if digest is None:
-                if parse_version(version) <= parse_version(built):
-                    raise CommandError(
-                        f"VERSION={version} is not published in {self._image} and app/VERSION is "
-                        f"{built} already: use a published version, or one after {built}"
-                    )
-                new_version = f"app/VERSION: {built} -> {version} (built from the working tree)\n"
-                files.write(VERSION_FILE, f"{version}\n")
+                new_version = self._start_version(version)
         self._file.pin_stable(stable, stable_digest).start_canary(version, weight, digest).save()
-        return (
-            f"{new_version}{self._file.path.name}: stable {stable}, canary {version} at {weight} %"
+        return f"{new_version}{self._place}: stable {stable}, canary {version} at {weight} %"
+
+    @property
+    def _built_version(self) -> str | None:
+        """The version in the ``VERSION`` file of the source, if there is one."""
+        source = self._service.source
+        return working_tree_version(source) if source else None
+
+    def _start_version(self, version: str) -> str:
+        """Write a new version to the ``VERSION`` file, if there is one; return a message."""
+        source, built = self._service.source, self._built_version
+        if source is None:
+            raise CommandError(
+                f"VERSION={version} is not published in {self._image}, and {self._service.name} "
+                "has no source to build it from: use a published version, or set "
+                f"slipway:services.{self._service.name}.source"
+            )
+        newest, place = (
+            (built, f"{source}/VERSION")
+            if built
+            else (self._service.release.stable.version, "stable")
         )
+        if parse_version(version) <= parse_version(newest):
+            raise CommandError(
+                f"VERSION={version} is not published in {self._image} and {place} is "
+                f"{newest} already: use a published version, or one after {newest}"
+            )
+        if built is None:
+            return f"{source}: {version} is built from the working tree\n"
+        files.write(version_file(source), f"{version}\n")
+        return f"{place}: {built} -> {version} (built from the working tree)\n"
 
     def check_promotion(self) -> None:
         """Raise :class:`CommandError` if there is no canary."""
-        if self._settings.release.canary is None and not self._is_pending("promote"):
+        if self._service.release.canary is None and not self._is_pending("promote"):
             raise CommandError(
-                f"there is no canary in {self._file.path.name} to promote: "
+                f"there is no canary of {self._service.name} in {self._file.path.name} to promote: "
                 "start one with `make canary VERSION=… WEIGHT=…`"
             )
 
     def promote(self) -> str:
         """Send every request to the canary's version, pinned to the image that the canary runs."""
         self.check_promotion()
-        canary = self._settings.release.canary
+        canary = self._service.release.canary
         if canary is None:
             return (
-                f"{self._file.path.name}: stable {self._settings.release.stable.version}, as the "
+                f"{self._place}: stable {self._service.release.stable.version}, as the "
                 "interrupted promotion wrote it"
             )
         digest = canary.digest or self._digest_of("canary", canary.version)
         if digest is None:
             raise CommandError(
-                f"canary {canary.version} is not deployed yet: "
+                f"canary {canary.version} of {self._service.name} is not deployed yet: "
                 f"run `make up STACK={self._stack.name}`"
             )
         self._file.pin_stable(canary.version, digest).end_canary()
         self._save("promote")
-        return f"{self._file.path.name}: stable {canary.version}, no canary"
+        return f"{self._place}: stable {canary.version}, no canary"
 
     def rollback(self, version: str | None = None) -> str:
         """End the canary; without one, set stable to ``version``.
 
         ``version`` is by default the previous stable version.
         """
-        release = self._settings.release
+        release = self._service.release
         if version is None and self._is_pending("rollback"):
             return (
-                f"{self._file.path.name}: stable {release.stable.version}, as the interrupted "
+                f"{self._place}: stable {release.stable.version}, as the interrupted "
                 "rollback wrote it (VERSION=… goes back further)"
             )
         if release.canary is not None and version is None:
             self._file.end_canary()
             self._save("rollback")
             return (
-                f"{self._file.path.name}: stable {release.stable.version}, "
+                f"{self._place}: stable {release.stable.version}, "
                 f"canary {release.canary.version} ended"
             )
         version, digest = self._published(version) if version else self._previous_stable()
         self._file.pin_stable(version, digest).end_canary()
         self._save("rollback")
-        return f"{self._file.path.name}: stable {release.stable.version} -> {version}"
+        return f"{self._place}: stable {release.stable.version} -> {version}"
+
+    @property
+    def _place(self) -> str:
+        return f"{self._file.path.name}: {self._service.name}"
+
+    @property
+    def _key(self) -> str:
+        return f"slipway:services.{self._service.name}.release"
 
     def _is_pending(self, command: str) -> bool:
         return self._pending.matches(command, self._file.release)
@@ -164,26 +194,26 @@ class Release:
         return version, digest
 
     def _previous_stable(self) -> tuple[str, str]:
-        current = self._settings.release.stable.version
-        for release in self._stack.releases():
+        current = self._service.release.stable.version
+        for release in self._stack.releases(self._service.name):
             stable = release.get("stable", {})
             if stable.get("version") != current:
                 version = stable["version"]
                 return version, stable.get("digest") or self._published(version)[1]
         raise CommandError(
-            f"{self._stack.name} has never run another stable version than {current}: "
-            "set one with VERSION=…"
+            f"{self._service.name} in {self._stack.name} has never run another stable version than "
+            f"{current}: set one with VERSION=…"
         )
 
     def _digest_of_current_canary(self, version: str) -> str | None:
         """Digest of the current canary, if it has ``version`` and was deployed successfully."""
-        canary = self._settings.release.canary
+        canary = self._service.release.canary
         if canary is None or canary.version != version:
             return None
         if canary.digest is not None:
             return canary.digest
         # A failed update has outputs too, and its canary may be fixed and built again.
-        deployed = next(iter(self._stack.releases()), {}).get("canary") or {}
+        deployed = next(iter(self._stack.releases(self._service.name)), {}).get("canary") or {}
         return self._running("canary", version) if deployed.get("version") == version else None
 
     def _digest_of(self, track: str, version: str) -> str | None:
@@ -192,7 +222,8 @@ class Release:
         return running or published_digest(self._image, version, self._environment)
 
     def _running(self, track: str, version: str) -> str | None:
-        running: dict[str, Any] = self._stack.outputs().get(track) or {}
+        services: dict[str, Any] = self._stack.outputs().get("services", {})
+        running: dict[str, Any] = services.get(self._service.name, {}).get(track) or {}
         if running.get("version") == version and "@" in running.get("image", ""):
             return running["image"].rpartition("@")[2]
         return None

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from settings import PROJECT, Settings
-from settings.schema import allowed_values, resolve
+from settings.schema import allowed_values, resolve, value_node
 
+NAME = "<name>"
+"""Stands for a name in a path."""
 REQUIRED: Any = object()
 """Default of a key without a default."""
 
@@ -29,6 +31,8 @@ class Key:
     is_secret: bool
     keys: tuple["Key", ...] = ()
     """Keys of a section."""
+    has_names: bool = False
+    """True for a mapping of names to sections with these keys."""
 
     def leaves(self) -> Iterator["Key"]:
         """Yield every key that is not a section."""
@@ -66,6 +70,7 @@ class _Schema:
             default = node.get("default", REQUIRED)
         path = f"{prefix}{name}"
         is_secret = bool(resolved.get("writeOnly"))
+        named = _section_of_names(self.root, resolved)
         is_section = "properties" in resolved and not is_secret
         description = node.get("description") or resolved.get("description", "")
         return Key(
@@ -74,10 +79,24 @@ class _Schema:
             description=" ".join(description.split()),
             default=default,
             type=_type(resolved, is_section),
-            allowed="" if is_section else allowed_values(self.root, resolved),
+            allowed="" if is_section or named else allowed_values(self.root, resolved),
             is_secret=is_secret,
-            keys=tuple(self._keys(resolved, path, default)) if is_section else (),
+            keys=self._keys_of(resolved, named, path, default, is_section=is_section),
+            has_names=named is not None,
         )
+
+    def _keys_of(
+        self,
+        node: Mapping[str, Any],
+        named: Mapping[str, Any] | None,
+        path: str,
+        default: Any,  # noqa: ANN401
+        *,
+        is_section: bool,
+    ) -> tuple[Key, ...]:
+        if named is not None:
+            return tuple(self._keys(named, f"{path}.{NAME}", {}))
+        return tuple(self._keys(node, path, default)) if is_section else ()
 
     def _keys(
         self,
@@ -95,6 +114,12 @@ class _Schema:
                 is_required=name in required,
                 default=defaults.get(name, REQUIRED),
             )
+
+
+def _section_of_names(root: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The section that is the value of each name in a mapping of names to sections."""
+    resolved = resolve(root, value_node(node)) if node.get("type") == "object" else {}
+    return resolved if "properties" in resolved and not resolved.get("writeOnly") else None
 
 
 def _type(node: Mapping[str, Any], is_section: bool) -> str:

@@ -40,9 +40,9 @@ def _has_secret(node: object) -> bool:
 
 
 class StackFile:
-    """The key ``slipway:release`` of a stack file. ``save`` writes the file atomically."""
+    """The key ``release`` of a service in a stack file. ``save`` writes the file atomically."""
 
-    def __init__(self, stack: str) -> None:
+    def __init__(self, stack: str, service: str) -> None:
         self.path = path_of(stack)
         self._yaml = YAML()
         self._yaml.preserve_quotes = True
@@ -50,10 +50,12 @@ class StackFile:
         self._yaml.indent(mapping=2, sequence=4, offset=2)
         self._document: Any = self._yaml.load(self.path.read_text())
 
+        self._service: CommentedMap = self._document["config"]["slipway:services"][service]
+
     @property
     def release(self) -> CommentedMap:
-        """The value of ``slipway:release``."""
-        return self._document["config"].setdefault("slipway:release", CommentedMap())
+        """The value of ``release``. Empty if the service has none of its own."""
+        return self._service.get("release", CommentedMap())
 
     def pin_stable(self, version: str, digest: str) -> Self:
         """Set the stable version and its digest."""
@@ -71,6 +73,9 @@ class StackFile:
         return self
 
     def _update(self, track: str, values: dict[str, Any]) -> Self:
+        if "release" not in self._service:
+            _add(self._service, "release", CommentedMap({track: CommentedMap(values)}))
+            return self
         if track not in self.release:
             _add(self.release, track, CommentedMap(values))
             return self

@@ -1,6 +1,6 @@
-"""``make status``: tracks, versions, traffic and pods of a stack, as a table."""
+"""``make status``: tracks, versions, traffic and pods of the services, as a table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,11 +12,18 @@ DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest; Docker shows as many."""
 
 
-def show(outputs: Mapping[str, Any], environment: Mapping[str, str], context: str | None) -> None:
-    """Print the tracks of a stack and its URL."""
+def show(
+    outputs: Mapping[str, Any], only: str, environment: Mapping[str, str], context: str | None
+) -> None:
+    """Print the tracks and URLs of a stack's services, or of the service ``only``."""
     console = Console()
-    if not outputs:
-        console.print("nothing is deployed: run `make up`")
+    services = {
+        name: service
+        for name, service in outputs.get("services", {}).items()
+        if not only or name == only
+    }
+    if not services:
+        console.print(f"{only or 'nothing'} is {'not ' if only else ''}deployed: run `make up`")
         return
     namespace = outputs["namespace"]
     objects = kubectl.get(
@@ -25,33 +32,45 @@ def show(outputs: Mapping[str, Any], environment: Mapping[str, str], context: st
         context=context,
     )["items"]
     table = Table(title=namespace, title_justify="left")
-    for column in ("track", "version", "traffic", "ready", "autoscaling", "digest"):
+    for column in ("service", "track", "version", "traffic", "ready", "autoscaling", "digest"):
         table.add_column(column, no_wrap=True)
-    canary = outputs.get("canary")
+    for name, service in services.items():
+        for row in _rows(name, service, objects):
+            table.add_row(*row)
+    console.print(table)
+    width = max(map(len, services))
+    for name, service in services.items():
+        console.print(f"{name:{width}}  {service['url']}", soft_wrap=True, highlight=False)
+
+
+def _rows(
+    name: str, service: Mapping[str, Any], objects: Sequence[dict[str, Any]]
+) -> Iterator[Sequence[str]]:
+    canary = service.get("canary")
     canary_weight = canary["weight"] if canary else 0
     for track, running, weight in (
-        ("stable", outputs["stable"], 100 - canary_weight),
+        ("stable", service["stable"], 100 - canary_weight),
         ("canary", canary, canary_weight),
     ):
         if running is None:
             continue
-        deployment = _of_track(objects, "Deployment", track)
-        autoscaler = _of_track(objects, "HorizontalPodAutoscaler", track)
-        table.add_row(
+        yield (
+            name,
             track,
             running["version"],
             f"{weight} %",
-            _readiness(deployment),
-            _autoscaling(autoscaler),
+            _readiness(_of_track(objects, "Deployment", name, track)),
+            _autoscaling(_of_track(objects, "HorizontalPodAutoscaler", name, track)),
             running["image"].rpartition(":")[2][:DIGEST_LENGTH],
         )
-    console.print(table)
-    console.print(f"URL  {outputs['url']}", soft_wrap=True)
 
 
-def _of_track(objects: list[dict[str, Any]], kind: str, track: str) -> dict[str, Any]:
+def _of_track(
+    objects: Sequence[dict[str, Any]], kind: str, service: str, track: str
+) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/name": service, "track": track}
     for item in objects:
-        if item["kind"] == kind and item["metadata"].get("labels", {}).get("track") == track:
+        if item["kind"] == kind and labels.items() <= item["metadata"].get("labels", {}).items():
             return item
     return {}
 

@@ -13,6 +13,7 @@ from rich.tree import Tree
 from commands.errors import CommandError
 from commands.make_variables import parse_duration, parse_trace_id
 from commands.observability_client import ObservabilityClient
+from commands.service_option import selected_service
 
 TRACES = 20
 """Maximum number of traces in the list."""
@@ -29,6 +30,7 @@ Span = Mapping[str, Any]
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Options of `make traces`."""
+    parser.add_argument("--service", default="")
     parser.add_argument("--trace", default="")
     parser.add_argument("--since", default="")
 
@@ -45,7 +47,8 @@ def show(client: ObservabilityClient, arguments: Namespace, console: Console) ->
         console.print(tree(trace))
         console.print(f"its log lines: make logs TRACE={arguments.trace}", style="dim")
         return
-    since, service = arguments.since or "1h", client.settings.service.name
+    since = arguments.since or "1h"
+    service = selected_service(client.settings, arguments.service).name
     traces = client.traces(service, parse_duration("SINCE", since), TRACES)
     if not traces:
         console.print(

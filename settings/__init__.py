@@ -5,9 +5,10 @@ The program reads it with :func:`from_pulumi`, commands with :func:`load`; both 
 """
 
 from settings.autoscaling import Autoscaling
+from settings.builder import BuilderSettings
 from settings.config import ServiceConfig
 from settings.errors import SettingsError
-from settings.image import ImageSettings, RegistryCredentials
+from settings.image import ImageSettings
 from settings.loader import from_pulumi, load
 from settings.namespace import LimitRangeSettings, NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
@@ -29,6 +30,7 @@ from settings.quantities import (
     parse_quantity,
     scaled_value,
 )
+from settings.registry import RegistryCredentials, RegistrySettings
 from settings.release import ReleasedVersion, ReleaseSettings, Strategy, Track
 from settings.resources import ResourceList, ResourceRequirements
 from settings.routing import CanaryOverride, GatewaySettings, RoutingBackend, RoutingSettings
@@ -44,6 +46,7 @@ __all__ = [
     "VERSION",
     "AlertsSettings",
     "Autoscaling",
+    "BuilderSettings",
     "CanaryOverride",
     "GatewaySettings",
     "GrafanaSettings",
@@ -60,6 +63,7 @@ __all__ = [
     "Probe",
     "Receiver",
     "RegistryCredentials",
+    "RegistrySettings",
     "ReleaseSettings",
     "ReleasedVersion",
     "ResourceList",

@@ -1,4 +1,4 @@
-"""``slipway:autoscaling``."""
+"""``autoscaling`` of a service."""
 
 from collections.abc import Iterator
 from typing import Annotated

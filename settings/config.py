@@ -1,4 +1,4 @@
-"""``slipway:config``: configuration of the example service."""
+"""``config`` of a service: configuration of the example service."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal

@@ -4,6 +4,7 @@ import difflib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -12,6 +13,8 @@ from settings.schema import JsonSchema, allowed_values, known_keys, node_at
 
 _MAX_ERRORS = 50
 _MAX_VALUE_LENGTH = 80
+MISSING: Final = object()
+"""Value of a key that is omitted."""
 
 
 class SettingsError(Exception):
@@ -35,8 +38,31 @@ class FieldError:
     value: object
     allowed: str
 
+    @property
+    def reason(self) -> str:
+        """The message without the key."""
+        value = "missing" if self.value is MISSING else format_value(self.value)
+        return f"is {value}: use {self.allowed}"
+
     def __str__(self) -> str:
-        return f"{self.key} is {format_value(self.value)}: use {self.allowed}"
+        return f"{self.key} {self.reason}"
+
+
+@dataclass(frozen=True)
+class InvalidKey:
+    """An error of a key, with the kind of validation that found it."""
+
+    key: str
+    reason: str
+    """The rest of the message, like ``is 50: use at most 10``."""
+    kind: Literal["value", "missing", "cross_field"] = "value"
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.reason}"
+
+    def below(self, prefix: str) -> "InvalidKey":
+        """The same error with the prefix before its key."""
+        return replace(self, key=f"{prefix}{self.key}")
 
 
 def format_value(value: object) -> str:
@@ -45,32 +71,34 @@ def format_value(value: object) -> str:
     return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}…"
 
 
-def validation_messages(error: ValidationError, prefix: str, schema: JsonSchema) -> Iterator[str]:
-    """One message for each error that pydantic found; ``schema`` is the model's JSON schema."""
+def invalid_keys(error: ValidationError, schema: JsonSchema) -> Iterator[InvalidKey]:
+    """The errors that pydantic found; ``schema`` is the model's JSON schema."""
     details = error.errors(include_url=False)
+    locations = {detail["loc"] for detail in details}
+    parents = {location[:end] for location in locations for end in range(len(location))}
     for detail in details:
         location = detail["loc"]
-        if any(_is_inside(other["loc"], location) for other in details):
+        if location in parents:
             continue  # an invalid item is reported itself, not its list as well
-        key = prefix + dotted(location)
+        key = dotted(location)
         if detail["type"] == "cross_field":
             for field_error in detail.get("ctx", {})["errors"]:
-                inner = f"{key}.{field_error.key}" if location else f"{key}{field_error.key}"
-                yield str(replace(field_error, key=inner))
+                inner = f"{key}.{field_error.key}" if location else field_error.key
+                yield InvalidKey(inner, field_error.reason, "cross_field")
             continue
         if detail["type"] == "extra_forbidden":
-            known = known_keys(node_at(schema, location[:-1]))
-            yield f"{key} is not a key: {suggestion(str(location[-1]), known)}"
+            yield InvalidKey(key, f"is not a key: {_known_key(location, schema)}")
             continue
         if location[-1] == "[key]":
-            key = prefix + dotted(location[:-2])
+            key = dotted(location[:-2])
             node = node_at(schema, location[:-2])["propertyNames"]
         else:
             node = node_at(schema, location)
-        yield f"{key} {_problem(detail, schema, node)}"
+        kind = "missing" if detail["type"] == "missing" else "value"
+        yield InvalidKey(key, _reason(detail, schema, node), kind)
 
 
-def _problem(detail: ErrorDetails, schema: JsonSchema, node: JsonSchema) -> str:
+def _reason(detail: ErrorDetails, schema: JsonSchema, node: JsonSchema) -> str:
     """What is wrong with the value of a key, and the allowed values."""
     value, allowed = detail["input"], allowed_values(schema, node)
     match detail["type"]:
@@ -88,8 +116,11 @@ def _problem(detail: ErrorDetails, schema: JsonSchema, node: JsonSchema) -> str:
     return f"is {format_value(value)}: use {allowed}"
 
 
-def _is_inside(inner: Sequence[int | str], outer: Sequence[int | str]) -> bool:
-    return len(inner) > len(outer) and tuple(inner[: len(outer)]) == tuple(outer)
+def _known_key(location: Sequence[int | str], schema: JsonSchema) -> str:
+    """The key to use instead of an unknown one."""
+    if location[0] in known_keys(node_at(schema, ("defaults",))):
+        return f"use services.<name>.{location[0]}, or defaults.{location[0]}"
+    return suggestion(str(location[-1]), known_keys(node_at(schema, location[:-1])))
 
 
 def dotted(location: Sequence[int | str]) -> str:

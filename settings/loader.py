@@ -1,39 +1,48 @@
 """Loading of a stack's configuration, from its file or from the Pulumi engine."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from settings.errors import FieldError, SettingsError, validation_messages
-from settings.release import ReleaseSettings
-from settings.schema import PROJECT
+from settings.defaults import merge
+from settings.errors import FieldError, InvalidKey, SettingsError, invalid_keys
+from settings.schema import PROJECT, node_at
 from settings.secret import DECRYPTED
+from settings.service import Service
+from settings.source import source_folder, version_file, working_tree_version
 from settings.stack import Settings
 from settings.stack_file import path_of, read
 from settings.string_formats import VERSION
 
+_PROBE = "defaults"
+_REQUIRED_KEYS = {
+    "source": ".",
+    "release": {"stable": {"version": "0.0.0"}},
+    "routing": {"host": "localhost"},
+}
+"""Keys that a service requires: with them, ``slipway:defaults`` can be validated alone."""
 
-def load(stack: str, version_file: Path | None = None) -> Settings:
+
+def load(stack: str, *, check_versions: bool = False) -> Settings:
     """Load ``Pulumi.<stack>.yaml``; ``stack`` may also be the path of a stack file.
 
-    ``version_file`` contains the version that the working tree builds. With it, a version that is
-    neither that one nor has a digest is an error too. Secrets are not decrypted. Raises
-    :class:`SettingsError`.
+    With ``check_versions``, a version that the source of its service does not build, and that has
+    no digest, is an error too. Secrets are not decrypted. Raises :class:`SettingsError`.
     """
     path = path_of(stack)
-    return _validate(path.name, read(path), version_file)
+    return validate(path.name, read(path), check_versions=check_versions)
 
 
-def from_pulumi(version_file: Path) -> Settings:
-    """Load the configuration of the running Pulumi program.
+def from_pulumi() -> Settings:
+    """Load the configuration of the running Pulumi program, and check its versions.
 
-    ``version_file`` as for :func:`load`. Raises :class:`pulumi.RunError` with the message of
-    :class:`SettingsError`, which the engine shows without a traceback.
+    Raises :class:`pulumi.RunError` with the message of :class:`SettingsError`, which the engine
+    shows without a traceback.
     """
     import pulumi  # noqa: PLC0415  # slow to import, and commands do not need it
     from pulumi.runtime.config import CONFIG, is_config_secret  # noqa: PLC0415
@@ -53,10 +62,10 @@ def from_pulumi(version_file: Path) -> Settings:
         }
         # Messages quote values: first without those that the stack file encrypts.
         context = DECRYPTED if decrypted else None
-        settings = _validate(stack_file.name, _encrypted(sections, in_file), version_file, context)
-        return (
-            _validate(stack_file.name, sections, version_file, context) if decrypted else settings
+        settings = validate(
+            stack_file.name, _encrypted(sections, in_file), context, check_versions=True
         )
+        return validate(stack_file.name, sections, context) if decrypted else settings
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
 
@@ -81,20 +90,45 @@ def _encrypted(value: Any, in_file: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def _validate(
+def validate(
     source: str,
     sections: Mapping[str, Any],
-    version_file: Path | None,
     context: object = None,
+    *,
+    check_versions: bool = False,
 ) -> Settings:
-    try:
-        settings = Settings.model_validate(sections, context=context, by_name=False, by_alias=True)
-    except ValidationError as error:
-        messages = validation_messages(error, f"{PROJECT}:", _schema())
-        raise SettingsError(source, list(messages)) from None
-    if version_file and (errors := list(_version_errors(settings.release, version_file))):
-        raise SettingsError(source, errors)
+    """Merge ``slipway:defaults`` into the services of ``sections`` and validate the result.
+
+    ``source`` is the name of the stack file, for messages. ``context`` is :data:`DECRYPTED` if
+    secrets are plain text. Raises :class:`SettingsError`.
+    """
+    defaults, services = sections.get("defaults"), sections.get("services")
+    merged: dict[str, Any] = {**sections}
+    if isinstance(defaults, dict) and isinstance(services, dict):
+        merged["services"] = {name: _merge(defaults, one) for name, one in services.items()}
+    settings, errors = _parse(merged, context)
+    if defaults:
+        errors = _with_errors_of_defaults(errors, sections, context)
+    if settings is None or errors:
+        raise SettingsError(source, [f"{PROJECT}:{error}" for error in errors])
+    if check_versions:
+        versions = [error for one in settings.services.values() for error in _version_errors(one)]
+        if versions:
+            raise SettingsError(source, [str(error) for error in versions])
     return settings
+
+
+def _merge(defaults: object, service: object) -> Any:  # noqa: ANN401
+    return merge(defaults, service, _schema(), node_at(_schema(), ("defaults",)))
+
+
+def _parse(
+    sections: Mapping[str, Any], context: object
+) -> tuple[Settings | None, Sequence[InvalidKey]]:
+    try:
+        return Settings.model_validate(sections, context=context, by_name=False, by_alias=True), ()
+    except ValidationError as error:
+        return None, list(invalid_keys(error, _schema()))
 
 
 @cache
@@ -102,13 +136,56 @@ def _schema() -> dict[str, Any]:
     return Settings.model_json_schema()
 
 
-def _version_errors(release: ReleaseSettings, version_file: Path) -> Iterator[str]:
-    name = "/".join(version_file.parts[-2:])
-    version = version_file.read_text().strip() if version_file.is_file() else ""
-    if not VERSION.matches(version):
-        yield str(FieldError(name, version, VERSION.allowed.removesuffix(", in quotes")))
+def _with_errors_of_defaults(
+    errors: Sequence[InvalidKey], sections: Mapping[str, Any], context: object
+) -> Sequence[InvalidKey]:
+    """The errors, with those that ``slipway:defaults`` causes reported once, with its keys.
+
+    The defaults are validated as a service of the stack. What is an error there as well as in a
+    service is an error of the defaults. A value that is only wrong together with another one may be
+    right in every service.
+    """
+    probe = {_PROBE: _merge(_REQUIRED_KEYS, sections["defaults"])}
+    _, found = _parse({**sections, "services": probe}, context)
+    prefix = f"services.{_PROBE}."
+    of_defaults = {
+        (error.key.removeprefix(prefix), error.reason): error
+        for error in found
+        if error.key.startswith(prefix) and error.kind != "missing"
+    }
+    reported: dict[tuple[str, str], InvalidKey] = {
+        key: error for key, error in of_defaults.items() if error.kind == "value"
+    }
+    remaining: list[InvalidKey] = []
+    for error in errors:
+        section, _, path = error.key.partition(".")
+        key = (path.partition(".")[2], error.reason)
+        if section == "services" and key in of_defaults:
+            reported[key] = of_defaults[key]
+        else:
+            remaining.append(error)
+    return [
+        *(replace(one, key=f"defaults.{key}") for (key, _), one in reported.items()),
+        *remaining,
+    ]
+
+
+def _version_errors(service: Service) -> Iterator[FieldError]:
+    """Versions that are neither published nor what the working tree of ``service`` builds."""
+    key, source = f"{PROJECT}:services.{service.name}", service.source
+    if source is None or not service.release.built:
         return
-    for track, released in release.tracks.items():
-        if released.digest is None and released.version != version:
+    if not source_folder(source).is_dir():
+        yield FieldError(f"{key}.source", source, "a folder that exists, relative to the project")
+        return
+    version = working_tree_version(source)
+    if version is None:
+        return
+    name = f"{source}/{version_file(source).name}"
+    if not VERSION.matches(version):
+        yield FieldError(name, version, VERSION.allowed.removesuffix(", in quotes"))
+        return
+    for track, released in service.release.built.items():
+        if released.version != version:
             allowed = f"{version} as in {name}, or add the digest of the published image"
-            yield str(FieldError(f"{PROJECT}:release.{track}.version", released.version, allowed))
+            yield FieldError(f"{key}.release.{track}.version", released.version, allowed)

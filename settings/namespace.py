@@ -41,7 +41,7 @@ class LimitRangeSettings(Section):
 
 
 class NamespaceSettings(Section):
-    """Namespace of the service."""
+    """Namespace of the services."""
 
     name: OwnNamespace
     """Name of the namespace. It is created and deleted with the stack."""

@@ -1,4 +1,4 @@
-"""``slipway:podDisruptionBudget``."""
+"""``podDisruptionBudget`` of a service."""
 
 from settings.quantities import IntOrPercent
 from settings.section import Section

@@ -1,11 +1,11 @@
-"""``slipway:release``."""
+"""``release`` of a service."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.errors import FieldError
+from settings.errors import MISSING, FieldError
 from settings.section import Section
 from settings.string_formats import Digest, Version
 
@@ -46,11 +46,19 @@ class ReleaseSettings(Section):
             yield FieldError("strategy", self.strategy, '"canary", or remove release.canary')
         if self.canary.version == self.stable.version:
             yield FieldError("canary.version", self.canary.version, "another version than stable's")
+        if len(self.built) > 1:
+            allowed = "that of the published image: only one version is built from the source"
+            yield FieldError("stable.digest", MISSING, allowed)
 
     @property
     def tracks(self) -> dict[Track, ReleasedVersion]:
         """Version of each track that runs."""
         return {"stable": self.stable, **({"canary": self.canary} if self.canary else {})}
+
+    @property
+    def built(self) -> dict[Track, ReleasedVersion]:
+        """Versions without a digest: they are built from the working tree. At most one."""
+        return {track: one for track, one in self.tracks.items() if one.digest is None}
 
     @property
     def canary_weight(self) -> int:

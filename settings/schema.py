@@ -18,7 +18,7 @@ STACK_FILE_KEYS = ("config", "environment", "encryptedkey", "encryptionsalt", "s
 
 def stack_file_schema(settings: type[BaseModel]) -> dict[str, Any]:
     """JSON schema of a stack file with the sections of ``settings`` under ``config``."""
-    sections = settings.model_json_schema()
+    sections = _without_required_keys_of_services(settings.model_json_schema())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Stack file of the Pulumi project {PROJECT}",
@@ -41,6 +41,61 @@ def stack_file_schema(settings: type[BaseModel]) -> dict[str, Any]:
     }
 
 
+_PARTIAL = "Partial"
+_PARTIAL_SECTIONS = ("services", "defaults")
+
+
+def _without_required_keys_of_services(schema: JsonSchema) -> dict[str, Any]:
+    """The schema with twins of the definitions of a service that require no key.
+
+    A key that a service omits may be in ``slipway:defaults``, which JSON schema cannot express.
+    """
+    definitions: dict[str, Any] = {}
+
+    def partial(node: Any) -> Any:  # noqa: ANN401
+        match node:
+            case {"$ref": str() as reference, **rest}:
+                name = reference.rpartition("/")[2]
+                twin = f"{_PARTIAL}{name}"
+                if twin not in definitions:
+                    definitions[twin] = {}  # ends a recursion
+                    kept = schema["$defs"][name].items()
+                    definitions[twin] = {
+                        key: value if key == "items" else partial(value)
+                        for key, value in kept
+                        if key != "required" or schema["$defs"][name].get("writeOnly")
+                    }
+                return {**rest, "$ref": f"#/$defs/{twin}"}
+            case dict():
+                # The items of a list replace those of the defaults: they are complete.
+                return {key: one if key == "items" else partial(one) for key, one in node.items()}
+            case list():
+                return [partial(one) for one in node]
+        return node
+
+    properties = {
+        name: partial(node) if name in _PARTIAL_SECTIONS else node
+        for name, node in schema["properties"].items()
+    }
+    definitions |= schema["$defs"]
+    used: set[str] = set()
+    _collect_references([*properties.values()], definitions, used)
+    kept = {name: node for name, node in sorted(definitions.items()) if name in used}
+    return {**schema, "properties": properties, "$defs": kept}
+
+
+def _collect_references(node: Any, definitions: JsonSchema, found: set[str]) -> None:  # noqa: ANN401
+    if isinstance(node, dict):
+        name = node.get("$ref", "").rpartition("/")[2] if isinstance(node.get("$ref"), str) else ""
+        if name and name not in found:
+            found.add(name)
+            _collect_references(definitions[name], definitions, found)
+    for inner in (
+        node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    ):
+        _collect_references(inner, definitions, found)
+
+
 def write_schema(settings: type[BaseModel]) -> None:
     """Write :func:`stack_file_schema` to ``stack.schema.json``."""
     text = json.dumps(stack_file_schema(settings), indent=2, ensure_ascii=False)
@@ -57,7 +112,7 @@ def allowed_values(schema: JsonSchema, node: JsonSchema) -> str:
     if kind == "array":
         return f"a list; each item: {allowed_values(schema, resolve(schema, node['items']))}"
     if kind == "object" and "properties" not in node:
-        return f"a mapping; each value: {allowed_values(schema, resolve(schema, _value(node)))}"
+        return f"a mapping; each value: {allowed_values(schema, resolve(schema, value_node(node)))}"
     return {
         "boolean": "true or false",
         "integer": f"an integer from {node.get('minimum')} to {node.get('maximum')}",
@@ -80,14 +135,23 @@ def node_at(schema: JsonSchema, location: Sequence[int | str]) -> JsonSchema:
     """The resolved node of ``schema`` at a path of keys and list indexes."""
     node = resolve(schema, schema)
     for part in location:
-        if isinstance(part, int):
-            node = node["items"]
-        elif part in node.get("properties", {}):
-            node = node["properties"][part]
-        elif "items" not in node:
-            node = _value(node)
-        node = resolve(schema, node)
+        node = resolve(schema, child_node(schema, node, part))
     return node
+
+
+def child_node(schema: JsonSchema, node: JsonSchema, part: int | str) -> JsonSchema:
+    """The node of a key or of a list index below ``node``, with its reference not followed."""
+    node = resolve(schema, node)
+    if isinstance(part, int):
+        return node["items"]
+    if part in node.get("properties", {}):
+        return node["properties"][part]
+    return node if "items" in node else value_node(node)
+
+
+def accepts_null(node: JsonSchema) -> bool:
+    """True if a node that is not resolved allows ``null``."""
+    return any(option.get("type") == "null" for option in node.get("anyOf", ()))
 
 
 def known_keys(node: JsonSchema) -> list[str]:
@@ -95,8 +159,9 @@ def known_keys(node: JsonSchema) -> list[str]:
     return list(node.get("properties", {}))
 
 
-def _value(node: JsonSchema) -> JsonSchema:
+def value_node(node: JsonSchema) -> JsonSchema:
     """The schema of a mapping's values."""
     if patterns := node.get("patternProperties"):
         return next(iter(patterns.values()))
-    return node["additionalProperties"]
+    value = node.get("additionalProperties")
+    return value if isinstance(value, dict) else {}

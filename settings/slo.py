@@ -1,4 +1,4 @@
-"""``slipway:slo``."""
+"""``slo`` of a service."""
 
 from typing import Annotated, Literal
 

@@ -1,54 +1,49 @@
-"""Root model of a stack's configuration, with the checks across sections."""
+"""Root model of a stack's configuration, with the checks across sections and services."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import combinations, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from settings.autoscaling import Autoscaling
+from pydantic import AfterValidator, Field
+
+from settings.builder import BuilderSettings
 from settings.cluster import Cluster
-from settings.config import ServiceConfig
+from settings.defaults import PARTIAL_SERVICE
 from settings.errors import FieldError
-from settings.image import ImageSettings
 from settings.namespace import NamespaceSettings
 from settings.network import Network
 from settings.observability import ObservabilitySettings
-from settings.pod_disruption_budget import PodDisruptionBudgetSettings
-from settings.quantities import (
-    duration_seconds,
-    format_mebibytes,
-    parse_quantity,
-    scaled_value,
-)
-from settings.release import ReleaseSettings
-from settings.routing import RoutingSettings
+from settings.quantities import format_mebibytes, parse_quantity
+from settings.registry import RegistrySettings
+from settings.release import Track
 from settings.section import Section
 from settings.service import Service
-from settings.slo import SloSettings
-from settings.string_formats import OWN_NAMESPACE
-from settings.workload import WorkloadSettings
+from settings.string_formats import OWN_NAMESPACE, ServiceName
 
 if TYPE_CHECKING:
     from settings.resources import ResourceList
 
-_PPROF_PORT = 6060
+
+def _set_names(services: dict[str, Service]) -> dict[str, Service]:
+    for name, service in services.items():
+        service.set_name(name)
+    return services
 
 
 class Settings(Section):
     """Configuration of a stack."""
 
-    service: Service = Service()
     cluster: Cluster = Cluster()
     namespace: NamespaceSettings
-    image: ImageSettings
-    release: ReleaseSettings
-    workload: WorkloadSettings = WorkloadSettings()
-    autoscaling: Autoscaling = Autoscaling()
-    pod_disruption_budget: PodDisruptionBudgetSettings = PodDisruptionBudgetSettings()
-    config: ServiceConfig = ServiceConfig()
+    registry: RegistrySettings
+    builder: BuilderSettings = BuilderSettings()
     network: Network = Network()
-    routing: RoutingSettings
     observability: ObservabilitySettings = ObservabilitySettings()
-    slo: SloSettings = SloSettings()
+    defaults: Annotated[dict[str, Any], PARTIAL_SERVICE] = {}
+    """Keys of a service, as defaults of all services. Mappings merge, other values replace."""
+    services: Annotated[dict[ServiceName, Service], Field(min_length=1), AfterValidator(_set_names)]
+    """Services by name. The name is the prefix of the objects' names."""
 
     @property
     def namespaces(self) -> dict[str, str]:
@@ -59,14 +54,15 @@ class Settings(Section):
             created["observability.nodeNamespace"] = self.observability.node_namespace
         return created
 
+    def image_name(self, service: Service) -> str:
+        """Image name of a service, without tag or digest."""
+        return f"{self.registry.host}/{service.repository}"
+
     def cross_field_errors(self) -> Iterator[FieldError]:
-        yield from self.workload.resources.limits.errors_above(
-            self.namespace.limit_range.max, "workload.resources.limits", "namespace.limitRange.max"
-        )
         yield from self._namespace_errors()
-        yield from self._disruption_errors()
-        yield from self._shutdown_errors()
-        yield from self._port_errors()
+        for service in self.services.values():
+            yield from self._service_errors(service, f"services.{service.name}")
+        yield from self._route_errors()
         yield from self._quota_errors()
         yield from self._observability_errors()
 
@@ -75,7 +71,12 @@ class Settings(Section):
         own = {**self.namespaces, "observability.nodeNamespace": node}
         others = {
             "network.proxyNamespace": self.network.proxy_namespace,
-            "routing.gateway.namespace": self.routing.gateway.namespace,
+            **{
+                f"services.{service.name}.routing.gateway.namespace": (
+                    service.routing.gateway.namespace
+                )
+                for service in self.services.values()
+            },
         }
         key, monitoring = "network.monitoringNamespace", self.network.monitoring_namespace
         if key not in own:
@@ -88,45 +89,49 @@ class Settings(Section):
             if name == other_name:
                 yield FieldError(own_key, name, f"another namespace than {other_key}")
 
-    def _disruption_errors(self) -> Iterator[FieldError]:
-        key, pods = "podDisruptionBudget.maxUnavailable", self._min_replicas
-        value = self.pod_disruption_budget.max_unavailable
-        unavailable = scaled_value(value, pods)
-        if unavailable == 0:
-            yield FieldError(key, value, "at least 1, or no node can be drained")
-        elif unavailable >= pods > 1:
-            yield FieldError(key, value, f"less than the minimum number of replicas, {pods}")
+    def _service_errors(self, service: Service, key: str) -> Iterator[FieldError]:
+        yield from service.workload.resources.limits.errors_above(
+            self.namespace.limit_range.max,
+            f"{key}.workload.resources.limits",
+            "namespace.limitRange.max",
+        )
+        platforms = service.image.platforms
+        if self.builder.type == "docker" and len(platforms) > 1:
+            allowed = "one platform with builder.type docker"
+            yield FieldError(f"{key}.image.platforms", platforms, allowed)
+        other, hyphen, track = service.name.rpartition("-")
+        if hyphen and track in get_args(Track) and other in self.services:
+            allowed = f"another name: the objects of {other} have it too"
+            yield FieldError("services", service.name, allowed)
 
-    def _shutdown_errors(self) -> Iterator[FieldError]:
-        config, grace_period = self.config, self.workload.termination_grace_period_seconds
-        shutdown = duration_seconds(config.drain) + duration_seconds(config.timeouts.shutdown)
-        if grace_period <= shutdown:
-            yield FieldError(
-                "workload.terminationGracePeriodSeconds",
-                grace_period,
-                f"more than config.drain plus config.timeouts.shutdown, which are {shutdown:g} s",
-            )
-
-    def _port_errors(self) -> Iterator[FieldError]:
-        ports = {"service.port": self.service.port, "service.adminPort": self.service.admin_port}
-        for key, port in ports.items():
-            if self.config.profiling and port == _PPROF_PORT:
-                yield FieldError(key, port, "another port than pprof's, or config.profiling false")
+    def _route_errors(self) -> Iterator[FieldError]:
+        routes: dict[tuple[str, str], str] = {}
+        for name, service in self.services.items():
+            for path in service.routing.paths:
+                host = service.routing.host
+                other = routes.setdefault((host, path), name)
+                if other != name:
+                    key = f"services.{name}.routing.host"
+                    allowed = f"another host, or another path than {path}: {other} has both"
+                    yield FieldError(key, host, allowed)
 
     def _quota_errors(self) -> Iterator[FieldError]:
-        quota, resources = self.namespace.resource_quota, self.workload.resources
-        tracks = 2 if self.release.strategy == "canary" else 1
-        replicas = self._max_replicas
-        pods = tracks * (replicas + scaled_value(self.workload.rollout.max_surge, replicas))
+        quota, services = self.namespace.resource_quota, self.services.values()
+        pods = sum(service.max_pods for service in services)
         reason = f"for the {pods} pods of a rollout at maximum replicas"
+        if len(services) > 1:
+            reason += f" of {len(services)} services"
         if quota.pods < pods:
             yield FieldError(
                 "namespace.resourceQuota.pods", quota.pods, f"at least {pods}, {reason}"
             )
         for part in ("requests", "limits"):
             total: ResourceList = getattr(quota, part)
-            pod: ResourceList = getattr(resources, part)
-            cpu, memory = pods * parse_quantity(pod.cpu), pods * parse_quantity(pod.memory)
+            cpu = memory = Decimal(0)
+            for service in services:
+                pod: ResourceList = getattr(service.workload.resources, part)
+                cpu += service.max_pods * parse_quantity(pod.cpu)
+                memory += service.max_pods * parse_quantity(pod.memory)
             if parse_quantity(total.cpu) < cpu:
                 key = f"namespace.resourceQuota.{part}.cpu"
                 yield FieldError(key, total.cpu, f"at least {cpu.normalize():f}, {reason}")
@@ -137,24 +142,19 @@ class Settings(Section):
 
     def _observability_errors(self) -> Iterator[FieldError]:
         observability = self.observability
-        has_slo = bool(self.slo.model_fields_set)
-        if has_slo and observability.mode == "off":
-            allowed = '"bundled" or "operator": slo is set and needs metrics'
+        with_slo = [one for one in self.services.values() if one.slo.model_fields_set]
+        if with_slo and observability.mode == "off":
+            key = f"services.{with_slo[0].name}.slo"
+            allowed = f'"bundled" or "operator": {key} is set and needs metrics'
             yield FieldError("observability.mode", observability.mode, allowed)
-        if has_slo and not self.service.metrics:
-            allowed = "true: slo is set and needs metrics"
-            yield FieldError("service.metrics", self.service.metrics, allowed)
-        retention, window = observability.metrics.retention_days, self.slo.window_days
-        if observability.mode == "bundled" and self.service.metrics and retention < window:
-            allowed = f"at least slo.windowDays, which is {window}"
+        for service in with_slo:
+            if not service.metrics:
+                key = f"services.{service.name}.metrics"
+                yield FieldError(key, service.metrics, "true: slo is set and needs metrics")
+        monitored = [one for one in self.services.values() if one.metrics]
+        longest = max(monitored, key=lambda service: service.slo.window_days, default=None)
+        retention = observability.metrics.retention_days
+        if observability.mode == "bundled" and longest and retention < longest.slo.window_days:
+            key, window = f"services.{longest.name}.slo.windowDays", longest.slo.window_days
+            allowed = f"at least {key}, which is {window}"
             yield FieldError("observability.metrics.retentionDays", retention, allowed)
-
-    @property
-    def _min_replicas(self) -> int:
-        scaling = self.autoscaling
-        return scaling.min_replicas if scaling.enabled else self.workload.replicas
-
-    @property
-    def _max_replicas(self) -> int:
-        scaling = self.autoscaling
-        return scaling.max_replicas if scaling.enabled else self.workload.replicas

@@ -46,7 +46,7 @@ def read_config(path: Path) -> dict[str, Any]:
     ]
     config = document.get("config") or {}
     if not isinstance(config, dict):
-        errors.append(f"config is not a mapping: use keys like {PROJECT}:service")
+        errors.append(f"config is not a mapping: use keys like {PROJECT}:services")
         config = {}
     errors += [
         f"{key} is not a key: use {PROJECT}:{key}, or the namespace of a provider"

@@ -87,6 +87,10 @@ ServiceName = Annotated[
         50,
     ),
 ]
+SourcePath = Annotated[
+    str,
+    StringFormat("a folder, like app or ../shop", r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*", 253),
+]
 HostName = Annotated[
     str,
     StringFormat(

@@ -1,4 +1,4 @@
-"""``slipway:workload``."""
+"""``workload`` of a service."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal

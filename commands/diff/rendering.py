@@ -57,8 +57,17 @@ def render_both(stack: str, base: str) -> Renderings:
             _render(checkout, stack, out / "base", f"{name} at BASE={base}")
         head_rendering.result()
         head = read(out / "head")
-        rebuilds_image = UNBUILT in str(head) and _has_changed(project, commit, "app")
+        rebuilds_image = UNBUILT in str(head) and any(
+            _has_changed(project, commit, source) for source in _sources(stack)
+        )
         return Renderings(stack, read(out / "base"), head, commit[:10], is_new, rebuilds_image)
+
+
+def _sources(stack: str) -> set[str]:
+    """Source folders of the stack's services."""
+    sections = stack_file.read(stack_file.path_of(stack))
+    services = [*sections["services"].values(), sections.get("defaults", {})]
+    return {service["source"] for service in services if "source" in service}
 
 
 def _stack_file(stack: str) -> Path:

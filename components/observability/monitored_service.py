@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from components.observability.slo import Slo
-from settings import Service, SloSettings
+from settings import Service
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,11 @@ class MonitoredService:
     slo: Slo
 
     @classmethod
-    def of(cls, service: Service, slo: SloSettings, namespace: str) -> "MonitoredService":
+    def of(cls, service: Service, namespace: str) -> "MonitoredService":
         """Monitoring of ``service``, which runs in ``namespace``."""
         return cls(
             name=service.name,
             namespace=namespace,
             metrics_port=service.admin_port if service.metrics else None,
-            slo=Slo(service.name, namespace, slo),
+            slo=Slo(service.name, namespace, service.slo),
         )

@@ -9,4 +9,4 @@ from settings import RoutingBackend
 __all__ = ["ROUTERS", "Backend", "Router", "RouterArgs", "TrafficSplit"]
 
 ROUTERS: dict[RoutingBackend, type[Router]] = {"ingress": IngressRouter, "gateway": GatewayRouter}
-"""Router of each ``slipway:routing.backend``."""
+"""Router of each ``routing.backend``."""

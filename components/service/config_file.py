@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import yaml
 
-from settings import Service, ServiceConfig
+from settings import Service
 
 CONFIG_FILE = PurePosixPath("/etc/beacon/config.yaml")
 """Path of the configuration file in the container."""
@@ -24,14 +24,13 @@ _NOT_HOT_RELOADED = {
 
 
 class ConfigFile:
-    """``config`` with the ports, the path of the token and the URL of the trace receiver.
+    """``config`` of a service with its ports, the path of its token and the trace receiver's URL.
 
     ``otlp_endpoint`` is the base URL of an OTLP/HTTP receiver. ``None``: tracing is disabled.
     """
 
-    def __init__(
-        self, config: ServiceConfig, service: Service, otlp_endpoint: str | None = None
-    ) -> None:
+    def __init__(self, service: Service, otlp_endpoint: str | None = None) -> None:
+        config = service.config
         self._values = {
             "listen": f":{service.port}",
             "adminListen": f":{service.admin_port}",

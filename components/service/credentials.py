@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from components.labels import Identity
 from components.secret_data import secret_data
-from settings import ImageSettings, RegistryCredentials
+from settings import RegistryCredentials, RegistrySettings
 
 
 class CredentialsArgs(TypedDict):
@@ -20,7 +20,7 @@ class CredentialsArgs(TypedDict):
     namespace: str
     token: NotRequired[SecretStr | None]
     """Bearer token of the admin port. Default: 32 random characters."""
-    image: ImageSettings
+    registry: RegistrySettings
     """Registry of the image, with its credentials if it requires any."""
 
 
@@ -49,8 +49,8 @@ class Credentials(pulumi.ComponentResource):
         value = token.get_secret_value() if token else self._random(f"{name}-token-value")
         self._secret(f"{name}-token", "Opaque", {"token": value})
         self.names = CredentialNames(f"{name}-token")
-        if login := args["image"].credentials:
-            config = _docker_config(args["image"].registry, login)
+        if login := args["registry"].credentials:
+            config = _docker_config(args["registry"].host, login)
             self._secret(
                 f"{name}-registry",
                 "kubernetes.io/dockerconfigjson",

@@ -4,18 +4,23 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
-from settings import ImageSettings, ReleasedVersion
+from settings import BuilderSettings, ImageSettings, RegistrySettings, ReleasedVersion
 
 
 class ContainerImageArgs(TypedDict):
     """Arguments of :class:`ContainerImage`."""
 
+    name: str
+    """``registry/repository``, without a tag."""
     image: ImageSettings
-    """Registry, repository and build options."""
+    """Build options."""
+    registry: RegistrySettings
+    """Registry to push to, with its credentials if it requires any."""
+    builder: BuilderSettings
     release: ReleasedVersion
     """Version of the image. With a digest, the image is already published and is not built."""
-    context: NotRequired[str]
-    """Build context with a Dockerfile. Default ``app``."""
+    context: NotRequired[str | None]
+    """Build context with a Dockerfile. Required without a digest."""
 
 
 class ContainerImage(pulumi.ComponentResource):
@@ -34,9 +39,10 @@ class ContainerImage(pulumi.ComponentResource):
         self, name: str, args: ContainerImageArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("slipway:image:ContainerImage", name, None, opts)
-        image, release = args["image"], args["release"]
-        build = {"buildkit": _build_with_buildkit, "docker": _build_with_docker}[image.builder]
-        tag = f"{image.name}:{release.version}"
+        release = args["release"]
+        builders = {"buildkit": _build_with_buildkit, "docker": _build_with_docker}
+        build = builders[args["builder"].type]
+        tag = f"{args['name']}:{release.version}"
         if release.digest:
             self.digest = pulumi.Output.from_input(release.digest)
         else:
@@ -52,12 +58,12 @@ def _build_with_buildkit(
 ) -> pulumi.Output[str]:
     import pulumi_docker_build as docker_build  # noqa: PLC0415  # no plugin needed with a digest
 
-    image = args["image"]
-    cache = f"{image.name}:buildcache"
-    registry_cache = image.cache == "registry"
+    image, login = args["image"], args["registry"].credentials
+    cache = f"{args['name']}:buildcache"
+    registry_cache = args["builder"].cache == "registry"
     built = docker_build.Image(
         name,
-        context={"location": args.get("context", "app")},
+        context={"location": _context(args)},
         build_args=_build_args(args),
         platforms=[docker_build.Platform(platform) for platform in image.platforms],
         tags=[tag],
@@ -69,12 +75,12 @@ def _build_with_buildkit(
         else [],
         registries=[
             {
-                "address": image.registry,
-                "username": image.credentials.username,
-                "password": pulumi.Output.secret(image.credentials.password.get_secret_value()),
+                "address": args["registry"].host,
+                "username": login.username,
+                "password": pulumi.Output.secret(login.password.get_secret_value()),
             }
         ]
-        if image.credentials
+        if login
         else [],
         opts=opts,
     )
@@ -86,27 +92,33 @@ def _build_with_docker(
 ) -> pulumi.Output[str]:
     import pulumi_docker as docker  # noqa: PLC0415  # no plugin needed with a digest
 
-    image = args["image"]
+    image, login = args["image"], args["registry"].credentials
     built = docker.Image(
         name,
         image_name=tag,
         build={
-            "context": args.get("context", "app"),
+            "context": _context(args),
             "args": _build_args(args),
             "builder_version": docker.BuilderVersion.BUILDER_BUILD_KIT,
             "platform": image.platforms[0] if image.platforms else None,
         },
         registry={
-            "server": image.registry,
-            "username": image.credentials.username,
-            "password": pulumi.Output.secret(image.credentials.password.get_secret_value()),
+            "server": args["registry"].host,
+            "username": login.username,
+            "password": pulumi.Output.secret(login.password.get_secret_value()),
         }
-        if image.credentials
+        if login
         else None,
         build_on_preview=False,
         opts=opts,
     )
     return built.repo_digest.apply(lambda digest: digest.rpartition("@")[2])
+
+
+def _context(args: ContainerImageArgs) -> str:
+    if context := args.get("context"):
+        return context
+    raise ValueError(f"{args['name']} {args['release'].version} has neither a digest nor a context")
 
 
 def _build_args(args: ContainerImageArgs) -> dict[str, pulumi.Input[str]]:

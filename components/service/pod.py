@@ -9,7 +9,7 @@ from components.labels import Identity, Labels
 from components.prune import omit_if_zero
 from components.service.config_file import CONFIG_FILE, TOKEN_FILE
 from components.service.credentials import CredentialNames
-from settings import Probe, ResourceList, Scheduling, Service, WorkloadSettings, parse_quantity
+from settings import Probe, ResourceList, Scheduling, Service, parse_quantity
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
@@ -31,13 +31,13 @@ def pod_spec(
     identity: Identity,
     image: pulumi.Input[str],
     service: Service,
-    pods: WorkloadSettings,
     credentials: CredentialNames,
 ) -> "PodSpecArgsDict":
     """Return the pod spec of one track; it satisfies Pod Security ``restricted``.
 
     The service account and the ConfigMap have the name of the track.
     """
+    pods = service.workload
     scheduling = pods.scheduling
     return {
         "service_account_name": identity.object_name,
@@ -55,7 +55,7 @@ def pod_spec(
         "affinity": _affinity(scheduling),
         "topology_spread_constraints": _topology_spread(scheduling, identity.selector),
         "tolerations": _tolerations(scheduling) or None,
-        "containers": [_container(identity, image, service, pods)],
+        "containers": [_container(identity, image, service)],
         "volumes": [
             {"name": "config", "config_map": {"name": identity.object_name}},
             {
@@ -68,8 +68,9 @@ def pod_spec(
 
 
 def _container(
-    identity: Identity, image: pulumi.Input[str], service: Service, pods: WorkloadSettings
+    identity: Identity, image: pulumi.Input[str], service: Service
 ) -> "ContainerArgsDict":
+    pods = service.workload
     return {
         "name": service.name,
         "image": image,

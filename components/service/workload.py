@@ -21,10 +21,7 @@ from components.service.pod import pod_spec
 from settings import (
     Autoscaling,
     Network,
-    PodDisruptionBudgetSettings,
     Service,
-    ServiceConfig,
-    WorkloadSettings,
     scaled_value,
 )
 
@@ -38,13 +35,6 @@ class WorkloadTemplate(TypedDict):
 
     namespace: str
     service: Service
-    """Name and ports of the service."""
-    pods: WorkloadSettings
-    """Resources, probes, rollout and scheduling of the pods."""
-    config: ServiceConfig
-    """Content of the configuration file."""
-    autoscaling: Autoscaling
-    pod_disruption_budget: PodDisruptionBudgetSettings
     network: Network
     """Namespaces from which the pods accept connections."""
     traces: NotRequired[TraceReceiver | None]
@@ -71,6 +61,7 @@ class Workload(pulumi.ComponentResource):
         super().__init__("slipway:workload:Workload", name, None, opts)
         self._name = name
         self._args = args
+        self._service = args["service"]
         self._child = pulumi.ResourceOptions(parent=self)
         account = ServiceAccount(
             f"{name}-account",
@@ -79,7 +70,7 @@ class Workload(pulumi.ComponentResource):
             opts=self._child,
         )
         traces = args.get("traces")
-        config = ConfigFile(args["config"], args["service"], traces and traces.url)
+        config = ConfigFile(self._service, traces and traces.url)
         config_map = ConfigMap(
             f"{name}-config",
             metadata=self._metadata(),
@@ -89,7 +80,7 @@ class Workload(pulumi.ComponentResource):
         policy = self._network_policy()
         deployment = self._deployment(config, [account, config_map, policy])
         after = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
-        if args["autoscaling"].enabled:
+        if self._service.autoscaling.enabled:
             self._autoscaler(after)
         self._disruption_budget(after)
         self.register_outputs({})
@@ -102,15 +93,15 @@ class Workload(pulumi.ComponentResource):
         }
 
     def _deployment(self, config: ConfigFile, depends_on: Sequence[pulumi.Resource]) -> Deployment:
-        args = self._args
-        identity, pods, rollout = args["identity"], args["pods"], args["pods"].rollout
+        args, service = self._args, self._service
+        identity, pods, rollout = args["identity"], service.workload, service.workload.rollout
         return Deployment(
             f"{self._name}-deployment",
             metadata=self._metadata(),
             spec=prune_none(
                 {
                     # The HPA owns the replicas: declaring them would reset them.
-                    "replicas": None if args["autoscaling"].enabled else pods.replicas,
+                    "replicas": None if service.autoscaling.enabled else pods.replicas,
                     "selector": {"match_labels": identity.selector},
                     "strategy": {
                         "type": "RollingUpdate",
@@ -127,9 +118,7 @@ class Workload(pulumi.ComponentResource):
                             "labels": identity.labels,
                             "annotations": {"checksum/config": config.restart_checksum},
                         },
-                        "spec": pod_spec(
-                            identity, args["image"], args["service"], pods, args["credentials"]
-                        ),
+                        "spec": pod_spec(identity, args["image"], service, args["credentials"]),
                     },
                 }
             ),
@@ -145,9 +134,8 @@ class Workload(pulumi.ComponentResource):
         until the startup probe fails, plus ``minReadySeconds`` and the termination grace period.
         The provider waits for the whole timeout even when the progress deadline is exceeded.
         """
-        scaling, pods = self._args["autoscaling"], self._args["pods"]
+        pods, replicas = self._service.workload, self._service.max_replicas
         rollout, startup, readiness = pods.rollout, pods.probes.startup, pods.probes.readiness
-        replicas = scaling.max_replicas if scaling.enabled else pods.replicas
         surge = scaled_value(rollout.max_surge, replicas)
         unavailable = scaled_value(rollout.max_unavailable, replicas, round_up=False)
         batches = ceil(replicas / max(surge + unavailable, 1))
@@ -163,7 +151,7 @@ class Workload(pulumi.ComponentResource):
         return pulumi.CustomTimeouts(create=f"{seconds}s", update=f"{seconds}s")
 
     def _autoscaler(self, opts: pulumi.ResourceOptions) -> None:
-        scaling = self._args["autoscaling"]
+        scaling = self._service.autoscaling
         HorizontalPodAutoscaler(
             f"{self._name}-autoscaler",
             metadata=self._metadata(),
@@ -189,7 +177,7 @@ class Workload(pulumi.ComponentResource):
             f"{self._name}-disruption",
             metadata=self._metadata(),
             spec={
-                "max_unavailable": self._args["pod_disruption_budget"].max_unavailable,
+                "max_unavailable": self._service.pod_disruption_budget.max_unavailable,
                 "selector": {"match_labels": self._args["identity"].selector},
                 # Pods that are not ready do not block a node drain.
                 "unhealthy_pod_eviction_policy": "AlwaysAllow",
@@ -199,7 +187,7 @@ class Workload(pulumi.ComponentResource):
 
     def _network_policy(self) -> NetworkPolicy:
         network, namespace = self._args["network"], self._args["namespace"]
-        traces, upstream = self._args.get("traces"), self._args["config"].upstream
+        traces, upstream = self._args.get("traces"), self._service.config.upstream
         egress = [
             *(traces.peers if traces else ()),
             *(peers_for_url(upstream, namespace) if upstream else ()),

@@ -2,16 +2,22 @@
 
 from typing import Any
 
-from settings import Settings
+from settings import Service, Settings
+from settings.loader import validate
 
 DIGEST = f"sha256:{'a' * 64}"
 OTHER_DIGEST = f"sha256:{'b' * 64}"
 
-SMALLEST: dict[str, Any] = {
-    "namespace": {"name": "beacon-test"},
-    "image": {"registry": "localhost:5000", "repository": "slipway/beacon"},
+BEACON: dict[str, Any] = {
+    "source": "app",
     "release": {"stable": {"version": "1.0.0"}},
     "routing": {"host": "beacon.localhost"},
+}
+"""Required keys of a service only."""
+SMALLEST: dict[str, Any] = {
+    "namespace": {"name": "beacon-test"},
+    "registry": {"host": "localhost:5000"},
+    "services": {"beacon": BEACON},
 }
 """Required keys only."""
 
@@ -32,6 +38,25 @@ def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+SERVICE_KEYS = {field.alias for field in Service.model_fields.values()}
+"""Keys of a service in a stack file."""
+
+
+def sections(**changes: Any) -> dict[str, Any]:
+    """Return the smallest stack, deep-merged with ``changes`` as written in a stack file.
+
+    Keys of a service, such as ``release``, are those of the service beacon.
+    """
+    beacon = {key: value for key, value in changes.items() if key in SERVICE_KEYS}
+    stack = {key: value for key, value in changes.items() if key not in SERVICE_KEYS}
+    return changed(changed(SMALLEST, {"services": {"beacon": beacon}}), stack)
+
+
 def settings(**changes: Any) -> Settings:
-    """Return the smallest settings, deep-merged with ``changes`` as written in a stack file."""
-    return Settings.model_validate(changed(SMALLEST, changes), by_name=False, by_alias=True)
+    """Return the settings of :func:`sections`."""
+    return validate("Pulumi.test.yaml", sections(**changes))
+
+
+def service(**changes: Any) -> Service:
+    """Return the service beacon of :func:`sections`."""
+    return settings(**changes).services["beacon"]

@@ -13,11 +13,11 @@ from pulumi.runtime import set_all_config
 from render import engine_config
 from settings import Settings
 from tests.unit.harness import Registry, run
-from tests.unit.stacks import CANARY, DIGEST, SMALLEST, changed
+from tests.unit.stacks import CANARY, DIGEST, changed, sections
 
 PROJECT = Path(__file__).resolve().parents[2]
 VERSION = (PROJECT / "app" / "VERSION").read_text().strip()
-UNPINNED = {"release": {"stable": {"version": VERSION}}}
+UNPINNED = {"stable": {"version": VERSION}}
 
 Program = Callable[..., Registry]
 
@@ -28,8 +28,8 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
     monkeypatch.chdir(PROJECT)
 
     def run_program(**changes: Any) -> Registry:
-        sections = changed(changed(SMALLEST, UNPINNED), changes)
-        set_all_config(*engine_config(sections))
+        release = changed(UNPINNED, changes.pop("release", {}))
+        set_all_config(*engine_config(sections(release=release, **changes)))
 
         def main() -> None:
             runpy.run_path("__main__.py", run_name="__main__")
@@ -119,7 +119,7 @@ def test_invalid_settings_stop_the_program_before_it_registers_a_resource(progra
         registered.append(program(autoscaling={"minReplicas": 50}))
     assert registered == []
     text = str(stopped.value)
-    assert text.count("slipway:autoscaling.minReplicas") == 1
+    assert text.count("slipway:services.beacon.autoscaling.minReplicas") == 1
     assert "50" in text
     assert stopped.value.__cause__ is None
 
@@ -137,7 +137,8 @@ def test_pulumi_yaml_declares_all_sections() -> None:
     expected = {
         field.alias: {
             "type": "object",
-            "description": ((field.annotation and field.annotation.__doc__) or "").split("\n")[0],
+            "description": field.description
+            or ((field.annotation and field.annotation.__doc__) or "").split("\n")[0],
             # Required keys are validated by the settings.
             "default": {},
         }

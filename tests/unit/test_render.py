@@ -8,7 +8,7 @@ import yaml
 
 import render
 from render import BAD_INPUT, UNBUILT, RenderError, write
-from tests.unit.stacks import CANARY, DIGEST, SMALLEST, changed
+from tests.unit.stacks import CANARY, DIGEST, changed, sections
 
 VERSION = (Path(__file__).resolve().parents[2] / "app" / "VERSION").read_text().strip()
 
@@ -18,10 +18,10 @@ def stack(tmp_path: Path) -> Any:
     """Returns a function that writes a stack file with changes and returns its path."""
 
     def write_stack(**changes: Any) -> str:
-        base = changed(SMALLEST, {"release": {"stable": {"version": VERSION}}})
-        sections = changed(base, changes)
+        release = changed({"stable": {"version": VERSION}}, changes.pop("release", {}))
         file = tmp_path / "Pulumi.test.yaml"
-        config = {f"slipway:{key}": value for key, value in sections.items()}
+        stack = sections(release=release, **changes)
+        config = {f"slipway:{key}": value for key, value in stack.items()}
         file.write_text(yaml.safe_dump({"config": config}))
         return str(file)
 
@@ -83,7 +83,7 @@ def test_a_published_image_has_its_digest(stack: Any) -> None:
 
 def test_secret_values_are_omitted_and_their_keys_are_listed(stack: Any) -> None:
     login = {"username": "robot", "password": {"secure": "v1:abc:def"}}
-    files = render.manifests_of(stack(image={"credentials": login}))
+    files = render.manifests_of(stack(registry={"credentials": login}))
     for name, key in (("token", "token"), ("registry", ".dockerconfigjson")):
         text = files[f"20-secret-beacon-{name}.yaml"]
         assert text.startswith(f"# The values are left out, of: {key}\n")
@@ -125,7 +125,7 @@ def test_invalid_settings_exit_with_2_and_write_no_file(
     out = tmp_path / "out"
     bad = stack(autoscaling={"minReplicas": 50})
     assert rendered(monkeypatch, bad, out) == BAD_INPUT
-    assert "slipway:autoscaling.minReplicas is 50" in capsys.readouterr().err
+    assert "slipway:services.beacon.autoscaling.minReplicas is 50" in capsys.readouterr().err
     assert not out.exists()
 
 
@@ -134,7 +134,9 @@ def test_a_version_that_cannot_be_built_exits_with_2(
 ) -> None:
     other = stack(release={"stable": {"version": "77.0.0"}})
     assert rendered(monkeypatch, other, tmp_path / "out") == BAD_INPUT
-    assert 'slipway:release.stable.version is "77.0.0": use' in capsys.readouterr().err
+    assert (
+        'slipway:services.beacon.release.stable.version is "77.0.0": use' in capsys.readouterr().err
+    )
 
 
 def test_an_unknown_stack_exits_with_2(

@@ -9,6 +9,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tests.unit.stacks import SERVICE_KEYS
+
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 
@@ -63,14 +65,12 @@ class Repository:
             out.write(text)
 
     def configure(self, stack: str, section: str, **values: Any) -> None:
-        """Set keys of one section of a stack file."""
+        """Set keys of one section of a stack file, or of a section of the service beacon."""
         with self._config(stack) as config:
-            config.setdefault(f"slipway:{section}", {}).update(values)
-
-    def drop(self, stack: str, section: str) -> None:
-        """Leave out one section of a stack file."""
-        with self._config(stack) as config:
-            config.pop(f"slipway:{section}", None)
+            if section in SERVICE_KEYS:
+                config["slipway:services"]["beacon"].setdefault(section, {}).update(values)
+            else:
+                config.setdefault(f"slipway:{section}", {}).update(values)
 
     @contextmanager
     def _config(self, stack: str) -> Iterator[dict[str, Any]]:

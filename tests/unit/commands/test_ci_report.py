@@ -140,7 +140,7 @@ class FakePulumi:
         monkeypatch.setattr(ci_report, "remove_encryption_salt", lambda _: None)
         monkeypatch.setattr(ci_report.Prerequisites, "prepare_cli", lambda _: None)
         monkeypatch.setattr(ci_report.Prerequisites, "variables", lambda _: {})
-        monkeypatch.setattr(ci_report, "load", lambda *_: settings())
+        monkeypatch.setattr(ci_report, "load", lambda *_, **__: settings())
 
     def returns(self, code: int, *events: dict[str, Any]) -> None:
         (self.folder / "code").write_text(str(code))

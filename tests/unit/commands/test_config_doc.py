@@ -3,9 +3,8 @@
 from typing import Any
 
 from commands.config_doc import FILE, document
-from commands.settings_docs import Key, sections
-from settings import Settings
-from tests.unit.stacks import SMALLEST
+from commands.settings_docs import NAME, Key, sections
+from tests.unit.stacks import SMALLEST, settings
 
 MISSING = object()
 
@@ -19,15 +18,15 @@ def test_the_page_is_up_to_date() -> None:
 
 
 def test_every_default_is_the_one_that_applies() -> None:
-    applied = Settings.model_validate(SMALLEST, by_name=False, by_alias=True)
-    values = applied.model_dump(mode="json", by_alias=True)
+    values = settings().model_dump(mode="json", by_alias=True)
     compared = 0
     for path, key in leaves().items():
         value: Any = values
-        for part in path.removeprefix("slipway:").split("."):
+        given: Any = SMALLEST
+        for part in path.removeprefix("slipway:").replace(NAME, "beacon").split("."):
             value = value.get(part, MISSING) if isinstance(value, dict) else MISSING
-        given = path.removeprefix("slipway:").partition(".")[0] in SMALLEST and key.default != value
-        if value is not MISSING and not given:
+            given = given.get(part, MISSING) if isinstance(given, dict) else MISSING
+        if value is not MISSING and given is MISSING:
             assert key.default == value, path
             compared += 1
     assert compared > 100
@@ -35,13 +34,15 @@ def test_every_default_is_the_one_that_applies() -> None:
 
 def test_keys_without_a_default_are_required() -> None:
     page = document()
-    assert "| `host` | string | required | a DNS name" in page
-    assert "| `canary.weight` | integer | required | an integer from 0 to 100 |" in page
+    assert "| `host` | string | required | a registry" in page
+    assert (
+        "| `<name>.release.canary.weight` | integer | required | an integer from 0 to 100 |" in page
+    )
 
 
 def test_the_default_of_a_section_is_that_of_its_keys() -> None:
     assert leaves()["slipway:namespace.resourceQuota.requests.cpu"].default == "10"
-    assert leaves()["slipway:workload.resources.requests.cpu"].default == "200m"
+    assert leaves()["slipway:services.<name>.workload.resources.requests.cpu"].default == "200m"
 
 
 def test_every_key_has_a_description() -> None:

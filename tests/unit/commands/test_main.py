@@ -30,7 +30,7 @@ class Machine:
         self.settings = settings(release=PINNED)
         self.while_waiting: Settings | None = None
 
-    def load(self, *_: object) -> Settings:
+    def load(self, *_: object, **__: object) -> Settings:
         return self.settings
 
     def up(self, *_: object) -> None:
@@ -48,7 +48,7 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path, tmp_path_factory, monkeypatch):
     made = Machine()
-    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {slipway:services: {beacon: {}}}\n")
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
     # Short enough for the sockets in it, whatever a test is called.
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path_factory.mktemp("home")))
@@ -61,9 +61,9 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(commands.Prerequisites, "has_own_node", True)
     monkeypatch.setattr(commands.Stack, "select", lambda _: None)
     monkeypatch.setattr(commands.Stack, "up", made.up)
-    monkeypatch.setattr(commands.Deployer, "status", lambda _: None)
+    monkeypatch.setattr(commands.Deployer, "status", lambda *_: None)
     monkeypatch.setattr(
-        release.Release, "rollback", lambda self, _: str(self._settings.release.stable.version)
+        release.Release, "rollback", lambda self, _: str(self._service.release.stable.version)
     )
     return made
 
@@ -148,7 +148,7 @@ def test_a_release_is_pending_until_all_of_it_is_deployed(
     machine, monkeypatch, arguments, is_pending
 ):
     machine.settings = settings(release=PINNED)
-    pending = PendingRelease(Layout().root / "pending-releases" / "dev.json")
+    pending = PendingRelease(Layout().root / "pending-releases" / "dev" / "beacon.json")
     pending.save("rollback", {})
     assert run(monkeypatch, "up", *arguments) == 0
     assert pending.matches("rollback", {}) is is_pending
@@ -159,7 +159,7 @@ def test_a_release_stays_pending_if_the_update_fails(machine, monkeypatch):
         raise commands.CommandError("crashed")
 
     monkeypatch.setattr(commands.Stack, "up", fail)
-    pending = PendingRelease(Layout().root / "pending-releases" / "dev.json")
+    pending = PendingRelease(Layout().root / "pending-releases" / "dev" / "beacon.json")
     pending.save("rollback", {})
     assert run(monkeypatch, "up") == BAD_INPUT
     assert pending.matches("rollback", {})

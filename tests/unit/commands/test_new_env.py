@@ -13,7 +13,7 @@ from commands.new_env import main
 from commands.stack_file import StackFile
 from settings import load
 from tests.unit.commands.repository import Repository
-from tests.unit.stacks import SMALLEST, changed
+from tests.unit.stacks import changed, sections
 
 VERSION = (Path(__file__).resolve().parents[3] / "app" / "VERSION").read_text().strip()
 LOGIN = {"username": "robot", "password": {"secure": "v1:abc:def"}}
@@ -30,8 +30,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             "cluster": {"context": "prod"},
             "routing": {"host": "beacon.example.com"},
         }
-        sections = changed(changed(SMALLEST, prod), changes)
-        config = {key if ":" in key else f"slipway:{key}": val for key, val in sections.items()}
+        stack = sections(**changed(prod, changes))
+        config = {key if ":" in key else f"slipway:{key}": val for key, val in stack.items()}
         (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": config}))
         return main(["--name", name, "--source", source])
 
@@ -43,15 +43,19 @@ def config_of(project: Any, name: str = "staging") -> dict[str, Any]:
     return yaml.safe_load((project.folder / f"Pulumi.{name}.yaml").read_text())["config"]
 
 
+def beacon_of(project: Any) -> dict[str, Any]:
+    return config_of(project)["slipway:services"]["beacon"]
+
+
 def test_values_are_copied_and_names_are_changed(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert project(autoscaling={"maxReplicas": 7}) == 0
     config = config_of(project)
-    assert config["slipway:autoscaling"] == {"maxReplicas": 7}
+    assert beacon_of(project)["autoscaling"] == {"maxReplicas": 7}
     assert config["slipway:namespace"] == {"name": "beacon-staging"}
     assert config["slipway:cluster"] == {"context": "staging"}
-    assert config["slipway:routing"] == {"host": "beacon-staging.example.com"}
+    assert beacon_of(project)["routing"] == {"host": "beacon-staging.example.com"}
     assert "slipway:namespace.name: beacon-prod -> beacon-staging" in capsys.readouterr().out
 
 
@@ -84,22 +88,22 @@ def test_secrets_and_sections_that_require_them_are_omitted(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     token = {"adminToken": {"secure": "v1:ghi:jkl"}, "port": 8081}
-    assert project(image={"credentials": LOGIN}, service=token) == 0
+    assert project(registry={"credentials": LOGIN}, **token) == 0
     text = (project.folder / "Pulumi.staging.yaml").read_text()
     assert "v1:" not in text
-    assert "credentials" not in config_of(project)["slipway:image"]
-    assert config_of(project)["slipway:service"] == {"port": 8081}
+    assert config_of(project)["slipway:registry"] == {"host": "localhost:5000"}
+    assert beacon_of(project)["port"] == 8081
+    assert "adminToken" not in beacon_of(project)
     out = capsys.readouterr().out
-    assert "slipway:image.credentials.password" in out
-    assert "slipway:service.adminToken" in out
+    assert "slipway:registry.credentials.password" in out
+    assert "slipway:services.beacon.adminToken" in out
 
 
 def test_null_is_copied(project: Any) -> None:
     changes = {"routing": {"canaryOverride": {"header": None}}, "slo": {"latency": None}}
     assert project(**changes, observability={"mode": "bundled"}) == 0
-    config = config_of(project)
-    assert config["slipway:routing"]["canaryOverride"] == {"header": None}
-    assert config["slipway:slo"] == {"latency": None}
+    assert beacon_of(project)["routing"]["canaryOverride"] == {"header": None}
+    assert beacon_of(project)["slo"] == {"latency": None}
 
 
 def test_omitted_keys_of_other_namespaces_are_reported(
@@ -114,12 +118,12 @@ def test_every_key_has_its_description_and_its_default_in_a_comment(
 ) -> None:
     assert project() == 0
     text = (project.folder / "Pulumi.staging.yaml").read_text()
-    assert "  # HorizontalPodAutoscaler of each version.\n" in text
-    assert "    # Maximum number of replicas. They" in text
+    assert "      # HorizontalPodAutoscaler of each version.\n" in text
+    assert "        # Maximum number of replicas. They" in text
     before = load(str(project.folder / "Pulumi.staging.yaml"))
-    assert "    #minReplicas: 3\n" in text
+    assert "        #minReplicas: 3\n" in text
     uncommented = text.replace("#maxReplicas: ", "maxReplicas: ")
-    uncommented = uncommented.replace("  #slipway:autoscaling:", "  slipway:autoscaling:")
+    uncommented = uncommented.replace("      #autoscaling:", "      autoscaling:")
     assert uncommented != text
     (project.folder / "Pulumi.staging.yaml").write_text(uncommented)
     assert load(str(project.folder / "Pulumi.staging.yaml")) == before
@@ -169,10 +173,10 @@ def test_a_copy_of_a_shipped_stack_can_be_loaded_and_compared(
     monkeypatch.chdir(tmp_path)
     assert main(["--name", "staging", "--source", source]) == 0
     file = str(tmp_path / "Pulumi.staging.yaml")
-    settings = load(file, Path("app/VERSION"))
+    settings = load(file, check_versions=True)
     assert settings.namespace.name == "beacon-staging"
     original = load(str(tmp_path / f"Pulumi.{source}.yaml"))
-    assert settings.autoscaling == original.autoscaling
+    assert settings.services["beacon"].autoscaling == original.services["beacon"].autoscaling
     capsys.readouterr()
     assert diff(["--stack", "staging", "--format", "json"]) == 0
     listed = json.loads(capsys.readouterr().out)
@@ -185,6 +189,6 @@ def test_a_copy_of_a_shipped_stack_can_be_loaded_and_compared(
 
 def test_release_commands_can_edit_the_file(project: Any) -> None:
     assert project(release={"strategy": "canary"}) == 0
-    StackFile("staging").start_canary("2.0.0", 5, None).save()
-    assert config_of(project)["slipway:release"]["canary"] == {"version": "2.0.0", "weight": 5}
+    StackFile("staging", "beacon").start_canary("2.0.0", 5, None).save()
+    assert beacon_of(project)["release"]["canary"] == {"version": "2.0.0", "weight": 5}
     assert "#canary:" in (project.folder / "Pulumi.staging.yaml").read_text()

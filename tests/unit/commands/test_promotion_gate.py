@@ -7,7 +7,7 @@ from commands.errors import CommandError
 from components.observability.addresses import PROMETHEUS
 from components.observability.slo import CanaryHealth
 from tests.unit.commands.fake_kubectl import Cluster, vector
-from tests.unit.stacks import settings
+from tests.unit.stacks import service, settings
 
 QUERY = "/api/v1/query"
 
@@ -18,7 +18,7 @@ def check(cluster: Cluster, state: float | None, *regressions: tuple[str, float]
     ratios = vector(*(({"sli": sli}, ratio) for sli, ratio in regressions))
     cluster.respond(PROMETHEUS, QUERY, ratios, containing="canary_gate%3Aregression")
     client = cluster.client()
-    promotion_gate.check(client.settings, client.environment)
+    promotion_gate.check(client.settings, service(), client.environment)
 
 
 def test_a_canary_that_meets_the_objective_passes(cluster: Cluster, capsys) -> None:
@@ -45,12 +45,10 @@ def test_a_canary_with_too_few_requests_passes(
 def test_without_prometheus_the_user_has_to_decide(cluster: Cluster) -> None:
     client = cluster.client()
     with pytest.raises(CommandError, match=r"cannot query Prometheus.*FORCE=1"):
-        promotion_gate.check(client.settings, client.environment)
+        promotion_gate.check(client.settings, service(), client.environment)
 
 
-@pytest.mark.parametrize(
-    "changes", [{}, {"observability": {"mode": "bundled"}, "service": {"metrics": False}}]
-)
+@pytest.mark.parametrize("changes", [{}, {"observability": {"mode": "bundled"}, "metrics": False}])
 def test_a_stack_without_metrics_has_no_gate(changes: dict[str, object], capsys) -> None:
-    promotion_gate.check(settings(**changes), {})
+    promotion_gate.check(settings(**changes), service(**changes), {})
     assert capsys.readouterr().out == ""

@@ -17,7 +17,7 @@ from commands.release import Release
 
 if TYPE_CHECKING:
     from commands.pulumi import Stack
-    from settings import Settings
+    from settings import Service
 
 OLD = "sha256:" + "a" * 64
 NEW = "sha256:" + "b" * 64
@@ -25,10 +25,13 @@ NEW = "sha256:" + "b" * 64
 STACK_FILE = """\
 # The development stack.
 config:
-  slipway:release: # what runs
-    strategy: canary
-    stable:
-      version: 1.0.0
+  slipway:services:
+    beacon:
+      source: app
+      release: # what runs
+        strategy: canary
+        stable:
+          version: 1.0.0
   slipway:namespace:
     name: "beacon" # quoted on purpose
 """
@@ -44,9 +47,10 @@ class FakeStack:
         self._releases = releases
 
     def outputs(self) -> dict[str, Any]:
-        return self._outputs
+        return {"services": {"beacon": self._outputs}}
 
-    def releases(self) -> list[dict[str, Any]]:
+    def releases(self, service: str) -> list[dict[str, Any]]:
+        assert service == "beacon"
         return self._releases
 
 
@@ -56,14 +60,15 @@ class Checkout:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.file = folder / "Pulumi.dev.yaml"
         self.file.write_text(STACK_FILE)
-        self.version_file = folder / "VERSION"
+        self.version_file = folder / "app" / "VERSION"
+        self.version_file.parent.mkdir()
         self.version_file.write_text("1.0.0\n")
+        self.source: str | None = "app"
         self.published: dict[str, str] = {}
         self.running: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
         self.pending = PendingRelease(folder / "pending.json")
         monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", folder)
-        monkeypatch.setattr(release_module, "VERSION_FILE", self.version_file)
         monkeypatch.setattr(
             release_module,
             "published_digest",
@@ -72,19 +77,23 @@ class Checkout:
 
     def release(self) -> Release:
         """The release as the stack file has it."""
-        written = stack_file.StackFile("dev").release
+        written = stack_file.StackFile("dev", "beacon").release
         tracks = {
             track: SimpleNamespace(**{"digest": None, **written[track]})
             if track in written
             else None
             for track in ("stable", "canary")
         }
-        settings = SimpleNamespace(
-            image=SimpleNamespace(name="localhost:5000/slipway/beacon"),
-            release=SimpleNamespace(strategy=written["strategy"], **tracks),
-        )
+        release = SimpleNamespace(strategy=written["strategy"], **tracks)
+        service = SimpleNamespace(name="beacon", source=self.source, release=release)
         stack = FakeStack(self.running, self.history)
-        return Release(cast("Stack", stack), cast("Settings", settings), {}, self.pending)
+        return Release(
+            cast("Stack", stack),
+            cast("Service", service),
+            "localhost:5000/slipway/beacon",
+            {},
+            self.pending,
+        )
 
     def deploy(self) -> None:
         """Deploy the stack file successfully."""
@@ -98,7 +107,7 @@ class Checkout:
         self.pending.clear()
 
     def written(self) -> dict[str, Any]:
-        return dict(stack_file.StackFile("dev").release)
+        return dict(stack_file.StackFile("dev", "beacon").release)
 
 
 @pytest.fixture
@@ -116,6 +125,31 @@ def test_a_canary_of_a_new_version_changes_app_version_and_pins_stable(checkout:
     assert checkout.version_file.read_text() == "1.1.0\n"
     assert checkout.written()["stable"] == {"version": "1.0.0", "digest": OLD}
     assert checkout.written()["canary"] == {"version": "1.1.0", "weight": 10}
+
+
+def test_a_canary_of_a_source_without_a_version_file_writes_none(checkout: Checkout) -> None:
+    checkout.version_file.unlink()
+    checkout.running["stable"] = runs("1.0.0", OLD)
+    assert "app: 1.1.0 is built" in checkout.release().canary("1.1.0", 10)
+    assert not checkout.version_file.exists()
+    assert checkout.written()["canary"] == {"version": "1.1.0", "weight": 10}
+
+
+def test_without_a_version_file_a_new_canary_is_newer_than_stable(checkout: Checkout) -> None:
+    checkout.version_file.unlink()
+    checkout.running["stable"] = runs("1.0.0", OLD)
+    with pytest.raises(CommandError, match=r"stable is 1\.0\.0 already: use a published version"):
+        checkout.release().canary("0.9.0", 10)
+
+
+def test_without_a_source_a_canary_is_a_published_version(checkout: Checkout) -> None:
+    checkout.source = None
+    checkout.running["stable"] = runs("1.0.0", OLD)
+    with pytest.raises(CommandError, match="beacon has no source to build it from"):
+        checkout.release().canary("1.1.0", 10)
+    checkout.published["1.1.0"] = NEW
+    checkout.release().canary("1.1.0", 10)
+    assert checkout.written()["canary"]["digest"] == NEW
 
 
 def test_a_canary_of_a_published_version_is_pinned(checkout: Checkout) -> None:
@@ -211,7 +245,7 @@ def test_rollback_without_a_previous_version_is_refused(checkout: Checkout) -> N
 def with_canary(checkout: Checkout) -> None:
     """Deploy stable 1.0.0, then stable 1.1.0, then a canary 1.2.0."""
     checkout.file.write_text(
-        STACK_FILE.replace("version: 1.0.0", f"version: 1.1.0\n      digest: {OLD}")
+        STACK_FILE.replace("version: 1.0.0", f"version: 1.1.0\n          digest: {OLD}")
     )
     checkout.history[:] = [{"stable": {"version": "1.0.0", "digest": NEW}}]
     checkout.deploy()
@@ -265,7 +299,7 @@ def test_a_rollback_ends_a_canary_that_was_never_deployed(checkout: Checkout) ->
 def test_a_manually_edited_version_is_rolled_back_to_the_deployed_one(checkout: Checkout) -> None:
     with_canary(checkout)
     checkout.release().rollback()
-    file = stack_file.StackFile("dev").pin_stable("1.4.0", NEW)
+    file = stack_file.StackFile("dev", "beacon").pin_stable("1.4.0", NEW)
     file.save()
     checkout.release().rollback()
     assert checkout.written()["stable"] == {"version": "1.1.0", "digest": OLD}

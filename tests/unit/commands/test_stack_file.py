@@ -18,9 +18,9 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("salt", [SALT, SALT.replace(" ", "\n  ")], ids=["line", "folded"])
 def test_the_salt_that_pulumi_writes_is_taken_back(file: Path, salt: str) -> None:
-    file.write_text(f"# Mine.\nconfig:\n  slipway:service:\n    name: beacon\n{salt}")
+    file.write_text(f"# Mine.\nconfig:\n  slipway:namespace:\n    name: beacon\n{salt}")
     stack_file.remove_encryption_salt("dev")
-    assert file.read_text() == "# Mine.\nconfig:\n  slipway:service:\n    name: beacon\n"
+    assert file.read_text() == "# Mine.\nconfig:\n  slipway:namespace:\n    name: beacon\n"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_the_salt_that_pulumi_writes_is_taken_back(file: Path, salt: str) -> Non
     ids=["block", "flow", "list", "no YAML"],
 )
 def test_a_salt_that_a_secret_may_need_stays(file: Path, login: str) -> None:
-    text = f"config:\n  slipway:image:{login}\n{SALT}"
+    text = f"config:\n  slipway:registry:{login}\n{SALT}"
     file.write_text(text)
     stack_file.remove_encryption_salt("dev")
     assert file.read_text() == text
@@ -55,16 +55,22 @@ def test_a_file_keeps_its_mode(file: Path) -> None:
 
 COMMENTED = """\
 config:
-  slipway:release: # what runs
-    strategy: canary
-    # The version of all customers.
-    stable: # never by hand
-      version: "1.0.0" # as tested
-    # The end of the release.
+  slipway:services:
+    other:
+      release:
+        stable:
+          version: "3.0.0"
+    beacon:
+      release: # what runs
+        strategy: canary
+        # The version of all customers.
+        stable: # never by hand
+          version: "1.0.0" # as tested
+        # The end of the release.
 
-  # Who reaches it: ask the network team.
-  slipway:routing:
-    host: beacon.localhost
+      # Who reaches it: ask the network team.
+      routing:
+        host: beacon.localhost
 """
 
 
@@ -72,9 +78,9 @@ config:
     "text",
     [
         COMMENTED,
-        COMMENTED.replace('\n      version: "1.0.0" # as tested', ' {version: "1.0.0"}').replace(
-            "stable: # never by hand", "stable:"
-        ),
+        COMMENTED.replace(
+            '\n          version: "1.0.0" # as tested', ' {version: "1.0.0"}'
+        ).replace("stable: # never by hand", "stable:"),
     ],
     ids=["block", "flow"],
 )
@@ -82,29 +88,43 @@ def test_a_release_from_canary_to_promotion_changes_nothing_but_values(
     file: Path, text: str
 ) -> None:
     file.write_text(text)
-    StackFile("dev").pin_stable("1.0.0", "sha256:a").start_canary("1.1.0", 10, None).save()
-    StackFile("dev").start_canary("1.1.0", 50, "sha256:b").save()
+    StackFile("dev", "beacon").pin_stable("1.0.0", "sha256:a").start_canary(
+        "1.1.0", 10, None
+    ).save()
+    StackFile("dev", "beacon").start_canary("1.1.0", 50, "sha256:b").save()
     with_canary = file.read_text().splitlines()
-    StackFile("dev").pin_stable("1.1.0", "sha256:b").end_canary().save()
+    StackFile("dev", "beacon").pin_stable("1.1.0", "sha256:b").end_canary().save()
     without = file.read_text()
     is_flow = "{" in text
     pinned = (
         text.replace('"1.0.0"}', '"1.1.0", digest: sha256:b}')
         if is_flow
-        else text.replace('"1.0.0" # as tested', '"1.1.0" # as tested\n      digest: sha256:b')
+        else text.replace('"1.0.0" # as tested', '"1.1.0" # as tested\n          digest: sha256:b')
     )
     assert without == pinned
-    canary = ["    canary:", "      version: 1.1.0", "      weight: 50", "      digest: sha256:b"]
-    at = with_canary.index(canary[0])
-    assert with_canary[at : at + 5] == [*canary, "    # The end of the release."]
+    canary = ["canary:", "  version: 1.1.0", "  weight: 50", "  digest: sha256:b"]
+    lines = [f"        {line}" for line in (*canary, "# The end of the release.")]
+    at = with_canary.index(lines[0])
+    assert with_canary[at : at + 5] == lines
 
 
 def test_the_end_of_a_canary_leaves_the_comment_after_it(file: Path) -> None:
     file.write_text(
         COMMENTED.replace(
-            "    # The end",
-            "    canary:\n      version: 1.1.0\n      weight: 10 # percent\n    # The end",
+            "        # The end",
+            "        canary:\n          version: 1.1.0\n          weight: 10 # percent\n"
+            "        # The end",
         )
     )
-    StackFile("dev").end_canary().save()
+    StackFile("dev", "beacon").end_canary().save()
     assert file.read_text() == COMMENTED
+
+
+def test_the_release_of_a_service_that_has_none_of_its_own_is_added(file: Path) -> None:
+    text = "config:\n  slipway:services:\n    beacon:\n      source: app # here\n  # The end.\n"
+    file.write_text(text)
+    StackFile("dev", "beacon").pin_stable("1.0.0", "sha256:a").save()
+    release = (
+        "      release:\n        stable:\n          version: 1.0.0\n          digest: sha256:a\n"
+    )
+    assert file.read_text() == text.replace("  # The end", f"{release}  # The end")

@@ -15,15 +15,16 @@ from render import engine_config
 from settings import SettingsError, from_pulumi, load
 from settings.secret import ENCRYPTED
 from tests.unit.harness import Registry
-from tests.unit.stacks import CANARY, DIGEST, SMALLEST, changed
+from tests.unit.stacks import BEACON, CANARY, DIGEST, SERVICE_KEYS, SMALLEST, changed, sections
 
 PROJECT = Path(__file__).resolve().parents[3]
 STACKS = ("dev", "prod")
 
 
 @pytest.fixture
-def version_file(tmp_path: Path) -> Path:
-    """File with the version that the working tree builds: 1.0.0."""
+def version_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """File with the version that the source of beacon builds: 1.0.0."""
+    monkeypatch.setattr(settings.stack_file, "PROJECT_FOLDER", tmp_path)
     file = tmp_path / "app" / "VERSION"
     file.parent.mkdir()
     file.write_text("1.0.0\n")
@@ -44,11 +45,11 @@ def nested(path: str, value: object) -> dict[str, Any]:
 
 
 def errors_of(
-    folder: Path, changes: dict[str, Any], version_file: Path | None = None
+    folder: Path, changes: dict[str, Any], *, check_versions: bool = False
 ) -> tuple[str, ...]:
     """Return the errors of the smallest stack with ``changes``."""
     with pytest.raises(SettingsError) as error:
-        load(stack_file(folder, changed(SMALLEST, changes)), version_file)
+        load(stack_file(folder, sections(**changes)), check_versions=check_versions)
     return error.value.errors
 
 
@@ -132,13 +133,13 @@ def errors_of(
         ),
         ({"slo": {"latency": 1}}, "slo.latency is 1: use a mapping with the keys objective"),
         # missing keys
-        ({"image": {"registry": None}}, "image.registry is null: use a registry's host and port"),
+        ({"registry": {"host": None}}, "registry.host is null: use a registry's host and port"),
         (
             {"release": {"strategy": "canary", "canary": {"weight": 10}}},
             "release.canary.version is missing: use MAJOR.MINOR.PATCH",
         ),
         # unknown keys
-        ({"rooting": {}}, "rooting is not a key: did you mean routing?"),
+        ({"netwrk": {}}, "netwrk is not a key: did you mean network?"),
         ({"autoscaling": {"maxReplcas": 3}}, "maxReplcas is not a key: did you mean maxReplicas?"),
         ({"autoscaling": {"max_replicas": 3}}, "is not a key: did you mean maxReplicas?"),
         ({"autoscaling": {"targetCpu": 3}}, "is not a key: did you mean targetCPU?"),
@@ -153,57 +154,87 @@ def test_an_invalid_value_is_refused_with_its_key_and_the_allowed_values(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     (error,) = errors_of(tmp_path, changes)
-    assert error.startswith(f"slipway:{next(iter(changes))}")
+    (key,) = changes
+    assert error.startswith(f"slipway:{'services.beacon.' * (key in SERVICE_KEYS)}{key}")
     assert message in error
 
 
-@pytest.mark.parametrize("section", ["namespace", "image", "release", "routing"])
+@pytest.mark.parametrize("section", ["namespace", "registry", "release", "routing"])
 def test_a_missing_section_is_refused(tmp_path: Path, section: str) -> None:
-    sections = {name: value for name, value in SMALLEST.items() if name != section}
+    beacon = {name: value for name, value in BEACON.items() if name != section}
+    stack = {**SMALLEST, "services": {"beacon": beacon}}
+    stack.pop(section, None)
     with pytest.raises(SettingsError) as error:
-        load(stack_file(tmp_path, sections))
+        load(stack_file(tmp_path, stack))
     (message,) = error.value.errors
-    assert message.startswith(f"slipway:{section} is missing: use a mapping with the keys ")
+    assert (
+        message.removeprefix("slipway:")
+        .removeprefix("services.beacon.")
+        .startswith(f"{section} is missing: use a mapping with the keys ")
+    )
 
 
 def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
-    sections = {
-        "image": {"registry": "https://here", "repository": "UPPER"},
+    beacon = {
+        "image": {"repository": "UPPER"},
         "release": {"stable": {"version": "latest"}},
         "workload": {"resources": {"requests": {"cpu": "2", "memory": "2Gi"}}},
     }
+    stack = {"registry": {"host": "https://here"}, "services": {"beacon": beacon}}
     with pytest.raises(SettingsError) as error:
-        load(stack_file(tmp_path, sections))
+        load(stack_file(tmp_path, stack))
     assert sorted(message.partition(" is ")[0] for message in error.value.errors) == [
-        "slipway:image.registry",
-        "slipway:image.repository",
         "slipway:namespace",
-        "slipway:release.stable.version",
-        "slipway:routing",
-        "slipway:workload.resources.requests.cpu",
-        "slipway:workload.resources.requests.memory",
+        "slipway:registry.host",
+        "slipway:services.beacon.image.repository",
+        "slipway:services.beacon.release.stable.version",
+        "slipway:services.beacon.routing",
+        "slipway:services.beacon.workload.resources.requests.cpu",
+        "slipway:services.beacon.workload.resources.requests.memory",
     ]
     assert str(error.value).startswith("Pulumi.test.yaml has 7 errors:\n  slipway:")
 
 
-def test_a_version_without_a_digest_must_be_that_of_the_working_tree(
-    tmp_path: Path, version_file: Path
-) -> None:
+@pytest.mark.usefixtures("version_file")
+def test_a_version_without_a_digest_must_be_that_of_the_version_file(tmp_path: Path) -> None:
     stable = {"release": {"stable": {"version": "0.9.0"}}}
-    assert errors_of(tmp_path, stable, version_file) == (
-        'slipway:release.stable.version is "0.9.0": use 1.0.0 as in app/VERSION, or add the '
-        "digest of the published image",
+    assert errors_of(tmp_path, stable, check_versions=True) == (
+        'slipway:services.beacon.release.stable.version is "0.9.0": use 1.0.0 as in app/VERSION, '
+        "or add the digest of the published image",
     )
 
 
-def test_a_version_with_a_digest_may_be_any(tmp_path: Path, version_file: Path) -> None:
-    pinned = {"release": {"stable": {"version": "0.9.0", "digest": DIGEST}}}
-    assert load(stack_file(tmp_path, changed(SMALLEST, pinned)), version_file)
+@pytest.mark.usefixtures("version_file")
+def test_a_version_with_a_digest_may_be_any(tmp_path: Path) -> None:
+    pinned = {"stable": {"version": "0.9.0", "digest": DIGEST}}
+    assert load(stack_file(tmp_path, sections(release=pinned)), check_versions=True)
+
+
+def test_without_a_version_file_the_working_tree_builds_the_version_of_the_stack_file(
+    tmp_path: Path, version_file: Path
+) -> None:
+    version_file.unlink()
+    unpinned = {"stable": {"version": "0.9.0"}}
+    assert load(stack_file(tmp_path, sections(release=unpinned)), check_versions=True)
+
+
+def test_a_source_that_does_not_exist_is_refused(tmp_path: Path, version_file: Path) -> None:
+    version_file.unlink()
+    version_file.parent.rmdir()
+    (error,) = errors_of(tmp_path, {}, check_versions=True)
+    assert error.startswith('slipway:services.beacon.source is "app": use a folder that exists')
+
+
+def test_only_a_service_whose_versions_are_published_needs_no_source(tmp_path: Path) -> None:
+    (error,) = errors_of(tmp_path, {"source": None})
+    assert error.startswith("slipway:services.beacon.source is missing: use the folder")
+    published = {"stable": {"version": "0.9.0", "digest": DIGEST}}
+    assert load(stack_file(tmp_path, sections(source=None, release=published)))
 
 
 def test_an_invalid_version_file_is_refused(tmp_path: Path, version_file: Path) -> None:
     version_file.write_text("latest\n")
-    assert errors_of(tmp_path, {}, version_file) == (
+    assert errors_of(tmp_path, {}, check_versions=True) == (
         'app/VERSION is "latest": use MAJOR.MINOR.PATCH or MAJOR.MINOR.PATCH-PRERELEASE, '
         "like 1.4.0 or 1.4.0-rc.1",
     )
@@ -211,25 +242,24 @@ def test_an_invalid_version_file_is_refused(tmp_path: Path, version_file: Path) 
 
 @pytest.mark.parametrize("secret", ["hunter2", {"secure": "a", "b": "c"}, {"secure": 1}, 7])
 def test_a_secret_in_plain_text_is_refused_and_not_repeated(tmp_path: Path, secret: Any) -> None:
-    (error,) = errors_of(tmp_path, {"service": {"adminToken": secret}})
+    (error,) = errors_of(tmp_path, {"adminToken": secret})
     assert error == (
-        "slipway:service.adminToken is not encrypted: use an encrypted value: set it with "
+        "slipway:services.beacon.adminToken is not encrypted: use an encrypted value: set it with "
         "`pulumi config set --secret --path`"
     )
 
 
 def test_an_encrypted_value_is_accepted_only_for_a_secret(tmp_path: Path) -> None:
     encrypted = {"secure": "v1:abc:def"}
-    secret = changed(SMALLEST, {"service": {"adminToken": encrypted}})
-    assert load(stack_file(tmp_path, secret)).service.admin_token
+    stack = load(stack_file(tmp_path, sections(adminToken=encrypted)))
+    assert stack.services["beacon"].admin_token
     (error,) = errors_of(tmp_path, {"routing": {"host": encrypted}})
-    assert error.startswith("slipway:routing.host is ")
+    assert error.startswith("slipway:services.beacon.routing.host is ")
 
 
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def engine(version_file: Path) -> Iterator[Any]:
     """Passes sections to the program as the engine does; stack files are in ``tmp_path``."""
-    monkeypatch.setattr(settings.stack_file, "PROJECT_FOLDER", tmp_path)
     set_mocks(Registry(), project="slipway", stack="test")
 
     def pass_sections(sections: dict[str, Any], *, secret: bool = False) -> None:
@@ -251,40 +281,40 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     ],
 )
 def test_the_program_refuses_the_same_values_as_commands_with_the_same_message(
-    tmp_path: Path, version_file: Path, engine: Any, changes: dict[str, Any]
+    tmp_path: Path, engine: Any, changes: dict[str, Any]
 ) -> None:
-    sections = changed(SMALLEST, changes)
-    engine(sections)
+    stack = sections(**changes)
+    engine(stack)
     with pytest.raises(pulumi.RunError) as in_program:
-        from_pulumi(version_file)
+        from_pulumi()
     with pytest.raises(SettingsError) as in_command:
-        load(stack_file(tmp_path, sections), version_file)
+        load(stack_file(tmp_path, stack), check_versions=True)
     assert str(in_program.value) == str(in_command.value)
 
 
 def test_the_program_refuses_a_stack_file_with_values_that_parsers_read_differently(
-    tmp_path: Path, version_file: Path, engine: Any
+    tmp_path: Path, engine: Any
 ) -> None:
-    engine(changed(SMALLEST, {"autoscaling": {"maxReplicas": 8}}))
-    text = "config:\n  slipway:autoscaling: {maxReplicas: 010}\n"
+    engine(sections(cluster={"context": "8"}))
+    text = "config:\n  slipway:cluster: {context: 010}\n"
     (tmp_path / "Pulumi.test.yaml").write_text(text)
-    with pytest.raises(pulumi.RunError, match=r"slipway:autoscaling\.maxReplicas is 010: use"):
-        from_pulumi(version_file)
+    with pytest.raises(pulumi.RunError, match=r"slipway:cluster\.context is 010: use"):
+        from_pulumi()
 
 
-@pytest.mark.parametrize("section", ['{"port": 8081}', {"secure": "v1:abc:def"}])
+@pytest.mark.parametrize("section", ['{"context": "prod"}', {"secure": "v1:abc:def"}])
 def test_the_program_refuses_a_section_that_is_a_string_or_a_secret(
-    tmp_path: Path, version_file: Path, engine: Any, section: Any
+    tmp_path: Path, engine: Any, section: Any
 ) -> None:
-    stack_file(tmp_path, {"service": section})
-    engine({**SMALLEST, "service": {"port": 8081}})  # the engine decrypts and parses it
-    with pytest.raises(pulumi.RunError, match=r"slipway:service"):
-        from_pulumi(version_file)
+    stack_file(tmp_path, {"cluster": section})
+    engine(sections(cluster={"context": "prod"}))  # the engine decrypts and parses it
+    with pytest.raises(pulumi.RunError, match=r"slipway:cluster"):
+        from_pulumi()
 
 
-def test_the_program_gets_secrets_decrypted(version_file: Path, engine: Any) -> None:
-    engine(changed(SMALLEST, {"service": {"adminToken": {"secure": "v1:abc:def"}}}))
-    token = from_pulumi(version_file).service.admin_token
+def test_the_program_gets_secrets_decrypted(engine: Any) -> None:
+    engine(sections(adminToken={"secure": "v1:abc:def"}))
+    token = from_pulumi().services["beacon"].admin_token
     assert token is not None
     assert token.get_secret_value() == ENCRYPTED
     assert ENCRYPTED not in repr(token)
@@ -306,16 +336,24 @@ def test_the_program_gets_secrets_decrypted(version_file: Path, engine: Any) -> 
         ),
         ("observability.alerts.ticket.slack", "hunter2", "a URL, like https://example.com/path"),
         ("observability.alerts.heartbeat", "hunter2", "a URL, like https://example.com/path"),
-        ("service.adminToken", "hunter2\n", "ASCII characters without blanks and line breaks"),
-        ("service.adminToken", "hünter2", "ASCII characters without blanks and line breaks"),
+        (
+            "services.beacon.adminToken",
+            "hunter2\n",
+            "ASCII characters without blanks and line breaks",
+        ),
+        (
+            "services.beacon.adminToken",
+            "hünter2",
+            "ASCII characters without blanks and line breaks",
+        ),
     ],
 )
 def test_the_program_refuses_a_secret_of_the_wrong_format_without_its_value(
-    version_file: Path, engine: Any, key: str, secret: str, allowed: str
+    engine: Any, key: str, secret: str, allowed: str
 ) -> None:
     engine(changed(SMALLEST, nested(key, secret)), secret=True)
     with pytest.raises(pulumi.RunError) as error:
-        from_pulumi(version_file)
+        from_pulumi()
     message = f"  slipway:{key} has a secret of the wrong format: use {allowed}"
     assert str(error.value).splitlines()[1:] == [message]
 
@@ -323,12 +361,10 @@ def test_the_program_refuses_a_secret_of_the_wrong_format_without_its_value(
 @pytest.mark.parametrize(
     "url", ["https://hooks.example.com/services/T0/B0?x=%20y", "http://user:p%40ss@10.0.0.1:8080"]
 )
-def test_the_program_accepts_the_url_of_a_receiver(
-    version_file: Path, engine: Any, url: str
-) -> None:
+def test_the_program_accepts_the_url_of_a_receiver(engine: Any, url: str) -> None:
     webhook = "observability.alerts.page.webhook"
     engine(changed(SMALLEST, nested(webhook, url)), secret=True)
-    page = from_pulumi(version_file).observability.alerts.page
+    page = from_pulumi().observability.alerts.page
     assert page.webhook
     assert page.webhook.get_secret_value() == url
 
@@ -338,25 +374,25 @@ def test_the_program_accepts_the_url_of_a_receiver(
     [
         {"routing": {"host": {"secure": "v1:abc"}}},
         {"routing": {"paths": ["/", {"secure": "v1:abc"}]}},
-        {"image": {"credentials": [{"secure": "v1:abc"}]}},
-        {"image": {"credentials": {"username": "robot", "pasword": {"secure": "v1:abc"}}}},
+        {"registry": {"credentials": [{"secure": "v1:abc"}]}},
+        {"registry": {"credentials": {"username": "robot", "pasword": {"secure": "v1:abc"}}}},
     ],
 )
 def test_the_program_shows_no_value_that_is_encrypted_in_the_wrong_place(
-    tmp_path: Path, version_file: Path, engine: Any, encrypted: dict[str, Any]
+    tmp_path: Path, engine: Any, encrypted: dict[str, Any]
 ) -> None:
-    stack_file(tmp_path, changed(SMALLEST, encrypted))
+    stack_file(tmp_path, sections(**encrypted))
     decrypted = json.loads(json.dumps(encrypted).replace('{"secure": "v1:abc"}', '"hunter 2"'))
-    engine(changed(SMALLEST, decrypted), secret=True)
-    with pytest.raises(pulumi.RunError, match=f"slipway:{next(iter(encrypted))}") as error:
-        from_pulumi(version_file)
+    engine(sections(**decrypted), secret=True)
+    with pytest.raises(pulumi.RunError, match=rf"slipway:.*{next(iter(encrypted))}") as error:
+        from_pulumi()
     assert "hunter" not in str(error.value)
 
 
-def test_half_of_a_surrogate_pair_is_refused(version_file: Path, engine: Any) -> None:
-    engine(changed(SMALLEST, {"config": {"message": "\ud800"}}))
+def test_half_of_a_surrogate_pair_is_refused(engine: Any) -> None:
+    engine(sections(config={"message": "\ud800"}))
     with pytest.raises(pulumi.RunError, match=r"message has half of a surrogate pair, which is"):
-        from_pulumi(version_file)
+        from_pulumi()
 
 
 def test_of_many_errors_the_first_are_shown() -> None:
@@ -371,7 +407,7 @@ def test_the_stacks_of_the_project_are_valid(stack: str) -> None:
 
 
 def test_the_canary_of_a_release_is_loaded(tmp_path: Path) -> None:
-    release = load(stack_file(tmp_path, changed(SMALLEST, {"release": CANARY}))).release
+    release = load(stack_file(tmp_path, sections(release=CANARY))).services["beacon"].release
     assert release.canary_weight == 10
     assert {track: one.version for track, one in release.tracks.items()} == {
         "stable": "1.0.0",

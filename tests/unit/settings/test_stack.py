@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from settings import Settings
-from settings.errors import validation_messages
-from tests.unit.stacks import CANARY, changed, settings
+from settings import SettingsError
+from tests.unit.stacks import CANARY, changed, service, settings
 
 
 def errors_of(changes: dict[str, Any]) -> list[str]:
     """Return the errors of the smallest stack with ``changes``."""
-    with pytest.raises(ValidationError) as error:
+    with pytest.raises(SettingsError) as error:
         settings(**changes)
-    return list(validation_messages(error.value, "", Settings.model_json_schema()))
+    prefix = "slipway:services.beacon."
+    return [one.removeprefix(prefix).removeprefix("slipway:") for one in error.value.errors]
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             {"routing": {"paths": ["/", "/"]}},
             'routing.paths is ["/", "/"]: use each path once',
         ),
-        ({"service": {"adminPort": 8080}}, "service.adminPort is 8080: use another port than"),
+        ({"adminPort": 8080}, "adminPort is 8080: use another port than"),
         (
-            {"service": {"port": 6060}, "config": {"profiling": True}},
-            "service.port is 6060: use another port than pprof's, or config.profiling false",
+            {"port": 6060, "config": {"profiling": True}},
+            "port is 6060: use another port than pprof's, or config.profiling false",
         ),
         (
-            {"service": {"adminPort": 6060}, "config": {"profiling": True}},
-            "service.adminPort is 6060: use another port than pprof's, or config.profiling false",
+            {"adminPort": 6060, "config": {"profiling": True}},
+            "adminPort is 6060: use another port than pprof's, or config.profiling false",
         ),
         (
             {"release": {"strategy": "rolling", "canary": CANARY["canary"]}},
@@ -113,12 +113,12 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             'release.canary.version is "1.0.0": use another version than stable\'s',
         ),
         (
-            {"image": {"builder": "docker", "platforms": ["linux/amd64", "linux/arm64"]}},
+            {"builder": {"type": "docker"}, "image": {"platforms": ["linux/amd64", "linux/arm64"]}},
             'image.platforms is ["linux/amd64", "linux/arm64"]: use one platform with',
         ),
         (
-            {"image": {"builder": "docker", "cache": "registry"}},
-            'image.cache is "registry": use "builder" with image.builder docker',
+            {"builder": {"type": "docker", "cache": "registry"}},
+            'builder.cache is "registry": use "builder" with builder.type docker',
         ),
         (
             {"routing": {"gateway": {"name": "public"}}},
@@ -146,19 +146,19 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         ),
         (
             {"slo": {"availability": 99.5}},
-            'observability.mode is "off": use "bundled" or "operator": slo is set',
+            'observability.mode is "off": use "bundled" or "operator": services.beacon.slo is set',
         ),
         (
             {
                 "observability": {"mode": "bundled"},
-                "service": {"metrics": False},
+                "metrics": False,
                 "slo": {"availability": 99.5},
             },
-            "service.metrics is false: use true: slo is set and needs metrics",
+            "metrics is false: use true: slo is set and needs metrics",
         ),
         (
             {"observability": {"mode": "bundled", "metrics": {"retentionDays": 29}}},
-            "observability.metrics.retentionDays is 29: use at least slo.windowDays, which is 30",
+            "observability.metrics.retentionDays is 29: use at least services.beacon.slo.wind",
         ),
     ],
 )
@@ -194,19 +194,18 @@ def test_an_existing_monitoring_namespace_may_be_kube_system(mode: str) -> None:
 
 def test_the_retention_of_an_existing_prometheus_is_not_checked() -> None:
     observability = {"mode": "operator", "metrics": {"retentionDays": 1}}
-    assert settings(observability=observability).slo.window_days == 30
+    assert service(observability=observability).slo.window_days == 30
 
 
 def test_a_service_without_metrics_needs_no_slo() -> None:
-    stack = settings(observability={"mode": "bundled"}, service={"metrics": False})
-    assert not stack.service.metrics
+    assert not service(observability={"mode": "bundled"}, metrics=False).metrics
 
 
 @pytest.mark.parametrize(("port", "suffix"), [(80, ""), (8080, ":8080")])
 def test_the_url_contains_a_port_other_than_80(port: int, suffix: str) -> None:
-    assert settings(routing={"port": port}).routing.url == f"http://beacon.localhost{suffix}"
+    assert service(routing={"port": port}).routing.url == f"http://beacon.localhost{suffix}"
 
 
 def test_settings_are_immutable() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        settings().service.name = "another"
+        service().port = 8081

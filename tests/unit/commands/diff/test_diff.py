@@ -172,7 +172,7 @@ def test_a_wrong_argument_is_an_error(diff: RunDiff, arguments: list[str], messa
         ("Pulumi.dev.yaml", CONFLICT, "is a merge conflict: resolve it"),
         ("settings/network.py", CONFLICT, "network.py:"),
         ("__main__.py", "raise ValueError('twice')\n", "ValueError: twice (__main__.py:"),
-        ("Pulumi.dev.yaml", "  slipway:autoscaling: {maxReplicas: 0}\n", "slipway:autoscaling"),
+        ("Pulumi.dev.yaml", "  slipway:network: {proxyNamespace: 0}\n", "slipway:network"),
     ],
 )
 def test_an_error_of_either_rendering_is_shown_with_its_place(

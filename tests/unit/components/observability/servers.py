@@ -8,9 +8,10 @@ from components.observability.args import ObservabilityArgs
 from components.observability.monitored_service import MonitoredService
 from components.observability.server import Server
 from settings import Settings
+from settings.loader import validate
 from settings.secret import DECRYPTED
 from tests.unit.harness import Registry, run
-from tests.unit.stacks import SMALLEST, changed
+from tests.unit.stacks import changed, sections
 
 
 def deploy(server: type[Server], **observability: Any) -> Registry:
@@ -21,8 +22,8 @@ def deploy(server: type[Server], **observability: Any) -> Registry:
 
 def bundled(**changes: Any) -> Settings:
     """Return the smallest bundled stack with changes and decrypted secrets."""
-    sections = changed(changed(SMALLEST, {"observability": {"mode": "bundled"}}), changes)
-    return Settings.model_validate(sections, by_name=False, by_alias=True, context=DECRYPTED)
+    bundled_stack = changed({"observability": {"mode": "bundled"}}, changes)
+    return validate("Pulumi.test.yaml", sections(**bundled_stack), DECRYPTED)
 
 
 def args_of(stack: Settings) -> ObservabilityArgs:
@@ -31,7 +32,9 @@ def args_of(stack: Settings) -> ObservabilityArgs:
         "settings": stack.observability,
         "network": stack.network,
         "namespace": stack.namespace.name,
-        "services": [MonitoredService.of(stack.service, stack.slo, stack.namespace.name)],
+        "services": [
+            MonitoredService.of(one, stack.namespace.name) for one in stack.services.values()
+        ],
     }
 
 

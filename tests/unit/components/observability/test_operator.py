@@ -8,7 +8,7 @@ from tests.unit.components.observability.servers import args_of
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
 
-METRICS_OFF = {"service": {"metrics": False}}
+METRICS_OFF = {"metrics": False}
 
 
 def objects(**changes: Any) -> Registry:

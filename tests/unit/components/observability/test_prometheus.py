@@ -48,7 +48,7 @@ def test_only_running_pods_of_the_services_namespace_are_scraped() -> None:
 
 
 def test_a_service_without_metrics_is_not_scraped() -> None:
-    args = args_of(bundled(service={"metrics": False}))
+    args = args_of(bundled(metrics=False))
     registry = run(lambda: Prometheus("it", args))
     jobs = {one["job_name"] for one in config_file(registry, "prometheus.yaml")["scrape_configs"]}
     assert "beacon" not in jobs

@@ -5,7 +5,7 @@ from typing import Any
 from components.routing import ROUTERS, Backend, TrafficSplit
 from settings import CanaryOverride, RoutingBackend
 from tests.unit.harness import Registry, run
-from tests.unit.stacks import settings
+from tests.unit.stacks import service
 
 NGINX = "nginx.ingress.kubernetes.io/"
 
@@ -31,15 +31,15 @@ def routed(
     **routing: Any,
 ) -> Registry:
     """Resources that a back end registers for a split."""
-    stack = settings(routing={"backend": backend, **routing}, config=config or {})
+    beacon = service(routing={"backend": backend, **routing}, config=config or {})
     return run(
         lambda: ROUTERS[backend](
             "beacon",
             {
                 "namespace": "home",
                 "split": traffic,
-                "settings": stack.routing,
-                "config": stack.config,
+                "settings": beacon.routing,
+                "config": beacon.config,
             },
         )
     )

@@ -11,11 +11,7 @@ def template(stack: Settings) -> WorkloadTemplate:
     """Workload arguments from the settings of a stack, as the program passes them."""
     return {
         "namespace": NAMESPACE,
-        "service": stack.service,
-        "pods": stack.workload,
-        "config": stack.config,
-        "autoscaling": stack.autoscaling,
-        "pod_disruption_budget": stack.pod_disruption_budget,
+        "service": stack.services["beacon"],
         "network": stack.network,
         "credentials": CredentialNames("beacon-token", ("beacon-registry",)),
     }

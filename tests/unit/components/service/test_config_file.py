@@ -6,16 +6,15 @@ import pytest
 import yaml
 
 from components.service.config_file import TOKEN_FILE, ConfigFile
-from settings import Service
-from tests.unit.stacks import settings
+from tests.unit.stacks import service
 
 OTLP_ENDPOINT = "http://collector:4318"
 
 
 def config_file(
-    service: Service | None = None, otlp_endpoint: str | None = None, **config: Any
+    ports: dict[str, int] | None = None, otlp_endpoint: str | None = None, **config: Any
 ) -> ConfigFile:
-    return ConfigFile(settings(config=config).config, service or Service(), otlp_endpoint)
+    return ConfigFile(service(config=config, **(ports or {})), otlp_endpoint)
 
 
 def values(file: ConfigFile) -> dict[str, Any]:
@@ -32,7 +31,7 @@ def test_the_file_contains_the_config_section_of_the_stack() -> None:
 
 
 def test_the_file_contains_the_ports_and_the_path_of_the_token() -> None:
-    file = values(config_file(Service(port=8081, admin_port=9091)))
+    file = values(config_file({"port": 8081, "adminPort": 9091}))
     assert file["listen"] == ":8081"
     assert file["adminListen"] == ":9091"
     assert file["faults"]["tokenFile"] == str(TOKEN_FILE)
@@ -72,8 +71,8 @@ def test_a_hot_reloaded_value_does_not_change_the_restart_checksum(config: dict[
         {"timeouts": {"write": "2m"}},
         {"timeouts": {"idle": "3m"}},
         {"profiling": True},
-        {"service": Service(port=8081)},
-        {"service": Service(admin_port=9091)},
+        {"ports": {"port": 8081}},
+        {"ports": {"adminPort": 9091}},
         {"otlp_endpoint": OTLP_ENDPOINT},
     ],
 )

@@ -6,16 +6,18 @@ import json
 from pydantic import SecretStr
 
 from components.service.credentials import Credentials
-from settings import ImageSettings, RegistryCredentials
+from settings import RegistryCredentials, RegistrySettings
 from tests.unit.harness import Registry, run
 
-PUBLIC = ImageSettings(registry="localhost:5000", repository="slipway/beacon")
+PUBLIC = RegistrySettings(host="localhost:5000")
 LOGIN = RegistryCredentials.model_construct(username="robot", password=SecretStr("hidden"))
 PRIVATE = PUBLIC.model_copy(update={"credentials": LOGIN})
 
 
-def credentials(image: ImageSettings = PUBLIC, token: SecretStr | None = None) -> Registry:
-    return run(lambda: Credentials("beacon", {"namespace": "home", "image": image, "token": token}))
+def credentials(registry: RegistrySettings = PUBLIC, token: SecretStr | None = None) -> Registry:
+    return run(
+        lambda: Credentials("beacon", {"namespace": "home", "registry": registry, "token": token})
+    )
 
 
 def test_a_token_is_generated_by_default() -> None:

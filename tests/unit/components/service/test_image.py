@@ -6,7 +6,13 @@ import pytest
 from pydantic import SecretStr
 
 from components.service.image import ContainerImage
-from settings import ImageSettings, RegistryCredentials, ReleasedVersion
+from settings import (
+    BuilderSettings,
+    ImageSettings,
+    RegistryCredentials,
+    RegistrySettings,
+    ReleasedVersion,
+)
 from tests.unit.harness import DIGEST, Registry, run, value_of
 from tests.unit.stacks import DIGEST as PUBLISHED
 
@@ -14,10 +20,26 @@ Builder = Literal["buildkit", "docker"]
 both_builders = pytest.mark.parametrize("builder", ["buildkit", "docker"])
 
 
-def container_image(digest: str | None = None, **image: Any) -> ContainerImage:
-    settings = ImageSettings(registry="localhost:5000", repository="slipway/beacon", **image)
-    release = ReleasedVersion(version="1.2.3", digest=digest)
-    return ContainerImage("beacon", {"image": settings, "release": release})
+def container_image(
+    digest: str | None = None,
+    builder: Builder = "buildkit",
+    cache: Literal["builder", "registry"] = "builder",
+    credentials: RegistryCredentials | None = None,
+    **image: Any,
+) -> ContainerImage:
+    return ContainerImage(
+        "beacon",
+        {
+            "name": "localhost:5000/slipway/beacon",
+            "image": ImageSettings(**image),
+            "registry": RegistrySettings.model_construct(
+                host="localhost:5000", credentials=credentials
+            ),
+            "builder": BuilderSettings(type=builder, cache=cache),
+            "release": ReleasedVersion(version="1.2.3", digest=digest),
+            "context": "app",
+        },
+    )
 
 
 def built(**image: Any) -> Registry:

@@ -14,14 +14,15 @@ IMAGES = {"stable": "registry/beacon@sha256:old", "canary": "registry/beacon@sha
 
 def released(images: dict[Any, str] | None = None, **changes: Any) -> tuple[Release, Registry]:
     stack = settings(**changes)
+    beacon = stack.services["beacon"]
     releases: list[Release] = []
     registry = run(
         lambda: releases.append(
             Release(
                 "beacon",
                 {
-                    "release": stack.release,
-                    "images": images or {track: IMAGES[track] for track in stack.release.tracks},
+                    "release": beacon.release,
+                    "images": images or {track: IMAGES[track] for track in beacon.release.tracks},
                     "workload": template(stack),
                 },
             )
