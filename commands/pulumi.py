@@ -1,48 +1,23 @@
 """Pulumi CLI commands on one stack."""
 
 import json
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from commands.errors import FAILED, CommandError
+from commands.file_backend import FileBackend, without_sidecars
 from commands.stack_file import remove_encryption_salt
 from commands.stack_lock import WAIT_SECONDS
 from settings.stack_file import PROJECT_FOLDER
 
 _SALT_FROM_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
 """Without a salt in the stack file Pulumi takes the state's, so all machines share one."""
-_FILE_BACKEND = "file://"
 _NAMESPACE = "kubernetes:core/v1:Namespace"
-
-
-@dataclass(frozen=True)
-class Lock:
-    """A lock of the file backend: the process that updates a stack."""
-
-    pid: int
-    host: str
-
-    @property
-    def is_stale(self) -> bool:
-        """True if the lock was taken on this machine by a process that has ended."""
-        if self.host != socket.gethostname():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            pass  # the process of another user
-        return False
 
 
 class Stack:
@@ -53,14 +28,21 @@ class Stack:
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         self.name = name
-        self.environment = {**environment, **_SALT_FROM_STATE}
+        url = without_sidecars(environment.get("PULUMI_BACKEND_URL", ""))
+        self.environment = {
+            **environment,
+            **_SALT_FROM_STATE,
+            **({"PULUMI_BACKEND_URL": url} if url else {}),
+        }
+        self._backend = FileBackend.of(url, PROJECT_FOLDER, name)
         self._state: dict[str, Any] = {}
 
     def select(self, *, repair: bool = True) -> None:
         """Create the stack if it is new. ``repair`` the state after an interrupted update."""
+        is_from_backup = repair and self._repair_backend()
         self._run("stack", "select", "--create", self.name, capture=True)
         if repair:
-            self._repair()
+            self._repair(is_from_backup)
 
     def namespaces(self) -> dict[str, str]:
         """Return the UID of each namespace of the stack, as of :meth:`select`."""
@@ -114,60 +96,54 @@ class Stack:
         finally:
             remove_encryption_salt(self.name)
 
-    def _repair(self) -> None:
-        """Remove a stale lock, and refresh the state after an update that failed or was killed.
+    def _repair_backend(self) -> bool:
+        """Remove stale locks and repair files; return True if the state is that of a backup."""
+        if self._backend is None:
+            return False
+        self._wait_for_lock(self._backend)
+        return self._backend.repair()
+
+    def _repair(self, is_from_backup: bool) -> None:
+        """Refresh the state after an update that failed or was killed.
 
         The state of an interrupted update has the objects before their change. Creating resources
         again whose creation is pending is safe: every object has a fixed name, and server-side
         apply adopts an existing one.
         """
-        if self._wait_for_lock():
-            self._run("cancel", "--yes", "--stack", self.name, capture=True)
         state = json.loads(self._run("stack", "export", "--stack", self.name, capture=True))
         self._state = state.get("deployment") or {}
-        if self._state.get("pending_operations") or self._last_update_failed():
+        is_pending = bool(self._state.get("pending_operations"))
+        if is_from_backup or is_pending or self._last_update_failed():
             self._run(
                 "refresh",
                 *("--yes", "--skip-preview", "--clear-pending-creates"),
                 *("--stack", self.name),
             )
 
-    def _wait_for_lock(self) -> bool:
-        """Wait while a running process locks the stack; return True if a stale lock is left."""
+    def _wait_for_lock(self, backend: FileBackend) -> None:
+        """Wait while a running process locks the stack, and remove stale locks."""
         deadline = time.monotonic() + WAIT_SECONDS
         is_first_try = True
-        while locks := list(self._locks()):
+        while locks := list(backend.locks()):
+            backend.remove([lock for lock in locks if lock.is_stale])
             held = [lock for lock in locks if not lock.is_stale]
             if not held:
-                return True
+                return
             if time.monotonic() > deadline:
                 raise CommandError(
-                    f"another update of {self.name} (pid {held[0].pid} on {held[0].host}) did not "
+                    f"another update of {self.name} ({held[0]}) did not "
                     f"end within {WAIT_SECONDS} s: end it, then run this again. If that process is "
                     "another program by now, run `pulumi cancel`",
                     FAILED,
                 )
             if is_first_try:
-                print(f"waiting for another update of {self.name} (pid {held[0].pid}) to end")
+                print(f"waiting for another update of {self.name} ({held[0]}) to end")
                 is_first_try = False
             time.sleep(0.5)
-        return False
-
-    def _locks(self) -> Iterator[Lock]:
-        backend = self.environment.get("PULUMI_BACKEND_URL", "")
-        if not backend.startswith(_FILE_BACKEND):
-            return
-        # Pulumi expands `~`, and a relative path starts at its working directory.
-        path = backend.removeprefix(_FILE_BACKEND).partition("?")[0]
-        folder = PROJECT_FOLDER / Path(path).expanduser() / ".pulumi" / "locks"
-        for file in folder.glob(f"organization/*/{self.name}/*.json"):
-            try:
-                content = json.loads(file.read_text())
-            except (FileNotFoundError, json.JSONDecodeError):
-                continue
-            yield Lock(content["pid"], content["hostname"])
 
     def _run(self, *arguments: str, capture: bool = False) -> str:
+        if self._backend:
+            self._backend.remove_broken_sidecars()
         command = [*_interrupt_with_parent(), "pulumi", *arguments]
         if capture:
             command.append("--non-interactive")
@@ -183,6 +159,8 @@ class Stack:
             out, err = process.communicate()
         if process.returncode != 0:
             detail = f":\n{err.strip()}" if capture and err else ""
+            if self._backend and (unreadable := self._backend.unreadable_files()):
+                detail = f": {unreadable[0]} is incomplete, `make up` repairs it{detail}"
             raise CommandError(f"pulumi {arguments[0]} of {self.name} failed{detail}", FAILED)
         return out or ""
 

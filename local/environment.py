@@ -63,7 +63,9 @@ def _backend(paths: Layout, given: Mapping[str, str]) -> dict[str, str]:
     variables = {}
     if not given.get("PULUMI_BACKEND_URL"):
         paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        variables["PULUMI_BACKEND_URL"] = f"file://{paths.state}"
+        # Without the sidecar files `.attrs`: a process that is killed leaves empty ones behind,
+        # which make the state unreadable.
+        variables["PULUMI_BACKEND_URL"] = f"file://{paths.state}?metadata=skip"
         # The stack files in the repository have no salt: Pulumi uses the one in the state.
         variables["PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER"] = "true"
     if not (given.get("PULUMI_CONFIG_PASSPHRASE") or given.get("PULUMI_CONFIG_PASSPHRASE_FILE")):

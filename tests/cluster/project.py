@@ -165,10 +165,10 @@ class Project:
         assert result.returncode == 0, f"make {target}\n{result.stdout}\n{result.stderr}"
         return result
 
-    def start(self, target: str, output: int) -> "subprocess.Popen[str]":
+    def start(self, target: str, *variables: str, output: int) -> "subprocess.Popen[str]":
         """Start a make target on the stack in a new process group."""
         return subprocess.Popen(
-            ["make", "--silent", target, f"STACK={self.stack}"],
+            ["make", "--silent", target, f"STACK={self.stack}", *variables],
             cwd=self.folder,
             env=dict(self.environment),
             stdout=output,

@@ -83,7 +83,7 @@ def test_a_rollback_removes_the_canary_within_five_seconds(project: Project) -> 
 
 def test_an_interrupted_rollback_is_completed_by_the_next_one(project: Project) -> None:
     project.make("canary", "VERSION=1.2.0", "WEIGHT=50")
-    process = project.start("rollback", subprocess.PIPE)
+    process = project.start("rollback", output=subprocess.PIPE)
     read_until("canary 1.2.0 ended", process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

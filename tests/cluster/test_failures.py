@@ -91,7 +91,7 @@ def test_a_rollback_removes_a_crashing_canary(project: Project) -> None:
 def test_an_update_interrupted_by_ctrl_c_converges(project: Project, reverted: bool) -> None:
     source = (project.folder / MAIN).read_text()
     project.edit_source("// Interrupted.")
-    process = project.start("up", subprocess.PIPE)
+    process = project.start("up", output=subprocess.PIPE)
     output = read_until(" updating (", process)
     os.killpg(process.pid, signal.SIGINT)
     output += process.communicate(timeout=120)[0]

@@ -2,33 +2,13 @@
 
 import json
 import os
-import socket
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from commands import pulumi
-from commands.pulumi import Lock, Stack
-
-HERE = socket.gethostname()
-
-
-def ended_process() -> int:
-    """ID of a process that has ended."""
-    with subprocess.Popen(["true"]) as process:
-        process.wait()
-    return process.pid
-
-
-def test_a_lock_is_stale_once_the_process_that_took_it_has_ended_process() -> None:
-    assert not Lock(os.getpid(), HERE).is_stale
-    assert Lock(ended_process(), HERE).is_stale
-
-
-def test_a_lock_that_was_taken_on_another_machine_is_never_stale() -> None:
-    assert not Lock(ended_process(), "elsewhere").is_stale
+from commands.errors import CommandError
+from commands.pulumi import Stack
 
 
 def stack(folder: Path, deployment: dict[str, Any] | None) -> Stack:
@@ -59,27 +39,49 @@ def test_a_stack_that_was_never_deployed_has_no_namespaces(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("url", "folder"),
+    ("url", "used"),
     [
-        ("file://{home}/backend", "backend"),
-        ("file://~/backend", "backend"),
-        ("file://~", "."),
-        ("file://backend?no_tmp_dir=true", "backend"),
-        ("file://./backend", "backend"),
+        ("file:///state", "file:///state?metadata=skip"),
+        ("file://~?no_tmp_dir=false", "file://~?no_tmp_dir=false&metadata=skip"),
+        ("file:///state?metadata=", "file:///state?metadata=skip"),
+        ("file:///state?metadata=skip", "file:///state?metadata=skip"),
+        ("s3://state?region=eu", "s3://state?region=eu"),
     ],
 )
-def test_a_stale_lock_is_found_in_any_file_backend(
-    url: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(pulumi, "PROJECT_FOLDER", tmp_path)
-    lock = tmp_path / folder / ".pulumi" / "locks" / "organization" / "slipway" / "dev" / "1.json"
-    lock.parent.mkdir(parents=True)
-    lock.write_text(json.dumps({"pid": ended_process(), "hostname": HERE}))
-    stuck = stack(tmp_path, None)
-    calls = tmp_path / "calls"
-    cli = (tmp_path / "pulumi").read_text()
-    (tmp_path / "pulumi").write_text(cli.replace("\n", f'\necho "$1" >> {calls}\n', 1))
-    environment = {**stuck.environment, "PULUMI_BACKEND_URL": url.format(home=tmp_path)}
-    Stack("dev", environment).select()
-    assert "cancel" in calls.read_text().split()
+def test_the_cli_writes_no_sidecars_to_a_folder(url: str, used: str) -> None:
+    assert Stack("dev", {"PULUMI_BACKEND_URL": url}).environment["PULUMI_BACKEND_URL"] == used
+
+
+def with_backend(folder: Path, state: str | None, **files: str) -> tuple[Stack, Path]:
+    """A stack in a folder with these files, whose CLI records its commands."""
+    backend = folder / "backend" / ".pulumi"
+    checkpoint = backend / "stacks" / "slipway" / "dev.json"
+    for name, text in {**files, **({"stacks/slipway/dev.json": state} if state else {})}.items():
+        (backend / name).parent.mkdir(parents=True, exist_ok=True)
+        (backend / name).write_text(text)
+    made = stack(folder, None)
+    script = (folder / "pulumi").read_text()
+    (folder / "pulumi").write_text(script.replace("\n", f'\necho "$1" >> {folder}/calls\n', 1))
+    url = f"file://{folder}/backend"
+    return Stack("dev", {**made.environment, "PULUMI_BACKEND_URL": url}), checkpoint
+
+
+def test_a_state_from_a_backup_is_refreshed(tmp_path: Path) -> None:
+    made, checkpoint = with_backend(tmp_path, '{"a": ', **{"stacks/slipway/dev.json.bak": "{}"})
+    made.select()
+    assert checkpoint.read_text() == "{}"
+    assert (tmp_path / "calls").read_text().split() == ["stack", "stack", "refresh"]
+
+
+def test_a_state_that_is_complete_is_not_refreshed(tmp_path: Path) -> None:
+    made, _ = with_backend(tmp_path, "{}", **{"stacks/slipway/dev.json.attrs": ""})
+    made.select()
+    assert "refresh" not in (tmp_path / "calls").read_text()
+    assert not list((tmp_path / "backend").rglob("*.attrs"))
+
+
+def test_a_command_that_fails_names_an_incomplete_file(tmp_path: Path) -> None:
+    made, checkpoint = with_backend(tmp_path, '{"a": ')
+    (tmp_path / "pulumi").write_text("#!/bin/sh\necho unexpected end of JSON input >&2\nexit 255\n")
+    with pytest.raises(CommandError, match=f"{checkpoint} is incomplete, `make up` repairs it"):
+        made.outputs()

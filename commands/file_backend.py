@@ -1,0 +1,169 @@
+"""Pulumi's state in a folder: the locks of a stack, and files that a killed process left behind."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
+
+import yaml
+
+from commands.errors import FAILED, CommandError
+from local import files
+
+_SCHEME = "file://"
+_UNREADABLE_LOCK_SECONDS = 5
+"""Age at which a lock that is not JSON is stale. Pulumi writes one within milliseconds."""
+
+
+def without_sidecars(url: str) -> str:
+    """The URL of a backend, without sidecar files if the backend is a folder.
+
+    Beside each file Pulumi writes another one, `.attrs`, with the content type. That write is not
+    atomic, and Pulumi reads no file whose `.attrs` is empty.
+    """
+    path, _, query = url.partition("?")
+    if not url.startswith(_SCHEME) or ("metadata", "skip") in parse_qsl(query):
+        return url
+    return f"{path}?{urlencode([*parse_qsl(query), ('metadata', 'skip')])}"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock of a stack: the process that updates it."""
+
+    file: Path
+    pid: int
+    host: str
+
+    @property
+    def is_stale(self) -> bool:
+        """True if the lock was taken on this machine by a process that has ended."""
+        if not self.host:
+            return _age_seconds(self.file) > _UNREADABLE_LOCK_SECONDS
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass  # the process of another user
+        return False
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} on {self.host}" if self.host else str(self.file)
+
+
+@dataclass(frozen=True)
+class FileBackend:
+    """The files of one stack in a backend that is a folder."""
+
+    folder: Path
+    """Folder `.pulumi`."""
+    project: str
+    """Name of the Pulumi project."""
+    stack: str
+
+    @classmethod
+    def of(cls, url: str, project_folder: Path, stack: str) -> "FileBackend | None":
+        """The backend with this URL, for a stack of a project; None if it is not a folder."""
+        if not url.startswith(_SCHEME):
+            return None
+        # Pulumi expands `~`, and a relative path starts at its working directory.
+        path = Path(url.removeprefix(_SCHEME).partition("?")[0]).expanduser()
+        project = yaml.safe_load((project_folder / "Pulumi.yaml").read_text())["name"]
+        return cls(project_folder / path / ".pulumi", project, stack)
+
+    @property
+    def checkpoint(self) -> Path:
+        """File with the state of the stack."""
+        return self.folder / "stacks" / self.project / f"{self.stack}.json"
+
+    def locks(self) -> Iterator[Lock]:
+        """Yield the locks of the stack, with those that are not written completely."""
+        for file in self._of_stack("locks/organization").glob("*"):
+            if file.suffix == ".attrs":
+                continue
+            try:
+                content = json.loads(file.read_bytes())
+                yield Lock(file, content["pid"], content["hostname"])
+            except FileNotFoundError:
+                continue
+            except (ValueError, TypeError, KeyError):
+                yield Lock(file, 0, "")
+
+    def remove(self, locks: Sequence[Lock]) -> None:
+        """Remove stale locks. `pulumi cancel` would remove a new one too."""
+        for lock in locks:
+            lock.file.unlink(missing_ok=True)
+
+    def remove_broken_sidecars(self) -> None:
+        """Remove the `.attrs` files that a killed process has not written completely.
+
+        Pulumi works without them. One of another stack breaks ``pulumi stack ls``.
+        """
+        sidecars = [
+            self.folder / "meta.yaml.attrs",
+            *(self.folder / "stacks").rglob("*.attrs"),
+            *self._of_stack("history").glob("*.attrs"),
+            *self._of_stack("locks/organization").glob("*.attrs"),
+        ]
+        for file in sidecars:
+            if not _is_complete(file):
+                file.unlink(missing_ok=True)
+
+    def unreadable_files(self) -> list[Path]:
+        """Incomplete files of the state and the history, for example after a power failure."""
+        found = [self.checkpoint, *sorted(self._of_stack("history").glob("*.history.json"))]
+        return [file for file in found if file.exists() and not _is_complete(file)]
+
+    def repair(self) -> bool:
+        """Replace an unreadable state by its newest backup, and set unreadable history aside.
+
+        Call it while no process holds a lock. Returns True if the state is that of a backup, and
+        may be older than the cluster. Raises :class:`CommandError` without a readable backup.
+        """
+        unreadable = self.unreadable_files()
+        for file in unreadable:
+            if file != self.checkpoint:
+                aside = file.rename(f"{file}.unreadable")
+                print(f"{file} is incomplete: it is {aside.name} now")
+        if self.checkpoint not in unreadable:
+            return False
+        previous = Path(f"{self.checkpoint}.bak")
+        older = sorted(self._of_stack("backups").glob("*.json"), reverse=True)
+        for backup in (previous, *older):
+            if _is_complete(backup):
+                files.write(self.checkpoint, backup.read_bytes())
+                print(f"{self.checkpoint} is incomplete: its content is that of {backup} now")
+                return True
+        raise CommandError(
+            f"the state of {self.stack}, {self.checkpoint}, is incomplete, and so are its backups "
+            f"{previous} and {self._of_stack('backups')}: restore it from a copy, or remove it to "
+            "begin without a state",
+            FAILED,
+        )
+
+    def _of_stack(self, kind: str) -> Path:
+        return self.folder / kind / self.project / self.stack
+
+
+def _is_complete(file: Path) -> bool:
+    """True if a file with a JSON object has its last byte."""
+    try:
+        with file.open("rb") as content:
+            content.seek(max(0, file.stat().st_size - 2))
+            return content.read().rstrip().endswith(b"}")
+    except FileNotFoundError:
+        return False
+
+
+def _age_seconds(file: Path) -> float:
+    try:
+        return time.time() - file.stat().st_mtime
+    except FileNotFoundError:
+        return 0
