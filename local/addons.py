@@ -136,9 +136,10 @@ class Cluster:
         return "\n".join(events.splitlines()[-10:]) or "(no warnings)"
 
 
-def allow_kubelet_access(cluster: Cluster) -> None:
-    """Grants the API server's client certificate access to the kubelet, for logs and exec."""
-    cluster.apply("kubelet-access", (layout.MANIFESTS / "kubelet-access.yaml").read_text())
+def grant_permissions(cluster: Cluster) -> None:
+    """Grants the API server access to the kubelet, and kube-router access to NetworkPolicies."""
+    for name in ("kubelet-access", "network-policies"):
+        cluster.apply(name, (layout.MANIFESTS / f"{name}.yaml").read_text())
 
 
 def install(addon: Addon, cluster: Cluster, go_version: str) -> None:

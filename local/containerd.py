@@ -68,7 +68,15 @@ def _pod_network(paths: Layout) -> dict[str, Any]:
         "ipam": {
             "type": "host-local",
             "dataDir": str(paths.run / "addresses"),
-            "ranges": [[{"subnet": str(layout.POD_NETWORK)}]],
+            "ranges": [
+                [
+                    {
+                        "subnet": str(layout.POD_NETWORK),
+                        "rangeStart": str(layout.POD_CIDR[0]),
+                        "rangeEnd": str(layout.POD_CIDR[-2]),
+                    }
+                ]
+            ],
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }

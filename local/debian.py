@@ -22,6 +22,7 @@ PACKAGES = {
     "containernetworking-plugins": Path("/usr/lib/cni/bridge"),
     "docker-registry": Path("/usr/bin/docker-registry"),
     "iproute2": Path("/usr/sbin/ip"),
+    "ipset": Path("/usr/sbin/ipset"),
     "iptables": Path("/usr/sbin/iptables"),
     "runc": Path("/usr/sbin/runc"),
     "tzdata": Path("/usr/share/zoneinfo/UTC"),

@@ -109,7 +109,10 @@ def controller_manager(paths: Layout) -> Daemon:
             f"--service-account-private-key-file={pki}/sa.key",
             f"--cluster-signing-cert-file={pki}/ca.crt",
             f"--cluster-signing-key-file={pki}/ca.key",
-            f"--cluster-cidr={layout.POD_NETWORK}",
+            f"--cluster-cidr={layout.POD_CIDR}",
+            # The network policy controller reads the node's pod CIDR.
+            "--allocate-node-cidrs=true",
+            f"--node-cidr-mask-size={layout.POD_CIDR.prefixlen}",
             *_TLS_FLAGS,
         ],
         "https://127.0.0.1:10257/healthz",
@@ -224,5 +227,26 @@ def kube_proxy(paths: Layout) -> Daemon:
         [str(paths.bin / "kube-proxy"), f"--config={config}"],
         "http://127.0.0.1:10256/livez",
         {config: yaml.safe_dump(content, sort_keys=False)},
+        certificates=[kubeconfig],
+    )
+
+
+def network_policy_controller(paths: Layout) -> Daemon:
+    """kube-router's network policy controller, which enforces NetworkPolicies with iptables."""
+    kubeconfig = paths.pki / "kube-router.conf"
+    return Daemon(
+        "kube-router",
+        [
+            str(paths.bin / "kube-router"),
+            f"--kubeconfig={kubeconfig}",
+            f"--hostname-override={layout.NODE_NAME}",
+            f"--service-cluster-ip-range={layout.SERVICE_NETWORK}",
+            "--enable-ipv6=false",
+            # Drops the traffic of a new pod until its rules are in place.
+            "--netpol-default-deny=true",
+            "--health-addr=127.0.0.1",
+            "--health-port=20244",
+        ],
+        "http://127.0.0.1:20244/healthz",
         certificates=[kubeconfig],
     )

@@ -12,6 +12,9 @@ TOOLS = CHECKOUT / "local" / "tools"
 
 BRIDGE = "slipway0"
 POD_NETWORK = IPv4Network("10.244.0.0/24")
+"""Network of the bridge."""
+POD_CIDR = IPv4Network("10.244.0.128/25")
+"""Addresses of the pods: the part of `POD_NETWORK` without the node's address."""
 SERVICE_NETWORK = IPv4Network("10.96.0.0/16")
 NODE_IP = str(POD_NETWORK[1])
 """Address of the bridge: the node's address, the pods' gateway and the API server's address."""

@@ -1,7 +1,9 @@
 """The bridge of the node: the pod network and the node's address."""
 
 import json
+import shutil
 import subprocess
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,14 @@ _SYSCTLS = {
     f"net/ipv4/conf/{layout.BRIDGE}/route_localnet": "1",
 }
 
-_CHAINS = ("KUBE-", "CNI-")
-"""Prefixes of the iptables chains of kube-proxy, the kubelet and the CNI plugins."""
+_CHAINS = ("KUBE-", "CNI-", "SLIPWAY-")
+"""Prefixes of the iptables chains of kube-proxy, the kubelet, kube-router, the CNI plugins and of
+this module."""
+_IP_SETS = ("KUBE-SRC-", "KUBE-DST-", "kube-router-")
+"""Prefixes of kube-router's IP sets."""
+
+_OTHER_INTERFACES = "SLIPWAY-PREROUTING"
+"""Chain that drops packets from other interfaces to addresses that exist on this machine only."""
 
 _FORWARD = (("-i", layout.BRIDGE), ("-o", layout.BRIDGE))
 
@@ -55,6 +63,7 @@ def create(home: Path) -> None:
         path = Path("/proc/sys") / name
         if path.exists() and path.read_text().strip() != value:
             path.write_text(value)
+    _drop_from_other_interfaces()
     for direction in _FORWARD:
         # Some firewalls, such as Docker's, drop forwarded packets by default.
         if not _iptables("-C", "FORWARD", *direction, "-j", "ACCEPT", check=False):
@@ -70,12 +79,35 @@ def remove(home: Path) -> None:
         _iptables("-D", "FORWARD", *direction, "-j", "ACCEPT", check=False)
     for table in ("filter", "nat", "mangle"):
         _remove_chains(table)
+    _remove_ip_sets()
 
 
 def owner() -> Path | None:
     """Home of the node that created the bridge, or None without a bridge."""
     alias = Path("/sys/class/net") / layout.BRIDGE / "ifalias"
     return Path(alias.read_text().strip()) if alias.exists() and alias.read_text().strip() else None
+
+
+def _drop_from_other_interfaces() -> None:
+    """Drops packets for pods, Services and the API server that another machine has sent.
+
+    Linux accepts packets for any of its addresses on any interface, and forwards to the bridge.
+    Responses to pods are not affected: they have the machine's own address until they pass the NAT.
+    """
+    rules = [
+        *(f"-i {interface} -j RETURN" for interface in ("lo", layout.BRIDGE)),
+        *(f"-d {network} -j DROP" for network in (layout.POD_NETWORK, layout.SERVICE_NETWORK)),
+    ]
+    script = [
+        "*mangle",
+        f":{_OTHER_INTERFACES} - [0:0]",
+        *(f"-A {_OTHER_INTERFACES} {rule}" for rule in rules),
+        "COMMIT",
+    ]
+    _iptables_restore(script)
+    jump = ("PREROUTING", "-j", _OTHER_INTERFACES)
+    if not _iptables("-t", "mangle", "-C", *jump, check=False):
+        _iptables("-t", "mangle", "-I", *jump)
 
 
 def _remove_chains(table: str) -> None:
@@ -92,10 +124,19 @@ def _remove_chains(table: str) -> None:
         jumps = "-j" in words and words[words.index("-j") + 1] in own
         if line.startswith("-A") and jumps and words[1] not in own:
             script.append(line.replace("-A", "-D", 1))
-    script += [*(f"-X {chain}" for chain in own), "COMMIT", ""]
-    subprocess.run(
-        ["iptables-restore", "--noflush"], input="\n".join(script), text=True, check=True
-    )
+    script += [*(f"-X {chain}" for chain in own), "COMMIT"]
+    _iptables_restore(script)
+
+
+def _remove_ip_sets() -> None:
+    if not shutil.which("ipset"):
+        return
+    listed = subprocess.run(
+        ["ipset", "list", "-name"], capture_output=True, text=True, check=False
+    ).stdout
+    for name in listed.split():
+        if name.startswith(_IP_SETS):
+            subprocess.run(["ipset", "destroy", name], capture_output=True, check=False)
 
 
 def _refuse_foreign_routes() -> None:
@@ -126,6 +167,12 @@ def _ip_json(*arguments: str) -> list[dict[str, Any]]:
         ["ip", "-4", "-json", *arguments], capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout or "[]")
+
+
+def _iptables_restore(script: Sequence[str]) -> None:
+    subprocess.run(
+        ["iptables-restore", "--noflush"], input="\n".join([*script, ""]), text=True, check=True
+    )
 
 
 def _iptables(*arguments: str, check: bool = True) -> bool:

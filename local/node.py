@@ -123,7 +123,11 @@ class Node:
         return needed + (self._node_daemons() if self.machine.needs_node else [])
 
     def _node_daemons(self) -> list[Daemon]:
-        return [containerd.daemon(self.paths), *kubernetes.daemons(self.paths)]
+        return [
+            containerd.daemon(self.paths),
+            *kubernetes.daemons(self.paths),
+            kubernetes.network_policy_controller(self.paths),
+        ]
 
     def _steps(self, builder: Builder) -> list[Step]:
         """Steps of `up`."""
@@ -160,7 +164,8 @@ class Node:
         if self.machine.needs_builder:
             needed += ["buildkitd", "buildx"]
         if self.machine.needs_node:
-            needed += ["kubernetes", "pause", *(addon.name for addon in addons.ADDONS)]
+            needed += ["kubernetes", "kube-router", "pause"]
+            needed += [addon.name for addon in addons.ADDONS]
         return needed
 
     def _node_steps(self, builder: Builder) -> list[Step]:
@@ -179,21 +184,22 @@ class Node:
             def install(_: ReportProgress) -> None:
                 addons.install(addon, self.cluster, builder.go.version)
 
-            return Step(addon.name, install, ["node"])
+            return Step(addon.name, install, ["network policies"])
 
-        installed = ["kubelet access", *(addon.name for addon in addons.ADDONS)]
+        *node, policies = self._node_daemons()
         return [
             Step("ports", check_entry_port),
             Step("sandbox image", push_sandbox_image, ["registry", PLATFORM.name]),
             Step("certificates", lambda _: pki.ensure(self.paths), ["supervisor", PLATFORM.name]),
             Step(
                 "node",
-                self._start(self._node_daemons()),
+                self._start(node),
                 ["ports", "sandbox image", "certificates"],
             ),
-            Step("kubelet access", lambda _: addons.allow_kubelet_access(self.cluster), ["node"]),
+            Step("permissions", lambda _: addons.grant_permissions(self.cluster), ["node"]),
+            Step("network policies", self._start([policies]), ["permissions"]),
             *map(addon_step, addons.ADDONS),
-            Step("cluster", self.cluster.wait_ready, installed),
+            Step("cluster", self.cluster.wait_ready, [addon.name for addon in addons.ADDONS]),
         ]
 
     def _builder(self, display: Display) -> Builder:

@@ -16,6 +16,8 @@ from local.recipes import PLATFORM
 _VALIDITY = datetime.timedelta(days=1095)
 _RENEW_BEFORE_EXPIRY = datetime.timedelta(days=180)
 
+_USERS = {"kube-proxy": "system:kube-proxy", "kube-router": "system:kube-router"}
+"""Users whose kubeconfigs kubeadm does not generate by itself, by the name of the file."""
 _KEPT = {"ca", "front-proxy-ca", "sa"}
 """Certificate authorities and the service account key pair: existing clients trust them."""
 
@@ -82,6 +84,7 @@ def _is_current(record: Path, configuration: list[dict[str, Any]]) -> bool:
         generated["configuration"] == configuration
         and datetime.date.fromisoformat(generated["renewAfter"]) > _today()
         and all((record.parent / name).exists() for name in generated["files"])
+        and all((record.parent / f"{name}.conf").exists() for name in _USERS)
     )
 
 
@@ -95,12 +98,13 @@ def _generate(paths: Layout, configuration: list[dict[str, Any]]) -> None:
     _kubeadm(paths, "init", "phase", "certs", "all", option)
     folder = f"--kubeconfig-dir={paths.pki}"
     _kubeadm(paths, "init", "phase", "kubeconfig", "all", option, folder)
-    proxy = _kubeadm(
-        paths,
-        *("kubeconfig", "user", "--client-name=system:kube-proxy"),
-        *(f"--validity-period={_hours(_VALIDITY)}", option),
-    )
-    files.write(paths.pki / "kube-proxy.conf", proxy, files.PRIVATE)
+    for name, user in _USERS.items():
+        kubeconfig = _kubeadm(
+            paths,
+            *("kubeconfig", "user", f"--client-name={user}"),
+            *(f"--validity-period={_hours(_VALIDITY)}", option),
+        )
+        files.write(paths.pki / f"{name}.conf", kubeconfig, files.PRIVATE)
 
 
 def _kubeadm(paths: Layout, *arguments: str) -> str:

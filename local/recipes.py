@@ -79,6 +79,7 @@ _ALERTMANAGER = "github.com/prometheus/alertmanager"
 _COLLECTOR = "go.opentelemetry.io/collector/otelcol"
 _JAEGER = "github.com/jaegertracing/jaeger"
 _KUBERNETES = "k8s.io/kubernetes"
+_KUBE_ROUTER = "github.com/cloudnativelabs/kube-router/v2"
 _KUBE_STATE_METRICS = "k8s.io/kube-state-metrics/v2"
 _LOKI = "github.com/grafana/loki/v3"
 _NODE_EXPORTER = "github.com/prometheus/node_exporter"
@@ -96,6 +97,13 @@ def _sdk_version(package: str) -> str:
     """Version of a Pulumi SDK, which requires the provider of the same version."""
     requirements = (layout.CHECKOUT / "requirements.txt").read_text()
     return requirements.split(f"{package}==")[1].split()[0]
+
+
+def _own_secrets(client: str) -> tuple[str, str]:
+    """Rename for the informer that Traefik watches Secrets with."""
+    informer = f"factorySecret := kinformers.NewSharedInformerFactoryWithOptions({client}"
+    scope = "resyncPeriod, kinformers.WithNamespace"
+    return f"{informer}, {scope}(ns", f'{informer}, {scope}("ingress"'
 
 
 PLATFORM = Recipe(
@@ -117,6 +125,7 @@ PLATFORM = Recipe(
                 "kubelet",
             ],
         ),
+        "kube-router": Program("./kube-router", _KUBE_ROUTER),
         "pause": Program("./pause"),
         "coredns": Program("./coredns", "github.com/coredns/coredns"),
         "metrics-server": Program(
@@ -178,6 +187,15 @@ PLATFORM = Recipe(
         },
     },
     renames={
+        # A new pod's connections are delayed until its rules are in place, and not refused.
+        _KUBE_ROUTER: {
+            "pkg/controllers/netpol/network_policy_controller.go": ("REJECT", "DROP"),
+        },
+        _TRAEFIK: {
+            # Reads Secrets of its own namespace only. By default it reads all of the cluster.
+            "pkg/provider/kubernetes/gateway/client.go": _own_secrets("c.csKube"),
+            "pkg/provider/kubernetes/ingress-nginx/client.go": _own_secrets("c.clientset"),
+        },
         # Without this, `refresh` cannot look up images in a registry without TLS.
         _PULUMI_DOCKER_BUILD: {
             "provider/internal/cli.go": (

@@ -115,4 +115,4 @@ def _version(daemon: Daemon) -> str:
         return subprocess.run(query, capture_output=True, text=True, check=False).stdout
     if daemon.name == "etcd":
         return PLATFORM.version_of("go.etcd.io/etcd/server/v3")
-    return PLATFORM.version("buildkitd" if daemon.name == "buildkitd" else "kubernetes")
+    return PLATFORM.version(daemon.name if daemon.name in PLATFORM.programs else "kubernetes")

@@ -5,8 +5,9 @@ import subprocess
 import pytest
 import yaml
 
+from components.network_peer import DNS_EGRESS
 from local import addons, layout
-from local.addons import ADDONS, INGRESS
+from local.addons import ADDONS, DNS, INGRESS
 from local.images import Image
 
 
@@ -38,6 +39,23 @@ def test_traefik_listens_only_on_loopback(paths):
     (container,) = deployment(INGRESS, paths)["spec"]["template"]["spec"]["containers"]
     published = [port for port in container["ports"] if "hostPort" in port]
     assert [(port["hostIP"], port["hostPort"]) for port in published] == [("127.0.0.1", 8080)]
+
+
+def test_traefik_reads_secrets_of_its_own_namespace_only(paths):
+    readers = [
+        (each["kind"], each["metadata"].get("namespace"))
+        for each in objects(INGRESS, paths)
+        for rule in each.get("rules", ())
+        if "secrets" in rule["resources"]
+    ]
+    assert readers == [("Role", INGRESS.namespace)]
+
+
+def test_dns_listens_on_the_port_that_network_policies_allow(paths):
+    (container,) = deployment(DNS, paths)["spec"]["template"]["spec"]["containers"]
+    ports = {(port["containerPort"], port["protocol"]) for port in container["ports"][:2]}
+    allowed = {(port["port"], port["protocol"]) for port in DNS_EGRESS["ports"]}
+    assert ports == allowed
 
 
 @pytest.mark.parametrize(

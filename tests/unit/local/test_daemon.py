@@ -7,6 +7,7 @@ import shlex
 import socket
 import tomllib
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 import yaml
@@ -26,7 +27,8 @@ def paths(tmp_path):
 @pytest.fixture
 def daemons(paths):
     builder = [registry.daemon(paths), buildkit.daemon(paths)]
-    return [*builder, containerd.daemon(paths), *kubernetes.daemons(paths)]
+    node = [*kubernetes.daemons(paths), kubernetes.network_policy_controller(paths)]
+    return [*builder, containerd.daemon(paths), *node]
 
 
 def test_configuration_files_can_be_parsed(daemons):
@@ -44,7 +46,21 @@ def test_configuration_files_can_be_parsed(daemons):
 def test_daemons_listen_only_on_loopback_and_the_bridge(daemons):
     texts = [text for daemon in daemons for text in (*daemon.command, *daemon.files.values())]
     addresses = set(re.findall(r"\b\d+\.\d+\.\d+\.\d+\b(?!/)", "\n".join(texts)))
-    assert addresses == {"127.0.0.1", layout.NODE_IP, layout.DNS_SERVICE_IP}
+    range_of_pods = {str(layout.POD_CIDR[0]), str(layout.POD_CIDR[-2])}
+    assert addresses - range_of_pods == {"127.0.0.1", layout.NODE_IP, layout.DNS_SERVICE_IP}
+
+
+def test_the_pod_cidr_is_a_part_of_the_pod_network_without_the_node_address():
+    assert layout.POD_CIDR.subnet_of(layout.POD_NETWORK)
+    assert IPv4Address(layout.NODE_IP) not in layout.POD_CIDR
+
+
+def test_a_new_pod_has_no_connections_before_its_network_policies_apply(paths):
+    controller = kubernetes.network_policy_controller(paths)
+    assert "--netpol-default-deny=true" in controller.command
+    options = set(kubernetes.controller_manager(paths).command)
+    # Without the node's pod CIDR, kube-router does not start.
+    assert {"--allocate-node-cidrs=true", f"--cluster-cidr={layout.POD_CIDR}"} <= options
 
 
 def test_configuration_files_are_below_the_home_folder(daemons, paths):

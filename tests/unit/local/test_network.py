@@ -14,6 +14,9 @@ SAVED = """\
 :DOCKER - [0:0]
 :KUBE-SERVICES - [0:0]
 :CNI-HOSTPORT-DNAT - [0:0]
+:KUBE-ROUTER-FORWARD - [0:0]
+:KUBE-NWPLCY-TAIL - [0:0]
+:SLIPWAY-PREROUTING - [0:0]
 -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
 -A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
 -A PREROUTING -j DOCKER
@@ -35,6 +38,9 @@ def test_only_chains_of_the_node_are_removed(monkeypatch):
     (script,) = restored
     assert "-X KUBE-SERVICES" in script
     assert "-X CNI-HOSTPORT-DNAT" in script
+    assert "-X KUBE-ROUTER-FORWARD" in script
+    assert "-X KUBE-NWPLCY-TAIL" in script
+    assert "-X SLIPWAY-PREROUTING" in script
     assert "-D PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT" in script
     assert "DOCKER" not in script
 
@@ -46,6 +52,21 @@ def test_a_table_without_chains_of_the_node_is_not_written(monkeypatch):
 
     monkeypatch.setattr(network.subprocess, "run", run)
     network._remove_chains("nat")
+
+
+def test_only_ip_sets_of_the_node_are_removed(monkeypatch):
+    destroyed = []
+
+    def run(command, **_):
+        if command[1] == "destroy":
+            destroyed.append(command[2])
+        listed = "KUBE-SRC-ABC\nKUBE-DST-ABC\nkube-router-local-pods\nfail2ban\n"
+        return subprocess.CompletedProcess(command, 0, listed, "")
+
+    monkeypatch.setattr(network.shutil, "which", lambda _: "/usr/sbin/ipset")
+    monkeypatch.setattr(network.subprocess, "run", run)
+    network._remove_ip_sets()
+    assert destroyed == ["KUBE-SRC-ABC", "KUBE-DST-ABC", "kube-router-local-pods"]
 
 
 @pytest.mark.parametrize("taken", ["10.244.0.0/16", "10.96.0.0/12", "10.244.0.128/25"])

@@ -42,7 +42,7 @@ def commands(monkeypatch):
 def paths(tmp_path, commands):
     created = Layout(tmp_path)
     pki.ensure(created)
-    assert len(commands) == 3
+    assert len(commands) == 4
     commands.clear()
     return created
 
@@ -60,17 +60,20 @@ def test_current_certificates_are_kept(paths, commands):
 
 def test_the_folder_and_the_kubeconfigs_are_private(paths):
     assert stat.S_IMODE(paths.pki.stat().st_mode) == 0o700
-    for path in (paths.kubeconfig, paths.pki / "kube-proxy.conf"):
+    users = [paths.pki / f"{name}.conf" for name in ("kube-proxy", "kube-router")]
+    for path in (paths.kubeconfig, *users):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert paths.kubeconfig.read_text() == (paths.pki / "super-admin.conf").read_text()
 
 
-@pytest.mark.parametrize("change", ["missing file", "near expiry", "configuration"])
+@pytest.mark.parametrize("change", ["missing file", "new user", "near expiry", "configuration"])
 def test_certificates_are_renewed_and_their_authority_kept(change, paths, commands, monkeypatch):
     before = contents(paths.pki)
     match change:
         case "missing file":
             (paths.pki / "kubelet.conf").unlink()
+        case "new user":
+            monkeypatch.setitem(pki._USERS, "proxy", "system:proxy")
         case "near expiry":
             later = pki._today() + pki._VALIDITY - datetime.timedelta(days=179)
             monkeypatch.setattr(pki, "_today", lambda: later)
