@@ -92,16 +92,15 @@ class Project:
         project = cls(folder, stack, environment)
         with project.config() as config:
             config["slipway:namespace"]["name"] = stack
-            config["slipway:routing"]["host"] = f"{stack}.localhost"
-            # Published versions are immutable: another run may have published other source.
-            config["slipway:image"]["repository"] = f"slipway/{stack}"
-            # Only the observability tests deploy servers.
-            config.pop("slipway:slo", None)
             config["slipway:observability"] = {"mode": "off"}
+        with project.service() as service:
+            # Published versions are immutable: another run may have published other source.
+            service["image"] = {"repository": f"slipway/{stack}"}
+            service["routing"]["host"] = f"{stack}.localhost"
             # The stacks of all tests must fit on a node with two cores.
-            config.setdefault("slipway:workload", {})["resources"] = {
-                "requests": {"cpu": "50m", "memory": "32Mi"}
-            }
+            service["workload"]["resources"] = {"requests": {"cpu": "50m", "memory": "32Mi"}}
+            # Only the observability tests deploy servers.
+            service.pop("slo", None)
         return project
 
     @property
@@ -123,6 +122,13 @@ class Project:
         yield document["config"]
         with self.file.open("w") as out:
             yaml.dump(document, out)
+
+    @contextmanager
+    def service(self) -> Iterator[Any]:
+        """Edit the only service of the stack: ``with project.service() as service: …``."""
+        with self.config() as config:
+            (service,) = config["slipway:services"].values()
+            yield service
 
     @contextmanager
     def edited(self, path: str, old: str, new: str) -> Iterator[None]:

@@ -18,10 +18,10 @@ INTERVAL = 0.2
 
 @pytest.fixture(scope="module", autouse=True)
 def deployed(project: Project) -> None:
-    with project.config() as config:
-        config["slipway:autoscaling"]["minReplicas"] = MIN_REPLICAS
-        config["slipway:autoscaling"]["maxReplicas"] = MAX_REPLICAS
-        config["slipway:autoscaling"]["scaleDownStabilizationWindowSeconds"] = 15
+    with project.service() as service:
+        service["autoscaling"]["minReplicas"] = MIN_REPLICAS
+        service["autoscaling"]["maxReplicas"] = MAX_REPLICAS
+        service["autoscaling"]["scaleDownStabilizationWindowSeconds"] = 15
     project.make("up")
 
 

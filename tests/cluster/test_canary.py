@@ -20,8 +20,8 @@ ATTEMPTS = 3
 
 @pytest.fixture(scope="module", autouse=True, params=get_args(RoutingBackend))
 def deployed(project: Project, request: pytest.FixtureRequest) -> None:
-    with project.config() as config:
-        config["slipway:routing"]["backend"] = request.param
+    with project.service() as service:
+        service["routing"]["backend"] = request.param
     project.make("up")
 
 

@@ -27,18 +27,18 @@ def deployed(project: Project) -> None:
 def test_an_invalid_value_is_refused_with_exit_code_two_and_no_change(project: Project) -> None:
     before = project.specs()
     with project.restored_config():
-        with project.config() as config:
-            config["slipway:autoscaling"]["minReplicas"] = 50
+        with project.service() as service:
+            service["autoscaling"]["minReplicas"] = 50
         result = project.run("make", "--silent", "up", f"STACK={project.stack}")
         plain = project.pulumi_up()
     assert result.returncode == 2, result.stdout + result.stderr
-    assert "slipway:autoscaling.minReplicas" in result.stderr
+    assert "slipway:services.beacon.autoscaling.minReplicas" in result.stderr
     assert "50" in result.stderr
     assert "Traceback" not in result.stderr
 
     text = plain.stdout + plain.stderr
     assert plain.returncode != 0
-    assert text.count("slipway:autoscaling.minReplicas") == 1, text
+    assert text.count("slipway:services.beacon.autoscaling.minReplicas") == 1, text
     assert "Traceback" not in text
     assert project.specs() == before
 
@@ -61,8 +61,8 @@ def test_a_full_disk_fails_the_build_and_the_next_up_builds(project: Project) ->
 
 def test_a_crashing_image_is_reported_while_the_previous_one_serves(project: Project) -> None:
     with project.restored_config():
-        with project.config() as config:
-            config["slipway:workload"]["rollout"] = FAST_ROLLOUT
+        with project.service() as service:
+            service["workload"]["rollout"] = FAST_ROLLOUT
         project.make("up")
         with project.edited(MAIN, FUNCTION, CRASH), SteadyLoad(project.host) as load:
             result = project.make_fails("up")
@@ -77,8 +77,8 @@ def test_a_rollback_removes_a_crashing_canary(project: Project) -> None:
     stable = project.get().headers["X-Version"]
     # `make canary` writes app/VERSION.
     with project.restored_config(), project.edited("app/VERSION", stable, stable):
-        with project.config() as config:
-            config["slipway:workload"]["rollout"] = FAST_ROLLOUT
+        with project.service() as service:
+            service["workload"]["rollout"] = FAST_ROLLOUT
         with project.edited(MAIN, FUNCTION, CRASH):
             project.make_fails("canary", "VERSION=1.1.0", "WEIGHT=10")
             assert "canary 1.1.0 ended" in project.make("rollback").stdout

@@ -44,8 +44,8 @@ def test_a_refresh_finds_no_drift(project: Project) -> None:
 def test_a_configuration_value_is_reloaded_without_a_restart(project: Project) -> None:
     wait_until("the replicas of the autoscaler", lambda: len(pods(project)) > 1, seconds=60)
     before = pods(project)
-    with project.config() as config:
-        config["slipway:config"]["message"] = "changed while running"
+    with project.service() as service:
+        service["config"]["message"] = "changed while running"
     assert "updated" in changes(project.make("up").stdout)
     wait_until(
         "the new message",
@@ -57,8 +57,8 @@ def test_a_configuration_value_is_reloaded_without_a_restart(project: Project) -
 
 
 def test_a_replica_limit_updates_only_the_autoscaler(project: Project) -> None:
-    with project.config() as config:
-        config["slipway:autoscaling"]["maxReplicas"] = 7
+    with project.service() as service:
+        service["autoscaling"]["maxReplicas"] = 7
     steps = previewed(project)
     assert {name for op in ("create", "update", "replace", "delete") for name in steps.get(op, ())}
     output = project.make("up").stdout
@@ -78,7 +78,7 @@ def test_a_source_edit_rolls_out_a_new_image(project: Project) -> None:
 
 def test_a_renamed_object_replaces_the_old_one(project: Project) -> None:
     with project.config() as config:
-        config["slipway:service"]["name"] = "harbour"
+        config["slipway:services"] = {"harbour": config["slipway:services"]["beacon"]}
     project.make("up")
     names = project.kubectl("get", "deployments", "--output", "name").split()
     assert names == ["deployment.apps/harbour-stable"]
@@ -86,8 +86,8 @@ def test_a_renamed_object_replaces_the_old_one(project: Project) -> None:
 
 
 def test_a_component_removed_from_the_configuration_is_deleted(project: Project) -> None:
-    with project.config() as config:
-        config["slipway:release"]["strategy"] = "rolling"
+    with project.service() as service:
+        service["release"]["strategy"] = "rolling"
     project.make("up")
     ingresses = project.kubectl("get", "ingresses", "--output", "name").split()
     assert len(ingresses) == 1

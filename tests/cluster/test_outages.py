@@ -54,8 +54,8 @@ def test_without_the_registry_the_push_fails_and_the_next_up_publishes(
 def test_without_the_api_server_the_update_fails_and_the_next_up_converges(
     project: Project,
 ) -> None:
-    with project.config() as config:
-        config["slipway:autoscaling"]["maxReplicas"] = 6
+    with project.service() as service:
+        service["autoscaling"]["maxReplicas"] = 6
     with stopped(project, "kube-apiserver"):
         text = failed_update(project)
     assert "unreachable" in text

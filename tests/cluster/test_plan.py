@@ -20,16 +20,16 @@ def test_a_first_deployment_complies_with_its_plan(project: Project) -> None:
 def test_a_plan_allows_the_digest_of_a_new_image(project: Project) -> None:
     project.edit_source("// Newer.")
     (project.folder / "app" / "VERSION").write_text("1.1.0\n")
-    with project.config() as config:
-        config["slipway:release"]["stable"]["version"] = "1.1.0"
+    with project.service() as service:
+        service["release"]["stable"]["version"] = "1.1.0"
     project.make("up", saved_plan(project))
     assert project.get("/version").headers["X-Version"] == "1.1.0"
 
 
 def test_a_change_outside_the_plan_is_refused(project: Project) -> None:
     plan = saved_plan(project)
-    with project.config() as config:
-        config["slipway:autoscaling"]["maxReplicas"] = 9
+    with project.service() as service:
+        service["autoscaling"]["maxReplicas"] = 9
     result = project.make_fails("up", plan)
     assert "violates plan" in result.stdout + result.stderr
     path = "--output=jsonpath={.spec.maxReplicas}"

@@ -32,9 +32,8 @@ def created(
     )
     pulumi.run(folder / "shop", "stack", "init", "dev")
     for key, value in (
-        ("service.name", "shop"),
         ("namespace.name", "shop-dev"),
-        ("routing.host", "shop.localhost"),
+        ("services.beacon.routing.host", "shop.localhost"),
     ):
         pulumi.run(folder / "shop", "config", "set", "--path", f"slipway:{key}", value)
     return folder / "shop", output
@@ -47,14 +46,18 @@ def test_the_new_project_has_its_name_and_description(created: tuple[Path, str])
 
 
 def test_the_cli_prints_the_next_steps(created: tuple[Path, str]) -> None:
-    assert "pulumi config set --path slipway:routing.host" in created[1]
+    assert "pulumi config set --path slipway:services.beacon.routing.host" in created[1]
     assert "make up" in created[1]
 
 
 def test_setting_a_nested_key_keeps_the_other_keys(created: tuple[Path, str]) -> None:
-    before = yaml.safe_load((CHECKOUT / "Pulumi.dev.yaml").read_text())["config"]
-    after = yaml.safe_load((created[0] / "Pulumi.dev.yaml").read_text())["config"]
-    assert after["slipway:routing"] == {**before["slipway:routing"], "host": "shop.localhost"}
+    before, after = (
+        yaml.safe_load((folder / "Pulumi.dev.yaml").read_text())["config"]
+        for folder in (CHECKOUT, created[0])
+    )
+    routing = before["slipway:services"]["beacon"]["routing"]
+    expected = {**routing, "host": "shop.localhost"}
+    assert after["slipway:services"]["beacon"]["routing"] == expected
     assert after["slipway:namespace"]["name"] == "shop-dev"
 
 
@@ -70,7 +73,7 @@ def test_the_new_project_renders_objects_with_its_names(
     )
     assert rendered.returncode == 0, rendered.stderr
     names = {file.name.partition("-")[2] for file in (tmp_path / "out").glob("*.yaml")}
-    assert {"namespace-shop-dev.yaml", "deployment-shop-stable.yaml"} <= names
+    assert {"namespace-shop-dev.yaml", "deployment-beacon-stable.yaml"} <= names
 
 
 def test_the_new_project_passes_its_tests(created: tuple[Path, str]) -> None:

@@ -15,7 +15,7 @@ from local.layout import Layout
 from settings.stack_file import PROJECT_FOLDER, path_of, read_config
 from settings.yaml_writer import to_yaml
 from tests.prerequisites import CHECKERS
-from tests.unit.stacks import OTHER_DIGEST, changed
+from tests.unit.stacks import OTHER_DIGEST, SERVICE_KEYS, changed
 
 VERSION = (PROJECT_FOLDER / "app" / "VERSION").read_text().strip()
 SECRET = {"secure": "v1:nonce:ciphertext"}
@@ -52,7 +52,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prod": ("prod", {}),
     "prod-canary": ("prod", {"release": CANARY}),
     "prod-gateway": ("prod", {"release": CANARY, "routing": {"backend": "gateway"}}),
-    "prod-credentials": ("prod", {"image": {"credentials": CREDENTIALS}}),
+    "prod-credentials": ("prod", {"registry": {"credentials": CREDENTIALS}}),
     "prod-receivers": ("prod", {"observability": RECEIVERS}),
     "prod-operator": ("prod", {"observability": OPERATOR}),
     "dev-no-observability": ("dev", {"observability": {"mode": "off"}, "slo": None}),
@@ -71,11 +71,18 @@ def run(*command: str | Path, cwd: Path = PROJECT_FOLDER, **options: Any) -> Any
 
 
 def stack_file(folder: Path, stack: str, changes: dict[str, Any]) -> Path:
-    """Write a stack file with changed settings; a section that is None is removed."""
-    prefixed = {f"slipway:{section}": value for section, value in changes.items()}
-    config = changed(read_config(path_of(stack)), prefixed)
+    """Write a stack file with changed settings; a section that is None is removed.
+
+    Keys of a service, such as ``release``, are those of the service beacon.
+    """
+    of_stack = {f"slipway:{key}": one for key, one in changes.items() if key not in SERVICE_KEYS}
+    of_service = {key: value for key, value in changes.items() if key in SERVICE_KEYS}
+    beacon = {"slipway:services": {"beacon": of_service}}
+    config = changed(changed(read_config(path_of(stack)), of_stack), beacon)
+    services = config["slipway:services"]
+    services["beacon"] = {key: one for key, one in services["beacon"].items() if one is not None}
     for track in ("stable", "canary"):
-        released = config["slipway:release"].get(track)
+        released = services["beacon"]["release"].get(track)
         # The stack file may have a version that the working tree does not build.
         if released and "digest" not in released:
             released["version"] = VERSION

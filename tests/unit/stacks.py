@@ -10,10 +10,11 @@ OTHER_DIGEST = f"sha256:{'b' * 64}"
 
 BEACON: dict[str, Any] = {
     "source": "app",
+    "image": {"repository": "slipway/beacon"},
     "release": {"stable": {"version": "1.0.0"}},
     "routing": {"host": "beacon.localhost"},
 }
-"""Required keys of a service only."""
+"""Required keys of a service, and a repository that is the same in every project."""
 SMALLEST: dict[str, Any] = {
     "namespace": {"name": "beacon-test"},
     "registry": {"host": "localhost:5000"},

@@ -13,7 +13,7 @@ from pulumi.runtime import set_all_config
 from render import engine_config
 from settings import Settings
 from tests.unit.harness import Registry, run
-from tests.unit.stacks import CANARY, DIGEST, changed, sections
+from tests.unit.stacks import BEACON, CANARY, DIGEST, changed, sections
 
 PROJECT = Path(__file__).resolve().parents[2]
 VERSION = (PROJECT / "app" / "VERSION").read_text().strip()
@@ -128,6 +128,54 @@ def test_every_component_registers_its_outputs_once(program: Program) -> None:
     registry = program(observability={"mode": "bundled"})
     components = [urn for urn, one in registry.resources.items() if one.type.startswith("slipway:")]
     assert sorted(registry.registered_outputs) == sorted(components)
+
+
+def objects_of(registry: Registry, service: str) -> dict[str, Any]:
+    """Return the inputs of a service's resources and the URNs of their dependencies."""
+    selector = f"app.kubernetes.io/name={service}"
+    return {
+        urn: (one.inputs, one.parent, one.depends_on)
+        for urn, one in registry.resources.items()
+        if selector
+        in {
+            f"{key}={value}"
+            for key, value in one.inputs.get("metadata", {}).get("labels", {}).items()
+        }
+        or urn.rpartition("::")[2] in (service, f"{service}-stable", f"{service}-stable-image")
+    }
+
+
+OTHER = changed(BEACON, {"routing": {"host": "other.localhost"}, "release": UNPINNED})
+
+
+@pytest.mark.parametrize("backend", ["ingress", "gateway"])
+def test_another_service_changes_no_object_of_a_service(program: Program, backend: str) -> None:
+    routing = {"routing": {"backend": backend}}
+    alone = objects_of(program(**routing), "beacon")
+    services = {"beacon": {}, "another": changed(OTHER, routing)}
+    both = program(**routing, services=services)
+    assert len(alone) > 10
+    assert objects_of(both, "beacon") == alone
+    assert len(objects_of(both, "another")) == len(alone)
+
+
+def test_a_canary_of_a_service_changes_no_object_of_another(program: Program) -> None:
+    before = program(services={"other": OTHER})
+    canary = changed(CANARY, {"canary": {"digest": DIGEST}})
+    after = program(services={"other": OTHER}, release=canary)
+    assert objects_of(after, "other") == objects_of(before, "other")
+    assert objects_of(after, "beacon") != objects_of(before, "beacon")
+
+
+def test_the_outputs_have_each_service(monkeypatch: pytest.MonkeyPatch, program: Program) -> None:
+    outputs: dict[str, Any] = {}
+    monkeypatch.setattr(pulumi, "export", outputs.__setitem__)
+    program(services={"other": OTHER})
+    assert {name: one["url"] for name, one in outputs["services"].items()} == {
+        "beacon": "http://beacon.localhost",
+        "other": "http://other.localhost",
+    }
+    assert outputs["services"]["other"]["stable"]["version"] == VERSION
 
 
 def test_pulumi_yaml_declares_all_sections() -> None:

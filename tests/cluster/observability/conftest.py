@@ -51,9 +51,10 @@ def monitored(
             "alerts": {"groupWaitSeconds": 1},
             "grafana": {"enabled": False},
         }
-        config["slipway:slo"] = {"availability": 99.9}
         config["slipway:network"] = {"monitoringNamespace": f"{project.stack}-monitoring"}
-        config.setdefault("slipway:config", {})["tracing"] = {"sampleRatio": 1}
+    with project.service() as service:
+        service["slo"] = {"availability": 99.9}
+        service["config"]["tracing"] = {"sampleRatio": 1}
     project.run("pulumi", "stack", "select", "--create", project.stack)
     for key, path in (
         ("page.webhook", "/page"),

@@ -38,7 +38,7 @@ def queried(monitored: Project, servers: Servers) -> Servers:
     """The servers of a stack after some requests, scrapes and rule evaluations."""
     for _ in range(50):
         assert monitored.get().status_code == 200
-    slo = slo_of(servers.settings)
+    slo = slo_of(servers.settings, servers.settings.services["beacon"])
     # It is recorded from other recorded series, and therefore last.
     wait_until(
         "the error budget to be recorded",
@@ -59,7 +59,7 @@ def has_data(servers: Servers, query: Query) -> bool:
 
 def test_each_query_is_valid_and_has_data(queried: Servers) -> None:
     settings = queried.settings
-    service = MonitoredService.of(settings.service, settings.slo, settings.namespace.name)
+    service = MonitoredService.of(settings.services["beacon"], settings.namespace.name)
     dashboards = all_dashboards([service], settings.network.monitoring_namespace)
     problems = []
     for query in queries(dashboards):

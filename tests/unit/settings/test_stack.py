@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from settings import SettingsError
-from tests.unit.stacks import CANARY, changed, service, settings
+from settings.loader import validate
+from settings.project import project_name
+from tests.unit.stacks import BEACON, CANARY, SMALLEST, changed, service, settings
 
 
 def errors_of(changes: dict[str, Any]) -> list[str]:
@@ -167,6 +169,68 @@ def test_values_that_are_invalid_together_are_refused(
 ) -> None:
     errors = errors_of(changes)
     assert errors[0].startswith(message), errors
+
+
+OTHER: dict[str, Any] = changed(BEACON, {"routing": {"host": "other.localhost"}})
+
+
+@pytest.mark.parametrize(
+    ("services", "message"),
+    [
+        ({}, "services is {}: use a mapping; each value: a mapping with the keys source"),
+        ({"Other": OTHER}, 'services is "Other": use a DNS label: at most 50 of a-z, 0-9 and -'),
+        ({"my.svc": OTHER}, 'services is "my.svc": use a DNS label'),
+        ({"x" * 51: OTHER}, f'services is "{"x" * 51}": use a DNS label'),
+        ({"other": None}, "services.other is null: use a mapping with the keys source"),
+        ({"other": {"name": "b", **OTHER}}, "services.other.name is not a key: use source, image"),
+        (
+            {"beacon": BEACON, "other": BEACON},
+            'services.other.routing.host is "beacon.localhost": use another host, or another path '
+            "than /: beacon has both",
+        ),
+        (
+            {"beacon": BEACON, "beacon-canary": OTHER},
+            'services is "beacon-canary": use another name: the objects of beacon have it too',
+        ),
+        (
+            {f"other-{i}": changed(OTHER, {"routing": {"paths": [f"/{i}"]}}) for i in range(5)},
+            "namespace.resourceQuota.pods is 50: use at least 55, for the 55 pods of a rollout at "
+            "maximum replicas of 5 services",
+        ),
+        (
+            {"other": changed(OTHER, {"routing": {"gateway": {"namespace": "beacon-test"}}})},
+            'services.other.routing.backend is "ingress": use "gateway"',
+        ),
+    ],
+)
+def test_services_that_are_invalid_together_are_refused(
+    services: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        validate("Pulumi.test.yaml", {**SMALLEST, "services": services})
+    assert error.value.errors[0].startswith(f"slipway:{message}"), error.value.errors
+
+
+def test_services_share_a_host_by_path() -> None:
+    shared = changed(BEACON, {"routing": {"paths": ["/other"]}})
+    services = {"beacon": BEACON, "other": shared}
+    assert [*validate("Pulumi.test.yaml", {**SMALLEST, "services": services}).services] == [
+        "beacon",
+        "other",
+    ]
+
+
+def test_the_repository_is_by_default_that_of_the_project_and_the_service() -> None:
+    assert service(image={"repository": None}).repository == f"{project_name()}/beacon"
+    assert service(image={"repository": "a/b"}).repository == "a/b"
+
+
+def test_a_setting_of_a_service_at_the_level_of_the_stack_is_refused_with_its_place() -> None:
+    with pytest.raises(SettingsError) as error:
+        validate("Pulumi.test.yaml", {**SMALLEST, "slo": {"availability": 99}})
+    assert error.value.errors == (
+        "slipway:slo is not a key: use services.<name>.slo, or defaults.slo",
+    )
 
 
 @pytest.mark.parametrize("name", ["default", "kube-system"])
