@@ -1,5 +1,6 @@
 """NetworkPolicy peers and the rules that allow traffic from and to them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING
@@ -26,8 +27,8 @@ class NetworkPeer:
     """TCP ports, by number or by container port name. Empty: all ports."""
     pods: Labels = field(default_factory=dict)
     """Labels of the pods. Empty: all pods of the namespace."""
-    network: IPv4Network | IPv6Network | None = None
-    """IP block, used instead of a namespace."""
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """IP blocks, used instead of a namespace."""
 
     @property
     def ingress(self) -> "NetworkPolicyIngressRuleArgsDict":
@@ -51,8 +52,8 @@ class NetworkPeer:
 
     @property
     def _selectors(self) -> "list[NetworkPolicyPeerArgsDict]":
-        if self.network is not None:
-            return [{"ip_block": {"cidr": str(self.network)}}]
+        if self.networks:
+            return [{"ip_block": {"cidr": str(network)}} for network in self.networks]
         if self.namespace is None:
             return []
         selector: NetworkPolicyPeerArgsDict = {
@@ -67,6 +68,11 @@ class NetworkPeer:
         return [{"port": port, "protocol": "TCP"} for port in self.ports]
 
 
+def ip_block_peer(cidrs: Iterable[str], *ports: int) -> NetworkPeer:
+    """Return the peer for IP addresses or IP blocks in CIDR notation."""
+    return NetworkPeer(None, ports, networks=tuple(map(ip_network, cidrs)))
+
+
 def peers_for_url(url: str, namespace: str) -> tuple[NetworkPeer, ...]:
     """Return the peers that ``url`` can resolve to in a pod of ``namespace``.
 
@@ -75,7 +81,7 @@ def peers_for_url(url: str, namespace: str) -> tuple[NetworkPeer, ...]:
     """
     host, port = urlsplit(url).hostname or "", port_of(url)
     try:
-        return (NetworkPeer(None, (port,), network=ip_network(host)),)
+        return (ip_block_peer([host], port),)
     except ValueError:
         pass
     match host.rstrip(".").split("."):

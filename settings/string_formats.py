@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -61,6 +62,14 @@ def _is_host_name(text: str) -> bool:
     return not is_address and all(len(label) <= 63 for label in labels)  # noqa: PLR2004
 
 
+def _is_cidr(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
@@ -69,6 +78,15 @@ def _is_url(text: str) -> bool:
         return False
 
 
+Cidr = Annotated[
+    str,
+    StringFormat(
+        "an IP block in CIDR notation, like 10.0.0.0/8 or 2001:db8::/32",
+        r"[0-9A-Fa-f:.]+/[0-9]{1,3}",
+        50,
+        _is_cidr,
+    ),
+]
 DnsLabel = Annotated[
     str, StringFormat("a DNS label: at most 63 of a-z, 0-9 and -, like beacon-dev", _LABEL, 63)
 ]

@@ -21,8 +21,11 @@ class Address:
         """URL without a trailing slash."""
         return f"http://{self.host(namespace)}"
 
-    def peer(self, namespace: str, *ports: int) -> NetworkPeer:
-        """NetworkPolicy peer of the server's pods. Default ``ports``: that of this address."""
+    def peer(self, namespace: str, *ports: int | str) -> NetworkPeer:
+        """NetworkPolicy peer of the server's pods. Default ``ports``: that of this address.
+
+        The Prometheus operator gives its pods the same label ``app.kubernetes.io/name``.
+        """
         return NetworkPeer(
             namespace, ports or (self.port,), {"app.kubernetes.io/name": self.server}
         )

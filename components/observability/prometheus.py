@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Any
 
-from components.network_peer import NetworkPeer
+from components.network_peer import NetworkPeer, ip_block_peer
 from components.observability.addresses import (
     AGENT_METRICS,
     ALERTMANAGER,
@@ -114,8 +114,7 @@ class Prometheus(Server):
                     address.peer(node_namespace if address in _ON_NODES else namespace)
                     for address in (*_SERVERS, KUBE_STATE_METRICS, NODE_EXPORTER)
                 ),
-                # Nodes cannot be selected by labels.
-                NetworkPeer(None, (_KUBELET_PORT,)),
+                ip_block_peer(network.node_cidrs, _KUBELET_PORT),
                 NetworkPeer("kube-system", (_COREDNS_PORT,), {"k8s-app": "kube-dns"}),
                 # The annotation prometheus.io/port of its pods names the port.
                 NetworkPeer(network.proxy_namespace),

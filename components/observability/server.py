@@ -21,11 +21,11 @@ from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding
 
 from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
 from components.labels import Identity
-from components.network_peer import DNS_EGRESS, NetworkPeer
+from components.network_peer import DNS_EGRESS, NetworkPeer, ip_block_peer
 from components.observability.args import ObservabilityArgs
 from components.prune import prune_none
 from components.secret_data import secret_data
-from settings import ResourceRequirements, Storage, format_mebibytes
+from settings import Network, ResourceRequirements, Storage, format_mebibytes
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
@@ -53,8 +53,8 @@ SECRETS = PurePosixPath("/run/secrets/server")
 _CONFIG_DIR = PurePosixPath("/etc/server")
 _DATA_DIR = PurePosixPath("/data")
 
-API_SERVER = NetworkPeer(None, (443, 6443))
-"""The API server is not a pod: a NetworkPolicy can only select it by its usual ports."""
+_API_SERVER_PORTS = (443, 6443)
+"""Usual ports of the API server. It is not a pod: a NetworkPolicy selects it by an IP block."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Server(pulumi.ComponentResource):
         version = spec.image.rpartition(":")[2].removeprefix("v")
         self._identity = Identity(name, spec.namespace, version=version)
         self._child = pulumi.ResourceOptions(parent=self)
-        self._workload(args["network"].monitoring_namespace)
+        self._workload(args["network"])
         if spec.ports and spec.kind != "DaemonSet":
             self._service()
         self.register_outputs({})
@@ -154,7 +154,7 @@ class Server(pulumi.ComponentResource):
             "labels": self._identity.labels,
         }
 
-    def _workload(self, monitoring_namespace: str) -> None:
+    def _workload(self, network: Network) -> None:
         name, spec = self._name, self._spec
         depends_on: list[pulumi.Resource] = [
             ServiceAccount(
@@ -163,11 +163,11 @@ class Server(pulumi.ComponentResource):
                 automount_service_account_token=False,
                 opts=self._child,
             ),
-            self._network_policy(),
+            self._network_policy(network),
         ]
         if spec.rbac_rules:
             # The names of cluster-scoped objects must be unique among stacks.
-            depends_on += self._cluster_role(f"{monitoring_namespace}-{name}")
+            depends_on += self._cluster_role(f"{network.monitoring_namespace}-{name}")
         if spec.config_files:
             depends_on.append(
                 ConfigMap(
@@ -383,9 +383,11 @@ class Server(pulumi.ComponentResource):
         )
         return [role, binding]
 
-    def _network_policy(self) -> NetworkPolicy:
+    def _network_policy(self, network: Network) -> NetworkPolicy:
         spec = self._spec
-        egress = [*spec.egress, *([API_SERVER] if spec.rbac_rules else [])]
+        egress = list(spec.egress)
+        if spec.rbac_rules:
+            egress.append(ip_block_peer(network.node_cidrs, *_API_SERVER_PORTS))
         return NetworkPolicy(
             f"{self._name}-network",
             metadata=self._metadata(),

@@ -13,6 +13,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components.labels import Identity
 from components.network_peer import DNS_EGRESS, NetworkPeer, peers_for_url
+from components.observability.addresses import PROMETHEUS
 from components.observability.trace_receiver import TraceReceiver
 from components.prune import omit_if_zero, prune_none
 from components.service.config_file import CONFIG_FILE, ConfigFile
@@ -200,7 +201,7 @@ class Workload(pulumi.ComponentResource):
                 "policy_types": ["Ingress", "Egress"],
                 "ingress": [
                     NetworkPeer(network.proxy_namespace, ("http",)).ingress,
-                    NetworkPeer(network.monitoring_namespace, ("admin",)).ingress,
+                    PROMETHEUS.peer(network.monitoring_namespace, "admin").ingress,
                 ],
                 "egress": [DNS_EGRESS, *(peer.egress for peer in egress)],
             },

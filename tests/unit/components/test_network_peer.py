@@ -35,7 +35,7 @@ def test_a_service_is_a_peer_on_all_ports_and_another_host_on_the_port_of_the_ur
 )
 def test_an_ip_address_is_an_ip_block(url: str, block: str) -> None:
     (peer,) = peers_for_url(url, "home")
-    assert peer == NetworkPeer(None, (8080,), network=ip_network(block))
+    assert peer == NetworkPeer(None, (8080,), networks=(ip_network(block),))
     assert peer.egress == {
         "to": [{"ip_block": {"cidr": block}}],
         "ports": [{"port": 8080, "protocol": "TCP"}],

@@ -1,6 +1,7 @@
 """Manifests of the addons."""
 
 import subprocess
+from typing import Any
 
 import pytest
 import yaml
@@ -54,7 +55,8 @@ def test_traefik_reads_secrets_of_its_own_namespace_only(paths):
 def test_dns_listens_on_the_port_that_network_policies_allow(paths):
     (container,) = deployment(DNS, paths)["spec"]["template"]["spec"]["containers"]
     ports = {(port["containerPort"], port["protocol"]) for port in container["ports"][:2]}
-    allowed = {(port["port"], port["protocol"]) for port in DNS_EGRESS["ports"]}
+    egress: Any = DNS_EGRESS
+    allowed = {(port["port"], port["protocol"]) for port in egress["ports"]}
     assert ports == allowed
 
 

@@ -30,6 +30,11 @@ def accepts(kind: Any, value: object) -> bool:
             ["a.b", "localhost", "a-b.c"],
             ["a..b", ".a", "a.", "*.a", "10.0.0.1", f"{'a' * 64}.b"],
         ),
+        (
+            string_formats.Cidr,
+            ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"],
+            ["10.0.0.0", "10.0.0.1/8", "10.0.0.0/33", "300.0.0.0/8", "::/129", "a/8", "1/"],
+        ),
         (string_formats.UrlPath, ["/", "/a/b-c"], ["", "a", "/a b", "/?q"]),
         (
             string_formats.Registry,

@@ -104,3 +104,15 @@ def test_permissions_are_read_only() -> None:
     assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch"}
     resources = {name for rule in rules for name in rule.get("resources", [])}
     assert not {"secrets", "configmaps", "nodes/proxy"} & resources
+
+
+def test_only_nodes_and_the_api_server_are_reached_outside_the_cluster() -> None:
+    args = args_of(bundled(network={"nodeCIDRs": ["192.0.2.0/24"]}))
+    registry = run(lambda: Prometheus("it", args))
+    egress = registry.one("NetworkPolicy")["spec"]["egress"]
+    blocks = [
+        ([peer["ipBlock"]["cidr"] for peer in rule["to"]], [port["port"] for port in rule["ports"]])
+        for rule in egress
+        if "ipBlock" in rule["to"][0]
+    ]
+    assert blocks == [(["192.0.2.0/24"], [10250]), (["192.0.2.0/24"], [443, 6443])]

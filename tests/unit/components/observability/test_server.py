@@ -15,7 +15,7 @@ from components.observability.server import (
     ServerSpec,
     TcpProbe,
 )
-from settings import ResourceList, ResourceRequirements, Storage
+from settings import Network, ResourceList, ResourceRequirements, Storage
 from tests.unit.components.observability.servers import args_of
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
@@ -123,6 +123,7 @@ def test_rbac_rules_allow_egress_to_the_api_server() -> None:
     rule = {"api_groups": [""], "resources": ["pods"], "verbs": ["list"]}
     _, api = deploy(rbac_rules=[rule]).one("NetworkPolicy")["spec"]["egress"]
     assert [port["port"] for port in api["ports"]] == [443, 6443]
+    assert [each["ipBlock"]["cidr"] for each in api["to"]] == list(Network().node_cidrs)
 
 
 def checksum(registry: Registry) -> str | None:

@@ -129,17 +129,18 @@ def test_the_disruption_budget_does_not_protect_unhealthy_pods() -> None:
     assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
-def test_ingress_is_allowed_from_the_proxy_and_from_monitoring_only() -> None:
+def test_ingress_is_allowed_from_the_proxy_and_from_prometheus_only() -> None:
     spec = workload(network={"proxyNamespace": "edge", "monitoringNamespace": "watch"}).one(
         "NetworkPolicy"
     )["spec"]
-    assert [
-        (rule["from"][0]["namespaceSelector"]["matchLabels"], rule["ports"][0]["port"])
-        for rule in spec["ingress"]
-    ] == [
-        ({"kubernetes.io/metadata.name": "edge"}, "http"),
-        ({"kubernetes.io/metadata.name": "watch"}, "admin"),
-    ]
+    (proxies,), (prometheus,) = (rule["from"] for rule in spec["ingress"])
+    assert [rule["ports"][0]["port"] for rule in spec["ingress"]] == ["http", "admin"]
+    edge, watch = ({"kubernetes.io/metadata.name": name} for name in ("edge", "watch"))
+    assert proxies == {"namespaceSelector": {"matchLabels": edge}}
+    assert prometheus == {
+        "namespaceSelector": {"matchLabels": watch},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+    }
 
 
 def test_egress_is_allowed_to_dns_only_by_default() -> None:
