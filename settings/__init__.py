@@ -5,9 +5,17 @@ The program reads it with :func:`from_pulumi`, commands with :func:`load`; both 
 """
 
 from settings.autoscaling import Autoscaling
+from settings.build import BuildSettings
 from settings.builder import BuilderSettings
 from settings.config import ServiceConfig
 from settings.errors import SettingsError
+from settings.go_source import (
+    GoProgram,
+    SourceError,
+    check_source,
+    find_program,
+    own_dockerfile,
+)
 from settings.image import ImageSettings
 from settings.loader import from_pulumi, load
 from settings.namespace import LimitRangeSettings, NamespaceSettings, ResourceQuotaSettings
@@ -46,9 +54,11 @@ __all__ = [
     "VERSION",
     "AlertsSettings",
     "Autoscaling",
+    "BuildSettings",
     "BuilderSettings",
     "CanaryOverride",
     "GatewaySettings",
+    "GoProgram",
     "GrafanaSettings",
     "ImageSettings",
     "LatencyObjective",
@@ -77,15 +87,19 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SloSettings",
+    "SourceError",
     "Storage",
     "Strategy",
     "TracesSettings",
     "Track",
     "WorkloadSettings",
+    "check_source",
     "duration_seconds",
+    "find_program",
     "format_mebibytes",
     "from_pulumi",
     "load",
+    "own_dockerfile",
     "parse_quantity",
     "scaled_value",
 ]

@@ -1,11 +1,14 @@
 """``image`` of a service."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from settings.build import BuildSettings
+from settings.errors import FieldError
 from settings.section import Section
-from settings.string_formats import BuildArgument, Repository
+from settings.string_formats import Repository
 
 
 class ImageSettings(Section):
@@ -17,5 +20,16 @@ class ImageSettings(Section):
         tuple[Literal["linux/amd64", "linux/arm64"], ...], Field(strict=False, max_length=2)
     ] = ()
     """Target platforms. Default: the builder's platform. Several platforms require `buildkit`."""
-    build_args: dict[BuildArgument, Annotated[str, Field(max_length=1024)]] = {}
-    """Build arguments, besides VERSION. They are visible in the image: not for secrets."""
+    build: BuildSettings = BuildSettings()
+
+    def errors_with_docker(self) -> Iterator[FieldError]:
+        """Keys that the Docker Engine's own builder does not support."""
+        build, reason = self.build, "with builder.type docker"
+        if len(self.platforms) > 1:
+            yield FieldError("platforms", self.platforms, f"one platform {reason}")
+        for name in build.secrets:
+            yield FieldError(f"build.secrets.{name}", "(encrypted)", f"no secrets {reason}")
+        if build.provenance not in (None, "none"):
+            yield FieldError("build.provenance", build.provenance, f'"none" {reason}')
+        if build.sbom_generator:
+            yield FieldError("build.sbomGenerator", build.sbom_generator, f"no generator {reason}")

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from settings.defaults import merge
 from settings.errors import FieldError, InvalidKey, SettingsError, invalid_keys
+from settings.go_source import SourceError, check_source
 from settings.schema import PROJECT, node_at
 from settings.secret import DECRYPTED
 from settings.service import Service
-from settings.source import source_folder, version_file, working_tree_version
+from settings.source import version_file, working_tree_version
 from settings.stack import Settings
 from settings.stack_file import path_of, read
 from settings.string_formats import VERSION
@@ -175,8 +176,10 @@ def _version_errors(service: Service) -> Iterator[FieldError]:
     key, source = f"{PROJECT}:services.{service.name}", service.source
     if source is None or not service.release.built:
         return
-    if not source_folder(source).is_dir():
-        yield FieldError(f"{key}.source", source, "a folder that exists, relative to the project")
+    try:
+        check_source(source, service.image.build, service.name)
+    except SourceError as error:
+        yield replace(error.error, key=f"{key}.{error.error.key}")
         return
     version = working_tree_version(source)
     if version is None:

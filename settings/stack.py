@@ -1,6 +1,7 @@
 """Root model of a stack's configuration, with the checks across sections and services."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -95,10 +96,9 @@ class Settings(Section):
             f"{key}.workload.resources.limits",
             "namespace.limitRange.max",
         )
-        platforms = service.image.platforms
-        if self.builder.type == "docker" and len(platforms) > 1:
-            allowed = "one platform with builder.type docker"
-            yield FieldError(f"{key}.image.platforms", platforms, allowed)
+        if self.builder.type == "docker":
+            for error in service.image.errors_with_docker():
+                yield replace(error, key=f"{key}.image.{error.key}")
         other, hyphen, track = service.name.rpartition("-")
         if hyphen and track in get_args(Track) and other in self.services:
             allowed = f"another name: the objects of {other} have it too"

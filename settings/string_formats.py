@@ -139,6 +139,42 @@ BuildArgument = Annotated[
     str,
     StringFormat("a build argument's name in upper case, like GOPROXY", r"[A-Z][A-Z0-9_]*", 100),
 ]
+BuildTag = Annotated[str, StringFormat("a Go build tag, like netgo", r"[A-Za-z0-9_.]+", 100)]
+ImageReference = Annotated[
+    str,
+    StringFormat(
+        "an image, like debian:13-slim",
+        r"[a-z0-9][A-Za-z0-9._-]*(:[0-9]+/)?[A-Za-z0-9._/-]*(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?",
+    ),
+]
+MainPackage = Annotated[
+    str,
+    StringFormat(
+        ". or a folder below the source folder that begins with ./, like ./cmd/shop",
+        r"\.(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*",
+    ),
+]
+RelativePath = Annotated[
+    str,
+    StringFormat(
+        "a path below the source folder, like build/Dockerfile",
+        r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*",
+    ),
+]
+SecretId = Annotated[
+    str, StringFormat("a build secret's id, like netrc", r"[A-Za-z0-9_][A-Za-z0-9._-]*", 63)
+]
+StageName = Annotated[
+    str, StringFormat("a build stage's name, like release", r"[a-z][a-z0-9._-]*", 63)
+]
+VersionVariable = Annotated[
+    str,
+    StringFormat(
+        "main or an import path, and a variable's name, like main.version",
+        r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*\.[A-Za-z_][A-Za-z0-9_]*",
+        500,
+    ),
+]
 MetricName = Annotated[
     str,
     StringFormat("a metric's name, like http_requests_in_flight", r"[a-zA-Z_:][a-zA-Z0-9_:]*", 200),

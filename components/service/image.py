@@ -3,8 +3,16 @@
 from typing import NotRequired, TypedDict
 
 import pulumi
+from pydantic import SecretStr
 
-from settings import BuilderSettings, ImageSettings, RegistrySettings, ReleasedVersion
+from components.service.image_build import ImageBuild
+from settings import (
+    BuilderSettings,
+    ImageSettings,
+    RegistrySettings,
+    ReleasedVersion,
+    SourceError,
+)
 
 
 class ContainerImageArgs(TypedDict):
@@ -12,15 +20,17 @@ class ContainerImageArgs(TypedDict):
 
     name: str
     """``registry/repository``, without a tag."""
+    service: str
+    """Name of the service."""
     image: ImageSettings
-    """Build options."""
+    """Platforms and build options."""
     registry: RegistrySettings
     """Registry to push to, with its credentials if it requires any."""
     builder: BuilderSettings
     release: ReleasedVersion
     """Version of the image. With a digest, the image is already published and is not built."""
-    context: NotRequired[str | None]
-    """Build context with a Dockerfile. Required without a digest."""
+    source: NotRequired[str | None]
+    """Source folder, relative to the project. Required without a digest."""
 
 
 class ContainerImage(pulumi.ComponentResource):
@@ -58,14 +68,19 @@ def _build_with_buildkit(
 ) -> pulumi.Output[str]:
     import pulumi_docker_build as docker_build  # noqa: PLC0415  # no plugin needed with a digest
 
-    image, login = args["image"], args["registry"].credentials
+    build = _image_build(args)
+    is_default = build.dockerfile == f"{build.context}/Dockerfile"
     cache = f"{args['name']}:buildcache"
     registry_cache = args["builder"].cache == "registry"
+    login = args["registry"].credentials
     built = docker_build.Image(
         name,
-        context={"location": _context(args)},
-        build_args=_build_args(args),
-        platforms=[docker_build.Platform(platform) for platform in image.platforms],
+        context={"location": build.context},
+        dockerfile=None if is_default else {"location": build.dockerfile},
+        target=build.target,
+        build_args=build.arguments,
+        secrets={key: _secret(value) for key, value in build.secrets.items()} or None,
+        platforms=[docker_build.Platform(platform) for platform in args["image"].platforms],
         tags=[tag],
         push=True,
         build_on_preview=False,
@@ -77,7 +92,7 @@ def _build_with_buildkit(
             {
                 "address": args["registry"].host,
                 "username": login.username,
-                "password": pulumi.Output.secret(login.password.get_secret_value()),
+                "password": _secret(login.password),
             }
         ]
         if login
@@ -92,20 +107,24 @@ def _build_with_docker(
 ) -> pulumi.Output[str]:
     import pulumi_docker as docker  # noqa: PLC0415  # no plugin needed with a digest
 
-    image, login = args["image"], args["registry"].credentials
+    build = _image_build(args)
+    is_default = build.dockerfile == f"{build.context}/Dockerfile"
+    platforms, login = args["image"].platforms, args["registry"].credentials
     built = docker.Image(
         name,
         image_name=tag,
         build={
-            "context": _context(args),
-            "args": _build_args(args),
+            "context": build.context,
+            "dockerfile": None if is_default else build.dockerfile,
+            "target": build.target,
+            "args": build.arguments,
             "builder_version": docker.BuilderVersion.BUILDER_BUILD_KIT,
-            "platform": image.platforms[0] if image.platforms else None,
+            "platform": platforms[0] if platforms else None,
         },
         registry={
             "server": args["registry"].host,
             "username": login.username,
-            "password": pulumi.Output.secret(login.password.get_secret_value()),
+            "password": _secret(login.password),
         }
         if login
         else None,
@@ -115,11 +134,15 @@ def _build_with_docker(
     return built.repo_digest.apply(lambda digest: digest.rpartition("@")[2])
 
 
-def _context(args: ContainerImageArgs) -> str:
-    if context := args.get("context"):
-        return context
-    raise ValueError(f"{args['name']} {args['release'].version} has neither a digest nor a context")
+def _image_build(args: ContainerImageArgs) -> ImageBuild:
+    service, version, source = args["service"], args["release"].version, args.get("source")
+    if source is None:
+        raise ValueError(f"{service} {version} has neither a digest nor a source")
+    try:
+        return ImageBuild.of(source, version, service, args["image"].build, args["builder"])
+    except SourceError as error:
+        raise ValueError(f"{service}: {error}") from None
 
 
-def _build_args(args: ContainerImageArgs) -> dict[str, pulumi.Input[str]]:
-    return {**args["image"].build_args, "VERSION": args["release"].version}
+def _secret(value: SecretStr) -> pulumi.Output[str]:
+    return pulumi.Output.secret(value.get_secret_value())

@@ -53,11 +53,12 @@ class DeployedService:
                 f"{name}-{track}",
                 {
                     "name": f"{registry.host}/{service.repository}",
+                    "service": name,
                     "image": service.image,
                     "registry": registry,
                     "builder": args["builder"],
                     "release": version,
-                    "context": service.source,
+                    "source": service.source,
                 },
             )
             for track, version in service.release.tracks.items()

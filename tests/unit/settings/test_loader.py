@@ -1,6 +1,7 @@
 """Loading of a stack's configuration from its file and from the engine."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def version_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "app" / "VERSION"
     file.parent.mkdir()
     file.write_text("1.0.0\n")
+    (file.parent / "Dockerfile").write_text("FROM scratch\n")
     return file
 
 
@@ -42,6 +44,11 @@ def nested(path: str, value: object) -> dict[str, Any]:
     """Return sections with a value at a dotted path."""
     first, _, rest = path.partition(".")
     return {first: nested(rest, value) if rest else value}
+
+
+def build(**keys: Any) -> dict[str, Any]:
+    """Return the section ``image.build`` of a service."""
+    return {"image": {"build": keys}}
 
 
 def errors_of(
@@ -122,9 +129,16 @@ def errors_of(
             'tolerations[0].effect is "No": use "NoSchedule" or',
         ),
         # mappings
-        ({"image": {"buildArgs": []}}, "buildArgs is []: use a mapping; each value: a string"),
-        ({"image": {"buildArgs": {"A": 1}}}, "buildArgs.A is 1: use a string of at most 1024"),
-        ({"image": {"buildArgs": {"a": "b"}}}, 'buildArgs is "a": use a build argument\'s name'),
+        (build(arguments=[]), "arguments is []: use a mapping; each value: a string"),
+        (build(arguments={"A": 1}), "arguments.A is 1: use a string of at most 1024"),
+        (build(arguments={"a": "b"}), 'arguments is "a": use a build argument\'s name'),
+        (build(arguments={"VERSION": "1"}), 'arguments.VERSION is "1": use another argument'),
+        (build(secrets={"netrc": "hunter2"}), "secrets.netrc is not encrypted: use an encrypted"),
+        (build(mainPackage="cmd/shop"), 'mainPackage is "cmd/shop": use . or a folder below'),
+        (build(mainPackage="./../shop"), 'mainPackage is "./../shop": use . or a folder below'),
+        (build(dockerfile="../Dockerfile"), 'dockerfile is "../Dockerfile": use a path below'),
+        (build(versionVariable="version"), 'is "version": use main or an import path, and a'),
+        (build(cgo=True), "build.baseImage is missing: use an image with a C library"),
         # sections
         ({"autoscaling": 1}, "autoscaling is 1: use a mapping with the keys enabled, minReplicas"),
         (
@@ -218,9 +232,14 @@ def test_without_a_version_file_the_working_tree_builds_the_version_of_the_stack
     assert load(stack_file(tmp_path, sections(release=unpinned)), check_versions=True)
 
 
-def test_a_source_that_does_not_exist_is_refused(tmp_path: Path, version_file: Path) -> None:
-    version_file.unlink()
-    version_file.parent.rmdir()
+def test_a_source_that_cannot_be_built_is_refused(tmp_path: Path, version_file: Path) -> None:
+    (version_file.parent / "Dockerfile").unlink()
+    (error,) = errors_of(tmp_path, {}, check_versions=True)
+    assert (
+        error
+        == 'slipway:services.beacon.source is "app": use a folder with a go.mod or a Dockerfile'
+    )
+    shutil.rmtree(version_file.parent)
     (error,) = errors_of(tmp_path, {}, check_versions=True)
     assert error.startswith('slipway:services.beacon.source is "app": use a folder that exists')
 

@@ -119,6 +119,10 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             'image.platforms is ["linux/amd64", "linux/arm64"]: use one platform with',
         ),
         (
+            {"builder": {"type": "docker"}, "image": {"build": {"provenance": "max"}}},
+            'image.build.provenance is "max": use "none" with builder.type docker',
+        ),
+        (
             {"builder": {"type": "docker", "cache": "registry"}},
             'builder.cache is "registry": use "builder" with builder.type docker',
         ),
