@@ -241,6 +241,8 @@ def network_policy_controller(paths: Layout) -> Daemon:
             f"--kubeconfig={kubeconfig}",
             f"--hostname-override={layout.NODE_NAME}",
             f"--service-cluster-ip-range={layout.SERVICE_NETWORK}",
+            "--run-router=false",
+            "--run-service-proxy=false",
             "--enable-ipv6=false",
             # Drops the traffic of a new pod until its rules are in place.
             "--netpol-default-deny=true",
