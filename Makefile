@@ -38,7 +38,7 @@ STACK_OPTION = --stack=$(call shell_quote,STACK)
 STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
 .PHONY: help up preview render status stacks canary promote rollback down env test test-app test-unit test-manifests \
-        policy policy-pack ci-preview ci-drift audit vulncheck staticcheck sbom image built-image scan \
+        policy policy-pack ci-preview ci-drift audit vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards
 
@@ -133,6 +133,9 @@ image: $(INSTALLED) ## Build the image with provenance to OUT (out/image.tar) wi
 
 built-image: $(INSTALLED) ## Print the image that PLAN has built (OUT=file: append it as outputs of a workflow job)
 	@$(PY) -m commands.built_image $(STACK_OPTION) --plan=$(call shell_quote,PLAN) $(call options,SERVICE OUT)
+
+deployed-commit: $(INSTALLED) ## Print the commit that STACK was deployed from (OUT=file: append it as an output of a workflow job)
+	@$(PY) -m commands.deployed_commit $(STACK_OPTION) $(call options,OUT)
 
 scan: $(INSTALLED) ## Scan out/image.tar with Trivy
 	@$(PY) -m commands.supply_chain scan

@@ -76,14 +76,22 @@ class Stack:
 
     def releases(self, service: str) -> Iterator[dict[str, Any]]:
         """Yield the ``release`` of a service in each successful update, newest first."""
-        history = json.loads(
-            self._run("stack", "history", "--json", "--stack", self.name, capture=True) or "[]"
-        )
+        for update in self._successful_updates():
+            value = update.get("config", {}).get("slipway:services", {}).get("value", "{}")
+            if release := json.loads(value).get(service, {}).get("release"):
+                yield release
+
+    def deployed_commit(self) -> str | None:
+        """Return the commit of the last successful update; None if it was made without git."""
+        return next(self._successful_updates(), {}).get("environment", {}).get("git.head") or None
+
+    def _successful_updates(self) -> Iterator[dict[str, Any]]:
+        # The value of a key that contains a secret is only shown with the secret.
+        arguments = ("--json", "--show-secrets", "--stack", self.name)
+        history = json.loads(self._run("stack", "history", *arguments, capture=True) or "[]")
         for update in history:
             if update.get("kind") == "update" and update.get("result") == "succeeded":
-                value = update.get("config", {}).get("slipway:services", {}).get("value", "{}")
-                if release := json.loads(value).get(service, {}).get("release"):
-                    yield release
+                yield update
 
     def _last_update_failed(self) -> bool:
         arguments = ("--json", "--page-size", "1", "--stack", self.name)

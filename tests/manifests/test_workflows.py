@@ -23,9 +23,16 @@ ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
 ZIZMOR = "zizmor==1.32.0"
 WRITES = {
     "attestations": {"deliver.yaml"},
+    "actions": {"rollback.yaml"},
     "contents": {"rollback.yaml"},
     "issues": {"drift.yaml"},
 }
+REVIEWED = {"push", "schedule", "workflow_dispatch"}
+"""Events that run the code of main, or of a tag that only maintainers create."""
+
+
+def _load(name: str) -> Any:
+    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
 
 
 def _jobs() -> Iterator[Any]:
@@ -57,9 +64,13 @@ def test_every_job_has_a_timeout_and_few_permissions(file: Path, job: Any) -> No
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
-def test_permissions_and_concurrency_are_set_per_job(file: Path) -> None:
-    workflow = yaml.safe_load(file.read_text())
-    assert workflow["permissions"] == {}
+def test_permissions_are_set_per_job(file: Path) -> None:
+    assert yaml.safe_load(file.read_text())["permissions"] == {}
+
+
+@pytest.mark.parametrize("name", ["deliver", "drift", "pull-request"])
+def test_a_newer_run_does_not_run_beside_an_older_one(name: str) -> None:
+    workflow = _load(name)
     jobs = workflow["jobs"].values()
     assert "concurrency" in workflow or all("concurrency" in job for job in jobs)
 
@@ -75,33 +86,162 @@ def test_every_make_target_exists(file: Path, job: Any) -> None:
     assert called <= targets
 
 
-def test_code_of_a_fork_gets_no_secret() -> None:
-    workflow = yaml.safe_load((FOLDER / "pull-request.yaml").read_text())
-    assert set(workflow[True]) == {"pull_request"}  # YAML reads "on" as true
-    for name, job in workflow["jobs"].items():
-        own = "head.repo.full_name == github.repository" in job.get("if", "")
-        assert own or "secrets." not in str(job), name
-        assert own or "id-token" not in job["permissions"], name
+@pytest.mark.parametrize(("file", "job"), [*_jobs()])
+def test_unreviewed_code_meets_no_secret(file: Path, job: Any) -> None:
+    workflow = yaml.safe_load(file.read_text())
+    events = set(workflow[True])  # YAML reads "on" as true
+    assert events <= {*REVIEWED, "pull_request"}
+    runs_code = any("checkout" in str(step.get("uses")) for step in job["steps"])
+    is_privileged = "secrets." in str(job) or "write" in job["permissions"].values()
+    if not (runs_code and is_privileged):
+        return
+    if events <= REVIEWED:
+        assert "secrets." not in str(job) or "environment" in job
+        return
+    # The matrix has only the environments that require a review of the run.
+    assert job["environment"] == "preview-${{ matrix.stack }}"
+    assert job["strategy"]["matrix"]["stack"] == "${{ fromJSON(needs.protected.outputs.stacks) }}"
+    (checkout,) = (step for step in job["steps"] if "checkout" in str(step.get("uses")))
+    assert checkout["with"]["ref"] == "${{ github.sha }}"
+    assert "head.repo.full_name == github.repository" in workflow["jobs"]["protected"]["if"]
 
 
-def test_a_deployment_waits_for_an_approved_plan_and_does_not_block_a_rollback() -> None:
-    jobs = yaml.safe_load((FOLDER / "deliver.yaml").read_text())["jobs"]
+def test_the_documentation_names_the_secrets_of_every_job() -> None:
+    text = (PROJECT_FOLDER / "docs" / "workflows.md").read_text()
+    table = text.partition("\n| --- | --- | --- | --- |\n")[2].partition("\n\n")[0]
+    documented = {
+        (workflow, job): (code, granted)
+        for workflow, job, code, granted in re.findall(
+            r"(?m)^\| ([\w-]+) \| ([\w-]+) \| (.+?) \| (.+?) \|$", table
+        )
+    }
+    for file in WORKFLOWS:
+        for name, job in yaml.safe_load(file.read_text())["jobs"].items():
+            code, granted = documented.pop((file.stem, name))
+            runs_code = any("checkout" in str(step.get("uses")) for step in job["steps"])
+            assert code.startswith("none") is not runs_code, name
+            permissions = {what for what, level in job["permissions"].items() if level == "write"}
+            names = {*re.findall(r"secrets\.(\w+)", str(job)), *permissions} - {"id-token"}
+            assert set(re.findall(r"`(\w[\w-]*)`", granted)) - {"dev", "prod"} == names, name
+            role = "id-token" in permissions
+            assert ("cloud role" in granted or "signature" in granted) is role, name
+            assert (granted == "none") is not (names or role), name
+    assert documented == {}
+
+
+def test_a_deployment_waits_for_an_approved_plan() -> None:
+    jobs = _load("deliver")["jobs"]
     assert (jobs["deploy"]["needs"], jobs["approve"]["needs"]) == ("approve", "plan")
-    # A job that waits for an approval keeps its concurrency group, so only the deployment has the
-    # stack's.
-    rollback = yaml.safe_load((FOLDER / "rollback.yaml").read_text())["concurrency"]["group"]
-    assert rollback.startswith("stack-")
-    assert [name for name, job in jobs.items() if "stack-" in str(job.get("concurrency"))] == [
-        "deploy"
-    ]
     assert jobs["approve"]["environment"] != jobs["deploy"]["environment"]
-    assert "secrets." not in str(jobs["approve"])
+
+
+def test_a_rollback_waits_for_no_run_and_no_run_replaces_it() -> None:
+    workflow = _load("rollback")
+    assert "concurrency" not in str(workflow)
+    # A job that waits for an approval would delay it.
+    assert workflow["jobs"]["rollback"]["environment"] == "${{ inputs.stack }}"
+
+
+def _script(workflow: str, job: str, step: str) -> str:
+    steps = _load(workflow)["jobs"][job]["steps"]
+    (script,) = (one["run"] for one in steps if one.get("name") == step)
+    return script
+
+
+def _run_with_gh(folder: Path, script: str, gh: str, **variables: str) -> Any:
+    """Run a step's script with a fake `gh`; its output file is returned as `stdout`."""
+    program, output = folder / "gh", folder / "output"
+    program.write_text(f"#!/bin/bash\n{gh}\n")
+    program.chmod(0o755)
+    output.touch()
+    result = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script],
+        env={
+            **variables,
+            "PATH": f"{folder}:/usr/bin:/bin",
+            "CALLS": str(folder / "calls"),
+            "GITHUB_OUTPUT": str(output),
+            "GITHUB_REPOSITORY": "owner/name",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    result.stdout = output.read_text()
+    return result
+
+
+RUNS = """\
+if [ "$1 $2" = "run list" ]; then
+  filter="${@: -1}"
+  [ "$4 $6" != "deliver.yaml in_progress" ] || jq -r "$filter" <<< '[
+    {"databaseId": 1, "displayTitle": "Deliver v1.2.0 to prod"},
+    {"databaseId": 2, "displayTitle": "Deliver main to dev"}]'
+  [ "$4 $6" != "drift.yaml queued" ] || jq -r "$filter" <<< '[
+    {"databaseId": 3, "displayTitle": "Drift"}]'
+else
+  echo "$@" >> "$CALLS"
+fi"""
+
+
+def test_a_rollback_cancels_the_deliveries_to_its_stack(tmp_path: Path) -> None:
+    script = _script("rollback", "cancel", "Cancel the runs and wait for their end")
+    result = _run_with_gh(tmp_path, script, RUNS, STACK="prod")
+    assert (result.returncode, result.stdout) == (0, "runs=1 3\n"), result.stderr
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        *("run cancel 1", "run cancel 3"),
+        *("run watch 1", "run watch 3"),
+    ]
+    assert _load("deliver")["run-name"].endswith(
+        "to ${{ github.ref_type == 'tag' && 'prod' || 'dev' }}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "is_reviewed"),
+    [("identical", True), ("behind", True), ("ahead", False), ("diverged", False)],
+)
+def test_a_rollback_deploys_only_a_commit_of_the_default_branch(
+    status: str, is_reviewed: bool, tmp_path: Path
+) -> None:
+    script = _script("rollback", "rollback", "Check that the commit is reviewed")
+    result = _run_with_gh(tmp_path, script, f"echo {status}", BRANCH="main", COMMIT="abc")
+    assert (result.returncode == 0) is is_reviewed
+    steps = _load("rollback")["jobs"]["rollback"]["steps"]
+    checkouts = [step["with"]["ref"] for step in steps if "checkout" in str(step.get("uses"))]
+    assert checkouts == [
+        "${{ github.event.repository.default_branch }}",
+        "${{ inputs.commit || steps.deployed.outputs.commit }}",
+    ]
+
+
+ENVIRONMENTS = {
+    "environments": [
+        {"name": "preview-dev", "protection_rules": []},
+        {"name": "preview-prod", "protection_rules": [{"type": "required_reviewers"}]},
+        {"name": "approve-prod", "protection_rules": [{"type": "required_reviewers"}]},
+        {"name": "preview-eu.prod", "protection_rules": [{"type": "wait_timer"}]},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("environments", "stacks"), [(ENVIRONMENTS, '["prod"]'), ({"environments": []}, "[]")]
+)
+def test_only_stacks_whose_preview_requires_a_review_are_previewed(
+    environments: Any, stacks: str, tmp_path: Path
+) -> None:
+    script = _script("pull-request", "protected", "List the stacks whose preview requires a review")
+    gh = f"""jq -r "${{@: -1}}" <<< '{json.dumps(environments)}'"""
+    result = _run_with_gh(tmp_path, script, gh)
+    assert (result.returncode, result.stdout) == (0, f"stacks={stacks}\n"), result.stderr
+    assert _load("pull-request")["jobs"]["preview"]["if"].endswith("outputs.stacks != '[]'")
 
 
 def test_every_stack_is_reviewed_and_checked_for_drift() -> None:
     """The stacks are listed from their files, so a new one is included."""
-    for file, name in (("pull-request", "diff"), ("pull-request", "preview"), ("drift", "drift")):
-        jobs = yaml.safe_load((FOLDER / f"{file}.yaml").read_text())["jobs"]
+    for file, name in (("pull-request", "diff"), ("drift", "drift")):
+        jobs = _load(file)["jobs"]
         assert "stacks" in jobs[name]["needs"]
         assert "needs.stacks.outputs.names" in jobs[name]["strategy"]["matrix"]["stack"]
     listed = subprocess.run(
@@ -117,7 +257,6 @@ def test_the_cli_has_the_tested_version() -> None:
 
 
 GH = """\
-#!/bin/sh
 echo "$@" >> "$CALLS"
 [ "$1 $2" != "issue list" ] || echo "$OPEN_ISSUE"
 """
@@ -135,22 +274,16 @@ echo "$@" >> "$CALLS"
 def test_drift_has_one_issue_per_stack(
     step: str, open_issue: str, calls: list[str], tmp_path: Path
 ) -> None:
-    jobs = yaml.safe_load((FOLDER / "drift.yaml").read_text())["jobs"]
-    (script,) = (one["run"] for one in jobs["drift"]["steps"] if one.get("name") == step)
-    gh = tmp_path / "gh"
-    gh.write_text(GH)
-    gh.chmod(0o755)
-    variables = {"STACK": "prod", "LABEL": "drift-prod", "FILE": "out.md"}
-    subprocess.run(
-        ["bash", "-eo", "pipefail", "-c", script],
-        env={
-            **variables,
-            "PATH": f"{tmp_path}:/usr/bin:/bin",
-            "CALLS": str(tmp_path / "calls"),
-            "OPEN_ISSUE": open_issue,
-        },
-        check=True,
+    result = _run_with_gh(
+        tmp_path,
+        _script("drift", "drift", step),
+        GH,
+        STACK="prod",
+        LABEL="drift-prod",
+        FILE="out.md",
+        OPEN_ISSUE=open_issue,
     )
+    assert result.returncode == 0, result.stderr
     listed, *changes = (tmp_path / "calls").read_text().splitlines()
     assert listed.startswith("issue list --label drift-prod")
     assert len(changes) == len(calls)

@@ -38,6 +38,50 @@ def test_a_stack_that_was_never_deployed_has_no_namespaces(tmp_path: Path) -> No
     assert new.namespaces() == {}
 
 
+def update(services: Any, kind: str = "update", result: str = "succeeded", commit: str = "") -> Any:
+    """An entry of the history, as the CLI prints it with `--show-secrets`."""
+    return {
+        "kind": kind,
+        "result": result,
+        "environment": {"git.head": commit} if commit else {},
+        "config": {"slipway:services": {"value": json.dumps(services), "secret": True}},
+    }
+
+
+def with_history(folder: Path, *updates: Any) -> Stack:
+    """A stack whose CLI shows values that contain secrets only on request."""
+    (folder / "history").write_text(json.dumps(updates))
+    pulumi = folder / "pulumi"
+    pulumi.write_text(f'#!/bin/sh\ncase "$*" in *--show-secrets*) cat {folder}/history ;; esac\n')
+    pulumi.chmod(0o755)
+    return Stack("dev", {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"})
+
+
+def beacon(version: str) -> Any:
+    """Services with a release and a secret."""
+    return {"beacon": {"env": {"KEY": "hunter2"}, "release": {"stable": {"version": version}}}}
+
+
+def test_releases_are_those_of_successful_updates_also_beside_secrets(tmp_path: Path) -> None:
+    made = with_history(
+        tmp_path,
+        update(beacon("1.3.0"), "refresh"),
+        update(beacon("1.2.0"), result="failed"),
+        update(beacon("1.1.0")),
+        update({"other": {}}),
+        update(beacon("1.0.0")),
+    )
+    versions = [release["stable"]["version"] for release in made.releases("beacon")]
+    assert versions == ["1.1.0", "1.0.0"]
+
+
+def test_the_deployed_commit_is_that_of_the_last_successful_update(tmp_path: Path) -> None:
+    updates = [update({}, result="failed", commit="c"), update({}, commit="b")]
+    assert with_history(tmp_path, *updates, update({}, commit="a")).deployed_commit() == "b"
+    assert with_history(tmp_path, update({}), update({}, commit="a")).deployed_commit() is None
+    assert with_history(tmp_path).deployed_commit() is None
+
+
 @pytest.mark.parametrize(
     ("url", "used"),
     [
