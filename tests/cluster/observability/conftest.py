@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from local.layout import NODE_IP
 from settings import load
 from tests.cluster.observability.receiver import Receiver
 from tests.cluster.observability.servers import Servers
@@ -51,7 +52,10 @@ def monitored(
             "alerts": {"groupWaitSeconds": 1},
             "grafana": {"enabled": False},
         }
-        config["slipway:network"] = {"monitoringNamespace": f"{project.stack}-monitoring"}
+        config["slipway:network"] = {
+            "monitoringNamespace": f"{project.stack}-monitoring",
+            "nodeCIDRs": [f"{NODE_IP}/32"],
+        }
     with project.service() as service:
         service["slo"] = {"availability": 99.9}
         service["config"]["tracing"] = {"sampleRatio": 1}

@@ -1,0 +1,203 @@
+"""Connections between pods, to the node and to other hosts: only those that a policy allows."""
+
+import json
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import urlsplit
+
+import pytest
+
+from components.observability.addresses import (
+    ALERTMANAGER,
+    COLLECTOR,
+    JAEGER,
+    KUBE_STATE_METRICS,
+    LOKI,
+    PROMETHEUS,
+)
+from local.layout import API_SERVICE_IP, NODE_IP
+from tests.cluster.network_client import BUSYBOX, Address, NetworkClient
+from tests.cluster.observability.receiver import Receiver
+from tests.cluster.project import Project
+
+pytestmark = pytest.mark.timeout(600)
+
+API = {"API server": (NODE_IP, 6443), "API service": (API_SERVICE_IP, 443)}
+KUBELET = {"kubelet": (NODE_IP, 10250)}
+
+Addresses = Mapping[str, Address]
+"""Addresses by a name for them."""
+
+
+def pod_ip(project: Project, namespace: str, label: str) -> str:
+    """IP address of the first running pod with a label."""
+    options = ("--output=json", f"--selector={label}", "--field-selector=status.phase=Running")
+    found = json.loads(project.kubectl("get", "pods", f"--namespace={namespace}", *options))
+    ready = [
+        item["status"]["podIP"]
+        for item in found["items"]
+        if all(status["ready"] for status in item["status"]["containerStatuses"])
+    ]
+    return ready[0]
+
+
+@pytest.fixture(scope="module")
+def addresses(monitored: Project, receiver: Receiver) -> Addresses:
+    monitoring = f"{monitored.stack}-monitoring"
+    servers = {
+        each.server: (
+            pod_ip(monitored, monitoring, f"app.kubernetes.io/name={each.server}"),
+            each.port,
+        )
+        for each in (PROMETHEUS, ALERTMANAGER, LOKI, JAEGER, COLLECTOR, KUBE_STATE_METRICS)
+    }
+    service = pod_ip(monitored, monitored.stack, "app.kubernetes.io/name=beacon")
+    metrics_server = pod_ip(monitored, "kube-system", "k8s-app=metrics-server")
+    other_host = urlsplit(receiver.url("/"))
+    return {
+        **API,
+        **KUBELET,
+        **servers,
+        "service": (service, 8080),
+        "admin": (service, 9090),
+        "metrics-server": (metrics_server, 10250),
+        # A program outside the cluster, on the only host that the test can rely on.
+        "other host": (str(other_host.hostname), int(other_host.port or 0)),
+    }
+
+
+@pytest.fixture(scope="module")
+def stranger(monitored: Project) -> Iterator[str]:
+    """A namespace of another user, without NetworkPolicies."""
+    namespace = f"{monitored.stack}-other"
+    monitored.kubectl("create", "namespace", namespace)
+    yield namespace
+    monitored.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+ROLES: Mapping[str, tuple[Callable[[str], str], Mapping[str, str], set[str]]] = {
+    "stranger": (
+        lambda stack: f"{stack}-other",
+        {},
+        {*API, *KUBELET, "metrics-server", "other host"},
+    ),
+    "proxy": (
+        lambda _: "ingress",
+        {},
+        {*API, *KUBELET, "metrics-server", "other host", "service"},
+    ),
+    "service": (
+        lambda stack: stack,
+        {"app.kubernetes.io/name": "beacon", "track": "stable"},
+        {COLLECTOR.server},
+    ),
+    "prometheus": (
+        lambda stack: f"{stack}-monitoring",
+        {"app.kubernetes.io/name": PROMETHEUS.server},
+        {*API, *KUBELET, "admin", "alertmanager", "kube-state-metrics", "loki"},
+    ),
+    "kube-state-metrics": (
+        lambda stack: f"{stack}-monitoring",
+        {"app.kubernetes.io/name": KUBE_STATE_METRICS.server},
+        {*API},
+    ),
+    "loki": (
+        lambda stack: f"{stack}-monitoring",
+        {"app.kubernetes.io/name": LOKI.server},
+        set(),
+    ),
+}
+"""Namespace of the stack, labels, and the addresses that a pod with these labels reaches."""
+
+
+@pytest.mark.usefixtures("stranger")
+@pytest.mark.parametrize("role", ROLES)
+def test_a_pod_reaches_only_what_its_policies_and_those_of_the_other_side_allow(
+    role: str, monitored: Project, addresses: Addresses
+) -> None:
+    namespace_of, labels, expected = ROLES[role]
+    namespace = namespace_of(monitored.stack)
+    instance = {"app.kubernetes.io/instance": namespace} if labels else {}
+    name = f"{monitored.stack}-{role}"
+    client = NetworkClient.create(monitored, namespace, name, {**labels, **instance})
+    try:
+        opened = client.open_of(addresses.values())
+    finally:
+        client.delete()
+    # kube-router allows traffic between two pods of one policy if one of its directions allows it.
+    others = {name: address for name, address in addresses.items() if name != role}
+    assert {name for name, address in others.items() if address in opened} == expected
+
+
+def test_a_policy_applies_to_the_first_packet_of_a_pod(
+    monitored: Project, addresses: Addresses
+) -> None:
+    host, port = addresses["other host"]
+    command = (
+        f"for i in 1 2 3 4 5 6 7 8; do {BUSYBOX} nc -w 1 {host} {port} </dev/null >/dev/null 2>&1 "
+        f"&& echo open; {BUSYBOX} usleep 100000; done; echo done; {BUSYBOX} sleep 3600"
+    )
+    client = NetworkClient.create(monitored, monitored.stack, "starting", command=command)
+    try:
+        client.kubectl("wait", "pod/starting", "--for=condition=PodScheduled")
+        printed = ""
+        while "done" not in printed:
+            printed = client.kubectl("logs", "starting")
+        assert printed.split() == ["done"]
+    finally:
+        client.delete()
+
+
+@pytest.fixture
+def neighbor() -> Iterator[tuple[str, str]]:
+    """A network namespace as another machine that routes to this one. Its name, and a route."""
+    name = f"neighbor-{secrets.token_hex(2)}"
+    outside, inside = f"out-{name[-4:]}", f"in-{name[-4:]}"
+    here, there = "198.51.100.1", "198.51.100.2"
+
+    def ip(*arguments: str) -> None:
+        subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+    ip("netns", "add", name)
+    try:
+        ip("link", "add", outside, "type", "veth", "peer", "name", inside, "netns", name)
+        ip("address", "add", f"{here}/30", "dev", outside)
+        ip("link", "set", outside, "up")
+        ip("-n", name, "address", "add", f"{there}/30", "dev", inside)
+        ip("-n", name, "link", "set", inside, "up")
+        ip("-n", name, "route", "add", "default", "via", here)
+        yield name, here
+    finally:
+        ip("netns", "delete", name)
+
+
+def test_another_machine_reaches_no_pod_no_service_and_not_the_api_server(
+    neighbor: tuple[str, str], addresses: Addresses
+) -> None:
+    namespace, here = neighbor
+    with socket.create_server((here, 0)) as listener:
+        threading.Thread(target=listener.accept, daemon=True).start()
+        control = (here, listener.getsockname()[1])
+        tried = [control, *addresses.values()]
+        script = (
+            "import socket, sys\n"
+            "for address in sys.argv[1:]:\n"
+            "    host, port = address.split(':')\n"
+            "    try:\n"
+            "        socket.create_connection((host, int(port)), 1).close()\n"
+            "        print(address)\n"
+            "    except OSError:\n"
+            "        pass\n"
+        )
+        command = ["ip", "netns", "exec", namespace, sys.executable, "-c", script]
+        printed = subprocess.run(
+            [*command, *(f"{host}:{port}" for host, port in tried)],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    assert printed.split() == [f"{control[0]}:{control[1]}"]
