@@ -38,7 +38,7 @@ STACK_OPTION = --stack=$(call shell_quote,STACK)
 STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
 .PHONY: help up preview render status stacks canary promote rollback down env test test-app test-unit test-manifests \
-        policy policy-pack ci-preview ci-drift audit vulncheck staticcheck sbom image built-image deployed-commit scan \
+        policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards
 
@@ -119,6 +119,9 @@ ci-drift: $(INSTALLED) ## Find manual changes in the cluster (OUT=file: Markdown
 audit: $(INSTALLED) $(POLICY_INSTALLED) ## Verify Go modules; look up vulnerabilities of Python packages
 	@$(PY) -m commands.supply_chain audit
 
+bump: $(INSTALLED) ## Lock Python packages with hashes, and images in versions.yaml with digests
+	@$(PY) -m commands.supply_chain bump
+
 vulncheck: $(INSTALLED) ## Find calls of Go functions with known vulnerabilities (govulncheck)
 	@$(PY) -m commands.supply_chain vulncheck
 
@@ -197,16 +200,16 @@ bench: $(DEV_INSTALLED) ## Measure against Helm and kubectl; prints a table and 
 $(INSTALLED):
 	@echo "installing Python packages into $(VENV)" >&2
 	@$(PY) -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r local/requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r local/requirements.txt
 	@rm -f $(VENV)/.installed-* && touch $@
 
 $(POLICY_INSTALLED):
 	@echo "installing Python packages into policy/.venv"
 	@policy/.venv/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear policy/.venv
-	@policy/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r policy/requirements.txt
+	@policy/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r policy/requirements.txt
 	@rm -f policy/.venv/.installed-* && touch $@
 
 $(DEV_INSTALLED): $(INSTALLED)
 	@echo "installing Python packages for tests into $(VENV)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@rm -f $(VENV)/.dev-installed-* && touch $@

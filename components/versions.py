@@ -1,5 +1,6 @@
 """Third-party versions from ``versions.yaml``."""
 
+import os
 from pathlib import Path
 
 import yaml
@@ -12,5 +13,12 @@ GATEWAY_API: str = _VERSIONS["gatewayApi"]
 """Gateway API release of the HTTPRoute CRD."""
 PROMETHEUS_OPERATOR: str = _VERSIONS["prometheusOperator"]
 """Prometheus Operator release of the PodMonitor and PrometheusRule CRDs."""
-IMAGES: dict[str, str] = _VERSIONS["images"]
-"""Images of the bundled observability servers, by server name."""
+IMAGES: dict[str, str] = {
+    name: image.partition("@")[0] if os.environ.get("SLIPWAY_IMAGES_BY_TAG") else image
+    for name, image in _VERSIONS["images"].items()
+}
+"""Images of the bundled observability servers, by server name.
+
+With the environment variable ``SLIPWAY_IMAGES_BY_TAG`` they have no digest: the images that a bare
+machine builds have others.
+"""

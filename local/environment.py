@@ -47,6 +47,8 @@ def _tools(paths: Layout, machine: Machine) -> dict[str, str]:
     }
     if machine.needs_node:
         variables["KUBECONFIG"] = str(paths.kubeconfig)
+        # Images that are built here have other digests than those in versions.yaml.
+        variables["SLIPWAY_IMAGES_BY_TAG"] = "true"
     if machine.needs_builder:
         variables["DOCKER_CONFIG"] = str(paths.docker)
         variables["BUILDX_CONFIG"] = str(paths.docker / "buildx")

@@ -37,8 +37,8 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """Parses a reference; host and tag are required."""
-        path, _, tag = text.rpartition(":")
+        """Parses a reference; host and tag are required, and a digest is ignored."""
+        path, _, tag = text.partition("@")[0].rpartition(":")
         host, _, repository = path.partition("/")
         return cls(host, repository, tag)
 

@@ -1,5 +1,6 @@
 """Tools that are installed from PyPI."""
 
+import hashlib
 import subprocess
 import venv
 from pathlib import Path
@@ -8,22 +9,27 @@ from commands.errors import UNCHECKED, CommandError
 from commands.stack_lock import hold_lock
 from local.layout import Layout
 
+TOOLS = Path(__file__).parent / "tools"
+"""Requirements of each tool, with hashes. ``make bump`` writes them from the ``.in`` files."""
 
-def python_tool(requirement: str, program: str) -> Path:
+
+def python_tool(program: str) -> Path:
     """Path of a program from PyPI; installs it into a virtual environment if it is missing."""
-    name = requirement.replace("==", "-")
+    requirements = TOOLS / f"{program}.txt"
+    name = f"{program}-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]}"
     folder = Layout().root / "tools" / name
     path = folder / "bin" / program
     with hold_lock(name):
         if path.exists():
             return path
         venv.create(folder, with_pip=True, clear=True)
+        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
         done = subprocess.run(
-            [folder / "bin" / "python", "-m", "pip", "install", "--quiet", requirement],
+            [*pip, "--disable-pip-version-check", "--require-hashes", "-r", requirements],
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode != 0:
-            raise CommandError(f"{requirement} cannot be installed: {done.stderr}", UNCHECKED)
+            raise CommandError(f"{program} cannot be installed: {done.stderr}", UNCHECKED)
     return path

@@ -13,7 +13,6 @@ from settings.stack_file import PROJECT_FOLDER
 
 GOVULNCHECK = "golang.org/x/vuln/cmd/govulncheck@v1.3.0"
 STATICCHECK = "honnef.co/go/tools/cmd/staticcheck@v0.7.0"
-PIP_AUDIT = "pip-audit==2.10.1"
 _FOUND = 3  # exit code of govulncheck if it finds vulnerabilities
 
 
@@ -23,7 +22,7 @@ def audit() -> str:
     if verified.returncode != 0:
         raise CommandError(f"go mod verify: {verified.stdout}{verified.stderr}".strip(), FAILED)
     print("go mod verify: all modules verified", flush=True)
-    program = python_tool(PIP_AUDIT, "pip-audit")
+    program = python_tool("pip-audit")
     counts = [
         _audited(program, packages)
         for venv_of in (PROJECT_FOLDER / ".venv", PROJECT_FOLDER / "policy" / ".venv")

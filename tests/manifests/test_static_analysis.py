@@ -16,7 +16,6 @@ from tests.manifests.conftest import Variant, run
 
 pytestmark = pytest.mark.timeout(900)
 
-CHECKOV = "checkov==3.3.30"
 SCANNED_BY_CHECKOV = ("dev", "prod-receivers")
 """Together they have every kind of object; a scan takes ten seconds."""
 KUBE_SCORE_CRITICAL = 1
@@ -94,7 +93,7 @@ def checkov_report(variant: Variant, tmp_path: Path) -> dict[str, Any]:
     file.parent.mkdir()
     file.write_text(text.replace("allowPrivilegeEscalation: false", "privileged: true"))
     result = run(
-        *(python_tool(CHECKOV, "checkov"), "--directory", tmp_path, "--framework", "kubernetes"),
+        *(python_tool("checkov"), "--directory", tmp_path, "--framework", "kubernetes"),
         *("--output", "json", "--compact", "--quiet", "--skip-download"),
     )
     assert result.stdout, result.stderr

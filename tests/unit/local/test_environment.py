@@ -36,7 +36,7 @@ def test_what_the_machine_provides_is_not_configured():
     own = set(variables()) - set(variables(COMPLETE))
     assert own == {
         *("KUBECONFIG", "DOCKER_CONFIG", "BUILDX_CONFIG", "BUILDX_BUILDER", "PULUMI_HOME"),
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
+        *("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "SLIPWAY_IMAGES_BY_TAG"),
     }
 
 

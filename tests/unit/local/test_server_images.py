@@ -40,6 +40,11 @@ def test_a_release_has_the_module_version_that_upstream_derives_from_it(program,
     assert recipe.version_of(module) == rule.format(number, patch)
 
 
+def test_a_digest_beside_the_tag_is_ignored():
+    text = "quay.io/prometheus/prometheus:v3.15.0"
+    assert Reference.parse(f"{text}@sha256:{'a' * 64}") == Reference.parse(text)
+
+
 def test_an_image_has_the_name_and_the_user_of_upstreams(tmp_path):
     image = BY_KEY["loki"].image(Layout(tmp_path), "1.26.8")
     name = Reference.parse(IMAGES["loki"])
