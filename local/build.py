@@ -51,7 +51,7 @@ class Builder:
         source, output = folder / "source", folder / "bin"
         shutil.copytree(recipe.folder, source)
         output.mkdir()
-        for module in {**recipe.patches, **recipe.renames}:
+        for module in {**recipe.patches, **recipe.additions, **recipe.edits}:
             report(f"patching {module}")
             self._patch(source, module, recipe)
         self._compile(recipe, missing, source, output, report)
@@ -149,13 +149,17 @@ class Builder:
             (copy / target).unlink()
             if replacement:
                 shutil.copyfile(source / replacement, copy / target)
-        for target, (word, replacement) in recipe.renames.get(module, {}).items():
+        for target, addition in recipe.additions.get(module, {}).items():
+            shutil.copyfile(source / addition, copy / target)
+        for target, edits in recipe.edits.get(module, {}).items():
             text = (copy / target).read_text()
-            if word not in text:
-                raise LocalError(
-                    f"The patch of {module} does not apply: {target} does not contain {word}."
-                )
-            (copy / target).write_text(re.sub(rf"\b{re.escape(word)}\b", replacement, text))
+            for old, new in edits.items():
+                if old not in text:
+                    raise LocalError(
+                        f"The patch of {module} does not apply: {target} does not contain {old}."
+                    )
+                text = _replace(text, old, new)
+            (copy / target).write_text(text)
         self._go(source, "mod", "edit", f"-replace={module}=./{copy.relative_to(source)}")
 
     def _go(self, folder: Path, *arguments: str) -> str:
@@ -197,6 +201,13 @@ class Builder:
                 f"{_REQUIRED_SPACE / 1024**3:.0f} GiB. Free disk space, or set SLIPWAY_HOME to a "
                 "folder on a larger disk."
             )
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    """Replaces `old`, but no part of a longer word."""
+    before = r"\b" if re.match(r"\w", old) else ""
+    after = r"\b" if re.search(r"\w$", old) else ""
+    return re.sub(before + re.escape(old) + after, lambda _: new, text)
 
 
 def _tags(recipe: Recipe) -> list[str]:

@@ -32,7 +32,9 @@ class Recipe:
     """A folder below `tools/` whose `go.mod` pins all modules, and the programs built from it.
 
     `patches` replaces files of modules: module → file in it → file of the recipe, "" to delete it.
-    `renames` replaces words in files of modules: module → file in it → (word, replacement).
+    `additions` adds files to modules: module → file in it → file of the recipe.
+    `edits` replaces text in files of modules: module → file in it → text → replacement. A text that
+    begins or ends with a word is replaced only where that word is whole.
     `assets` are folders copied from modules: name below `share/` → (module, folder in it).
     `tags` are Go build tags.
     """
@@ -40,7 +42,8 @@ class Recipe:
     name: str
     programs: Mapping[str, Program]
     patches: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    renames: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
+    additions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    edits: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
     assets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     tags: Sequence[str] = ()
 
@@ -99,11 +102,11 @@ def _sdk_version(package: str) -> str:
     return requirements.split(f"{package}==")[1].split()[0]
 
 
-def _own_secrets(client: str) -> tuple[str, str]:
-    """Rename for the informer that Traefik watches Secrets with."""
+def _own_secrets(client: str) -> Mapping[str, str]:
+    """Edit for the informer that Traefik watches Secrets with."""
     informer = f"factorySecret := kinformers.NewSharedInformerFactoryWithOptions({client}"
     scope = "resyncPeriod, kinformers.WithNamespace"
-    return f"{informer}, {scope}(ns", f'{informer}, {scope}("ingress"'
+    return {f"{informer}, {scope}(ns": f'{informer}, {scope}("ingress"'}
 
 
 PLATFORM = Recipe(
@@ -172,6 +175,11 @@ PLATFORM = Recipe(
         "github.com/go-acme/lego/v4": {
             "providers/dns/zz_gen_dns_providers.go": "_patches/dns_providers.go",
         },
+        _PULUMI_DOCKER_BUILD: {
+            "provider/cmd/pulumi-resource-docker-build/main.go": (
+                "_patches/docker_build_provider_main.go"
+            ),
+        },
         _PULUMI_KUBERNETES: {
             "cmd/pulumi-resource-kubernetes/main.go": "_patches/kubernetes_provider_main.go",
             "cmd/pulumi-resource-kubernetes/generate.go": "",
@@ -186,36 +194,58 @@ PLATFORM = Recipe(
             "pkg/api/generated/openapi/zz_generated.openapi.go": "_patches/openapi.go",
         },
     },
-    renames={
+    additions={
+        _PULUMI_DOCKER_BUILD: {
+            "provider/internal/build_output.go": "_patches/docker_build_output.go",
+        },
+    },
+    edits={
         # A new pod's connections are delayed until its rules are in place, and not refused.
         _KUBE_ROUTER: {
-            "pkg/controllers/netpol/network_policy_controller.go": ("REJECT", "DROP"),
+            "pkg/controllers/netpol/network_policy_controller.go": {"REJECT": "DROP"},
         },
         _TRAEFIK: {
             # Reads Secrets of its own namespace only. By default it reads all of the cluster.
             "pkg/provider/kubernetes/gateway/client.go": _own_secrets("c.csKube"),
             "pkg/provider/kubernetes/ingress-nginx/client.go": _own_secrets("c.clientset"),
         },
-        # Without this, `refresh` cannot look up images in a registry without TLS.
         _PULUMI_DOCKER_BUILD: {
-            "provider/internal/cli.go": (
-                "WithConfigHost",
-                f'WithConfigHost(*config.HostNewName("http://{layout.REGISTRY}")),'
-                " regclient.WithConfigHost",
-            ),
+            "provider/internal/cli.go": {
+                # Without this, `refresh` cannot look up images in a registry without TLS.
+                "WithConfigHost": (
+                    f'WithConfigHost(*config.HostNewName("http://{layout.REGISTRY}")),'
+                    " regclient.WithConfigHost"
+                ),
+                # Secrets are masked, empty lines are left out, and the end of the output is shown.
+                "\tdumplogs bool": "\tbuildOutput\n\tdumplogs bool",
+                "s := bufio.NewScanner(c.r)": "defer c.end()\n\ts := bufio.NewScanner(c.r)",
+                "text := s.Text()": (
+                    'text := c.masked(s.Text())\n\t\tif text == "" {\n\t\t\tcontinue\n\t\t}'
+                ),
+                "Info(b.String())": "Info(failedSteps(b.String()))",
+                "Error(c.err.String())": "Error(c.masked(c.err.String()))",
+                "return errors.Join(c.w.Close(), c.r.Close())": (
+                    "err := c.w.Close()\n\tc.wait()\n\treturn errors.Join(err, c.r.Close())"
+                ),
+            },
+            "provider/internal/client.go": {
+                "opts := build.BuildOptions()": (
+                    "opts := build.BuildOptions()\n\tc.buildOutput = newBuildOutput(c.auths, opts)"
+                ),
+                "Warning(b.String())": "Warning(c.masked(b.String()))",
+                "errC <- err": "errC <- c.maskedError(err)",
+            },
         },
         _PULUMI_KUBERNETES: {
             # The field manager of an object is the same when a killed update is run again. By
             # default it is random, and fields of the first one could not be changed any more.
-            "pkg/provider/provider.go": (
-                "fieldManagerName(nil, newResInputs",
-                "fieldManagerName([]byte(urn), newResInputs",
-            ),
+            "pkg/provider/provider.go": {
+                "fieldManagerName(nil, newResInputs": "fieldManagerName([]byte(urn), newResInputs",
+            },
             # The provider was written for an older release of the Pulumi packages.
-            "pkg/gen/schema.go": (
-                "Provider: pschema.ResourceSpec",
-                "Provider: &pschema.ResourceSpec",
-            ),
+            "pkg/gen/schema.go": {
+                "Provider: pschema.ResourceSpec": "Provider: &pschema.ResourceSpec",
+            },
         },
     },
     assets={"gateway-api": ("sigs.k8s.io/gateway-api", "config/crd/standard")},
@@ -280,10 +310,10 @@ TELEMETRY = Recipe(
         },
     },
     # This release of Jaeger uses an API of the previous Collector release.
-    renames={
+    edits={
         _JAEGER: {
-            "cmd/query/app/flags.go": ("TLSSetting", "TLS"),
-            "cmd/query/app/server.go": ("TLSSetting", "TLS"),
+            "cmd/query/app/flags.go": {"TLSSetting": "TLS"},
+            "cmd/query/app/server.go": {"TLSSetting": "TLS"},
         },
     },
 )

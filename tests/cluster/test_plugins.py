@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from local.layout import Layout
 from local.plugins.install import install
-from tests.cluster.project import wait_until
+from tests.cluster.project import read_until, wait_until
 
 REGISTRY = "localhost:5000"
 
@@ -48,6 +49,21 @@ image = build.Image(
 )
 pulumi.export("ref", image.ref)
 pulumi.export("digest", image.digest)
+"""
+
+KILLED = """
+import time
+import pulumi
+import pulumi_docker_build as build
+import pulumi_kubernetes as kubernetes
+
+def wait(_):
+    print("waiting", flush=True)
+    time.sleep(120)
+
+cluster = kubernetes.Provider("cluster", kubeconfig="")
+image = build.Image("image", context={"location": "app"}, push=False, build_on_preview=False)
+pulumi.Output.all(cluster.urn, image.digest).apply(wait)
 """
 
 DOCKERFILE = """\
@@ -215,6 +231,25 @@ def test_an_interrupted_program_ends_and_the_next_update_works(stack):
     assert "created" in stack.up()
 
 
+def test_no_plugin_outlives_a_killed_cli(stack):
+    (stack.folder / "app").mkdir()
+    (stack.folder / "app/Dockerfile").write_text("FROM scratch\n")
+    stack.program(KILLED)
+    process = stack.start("up", "--yes", "--skip-preview")
+    read_until("waiting", process)
+    running = plugins_of(stack)
+    assert {"pulumi-resource-docker-build", "pulumi-resource-kubernetes"} <= running
+    process.kill()
+    wait_until("the plugins to end", lambda: not plugins_of(stack), seconds=30)
+
+
+def plugins_of(stack: Stack) -> set[str]:
+    """Return the names of the running plugins of the stack's Pulumi home."""
+    commands = (one.info["cmdline"] or () for one in psutil.process_iter(["cmdline"]))
+    paths = (Path(word) for command in commands for word in command[:3])
+    return {path.name for path in paths if path.is_relative_to(stack.home / "plugins")}
+
+
 @pytest.fixture
 def image(stack: Stack, request: pytest.FixtureRequest) -> Stack:
     """A stack with an image, in a repository of its own because a test deletes an image."""
@@ -255,11 +290,17 @@ def test_an_image_that_is_missing_in_the_registry_is_built_again(image):
     assert manifest(image.outputs()["ref"]).status_code == httpx.codes.OK
 
 
-def test_the_output_of_a_failed_build_step_is_shown(image):
-    # docker-build does not mask a secret that the step itself prints; the program passes none.
-    (image.folder / "app/step").write_text("echo main.go:3: undefined: thing\nexit 1\n")
+def test_the_output_of_a_failed_build_step_is_shown_without_secrets(image):
+    image.program(IMAGE.replace('"hunter2hunter2"', '"machine a login b\\npassword hunter2"'))
+    (image.folder / "app/step").write_text(
+        "echo main.go:3: undefined: thing\ncat /run/secrets/token\nexit 1\n"
+    )
     shown = image.fails("up", "--yes", "--skip-preview")
-    assert "main.go:3: undefined: thing" in shown
+    assert "main.go:3: undefined: thing" in shown.partition("Diagnostics:")[2]
+    assert "[secret]" in shown
+    assert "hunter2" not in shown
+    # The diagnostics repeat the failed step, and not the steps before it.
+    assert shown.count("load build definition from Dockerfile") == 1
     (image.folder / "app/step").write_text("echo built\n")
     assert "1 created" in image.up()
 

@@ -46,16 +46,27 @@ def test_files_of_a_module_are_replaced_or_removed(builder, source):
 
 
 def test_an_identifier_is_renamed_as_a_whole_word(builder, source):
-    files = patched(builder, source, renames={MODULE: {"flags.go": ("TLSSetting", "TLS")}})
+    files = patched(builder, source, edits={MODULE: {"flags.go": {"TLSSetting": "TLS"}}})
     assert files["flags.go"] == "package flags // TLS, MyTLSSettings\n"
     assert "TLSSetting," in files["ui.go"]
+
+
+def test_text_with_punctuation_and_backslashes_is_replaced(builder, source):
+    edits = {"// TLSSetting,": "\\1", "flags": "x"}
+    files = patched(builder, source, edits={MODULE: {"flags.go": edits}})
+    assert files["flags.go"] == "package x \\1 MyTLSSettings\n"
+
+
+def test_a_file_is_added_to_a_module(builder, source):
+    files = patched(builder, source, additions={MODULE: {"added.go": "own.go"}})
+    assert files["added.go"] == "package own\n"
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"patches": {MODULE: {"gone.go": "own.go"}}},
-        {"renames": {MODULE: {"flags.go": ("Gone", "There")}}},
+        {"edits": {MODULE: {"flags.go": {"Gone": "There"}}}},
     ],
     ids=["a file", "a word"],
 )

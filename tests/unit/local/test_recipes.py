@@ -68,6 +68,6 @@ def test_every_recipe_has_go_sum_and_versions(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_replacement_file_of_a_patch_exists(name):
-    for replaced in ALL[name].patches.values():
+    for replaced in (*ALL[name].patches.values(), *ALL[name].additions.values()):
         for replacement in replaced.values():
             assert (ALL[name].folder / replacement).is_file() or not replacement
