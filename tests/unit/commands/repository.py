@@ -72,6 +72,11 @@ class Repository:
             else:
                 config.setdefault(f"slipway:{section}", {}).update(values)
 
+    def drop(self, stack: str, section: str) -> None:
+        """Leave out one section of the service beacon in a stack file."""
+        with self._config(stack) as config:
+            config["slipway:services"]["beacon"].pop(section, None)
+
     @contextmanager
     def _config(self, stack: str) -> Iterator[dict[str, Any]]:
         file, yaml = self.folder / f"Pulumi.{stack}.yaml", YAML()
