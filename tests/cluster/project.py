@@ -98,7 +98,9 @@ class Project:
             service["image"] = {"repository": f"slipway/{stack}"}
             service["routing"]["host"] = f"{stack}.localhost"
             # The stacks of all tests must fit on a node with two cores.
-            service["workload"]["resources"] = {"requests": {"cpu": "50m", "memory": "32Mi"}}
+            service.setdefault("workload", {})["resources"] = {
+                "requests": {"cpu": "50m", "memory": "32Mi"}
+            }
             # Only the observability tests deploy servers.
             service.pop("slo", None)
         return project

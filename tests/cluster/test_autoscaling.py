@@ -19,9 +19,9 @@ INTERVAL = 0.2
 @pytest.fixture(scope="module", autouse=True)
 def deployed(project: Project) -> None:
     with project.service() as service:
-        service["autoscaling"]["minReplicas"] = MIN_REPLICAS
-        service["autoscaling"]["maxReplicas"] = MAX_REPLICAS
-        service["autoscaling"]["scaleDownStabilizationWindowSeconds"] = 15
+        service.setdefault("autoscaling", {})["minReplicas"] = MIN_REPLICAS
+        service.setdefault("autoscaling", {})["maxReplicas"] = MAX_REPLICAS
+        service.setdefault("autoscaling", {})["scaleDownStabilizationWindowSeconds"] = 15
     project.make("up")
 
 

@@ -28,7 +28,7 @@ def test_an_invalid_value_is_refused_with_exit_code_two_and_no_change(project: P
     before = project.specs()
     with project.restored_config():
         with project.service() as service:
-            service["autoscaling"]["minReplicas"] = 50
+            service.setdefault("autoscaling", {})["minReplicas"] = 50
         result = project.run("make", "--silent", "up", f"STACK={project.stack}")
         plain = project.pulumi_up()
     assert result.returncode == 2, result.stdout + result.stderr
@@ -62,7 +62,7 @@ def test_a_full_disk_fails_the_build_and_the_next_up_builds(project: Project) ->
 def test_a_crashing_image_is_reported_while_the_previous_one_serves(project: Project) -> None:
     with project.restored_config():
         with project.service() as service:
-            service["workload"]["rollout"] = FAST_ROLLOUT
+            service.setdefault("workload", {})["rollout"] = FAST_ROLLOUT
         project.make("up")
         with project.edited(MAIN, FUNCTION, CRASH), SteadyLoad(project.host) as load:
             result = project.make_fails("up")
@@ -78,7 +78,7 @@ def test_a_rollback_removes_a_crashing_canary(project: Project) -> None:
     # `make canary` writes app/VERSION.
     with project.restored_config(), project.edited("app/VERSION", stable, stable):
         with project.service() as service:
-            service["workload"]["rollout"] = FAST_ROLLOUT
+            service.setdefault("workload", {})["rollout"] = FAST_ROLLOUT
         with project.edited(MAIN, FUNCTION, CRASH):
             project.make_fails("canary", "VERSION=1.1.0", "WEIGHT=10")
             assert "canary 1.1.0 ended" in project.make("rollback").stdout

@@ -58,7 +58,7 @@ def test_a_configuration_value_is_reloaded_without_a_restart(project: Project) -
 
 def test_a_replica_limit_updates_only_the_autoscaler(project: Project) -> None:
     with project.service() as service:
-        service["autoscaling"]["maxReplicas"] = 7
+        service.setdefault("autoscaling", {})["maxReplicas"] = 7
     steps = previewed(project)
     assert {name for op in ("create", "update", "replace", "delete") for name in steps.get(op, ())}
     output = project.make("up").stdout

@@ -55,7 +55,7 @@ def test_without_the_api_server_the_update_fails_and_the_next_up_converges(
     project: Project,
 ) -> None:
     with project.service() as service:
-        service["autoscaling"]["maxReplicas"] = 6
+        service.setdefault("autoscaling", {})["maxReplicas"] = 6
     with stopped(project, "kube-apiserver"):
         text = failed_update(project)
     assert "unreachable" in text

@@ -29,7 +29,7 @@ def test_a_plan_allows_the_digest_of_a_new_image(project: Project) -> None:
 def test_a_change_outside_the_plan_is_refused(project: Project) -> None:
     plan = saved_plan(project)
     with project.service() as service:
-        service["autoscaling"]["maxReplicas"] = 9
+        service.setdefault("autoscaling", {})["maxReplicas"] = 9
     result = project.make_fails("up", plan)
     assert "violates plan" in result.stdout + result.stderr
     path = "--output=jsonpath={.spec.maxReplicas}"
