@@ -2,7 +2,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -16,6 +15,7 @@ import (
 
 	"beacon/internal/config"
 	"beacon/internal/faults"
+	"beacon/internal/identity"
 	"beacon/internal/logging"
 	"beacon/internal/metrics"
 	"beacon/internal/server"
@@ -24,7 +24,9 @@ import (
 	"beacon/internal/version"
 )
 
-// service is the name of the command, and the default of OTEL_SERVICE_NAME.
+//go:generate sh -c "go run . --config-schema > config.schema.json"
+
+// service is the name of the command.
 const service = "beacon"
 
 // Exit codes of the process, besides faults.ExitCode.
@@ -41,6 +43,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	showVersion := flags.Bool("version", false, "print the version and exit")
 	checkConfig := flags.String("check-config", "", "check a configuration `file` and exit")
+	configSchema := flags.Bool("config-schema", false, "print the JSON Schema of the configuration file and exit")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -54,6 +57,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case *showVersion:
 		_, _ = fmt.Fprintf(stdout, "%s %s (%s, %s)\n",
 			service, version.Version, version.Revision, version.Go())
+		return exitOK
+	case *configSchema:
+		_, _ = stdout.Write(config.Schema())
 		return exitOK
 	case isSet(flags, "check-config"):
 		if err := config.CheckFile(*checkConfig); err != nil {
@@ -77,17 +83,9 @@ func serve(stdout io.Writer) int {
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 
-	id := server.Identity{
-		Service:   cmp.Or(os.Getenv("OTEL_SERVICE_NAME"), service),
-		Version:   version.Version,
-		Track:     cmp.Or(os.Getenv("TRACK"), "stable"),
-		Pod:       cmp.Or(os.Getenv("POD_NAME"), hostname()),
-		Namespace: os.Getenv("POD_NAMESPACE"),
-	}
+	id := identity.FromEnv()
 	level := new(slog.LevelVar)
-	log := logging.New(stdout, logging.Identity{
-		Service: id.Service, Version: id.Version, Track: id.Track,
-	}, level)
+	log := logging.New(stdout, id, level)
 
 	store, err := config.Open(os.Environ())
 	if err != nil {
@@ -112,7 +110,7 @@ func serve(stdout io.Writer) int {
 	m := metrics.New()
 	injector := faults.New(log, m, os.Exit)
 	injector.Configure(store.Get().Faults)
-	traces, err := tracing.New(tracing.Identity(id), store.Get().Tracing, log, m)
+	traces, err := tracing.New(id, store.Get().Tracing, log, m)
 	if err != nil {
 		log.Error("cannot export traces", "error", err.Error())
 		return exitFailed
@@ -130,9 +128,4 @@ func serve(stdout io.Writer) int {
 		return exitFailed
 	}
 	return exitOK
-}
-
-func hostname() string {
-	name, _ := os.Hostname()
-	return name
 }

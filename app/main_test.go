@@ -22,6 +22,7 @@ func TestFlagsRunWithoutServing(t *testing.T) {
 		stdout, stderr string
 	}{
 		"the version":        {[]string{"--version"}, 0, "beacon dev (unknown, go1.", ""},
+		"the schema":         {[]string{"--config-schema"}, 0, "{\n  \"$schema\"", ""},
 		"a good file":        {[]string{"--check-config", good}, 0, good + ": ok\n", ""},
 		"a bad file":         {[]string{"--check-config", bad}, 2, "", bad + ": debug: 1 is not allowed (allowed: true or false)\n" + bad + ": drian: this key"},
 		"a missing file":     {[]string{"--check-config", bad + "x"}, 2, "", "no such file"},

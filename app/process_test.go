@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -260,19 +262,32 @@ func TestARequestThatExceedsTheShutdownTimeoutIsAbortedAndLogged(t *testing.T) {
 func (p *process) inFlight(want int) {
 	p.t.Helper()
 	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		response, err := http.Get(p.admin + "/metrics")
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		text, err := io.ReadAll(response.Body)
-		if err = errors.Join(err, response.Body.Close()); err != nil {
-			p.t.Fatal(err)
-		}
-		if strings.Contains(string(text), fmt.Sprintf("\nhttp_requests_in_flight %d\n", want)) {
+		if p.metric("http_requests_in_flight") == float64(want) {
 			return
 		}
 	}
 	p.t.Fatalf("there were not %d requests in flight within %s", want, deadline)
+}
+
+// metric returns the value of a metric without labels.
+func (p *process) metric(name string) float64 {
+	p.t.Helper()
+	response, err := http.Get(p.admin + "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	for scanner := bufio.NewScanner(response.Body); scanner.Scan(); {
+		if value, found := strings.CutPrefix(scanner.Text(), name+" "); found {
+			number, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			return number
+		}
+	}
+	p.t.Fatalf("no metric %s", name)
+	return 0
 }
 
 func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
@@ -351,7 +366,7 @@ func TestAShortfallFailsTheStartOnlyIfTheStartupCheckIsStrict(t *testing.T) {
 
 func TestTheLastSpansAreExportedAtShutdown(t *testing.T) {
 	receiver := otlptest.New(t)
-	p := start(t, "drain: 0s\ntracing: {endpoint: "+receiver.URL+", sampleRatio: 1}\n",
+	p := start(t, "drain: 0s\ntracing: {sampleRatio: 1}\n", "OTEL_EXPORTER_OTLP_ENDPOINT="+receiver.URL,
 		"TRACK=canary", "POD_NAME=pod-1", "POD_NAMESPACE=ns").serving()
 	for range 10 {
 		if status, err := get(http.DefaultClient, p.api+"/api/relay"); err != nil || status != http.StatusOK {
@@ -379,9 +394,10 @@ func TestTheLastSpansAreExportedAtShutdown(t *testing.T) {
 	}
 }
 
-func TestOTELServiceNameNamesTheServiceInLogsAndSpans(t *testing.T) {
+func TestTheVariablesOfOpenTelemetryAreFollowed(t *testing.T) {
 	receiver := otlptest.New(t)
-	p := start(t, "drain: 0s\ntracing: {endpoint: "+receiver.URL+", sampleRatio: 1}\n", "OTEL_SERVICE_NAME=shop")
+	p := start(t, "drain: 0s\n", "OTEL_SERVICE_NAME=shop", "OTEL_RESOURCE_ATTRIBUTES=team=a,k8s.pod.name=pod-2",
+		"OTEL_TRACES_SAMPLER=always_on", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="+receiver.URL+"/v1/traces")
 	if line := p.logged("starting"); line["service"] != "shop" {
 		t.Errorf("the log line is %v", line)
 	}
@@ -393,21 +409,116 @@ func TestOTELServiceNameNamesTheServiceInLogsAndSpans(t *testing.T) {
 		t.Errorf("the exit code is %d", code)
 	}
 	spans := receiver.Spans()
-	if len(spans) != 1 || spans[0].Resource["service.name"] != "shop" {
+	if len(spans) != 1 || spans[0].Resource["service.name"] != "shop" ||
+		spans[0].Resource["team"] != "a" || spans[0].Resource["k8s.pod.name"] != "pod-2" {
 		t.Errorf("the spans are %+v", spans)
 	}
 }
 
 func TestErrorsOfTheSDKAreLogged(t *testing.T) {
-	p := start(t, "tracing: {endpoint: 'http://127.0.0.1:1'}\n", "OTEL_RESOURCE_ATTRIBUTES=broken")
+	p := start(t, "", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_RESOURCE_ATTRIBUTES=broken")
 	if line := p.logged("tracing"); line["level"] != "warn" || !strings.Contains(fmt.Sprint(line["error"]), "broken") {
 		t.Errorf("the log line is %v", line)
 	}
 	p.serving()
 }
 
+func TestAnExporterOtherThanOTLPFailsTheStart(t *testing.T) {
+	p := start(t, "", "OTEL_TRACES_EXPORTER=zipkin")
+	line := p.logged("cannot export traces")
+	if code := p.code(); code != exitFailed || !strings.Contains(fmt.Sprint(line["error"]), `"zipkin" is not allowed`) {
+		t.Errorf("code %d, %v", code, line)
+	}
+}
+
+func TestNoSpanIsExportedWithTheExporterNone(t *testing.T) {
+	receiver := otlptest.New(t)
+	p := start(t, "drain: 0s\ntracing: {sampleRatio: 1}\n", "OTEL_TRACES_EXPORTER=none",
+		"OTEL_EXPORTER_OTLP_ENDPOINT="+receiver.URL).serving()
+	if status, err := get(http.DefaultClient, p.api+"/"); err != nil || status != http.StatusOK {
+		t.Fatal(status, err)
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.code(); code != 0 || receiver.Requests() != 0 {
+		t.Errorf("code %d, %d exports", code, receiver.Requests())
+	}
+}
+
+// memoryLimit is the default GOMEMLIMIT of the service: 90 % of 512 MiB.
+const memoryLimit = 460 << 20
+
+func TestConcurrentBodiesStayBelowTheMemoryLimit(t *testing.T) {
+	p := start(t, "timeouts: {read: 1m}\n", fmt.Sprintf("GOMEMLIMIT=%d", memoryLimit)).serving()
+	const requests = 500
+	// Quotes take twice the space in the response.
+	body := bytes.Repeat([]byte(`"`), 1<<20)
+	var (
+		// held waits until each client has sent all of its body but a byte, or got a response.
+		held, clients            sync.WaitGroup
+		served, refused, aborted atomic.Int64
+	)
+	held.Add(requests)
+	for range requests {
+		clients.Go(func() {
+			reached := sync.OnceFunc(held.Done)
+			last := readerFunc(func(p []byte) (int, error) {
+				reached()
+				held.Wait()
+				return copy(p, `"`), io.EOF
+			})
+			request, err := http.NewRequest(http.MethodPost, p.api+"/api/v1/echo",
+				io.MultiReader(bytes.NewReader(body[1:]), last))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			request.ContentLength = int64(len(body))
+			response, err := (&http.Client{Transport: &http.Transport{}, Timeout: 2 * deadline}).Do(request)
+			reached()
+			if err != nil {
+				// The service closes the connection of a refused client that is still sending.
+				aborted.Add(1)
+				return
+			}
+			length, err := io.Copy(io.Discard, response.Body)
+			if err = errors.Join(err, response.Body.Close()); err != nil {
+				t.Error(err)
+			}
+			switch {
+			case response.StatusCode == http.StatusOK && length > int64(2*len(body)):
+				served.Add(1)
+			case response.StatusCode == http.StatusServiceUnavailable && response.Header.Get("Retry-After") != "":
+				refused.Add(1)
+			default:
+				t.Errorf("the response is %s with %d bytes", response.Status, length)
+			}
+		})
+	}
+	clients.Wait()
+	t.Logf("%d served, %d refused, %d aborted", served.Load(), refused.Load(), aborted.Load())
+	if served.Load() == 0 || refused.Load() == 0 {
+		t.Error("no request was served, or none refused")
+	}
+	// The memory that the Go runtime has ever obtained from the system.
+	if got := p.metric("go_memstats_sys_bytes"); got > 512<<20 {
+		t.Errorf("the service used %.0f MiB", got/(1<<20))
+	} else {
+		t.Logf("the service used %.0f MiB", got/(1<<20))
+	}
+	if status, err := get(http.DefaultClient, p.api+"/"); err != nil || status != http.StatusOK {
+		t.Errorf("afterwards / returns %d, %v", status, err)
+	}
+	if got := p.metric("beacon_request_body_bytes"); got != 0 {
+		t.Errorf("afterwards %.0f bytes of bodies are counted", got)
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 func TestAnUnreachableReceiverDoesNotDelayTheShutdown(t *testing.T) {
-	p := start(t, "drain: 0s\ntracing: {endpoint: 'http://127.0.0.1:1', sampleRatio: 1}\n").serving()
+	p := start(t, "drain: 0s\ntracing: {sampleRatio: 1}\n", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1").serving()
 	if status, err := get(http.DefaultClient, p.api+"/"); err != nil || status != http.StatusOK {
 		t.Fatal(status, err)
 	}

@@ -37,19 +37,34 @@ type Timeouts struct {
 	Shutdown   time.Duration
 }
 
-// Limits are the maximum body size in bytes, number of notes, and iterations of one work request.
+// Limits bound requests and log lines.
 type Limits struct {
-	BodyBytes      int
-	Notes          int
+	// BodyBytes is the maximum size of one body, in bytes.
+	BodyBytes int
+	// RequestsInFlight and BodyBytesInFlight are derived from the memory limit if they are 0.
+	RequestsInFlight  int
+	BodyBytesInFlight int
+	LogLinesPerSecond int
+	Notes             int
+	// WorkIterations is the maximum number of iterations of one work request.
 	WorkIterations int
 }
 
-// Tracing configures the export of traces.
+// Values of tracing.trustParent.
+const (
+	TrustNever  = "never"
+	TrustDirect = "direct"
+	TrustAlways = "always"
+)
+
+// Tracing configures the sampling of traces.
 type Tracing struct {
-	// Endpoint is the base URL of an OTLP/HTTP receiver. "" disables tracing.
+	// Endpoint is the base URL of an OTLP/HTTP receiver, if OTEL_EXPORTER_OTLP_ENDPOINT is not set.
 	Endpoint string
-	// SampleRatio is the fraction of requests to sample, 0 to 1, where the caller has not decided.
+	// SampleRatio is the fraction of new traces to sample, 0 to 1.
 	SampleRatio float64
+	// TrustParent selects the requests that continue the trace of their caller.
+	TrustParent string
 }
 
 // Faults enables and configures fault injection.
@@ -89,8 +104,10 @@ func Default() Config {
 			Idle:     120 * time.Second,
 			Shutdown: 20 * time.Second,
 		},
-		Limits:  Limits{BodyBytes: 1 << 20, Notes: 1000, WorkIterations: 5_000_000},
-		Tracing: Tracing{SampleRatio: 0.1},
+		Limits: Limits{
+			BodyBytes: 1 << 20, LogLinesPerSecond: 1000, Notes: 1000, WorkIterations: 5_000_000,
+		},
+		Tracing: Tracing{SampleRatio: 0.1, TrustParent: TrustDirect},
 		Faults:  Faults{Set: DefaultFaultSet()},
 	}
 }
@@ -104,27 +121,4 @@ func (c *Config) Level() slog.Level {
 		return slog.LevelDebug
 	}
 	return c.LogLevel
-}
-
-// crossFieldProblems returns the values that are invalid in combination with others.
-func (c *Config) crossFieldProblems() []Problem {
-	var problems []Problem
-	set := c.Faults.Set
-	if set.LatencyJitter > set.Latency {
-		problems = append(problems, Problem{"faults.latencyJitter", set.LatencyJitter.String(),
-			"at most faults.latency, which is " + set.Latency.String()})
-	}
-	if worst := set.Latency + set.LatencyJitter; worst >= c.Timeouts.Write {
-		problems = append(problems, Problem{"faults.latency", set.Latency.String(),
-			"including its jitter less than timeouts.write, which is " + c.Timeouts.Write.String()})
-	}
-	if c.Timeouts.ReadHeader > c.Timeouts.Read {
-		problems = append(problems, Problem{"timeouts.readHeader", c.Timeouts.ReadHeader.String(),
-			"at most timeouts.read, which is " + c.Timeouts.Read.String()})
-	}
-	if c.Listen == c.AdminListen && !isPortZero(c.Listen) {
-		problems = append(problems, Problem{"adminListen", c.AdminListen,
-			"an address other than that of listen"})
-	}
-	return problems
 }

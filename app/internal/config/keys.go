@@ -1,13 +1,8 @@
 package config
 
 import (
-	"fmt"
 	"log/slog"
-	"math"
-	"net"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -18,8 +13,10 @@ const EnvPrefix = "BEACON_"
 
 // A key is one configuration value: its path in the file, its allowed values and its field.
 type key struct {
-	name    string
-	allowed string
+	name        string
+	description string
+	allowed     string
+	schema      map[string]any
 	// restart is true if a new value takes effect only after a restart.
 	restart bool
 	// set returns false if the value is not allowed.
@@ -27,10 +24,6 @@ type key struct {
 	get  func(*Config) any
 	copy func(to, from *Config)
 }
-
-// envValue is the value of an environment variable. Unlike a string of the file, it may stand for a
-// number or a boolean.
-type envValue string
 
 type keySet []key
 
@@ -58,80 +51,120 @@ func (s keySet) names(prefix string) string {
 // keys are all keys of the file and the environment.
 var keys = slices.Concat(generalKeys, faultAccessKeys, faultKeys)
 
+// sections describe the keys that hold others.
+var sections = map[string]string{
+	"timeouts": "Timeouts of the HTTP servers and of their shutdown.",
+	"limits":   "Limits on requests and on log lines.",
+	"tracing":  "Sampling of traces. The OTEL_ variables set the receiver.",
+	"faults":   "Fault injection, for drills.",
+}
+
 var generalKeys = keySet{
-	newKey("debug", boolean, "true or false", func(c *Config) *bool { return &c.Debug }),
-	newKey("logLevel", level, "debug, info, warn or error",
+	newKey("debug", boolean, "Sets the log level to debug.",
+		func(c *Config) *bool { return &c.Debug }),
+	newKey("logLevel", level, "Minimum log level.",
 		func(c *Config) *slog.Level { return &c.LogLevel }),
-	newKey("message", maxLength(256), "text of at most 256 characters",
+	newKey("message", text("text of at most 256 characters", 256), "Message in the response to GET /.",
 		func(c *Config) *string { return &c.Message }),
-	newKey("listen", address, addressAllowed, func(c *Config) *string { return &c.Listen }).
-		needsRestart(),
-	newKey("adminListen", address, addressAllowed,
+	newKey("listen", address, "Address of the API port.",
+		func(c *Config) *string { return &c.Listen }).needsRestart(),
+	newKey("adminListen", address, "Address of the admin port.",
 		func(c *Config) *string { return &c.AdminListen }).needsRestart(),
-	durationKey("drain", 0, 5*time.Minute, func(c *Config) *time.Duration { return &c.Drain }),
-	newKey("startupCheck", oneOf("warn", "strict"), "warn or strict",
+	newKey("drain", duration(0, 5*time.Minute),
+		"Time after SIGTERM in which requests are still accepted while the pod is not ready.",
+		func(c *Config) *time.Duration { return &c.Drain }),
+	newKey("startupCheck", oneOf("warn or strict", "warn", "strict"),
+		"Reaction to too little memory, CPU, open files or temporary space: log it, or also exit.",
 		func(c *Config) *string { return &c.StartupCheck }).needsRestart(),
 
-	durationKey("timeouts.readHeader", time.Second, 5*time.Minute,
+	newKey("timeouts.readHeader", duration(time.Second, 5*time.Minute),
+		"Maximum duration for reading the request header.",
 		func(c *Config) *time.Duration { return &c.Timeouts.ReadHeader }).needsRestart(),
-	durationKey("timeouts.read", time.Second, 10*time.Minute,
+	newKey("timeouts.read", duration(time.Second, 10*time.Minute),
+		"Maximum duration for reading the entire request.",
 		func(c *Config) *time.Duration { return &c.Timeouts.Read }).needsRestart(),
-	durationKey("timeouts.write", time.Second, 10*time.Minute,
+	newKey("timeouts.write", duration(time.Second, 10*time.Minute),
+		"Maximum duration from the end of the request header to the end of the response.",
 		func(c *Config) *time.Duration { return &c.Timeouts.Write }).needsRestart(),
-	durationKey("timeouts.idle", time.Second, time.Hour,
+	newKey("timeouts.idle", duration(time.Second, time.Hour),
+		"Maximum duration of an idle keep-alive connection. Longer than the proxy's.",
 		func(c *Config) *time.Duration { return &c.Timeouts.Idle }).needsRestart(),
-	durationKey("timeouts.shutdown", time.Second, 5*time.Minute,
+	newKey("timeouts.shutdown", duration(time.Second, 5*time.Minute),
+		"Maximum duration for requests in flight to complete after drain.",
 		func(c *Config) *time.Duration { return &c.Timeouts.Shutdown }),
 
-	intKey("limits.bodyBytes", 1, 16<<20, func(c *Config) *int { return &c.Limits.BodyBytes }),
-	intKey("limits.notes", 0, 100_000, func(c *Config) *int { return &c.Limits.Notes }),
-	intKey("limits.workIterations", 1, 100_000_000,
+	newKey("limits.bodyBytes", integer(1, 16<<20), "Maximum size of a request's body, in bytes.",
+		func(c *Config) *int { return &c.Limits.BodyBytes }),
+	newKey("limits.requestsInFlight", integer(0, 1_000_000),
+		"Maximum number of requests in flight; further ones get 503. 0: one for each 256 KiB of the memory limit.",
+		func(c *Config) *int { return &c.Limits.RequestsInFlight }),
+	newKey("limits.bodyBytesInFlight", integer(0, 1<<40),
+		"Maximum size of the bodies of all requests in flight, in bytes; further requests get 503. "+
+			"0: a quarter of the memory limit.",
+		func(c *Config) *int { return &c.Limits.BodyBytesInFlight }),
+	newKey("limits.logLinesPerSecond", integer(1, 1_000_000),
+		"Maximum number of log lines of requests per second, and of those with level error. Further ones are "+
+			"dropped and counted.",
+		func(c *Config) *int { return &c.Limits.LogLinesPerSecond }),
+	newKey("limits.notes", integer(0, 100_000), "Maximum number of notes in memory.",
+		func(c *Config) *int { return &c.Limits.Notes }),
+	newKey("limits.workIterations", integer(1, 100_000_000),
+		"Maximum number of iterations of a work request.",
 		func(c *Config) *int { return &c.Limits.WorkIterations }),
 
-	newKey("tracing.endpoint", httpURL, httpURLAllowed,
+	newKey("tracing.endpoint", httpURL,
+		"Base URL of an OTLP/HTTP receiver, if OTEL_EXPORTER_OTLP_ENDPOINT is not set.",
 		func(c *Config) *string { return &c.Tracing.Endpoint }).needsRestart(),
-	newKey("tracing.sampleRatio", fraction, "a number from 0 to 1",
+	newKey("tracing.sampleRatio", fraction,
+		"Fraction of new traces to sample. Default: that of OTEL_TRACES_SAMPLER, otherwise 0.1.",
 		func(c *Config) *float64 { return &c.Tracing.SampleRatio }),
-	newKey("profiling", boolean, "true or false",
+	newKey("tracing.trustParent", oneOf("never, direct or always", TrustNever, TrustDirect, TrustAlways),
+		"Requests whose traceparent is continued and whose sampling decision is followed: none, those that no "+
+			"proxy forwarded (without X-Forwarded-For and Forwarded), or all. Others start a new trace.",
+		func(c *Config) *string { return &c.Tracing.TrustParent }),
+	newKey("profiling", boolean, "Enables pprof on 127.0.0.1:6060.",
 		func(c *Config) *bool { return &c.Profiling }).needsRestart(),
-	newKey("upstream", httpURL, httpURLAllowed,
+	newKey("upstream", httpURL, "URL for GET /api/relay. Empty: /version of the service itself.",
 		func(c *Config) *string { return &c.Upstream }),
 }
 
 // faultAccessKeys control who can inject faults.
 var faultAccessKeys = keySet{
-	newKey("faults.enabled", boolean, "true or false",
+	newKey("faults.enabled", boolean, "Enables fault injection.",
 		func(c *Config) *bool { return &c.Faults.Enabled }),
-	newKey("faults.tokenFile", maxLength(4096), "a file path, or empty",
+	newKey("faults.tokenFile", text("a file path, or empty", 4096),
+		"File with the bearer token that /faults requires. Empty: none.",
 		func(c *Config) *string { return &c.Faults.TokenFile }),
 }
 
 // faultKeys are the faults to inject, which the API can also set.
 var faultKeys = keySet{
-	newKey("faults.errorRate", fraction, "a number from 0 to 1",
+	newKey("faults.errorRate", fraction, "Fraction of API requests that fail.",
 		func(c *Config) *float64 { return &c.Faults.Set.ErrorRate }),
-	intKey("faults.errorStatus", 500, 599,
+	newKey("faults.errorStatus", integer(500, 599), "Status of the failed requests.",
 		func(c *Config) *int { return &c.Faults.Set.ErrorStatus }),
-	durationKey("faults.latency", 0, time.Minute,
+	newKey("faults.latency", duration(0, time.Minute), "Delay of each API request.",
 		func(c *Config) *time.Duration { return &c.Faults.Set.Latency }),
-	durationKey("faults.latencyJitter", 0, time.Minute,
+	newKey("faults.latencyJitter", duration(0, time.Minute),
+		"Uniform variation of the latency, in both directions.",
 		func(c *Config) *time.Duration { return &c.Faults.Set.LatencyJitter }),
-	newKey("faults.cpuBurn", fraction, "a number from 0 to 1",
+	newKey("faults.cpuBurn", fraction, "Fraction of all CPUs to use.",
 		func(c *Config) *float64 { return &c.Faults.Set.CPUBurn }),
-	durationKey("faults.crashAfter", 0, 24*time.Hour,
+	newKey("faults.crashAfter", duration(0, 24*time.Hour),
+		"Delay after which the process exits with code 3. 0s: never.",
 		func(c *Config) *time.Duration { return &c.Faults.Set.CrashAfter }),
-	newKey("faults.notReady", boolean, "true or false",
+	newKey("faults.notReady", boolean, "Makes the readiness probe fail.",
 		func(c *Config) *bool { return &c.Faults.Set.NotReady }),
 }
 
-func newKey[T comparable](
-	name string, parse func(any) (T, bool), allowed string, field func(*Config) *T,
-) key {
+func newKey[T comparable](name string, k kind[T], description string, field func(*Config) *T) key {
 	return key{
-		name:    name,
-		allowed: allowed,
+		name:        name,
+		description: description,
+		allowed:     k.allowed,
+		schema:      k.schema,
 		set: func(c *Config, raw any) bool {
-			value, ok := parse(raw)
+			value, ok := k.parse(raw)
 			if ok {
 				*field(c) = value
 			}
@@ -140,31 +173,6 @@ func newKey[T comparable](
 		get:  func(c *Config) any { return *field(c) },
 		copy: func(to, from *Config) { *field(to) = *field(from) },
 	}
-}
-
-func durationKey(name string, low, high time.Duration, field func(*Config) *time.Duration) key {
-	parse := func(raw any) (time.Duration, bool) {
-		s, ok := str(raw)
-		if !ok {
-			return 0, false
-		}
-		d, err := time.ParseDuration(s)
-		return d, err == nil && low <= d && d <= high
-	}
-	return newKey(name, parse, fmt.Sprintf("a duration from %v to %v, like 1.5s", low, high), field)
-}
-
-func intKey(name string, low, high int, field func(*Config) *int) key {
-	parse := func(raw any) (int, bool) {
-		n, ok := raw.(int)
-		if s, isEnv := raw.(envValue); isEnv {
-			var err error
-			n, err = strconv.Atoi(string(s))
-			ok = err == nil
-		}
-		return n, ok && low <= n && n <= high
-	}
-	return newKey(name, parse, fmt.Sprintf("an integer from %d to %d", low, high), field)
 }
 
 func (k key) needsRestart() key {
@@ -189,103 +197,4 @@ func (k key) env() string {
 		}
 	}
 	return b.String()
-}
-
-func boolean(raw any) (bool, bool) {
-	switch v := raw.(type) {
-	case bool:
-		return v, true
-	case envValue:
-		return v == "true", v == "true" || v == "false"
-	}
-	return false, false
-}
-
-func fraction(raw any) (float64, bool) {
-	var f float64
-	switch v := raw.(type) {
-	case float64:
-		f = v
-	case int:
-		f = float64(v)
-	case envValue:
-		var err error
-		if f, err = strconv.ParseFloat(string(v), 64); err != nil {
-			return 0, false
-		}
-	default:
-		return 0, false
-	}
-	return f, !math.IsNaN(f) && 0 <= f && f <= 1
-}
-
-func level(raw any) (slog.Level, bool) {
-	levels := map[string]slog.Level{
-		"debug": slog.LevelDebug, "info": slog.LevelInfo,
-		"warn": slog.LevelWarn, "error": slog.LevelError,
-	}
-	s, ok := str(raw)
-	if !ok {
-		return 0, false
-	}
-	l, ok := levels[s]
-	return l, ok
-}
-
-func oneOf(values ...string) func(any) (string, bool) {
-	return func(raw any) (string, bool) {
-		s, ok := str(raw)
-		return s, ok && slices.Contains(values, s)
-	}
-}
-
-func maxLength(length int) func(any) (string, bool) {
-	return func(raw any) (string, bool) {
-		s, ok := str(raw)
-		return s, ok && len([]rune(s)) <= length
-	}
-}
-
-const addressAllowed = "host:port or :port, the port from 0 to 65535"
-
-func address(raw any) (string, bool) {
-	s, ok := str(raw)
-	if !ok {
-		return "", false
-	}
-	_, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return "", false
-	}
-	_, err = strconv.ParseUint(port, 10, 16)
-	return s, err == nil
-}
-
-const httpURLAllowed = "an http or https URL of at most 1024 characters, without user and " +
-	"password, or empty"
-
-func httpURL(raw any) (string, bool) {
-	s, ok := str(raw)
-	if !ok || s == "" || len(s) > 1024 {
-		return "", ok && s == ""
-	}
-	u, err := url.Parse(s)
-	return s, err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
-		u.User == nil
-}
-
-// isPortZero reports whether the system chooses the port of an address.
-func isPortZero(address string) bool {
-	_, port, _ := net.SplitHostPort(address)
-	return port == "0"
-}
-
-func str(raw any) (string, bool) {
-	switch v := raw.(type) {
-	case string:
-		return v, true
-	case envValue:
-		return string(v), true
-	}
-	return "", false
 }

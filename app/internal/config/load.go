@@ -48,18 +48,17 @@ func Parse(source string, data []byte) (Config, error) {
 	if _, err := c.applyFile(source, keys, "", data, rejectUnknown); err != nil {
 		return Config{}, err
 	}
-	return c, c.result(source)
+	return c, nil
 }
 
 // ParseFaults returns the fault set of a document, whose keys are those of the section faults except
 // enabled and tokenFile.
-func ParseFaults(source string, data []byte, timeouts Timeouts) (FaultSet, error) {
+func ParseFaults(source string, data []byte) (FaultSet, error) {
 	c := Default()
-	c.Timeouts = timeouts
 	if _, err := c.applyFile(source, faultKeys, "faults.", data, rejectUnknown); err != nil {
 		return FaultSet{}, err
 	}
-	return c.Faults.Set, c.result(source)
+	return c.Faults.Set, nil
 }
 
 // FaultValues returns the values of a fault set by key, in the format of the file.
@@ -72,18 +71,12 @@ func FaultValues(set FaultSet) map[string]any {
 // newer one.
 func load(path string, data []byte, environ []string) (Config, []string, error) {
 	c := Default()
+	samplerErr := c.applySampler(environ)
 	unknown, err := c.applyFile(path, keys, "", data, ignoreUnknown)
-	if err := errors.Join(err, c.applyEnv(environ)); err != nil {
+	if err := errors.Join(samplerErr, err, c.applyEnv(environ)); err != nil {
 		return Config{}, nil, err
 	}
-	return c, unknown, c.result(path)
-}
-
-func (c *Config) result(source string) error {
-	if problems := c.crossFieldProblems(); len(problems) > 0 {
-		return &Error{source, problems}
-	}
-	return nil
+	return c, unknown, nil
 }
 
 const (
@@ -173,6 +166,36 @@ func (c *Config) applyEnv(environ []string) error {
 	return nil
 }
 
+// applySampler sets tracing.sampleRatio from OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG. Whether the
+// sampler is parentbased_ makes no difference: tracing.trustParent says whose decision is followed.
+func (c *Config) applySampler(environ []string) error {
+	sampler, _ := lookup(environ, "OTEL_TRACES_SAMPLER")
+	switch strings.TrimPrefix(sampler, "parentbased_") {
+	case "":
+	case "always_on":
+		c.Tracing.SampleRatio = 1
+	case "always_off":
+		c.Tracing.SampleRatio = 0
+	case "traceidratio":
+		c.Tracing.SampleRatio = 1
+		argument, set := lookup(environ, "OTEL_TRACES_SAMPLER_ARG")
+		if !set || argument == "" {
+			break
+		}
+		ratio, ok := fraction.parse(envValue(argument))
+		if !ok {
+			return &Error{"environment", []Problem{
+				{"OTEL_TRACES_SAMPLER_ARG", format(argument), fraction.allowed},
+			}}
+		}
+		c.Tracing.SampleRatio = ratio
+	default:
+		return &Error{"environment", []Problem{{"OTEL_TRACES_SAMPLER", format(sampler),
+			"always_on, always_off or traceidratio, also with the prefix parentbased_"}}}
+	}
+	return nil
+}
+
 // Values returns all values by key, in the format of the file.
 func (c *Config) Values() map[string]any { return c.values(keys, "") }
 
@@ -182,7 +205,7 @@ func (c *Config) values(in keySet, prefix string) map[string]any {
 		name := strings.TrimPrefix(k.name, prefix)
 		switch value := k.get(c).(type) {
 		case time.Duration:
-			values[name] = value.String()
+			values[name] = formatDuration(value)
 		case slog.Level:
 			values[name] = strings.ToLower(value.String())
 		default:

@@ -8,19 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"beacon/internal/identity"
 	"beacon/internal/tracing"
 )
 
-// Identity describes the process in each line.
-type Identity struct {
-	Service string
-	Version string
-	Track   string
-}
-
 // New returns a logger whose lines start with timestamp (ISO 8601, UTC), level, message, service,
 // version, track, trace_id and span_id.
-func New(w io.Writer, id Identity, level slog.Leveler) *slog.Logger {
+func New(w io.Writer, id identity.Identity, level slog.Leveler) *slog.Logger {
 	json := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: rename})
 	return slog.New(handler{json}).With(
 		slog.String("service", id.Service),

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"beacon/internal/identity"
 )
 
-var id = Identity{Service: "beacon", Version: "1.2.3", Track: "canary"}
+var id = identity.Identity{Service: "beacon", Version: "1.2.3", Track: "canary"}
 
 func line(t *testing.T, out *bytes.Buffer) map[string]any {
 	t.Helper()

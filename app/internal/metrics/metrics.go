@@ -16,11 +16,13 @@ import (
 
 // Metrics holds the collectors of the service and their registry.
 type Metrics struct {
-	InFlight       prometheus.Gauge
-	Panics         prometheus.Counter
-	FaultsInjected *prometheus.CounterVec
-	Spans          prometheus.Counter
-	SpansExported  *prometheus.CounterVec
+	InFlight        prometheus.Gauge
+	Refused         *prometheus.CounterVec
+	Panics          prometheus.Counter
+	LogLinesDropped prometheus.Counter
+	FaultsInjected  *prometheus.CounterVec
+	Spans           prometheus.Counter
+	SpansExported   *prometheus.CounterVec
 
 	registry      *prometheus.Registry
 	requests      *prometheus.CounterVec
@@ -40,7 +42,7 @@ func New() *Metrics {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "http_requests_total",
-			Help: "API requests served, by method, route pattern and status.",
+			Help: "API requests served, by method, route pattern and status. Probes are not counted.",
 		}, labels),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "http_request_duration_seconds",
@@ -50,6 +52,14 @@ func New() *Metrics {
 		InFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "http_requests_in_flight",
 			Help: "API requests in flight.",
+		}),
+		Refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "beacon_requests_refused_total",
+			Help: "API requests refused with status 503, by the exceeded limit.",
+		}, []string{"reason"}),
+		LogLinesDropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "beacon_log_lines_dropped_total",
+			Help: "Log lines of requests dropped because of limits.logLinesPerSecond.",
 		}),
 		Panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "beacon_panics_total",
@@ -85,6 +95,8 @@ func New() *Metrics {
 		Help: "Constant 1, labeled with the build.",
 	}, []string{"version", "revision", "goversion"})
 	build.WithLabelValues(version.Version, version.Revision, version.Go()).Set(1)
+	m.Refused.WithLabelValues("requests")
+	m.Refused.WithLabelValues("body_bytes")
 	m.FaultsInjected.WithLabelValues("error")
 	m.FaultsInjected.WithLabelValues("latency")
 	m.SpansExported.WithLabelValues("success")
@@ -92,8 +104,9 @@ func New() *Metrics {
 	m.reloads.WithLabelValues("success")
 	m.reloads.WithLabelValues("failure")
 	m.registry.MustRegister(
-		m.requests, m.duration, m.InFlight, m.Panics, m.FaultsInjected, m.Spans, m.SpansExported,
-		m.reloads, m.reloadSuccess, m.reloadTime, build,
+		m.requests, m.duration, m.InFlight, m.Refused, m.Panics, m.LogLinesDropped,
+		m.FaultsInjected, m.Spans, m.SpansExported, m.reloads,
+		m.reloadSuccess, m.reloadTime, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -112,6 +125,18 @@ func (m *Metrics) RegisterReady(ready func() bool) {
 		}
 		return 0
 	}))
+}
+
+// RegisterLimits registers the limits on requests in flight and on the bytes of their bodies, and these
+// bytes. They are evaluated at each scrape.
+func (m *Metrics) RegisterLimits(maxRequests, bodyBytes, maxBodyBytes func() int64) {
+	gauge := func(name, help string, value func() int64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+			func() float64 { return float64(value()) }))
+	}
+	gauge("beacon_requests_in_flight_limit", "Maximum number of API requests in flight.", maxRequests)
+	gauge("beacon_request_body_bytes", "Bytes read from the bodies of API requests in flight.", bodyBytes)
+	gauge("beacon_request_body_limit_bytes", "Maximum of beacon_request_body_bytes.", maxBodyBytes)
 }
 
 // Handler serves the metrics in the text format, or as OpenMetrics with exemplars if the Accept

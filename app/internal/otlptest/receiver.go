@@ -41,6 +41,8 @@ type Span struct {
 	Status                  tracepb.Status_StatusCode
 	Attributes, Resource    map[string]any
 	Events                  []string
+	// Links are the trace ID and the span ID of each linked span, joined.
+	Links []string
 }
 
 // New starts a receiver that stops at the end of the test. It responds to its first requests with the
@@ -98,6 +100,9 @@ func read(span *tracepb.Span, resource []*commonpb.KeyValue) Span {
 	}
 	for _, event := range span.Events {
 		s.Events = append(s.Events, event.Name)
+	}
+	for _, link := range span.Links {
+		s.Links = append(s.Links, hex.EncodeToString(link.TraceId)+hex.EncodeToString(link.SpanId))
 	}
 	return s
 }

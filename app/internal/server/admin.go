@@ -32,7 +32,7 @@ func (s *Server) probes(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		reason := s.notReady()
-		s.log.DebugContext(r.Context(), "readiness probe", "not_ready", reason)
+		s.requestLog.DebugContext(r.Context(), "readiness probe", "not_ready", reason)
 		if reason != "" {
 			respond(w, http.StatusServiceUnavailable,
 				map[string]string{"status": "not ready", "reason": reason})
@@ -55,7 +55,7 @@ func (s *Server) authorized(next http.HandlerFunc) http.HandlerFunc {
 			want, err := os.ReadFile(f.TokenFile)
 			token := strings.TrimSpace(string(want))
 			if err != nil || token == "" {
-				s.log.ErrorContext(r.Context(), "cannot read faults.tokenFile", "error", fmt.Sprint(err))
+				s.requestLog.ErrorContext(r.Context(), "cannot read faults.tokenFile", "error", fmt.Sprint(err))
 				problem(w, r, http.StatusServiceUnavailable, "the token cannot be read")
 				return
 			}
@@ -84,10 +84,10 @@ func (s *Server) getFaults(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFaultsBody))
 	if err != nil {
-		badBody(w, r, err)
+		s.badBody(w, r, err)
 		return
 	}
-	set, err := config.ParseFaults("body", body, s.config.Get().Timeouts)
+	set, err := config.ParseFaults("body", body)
 	if err != nil {
 		problem(w, r, http.StatusUnprocessableEntity, err.Error())
 		return

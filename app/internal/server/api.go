@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"beacon/internal/identity"
 	"beacon/internal/notes"
 	"beacon/internal/version"
 )
@@ -36,13 +38,13 @@ func (s *Server) API() http.Handler {
 	})
 	port := http.NewServeMux()
 	s.probes(port)
-	port.Handle("/", matchRoute(api, s.observe(s.limitBody(unmatched(api, faulty)))))
+	port.Handle("/", matchRoute(api, s.observe(s.admit(unmatched(api, faulty)))))
 	return s.identify(port)
 }
 
 func (s *Server) root(w http.ResponseWriter, _ *http.Request) {
 	respond(w, http.StatusOK, struct {
-		Identity
+		identity.Identity
 		Message string `json:"message"`
 	}{s.identity, s.config.Get().Message})
 }
@@ -57,13 +59,16 @@ func (s *Server) version(w http.ResponseWriter, _ *http.Request) {
 
 // echo responds with the request's body.
 func (s *Server) echo(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
+	body, length, err := readChunks(r.Body)
 	if err != nil {
-		badBody(w, r, err)
+		s.badBody(w, r, err)
 		return
 	}
-	respond(w, http.StatusOK, map[string]any{
-		"bytes": len(body), "content_type": r.Header.Get("Content-Type"), "body": string(body),
+	stream(w, func(out *bufio.Writer) {
+		_, _ = out.WriteString(`{"body":`)
+		writeString(out, &body)
+		_, _ = fmt.Fprintf(out, `,"bytes":%d,"content_type":%s}`+"\n",
+			length, encode(r.Header.Get("Content-Type")))
 	})
 }
 
@@ -99,11 +104,20 @@ func (s *Server) listNotes(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	found, total := s.notes.List(offset, limit)
-	respond(w, http.StatusOK, map[string]any{"notes": found, "total": total})
+	stream(w, func(out *bufio.Writer) {
+		_, _ = out.WriteString(`{"notes":[`)
+		for i, note := range found {
+			if i > 0 {
+				_ = out.WriteByte(',')
+			}
+			_, _ = out.Write(encode(note))
+		}
+		_, _ = fmt.Fprintf(out, `],"total":%d}`+"\n", total)
+	})
 }
 
 func (s *Server) addNote(w http.ResponseWriter, r *http.Request) {
-	text, ok := noteText(w, r)
+	text, ok := s.noteText(w, r)
 	if !ok {
 		return
 	}
@@ -126,7 +140,7 @@ func (s *Server) getNote(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) replaceNote(w http.ResponseWriter, r *http.Request) {
-	text, ok := noteText(w, r)
+	text, ok := s.noteText(w, r)
 	if !ok {
 		return
 	}
@@ -148,7 +162,7 @@ func (s *Server) deleteNote(w http.ResponseWriter, r *http.Request) {
 
 // noteText returns the text of a note in the request's body. If it is invalid, noteText responds
 // with a problem and returns false.
-func noteText(w http.ResponseWriter, r *http.Request) (string, bool) {
+func (s *Server) noteText(w http.ResponseWriter, r *http.Request) (string, bool) {
 	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/json" {
 		problem(w, r, http.StatusUnsupportedMediaType, "the body must be application/json")
 		return "", false
@@ -156,10 +170,10 @@ func noteText(w http.ResponseWriter, r *http.Request) (string, bool) {
 	var body struct {
 		Text string `json:"text"`
 	}
-	decoder := json.NewDecoder(r.Body)
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxNoteBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&body); err != nil {
-		badBody(w, r, err)
+		s.badBody(w, r, err)
 		return "", false
 	}
 	if _, err := decoder.Token(); err != io.EOF {
@@ -174,9 +188,15 @@ func noteText(w http.ResponseWriter, r *http.Request) (string, bool) {
 	return body.Text, true
 }
 
-func badBody(w http.ResponseWriter, r *http.Request, err error) {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+// maxNoteBody is the maximum size of a note's JSON, in bytes. An escaped byte of its text takes 6 bytes.
+const maxNoteBody = 6*notes.MaxText + 4<<10
+
+func (s *Server) badBody(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, errBodyBytes) {
+		s.refuse(w, r, tooManyBodyBytes)
+		return
+	}
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		problem(w, r, http.StatusRequestEntityTooLarge,
 			fmt.Sprintf("the body is longer than %d bytes", tooLarge.Limit))
 		return

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"beacon/internal/logging"
 	"beacon/internal/metrics"
 	"beacon/internal/tracing"
 )
@@ -21,10 +22,16 @@ var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 // the response.
 const statusClientClosed = 499
 
+// Maximum lengths of values in the log lines of requests, in bytes.
+const (
+	maxLogged       = 256
+	maxLoggedMethod = 32
+)
+
 // identify sets the common response headers and the request's trace ID.
 func (s *Server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(tracing.Extract(r))
+		r = r.WithContext(s.tracing.Extract(r))
 		h := w.Header()
 		h.Set("X-Version", s.identity.Version)
 		h.Set("X-Trace-Id", tracing.TraceID(r.Context()))
@@ -58,8 +65,8 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			if panicked != nil && panicked != http.ErrAbortHandler {
 				s.metrics.Panics.Inc()
 				tracing.RecordPanic(r.Context(), panicked)
-				s.log.ErrorContext(r.Context(), "handler panicked",
-					"panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+				s.requestLog.ErrorContext(r.Context(), "handler panicked",
+					"panic", logging.Truncate(fmt.Sprint(panicked), maxLogged), "stack", string(debug.Stack()))
 				if rec.status == 0 {
 					problem(rec, r, http.StatusInternalServerError, "internal error")
 					// The client has a complete response.
@@ -99,21 +106,13 @@ func (s *Server) logRequest(r *http.Request, rec *recorder, status int, duration
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	s.log.LogAttrs(r.Context(), level, "request",
-		slog.String("method", r.Method),
-		slog.String("path", r.URL.Path),
+	s.requestLog.LogAttrs(r.Context(), level, "request",
+		slog.String("method", logging.Truncate(r.Method, maxLoggedMethod)),
+		slog.String("path", logging.Truncate(r.URL.Path, maxLogged)),
 		slog.Int("status", status),
 		slog.Float64("duration_ms", float64(duration.Microseconds())/1000),
 		slog.String("request_id", rec.Header().Get("X-Request-Id")),
 	)
-}
-
-// limitBody limits the size of the request's body to limits.bodyBytes.
-func (s *Server) limitBody(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, int64(s.config.Get().Limits.BodyBytes))
-		next.ServeHTTP(w, r)
-	})
 }
 
 // recorder records the status of a response.

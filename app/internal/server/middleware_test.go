@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -144,6 +145,27 @@ func TestAnyPathIsLoggedAsJSON(t *testing.T) {
 	var line map[string]any
 	if err := json.Unmarshal([]byte(f.log.String()), &line); err != nil || strings.Count(f.log.String(), "\n") != 1 {
 		t.Errorf("%v: %s", err, f.log)
+	}
+}
+
+func TestLongValuesOfARequestAreTruncatedInItsLogLine(t *testing.T) {
+	f := newFixture(t, "")
+	f.api(request(strings.Repeat("M", 1000), "/"+strings.Repeat("x", 30_000), "", "X-Request-Id", strings.Repeat("r", 30_000)))
+	line := f.log.String()
+	if len(line) > 1000 || !strings.Contains(line, `x… (30001 bytes)"`) || !strings.Contains(line, `M… (1000 bytes)"`) {
+		t.Errorf("the log line has %d bytes: %.2000s", len(line), line)
+	}
+}
+
+func TestLogLinesOfRequestsAreLimitedAndTheLossIsCounted(t *testing.T) {
+	f := newFixture(t, "limits: {logLinesPerSecond: 2}\n")
+	for range 100 {
+		f.api(request("GET", "/", ""))
+	}
+	logged := strings.Count(f.log.String(), `"message":"request"`)
+	dropped := f.metric("beacon_log_lines_dropped_total")
+	if logged == 100 || dropped != fmt.Sprintf("beacon_log_lines_dropped_total %d\n", 100-logged) {
+		t.Errorf("%d lines are logged, %s", logged, dropped)
 	}
 }
 

@@ -24,13 +24,17 @@ func respond(w http.ResponseWriter, status int, body any) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
+	setJSONHeader(w, contentType)
+	w.WriteHeader(status)
+	// An error means that the client has closed the connection.
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func setJSONHeader(w http.ResponseWriter, contentType string) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	// An error means that the client has closed the connection.
-	_ = json.NewEncoder(w).Encode(body)
 }
 
 // matchRoute sets the request's Pattern to the one of mux that it matches, or to "".

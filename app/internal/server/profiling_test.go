@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,35 +16,39 @@ import (
 
 const anyPorts = "listen: '127.0.0.1:0'\nadminListen: 'localhost:0'\ndrain: 0s\n"
 
-// startServer starts a server and returns the base URLs of its ports by name.
-func startServer(t *testing.T, configuration string) map[string]string {
+var listening = regexp.MustCompile(`"message":"listening".*"port":"(\w+)","address":"([^"]+)"`)
+
+// ports returns the base URLs of the ports that the server has logged, by name.
+func (f fixture) ports() map[string]string {
+	ports := map[string]string{}
+	for _, m := range listening.FindAllStringSubmatch(f.log.String(), -1) {
+		ports[m[1]] = "http://" + m[2]
+	}
+	return ports
+}
+
+// startServer starts a server and returns it, the base URLs of its ports by name, and a function that stops
+// it.
+func startServer(t *testing.T, configuration string, want int) (fixture, map[string]string, func()) {
 	t.Helper()
 	f := newFixture(t, anyPorts+configuration)
 	f.profiling = "127.0.0.1:0"
-	signals, ended := make(chan os.Signal), make(chan error)
+	signals, ended := make(chan os.Signal, 1), make(chan error)
 	go func() { ended <- f.Run(signals) }()
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		signals <- syscall.SIGTERM
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	want := 2
-	if f.config.Get().Profiling {
-		want = 3
-	}
-	ports := map[string]string{}
-	line := regexp.MustCompile(`"message":"listening".*"port":"(\w+)","address":"([^"]+)"`)
+	t.Cleanup(stop)
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		for _, m := range line.FindAllStringSubmatch(f.log.String(), -1) {
-			ports[m[1]] = "http://" + m[2]
-		}
-		if len(ports) >= want {
-			return ports
+		if ports := f.ports(); len(ports) >= want {
+			return f, ports, stop
 		}
 	}
-	t.Fatalf("got ports %v, want %d", ports, want)
-	return nil
+	t.Fatalf("got ports %v, want %d", f.ports(), want)
+	return f, nil, stop
 }
 
 func read(t *testing.T, url string) (int, string) {
@@ -61,7 +66,7 @@ func read(t *testing.T, url string) (int, string) {
 
 func TestProfilesAreServedOnTheProfilingPortOnly(t *testing.T) {
 	// The duration of a profile may exceed timeouts.write.
-	ports := startServer(t, "profiling: true\ntimeouts: {write: 1s}\n")
+	_, ports, _ := startServer(t, "profiling: true\ntimeouts: {write: 1s}\n", 3)
 	for target, want := range map[string]string{
 		"/debug/pprof/":                  "goroutine",
 		"/debug/pprof/heap?debug=1":      "heap profile",
@@ -80,14 +85,16 @@ func TestProfilesAreServedOnTheProfilingPortOnly(t *testing.T) {
 }
 
 func TestProfilingIsDisabledByDefault(t *testing.T) {
-	ports := startServer(t, "")
-	if len(ports) != 2 || ports["profiling"] != "" {
-		t.Errorf("got ports %v, want api and admin", ports)
-	}
+	f, ports, stop := startServer(t, "", 2)
 	for _, port := range ports {
 		if status, _ := read(t, port+"/debug/pprof/"); status != 404 {
 			t.Errorf("%s returns %d", port, status)
 		}
+	}
+	// Once Run has returned, no port is opened later.
+	stop()
+	if ports := f.ports(); len(ports) != 2 || ports["profiling"] != "" {
+		t.Errorf("got ports %v, want api and admin", ports)
 	}
 }
 

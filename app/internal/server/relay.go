@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,11 +59,12 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request) {
 	})
 	switch {
 	case err == nil && status < http.StatusInternalServerError:
-		respond(w, http.StatusOK, map[string]any{
-			"status":      status,
-			"body":        string(body[:min(len(body), maxRelayed)]),
-			"truncated":   len(body) > maxRelayed,
-			"duration_ms": float64(time.Since(start).Microseconds()) / 1000,
+		duration := float64(time.Since(start).Microseconds()) / 1000
+		stream(w, func(out *bufio.Writer) {
+			_, _ = out.WriteString(`{"body":`)
+			writeString(out, bytes.NewReader(body[:min(len(body), maxRelayed)]))
+			_, _ = fmt.Fprintf(out, `,"duration_ms":%g,"status":%d,"truncated":%t}`+"\n",
+				duration, status, len(body) > maxRelayed)
 		})
 	case err == nil:
 		problem(w, r, http.StatusBadGateway, fmt.Sprintf("the upstream responded with %d", status))
@@ -71,7 +74,7 @@ func (s *Server) relay(w http.ResponseWriter, r *http.Request) {
 		problem(w, r, http.StatusGatewayTimeout,
 			fmt.Sprintf("the upstream did not respond within %s", relayTimeout))
 	default:
-		s.log.WarnContext(ctx, "upstream request failed", "error", withoutURL(err).Error())
+		s.requestLog.WarnContext(ctx, "upstream request failed", "error", withoutURL(err).Error())
 		problem(w, r, http.StatusBadGateway, "the upstream is unreachable")
 	}
 }

@@ -14,46 +14,46 @@ import (
 
 	"beacon/internal/config"
 	"beacon/internal/faults"
+	"beacon/internal/identity"
+	"beacon/internal/logging"
 	"beacon/internal/metrics"
 	"beacon/internal/notes"
 	"beacon/internal/tracing"
 )
 
-// Identity describes the process in responses.
-type Identity struct {
-	Service   string `json:"service"`
-	Version   string `json:"version"`
-	Track     string `json:"track"`
-	Pod       string `json:"pod"`
-	Namespace string `json:"namespace"`
-}
-
 // A Server serves on the addresses of its configuration.
 type Server struct {
-	identity Identity
+	identity identity.Identity
 	config   *config.Store
 	log      *slog.Logger
-	metrics  *metrics.Metrics
-	faults   *faults.Injector
-	tracing  *tracing.Tracing
-	upstream *http.Client
-	notes    notes.Store
-	draining atomic.Bool
+	// requestLog is log for the lines that clients cause, which are limited.
+	requestLog *slog.Logger
+	logLimit   *logging.Limiter
+	metrics    *metrics.Metrics
+	faults     *faults.Injector
+	tracing    *tracing.Tracing
+	admission  *admission
+	upstream   *http.Client
+	notes      notes.Store
+	draining   atomic.Bool
 	// profiling is the address of the profiling port.
 	profiling string
 }
 
 // New returns a server that has not started.
 func New(
-	id Identity, c *config.Store, log *slog.Logger, m *metrics.Metrics, f *faults.Injector,
+	id identity.Identity, c *config.Store, log *slog.Logger, m *metrics.Metrics, f *faults.Injector,
 	t *tracing.Tracing,
 ) *Server {
 	s := &Server{
 		identity: id, config: c, log: log, metrics: m, faults: f, tracing: t,
-		profiling: profilingAddress,
+		admission: newAdmission(), profiling: profilingAddress,
+		logLimit: logging.NewLimiter(c.Get().Limits.LogLinesPerSecond, m.LogLinesDropped),
 	}
+	s.requestLog = s.logLimit.Limit(log)
 	s.upstream = s.upstreamClient()
 	m.RegisterReady(func() bool { return s.notReady() == "" })
+	m.RegisterLimits(s.maxRequests, s.admission.bodyBytes.Load, s.maxBodyBytes)
 	return s
 }
 
@@ -130,7 +130,8 @@ func (s *Server) Reloaded(change config.Change) {
 		return
 	}
 	s.faults.Configure(change.New.Faults)
-	s.tracing.SetSampleRatio(change.New.Tracing.SampleRatio)
+	s.tracing.Configure(change.New.Tracing)
+	s.logLimit.SetLimit(change.New.Limits.LogLinesPerSecond)
 	s.log.Info("configuration reloaded", "changed", change.Applied)
 	if len(change.Unknown) > 0 {
 		s.log.Warn("unknown configuration keys", "keys", change.Unknown)
@@ -159,7 +160,7 @@ func (s *Server) listen(name, address string, handler http.Handler) (*port, erro
 			WriteTimeout:      c.Timeouts.Write,
 			IdleTimeout:       c.Timeouts.Idle,
 			MaxHeaderBytes:    32 << 10,
-			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+			ErrorLog:          slog.NewLogLogger(s.requestLog.Handler(), slog.LevelWarn),
 		},
 		failed: make(chan error, 1),
 	}

@@ -16,6 +16,7 @@ import (
 
 	"beacon/internal/config"
 	"beacon/internal/faults"
+	"beacon/internal/identity"
 	"beacon/internal/logging"
 	"beacon/internal/metrics"
 	"beacon/internal/tracing"
@@ -56,12 +57,12 @@ func newFixture(t *testing.T, configuration string) fixture {
 		t.Fatal(err)
 	}
 	out := new(buffer)
-	id := Identity{Service: "beacon", Version: "1.2.3", Track: "canary", Pod: "pod-1", Namespace: "ns"}
-	log := logging.New(out, logging.Identity{Service: id.Service, Version: id.Version, Track: id.Track}, slog.LevelInfo)
+	id := identity.Identity{Service: "beacon", Version: "1.2.3", Track: "canary", Pod: "pod-1", Namespace: "ns"}
+	log := logging.New(out, id, slog.LevelInfo)
 	m := metrics.New()
 	injector := faults.New(log, m, func(int) {})
 	injector.Configure(store.Get().Faults)
-	traces, err := tracing.New(tracing.Identity(id), store.Get().Tracing, log, m)
+	traces, err := tracing.New(id, store.Get().Tracing, log, m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,8 @@ const (
 func traced(t *testing.T, sampleRatio float64, more string) (fixture, *otlptest.Receiver) {
 	t.Helper()
 	receiver := otlptest.New(t)
-	return newFixture(t, fmt.Sprintf("tracing: {endpoint: %s, sampleRatio: %v}\n%s", receiver.URL, sampleRatio, more)), receiver
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
+	return newFixture(t, fmt.Sprintf("tracing: {sampleRatio: %v}\n%s", sampleRatio, more)), receiver
 }
 
 // spans shuts tracing down and returns the received spans.
@@ -146,6 +147,62 @@ func TestTheSamplingDecisionOfTheCallerIsFollowed(t *testing.T) {
 	}
 }
 
+func TestARequestThatIsNotTrustedStartsANewTraceWithALinkToItsCaller(t *testing.T) {
+	forwarded := []string{"X-Forwarded-For", "203.0.113.7"}
+	for _, test := range []struct {
+		trust   string
+		headers []string
+		trusted bool
+	}{
+		{"never", nil, false},
+		{"direct", nil, true},
+		{"direct", forwarded, false},
+		{"direct", []string{"Forwarded", "for=203.0.113.7"}, false},
+		{"always", forwarded, true},
+	} {
+		t.Run(fmt.Sprint(test), func(t *testing.T) {
+			f, receiver := traced(t, 1, "")
+			next := *f.config.Get()
+			next.Tracing.TrustParent = test.trust
+			f.Reloaded(config.Change{Old: f.config.Get(), New: &next})
+			w := f.api(request("GET", "/", "", append(test.headers, "Traceparent", sampled)...))
+			spans := f.spans(receiver)
+			if len(spans) != 1 || spans[0].TraceID != w.Header().Get("X-Trace-Id") {
+				t.Fatalf("the response has trace %s, the spans are %+v", w.Header().Get("X-Trace-Id"), spans)
+			}
+			span := spans[0]
+			if test.trusted && (span.TraceID != callerTrace || span.Parent != callerSpan || len(span.Links) != 0) {
+				t.Errorf("the span is %+v", span)
+			}
+			if !test.trusted && (span.TraceID == callerTrace || span.Parent != "" ||
+				len(span.Links) != 1 || span.Links[0] != callerTrace+callerSpan) {
+				t.Errorf("the span is %+v", span)
+			}
+		})
+	}
+}
+
+func TestAClientBehindAProxyDoesNotDecideSampling(t *testing.T) {
+	for ratio, want := range map[float64]int{0: 0, 1: 2} {
+		f, receiver := traced(t, ratio, "")
+		for _, decision := range []string{sampled, notSampled} {
+			f.api(request("GET", "/", "", "Traceparent", decision, "X-Forwarded-For", "203.0.113.7"))
+		}
+		if spans := f.spans(receiver); len(spans) != want {
+			t.Errorf("with ratio %v the spans are %+v", ratio, spans)
+		}
+	}
+}
+
+func TestWithoutAReceiverTheDecisionOfAClientIsNotRelayed(t *testing.T) {
+	f := upstream(t, func(_ http.ResponseWriter, r *http.Request) {
+		if header := r.Header.Get("Traceparent"); header != "" {
+			t.Errorf("the relayed traceparent is %s", header)
+		}
+	})
+	f.expect(f.api(request("GET", "/api/relay", "", "Traceparent", sampled, "X-Forwarded-For", "203.0.113.7")), 200)
+}
+
 func TestAReloadUpdatesTheSampleRatio(t *testing.T) {
 	f, receiver := traced(t, 0, "")
 	f.api(request("GET", "/version", ""))
@@ -253,7 +310,6 @@ func TestARelayPropagatesItsTraceToTheUpstream(t *testing.T) {
 }
 
 func TestAnUnreachableReceiverDoesNotDelayRequests(t *testing.T) {
-	t.Parallel()
 	receiver := httptest.NewServer(nil)
 	receiver.Close()
 	silent := make(chan struct{})
@@ -262,7 +318,8 @@ func TestAnUnreachableReceiverDoesNotDelayRequests(t *testing.T) {
 	defer close(silent)
 	for name, url := range map[string]string{"refused": receiver.URL, "stuck": stuck.URL} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, "tracing: {endpoint: "+url+", sampleRatio: 1}\nlogLevel: error\n")
+			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+			f := newFixture(t, "tracing: {sampleRatio: 1}\nlogLevel: error\n")
 			api := f.API()
 			const requests = 5000 // more than the queue holds
 			start := time.Now()

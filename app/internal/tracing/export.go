@@ -1,10 +1,13 @@
 package tracing
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -28,10 +31,29 @@ const (
 	outageLogInterval = time.Minute
 )
 
-// newExporter returns an exporter to the OTLP/HTTP receiver at a base URL.
-func newExporter(endpoint string, log *slog.Logger, m *metrics.Metrics) (*exporter, error) {
-	otlp, err := otlptracehttp.New(context.Background(),
-		otlptracehttp.WithEndpointURL(strings.TrimSuffix(endpoint, "/")+"/v1/traces"),
+// exporterOptions returns the options of the exporter beyond the OTEL_ variables that it reads itself, and
+// whether there is a receiver. The fallback is a base URL for OTEL_EXPORTER_OTLP_ENDPOINT.
+func exporterOptions(fallback string) (options []otlptracehttp.Option, enabled bool, err error) {
+	endpoint := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"))
+	switch exporters := os.Getenv("OTEL_TRACES_EXPORTER"); exporters {
+	case "", "otlp":
+	case "none":
+		return nil, false, nil
+	default:
+		return nil, false, fmt.Errorf("OTEL_TRACES_EXPORTER: %q is not allowed (allowed: otlp or none)", exporters)
+	}
+	if endpoint == "" && fallback != "" {
+		url := strings.TrimSuffix(fallback, "/") + "/v1/traces"
+		return []otlptracehttp.Option{otlptracehttp.WithEndpointURL(url)}, true, nil
+	}
+	return nil, endpoint != "", nil
+}
+
+// newExporter returns an exporter of OTLP over HTTP.
+func newExporter(
+	options []otlptracehttp.Option, log *slog.Logger, m *metrics.Metrics,
+) (*exporter, error) {
+	otlp, err := otlptracehttp.New(context.Background(), append(options,
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
 			Enabled:         true,
 			InitialInterval: 250 * time.Millisecond,
@@ -45,7 +67,7 @@ func newExporter(endpoint string, log *slog.Logger, m *metrics.Metrics) (*export
 				return http.ErrUseLastResponse
 			},
 		}),
-	)
+	)...)
 	return &exporter{SpanExporter: otlp, log: log, exported: m.SpansExported}, err
 }
 

@@ -18,17 +18,19 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"beacon/internal/config"
+	"beacon/internal/identity"
 	"beacon/internal/metrics"
 	"beacon/internal/otlptest"
 )
 
-var id = Identity{Service: "beacon", Version: "1.2.3", Track: "stable", Pod: "host-1"}
+var id = identity.Identity{Service: "beacon", Version: "1.2.3", Track: "stable", Pod: "host-1"}
 
 // exportSpan exports one span to a receiver.
 func exportSpan(t *testing.T, receiver string) (*metrics.Metrics, error) {
 	t.Helper()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver)
 	m := metrics.New()
-	traces, err := New(id, config.Tracing{Endpoint: receiver, SampleRatio: 1}, slog.New(slog.DiscardHandler), m)
+	traces, err := New(id, config.Tracing{SampleRatio: 1}, slog.New(slog.DiscardHandler), m)
 	if err != nil {
 		t.Fatal(err)
 	}

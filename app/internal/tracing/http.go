@@ -7,26 +7,34 @@ import (
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"beacon/internal/metrics"
 )
 
-// Handler records each request to next as a server span. The request's Pattern must be set.
+// Handler records each request to next as a server span. The request's context must be that of Extract, and
+// its Pattern must be set. The span of a caller that is not trusted becomes a link.
 func (t *Tracing) Handler(next http.Handler) http.Handler {
-	return otelhttp.NewHandler(next, "", t.options()...)
+	linked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if caller, ok := r.Context().Value(untrustedCaller{}).(trace.SpanContext); ok {
+			trace.SpanFromContext(r.Context()).AddLink(trace.Link{SpanContext: caller})
+		}
+		next.ServeHTTP(w, r)
+	})
+	return otelhttp.NewHandler(linked, "", t.options(propagation.NewCompositeTextMapPropagator())...)
 }
 
 // Transport records each request sent by next as a client span, and propagates the trace context.
 func (t *Tracing) Transport(next http.RoundTripper) http.RoundTripper {
-	return otelhttp.NewTransport(next, t.options()...)
+	return otelhttp.NewTransport(next, t.options(propagator)...)
 }
 
-func (t *Tracing) options() []otelhttp.Option {
+func (t *Tracing) options(p propagation.TextMapPropagator) []otelhttp.Option {
 	return []otelhttp.Option{
 		otelhttp.WithTracerProvider(t.provider),
-		otelhttp.WithPropagators(propagator),
+		otelhttp.WithPropagators(p),
 		otelhttp.WithSpanNameFormatter(spanName),
 	}
 }

@@ -18,27 +18,19 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"beacon/internal/config"
+	"beacon/internal/identity"
 	"beacon/internal/metrics"
 )
 
 // maxAttributeLength is the maximum length of an attribute value, in characters. It bounds values
 // that clients choose, such as the path.
-const maxAttributeLength = 8192
+const maxAttributeLength = 1024
 
 // propagator reads and writes the headers of W3C Trace Context and W3C Baggage.
 var propagator = propagation.NewCompositeTextMapPropagator(
 	propagation.TraceContext{}, propagation.Baggage{})
 
-// Identity describes the process in the resource of its spans. Empty fields are omitted.
-type Identity struct {
-	Service   string
-	Version   string
-	Track     string
-	Pod       string
-	Namespace string
-}
-
-func (id Identity) attributes() []attribute.KeyValue {
+func attributes(id identity.Identity) []attribute.KeyValue {
 	attributes := []attribute.KeyValue{
 		semconv.ServiceName(id.Service),
 		semconv.ServiceVersion(id.Version),
@@ -57,35 +49,38 @@ func (id Identity) attributes() []attribute.KeyValue {
 
 // Tracing creates spans and exports the sampled ones.
 type Tracing struct {
-	provider trace.TracerProvider
-	sampler  *ratioSampler
-	shutdown func(context.Context) error
+	provider    trace.TracerProvider
+	sampler     *ratioSampler
+	trustParent atomic.Pointer[string]
+	shutdown    func(context.Context) error
 }
 
-// New returns tracing with the given configuration. Without an endpoint no span is recorded, and
-// the caller's trace context is propagated unchanged.
+// New returns tracing with the given configuration. Its receiver is the one of OTEL_EXPORTER_OTLP_ENDPOINT
+// and the other variables that otlptracehttp reads. Without a receiver no span is recorded, and the
+// caller's trace context is propagated unchanged.
 func New(
-	id Identity, c config.Tracing, log *slog.Logger, m *metrics.Metrics,
+	id identity.Identity, c config.Tracing, log *slog.Logger, m *metrics.Metrics,
 ) (*Tracing, error) {
 	t := &Tracing{
 		provider: noop.NewTracerProvider(),
 		sampler:  new(ratioSampler),
 		shutdown: func(context.Context) error { return nil },
 	}
-	t.SetSampleRatio(c.SampleRatio)
-	if c.Endpoint == "" {
-		return t, nil
+	t.Configure(c)
+	options, enabled, err := exporterOptions(c.Endpoint)
+	if err != nil || !enabled {
+		return t, err
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		log.Warn("tracing", "error", err.Error())
 	}))
-	exporter, err := newExporter(c.Endpoint, log, m)
+	exporter, err := newExporter(options, log, m)
 	if err != nil {
 		return nil, err
 	}
-	// Neither of these detectors can fail.
-	process, _ := resource.New(context.Background(),
-		resource.WithTelemetrySDK(), resource.WithAttributes(id.attributes()...))
+	// The variables take precedence. WithResource reports their errors.
+	process, _ := resource.New(context.Background(), resource.WithTelemetrySDK(),
+		resource.WithAttributes(attributes(id)...), resource.WithFromEnv())
 	limits := sdk.NewSpanLimits()
 	limits.AttributeValueLengthLimit = maxAttributeLength
 	provider := sdk.NewTracerProvider(
@@ -100,9 +95,12 @@ func New(
 	return t, nil
 }
 
-// SetSampleRatio sets the fraction of new traces that are sampled. It does not affect requests
-// whose caller has decided.
-func (t *Tracing) SetSampleRatio(fraction float64) { t.sampler.set(fraction) }
+// Configure sets the fraction of new traces that are sampled, and the requests that continue the trace of
+// their caller.
+func (t *Tracing) Configure(c config.Tracing) {
+	t.sampler.set(c.SampleRatio)
+	t.trustParent.Store(&c.TrustParent)
+}
 
 // Shutdown exports the remaining spans, for at most flushTimeout.
 func (t *Tracing) Shutdown(ctx context.Context) error {
@@ -125,12 +123,16 @@ func (r *ratioSampler) ShouldSample(p sdk.SamplingParameters) sdk.SamplingResult
 
 func (r *ratioSampler) Description() string { return (*r.current.Load()).Description() }
 
-// Extract returns a context with the trace context of the request's headers, or with a new trace ID
-// where they have none.
-func Extract(r *http.Request) context.Context {
+// Extract returns a context with the trace context of the request's headers, or with a new trace ID where
+// they have none or come from a caller that is not trusted.
+func (t *Tracing) Extract(r *http.Request) context.Context {
 	ctx := propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	if trace.SpanContextFromContext(ctx).IsValid() {
-		return ctx
+	caller := trace.SpanContextFromContext(ctx)
+	if caller.IsValid() {
+		if t.trusts(r) {
+			return ctx
+		}
+		ctx = context.WithValue(ctx, untrustedCaller{}, caller)
 	}
 	var id trace.TraceID
 	// crypto/rand never returns an error: it ends the process instead.
@@ -138,6 +140,21 @@ func Extract(r *http.Request) context.Context {
 	// Without a span ID this is no valid parent: the first span becomes the root of this trace.
 	return trace.ContextWithSpanContext(ctx,
 		trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, Remote: true}))
+}
+
+// untrustedCaller is the context key of the span context of a caller that is not trusted.
+type untrustedCaller struct{}
+
+// trusts reports whether the request continues the trace of its caller. Proxies add X-Forwarded-For or
+// Forwarded, which clients outside the cluster cannot prevent.
+func (t *Tracing) trusts(r *http.Request) bool {
+	switch *t.trustParent.Load() {
+	case config.TrustAlways:
+		return true
+	case config.TrustDirect:
+		return len(r.Header["X-Forwarded-For"]) == 0 && len(r.Header["Forwarded"]) == 0
+	}
+	return false
 }
 
 // TraceID returns the trace ID of the context, or "" outside a request.
