@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from local import files, layout
+from local import files, layout, registry
 from local.daemon import Daemon
 from local.environment import BUILDER
 from local.errors import LocalError
@@ -50,9 +50,7 @@ insecure-entitlements = ["network.host"]
 def create_builder(paths: Layout) -> None:
     """Creates the buildx builder and a Docker configuration folder that uses it by default."""
     files.private_folder(paths.docker)
-    config = paths.docker / "config.json"
-    if not config.exists():
-        files.write(config, "{}\n", files.PRIVATE)
+    _add_credentials(paths)
     plugin = paths.docker / "cli-plugins" / "docker-buildx"
     if not plugin.is_symlink():
         plugin.parent.mkdir(exist_ok=True)
@@ -62,6 +60,15 @@ def create_builder(paths: Layout) -> None:
         return
     _buildx(paths, "rm", "--force", BUILDER, check=False)
     _buildx(paths, "create", "--name", BUILDER, "--driver", "remote", "--use", endpoint)
+
+
+def _add_credentials(paths: Layout) -> None:
+    """Adds the password of the local registry to the Docker configuration."""
+    file = paths.docker / "config.json"
+    config = json.loads(file.read_text()) if file.exists() else {}
+    credentials = registry.authorization(paths).removeprefix("Basic ")
+    config.setdefault("auths", {})[layout.REGISTRY] = {"auth": credentials}
+    files.write(file, f"{json.dumps(config, indent=2)}\n", files.PRIVATE)
 
 
 def _endpoint(paths: Layout) -> str | None:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from local import layout
+from local import layout, registry
 from local.daemon import Daemon
 from local.layout import Layout
 
@@ -45,7 +45,12 @@ disabled_plugins = [
     config_path = "{mirrors}"
 """
     # The local registry is the mirror of every other registry and is tried first.
-    hosts = f'[host."http://{layout.REGISTRY}"]\n  capabilities = ["pull", "resolve"]\n'
+    hosts = f"""\
+[host."http://{layout.REGISTRY}"]
+  capabilities = ["pull", "resolve"]
+  [host."http://{layout.REGISTRY}".header]
+    authorization = "{registry.authorization(paths)}"
+"""
     return Daemon(
         "containerd",
         ["containerd", "--config", str(config), "--log-level", "warn"],

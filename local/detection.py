@@ -68,10 +68,15 @@ def detect(paths: Layout, variables: Mapping[str, str] = os.environ) -> Machine:
     )
     return Machine(
         cluster=_names_other_cluster(variables.get("KUBECONFIG", ""), paths),
-        docker=_accepts_connections(variables.get("DOCKER_HOST") or _DOCKER_SOCKET),
+        docker=has_docker_engine(variables),
         pulumi=plugins and shutil.which("pulumi", path=path) is not None,
         plugins=plugins,
     )
+
+
+def has_docker_engine(variables: Mapping[str, str] = os.environ) -> bool:
+    """True if a Docker engine accepts connections."""
+    return _accepts_connections(variables.get("DOCKER_HOST") or _DOCKER_SOCKET)
 
 
 def _names_other_cluster(kubeconfig: str, paths: Layout) -> bool:

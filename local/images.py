@@ -70,17 +70,17 @@ def push(paths: Layout, image: Image) -> None:
         return
     with tempfile.TemporaryFile() as file:
         _write_layer(image, file)
-        layer = _push_blob(image.repository, file, _LAYER)
+        layer = _push_blob(paths, image.repository, file, _LAYER)
     config = io.BytesIO(json.dumps(_config(image, layer)).encode())
     manifest = {
         "schemaVersion": 2,
         "mediaType": _MANIFEST,
-        "config": _push_blob(image.repository, config, _CONFIG),
+        "config": _push_blob(paths, image.repository, config, _CONFIG),
         "layers": [layer],
     }
     for tag in filter(None, (image.content_tag, image.tag)):
         path = f"/v2/{image.repository}/manifests/{tag}"
-        _request("PUT", path, json.dumps(manifest).encode(), {"Content-Type": _MANIFEST})
+        _request(paths, "PUT", path, json.dumps(manifest).encode(), {"Content-Type": _MANIFEST})
 
 
 def _config(image: Image, layer: Mapping[str, object]) -> dict[str, object]:
@@ -123,21 +123,22 @@ def _write_layer(image: Image, file: IO[bytes]) -> None:
 
 
 def _push_blob(
-    repository: str, file: io.BytesIO | io.BufferedRandom, media_type: str
+    paths: Layout, repository: str, file: io.BytesIO | io.BufferedRandom, media_type: str
 ) -> dict[str, object]:
     """Uploads a blob and returns its OCI descriptor."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     file.seek(0)
-    upload = _request("POST", f"/v2/{repository}/blobs/uploads/")["Location"]
+    upload = _request(paths, "POST", f"/v2/{repository}/blobs/uploads/")["Location"]
     upload = upload.removeprefix(f"http://{layout.REGISTRY}")
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-    _request("PUT", f"{upload}{'&' if '?' in upload else '?'}digest={digest}", file, headers)
+    _request(paths, "PUT", f"{upload}{'&' if '?' in upload else '?'}digest={digest}", file, headers)
     return {"mediaType": media_type, "digest": digest, "size": size}
 
 
 def _request(
+    paths: Layout,
     method: str,
     path: str,
     body: bytes | IO[bytes] | None = None,
@@ -145,7 +146,8 @@ def _request(
 ) -> Message:
     """Sends a request to the registry and returns the headers of the response."""
     url = f"http://{layout.REGISTRY}{path}"
-    request = Request(url, body, dict(headers or {}), method=method)
+    authorization = {"Authorization": registry.authorization(paths)}
+    request = Request(url, body, {**(headers or {}), **authorization}, method=method)
     try:
         with _WITHOUT_PROXY.open(request, timeout=_TIMEOUT) as response:
             return response.headers

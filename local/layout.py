@@ -63,6 +63,7 @@ class Layout:
         self.share = self.root / "share"
         self.logs = self.root / "logs"
         self.registry = self.root / "registry"
+        self.registry_password = self.root / "registry-password"
         self.buildkit = self.root / "buildkit"
         self.kubeconfig = self.root / "kubeconfig"
         self.docker = self.root / "docker"

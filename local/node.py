@@ -28,7 +28,7 @@ from local import (
 from local.base_image import base_image
 from local.build import Builder
 from local.daemon import Daemon, refuse_taken_port
-from local.detection import Machine
+from local.detection import Machine, has_docker_engine
 from local.errors import LocalError
 from local.images import Image
 from local.layout import ENTRY_POINT, SANDBOX_IMAGE, Layout
@@ -95,7 +95,7 @@ class Node:
             missing = self.missing_images()
             if not missing:
                 return
-            if not registry.daemon(self.paths).healthy():
+            if not self._registry().healthy():
                 raise LocalError("The registry does not run: start it with `python -m local up`.")
             run_steps(_image_steps(self._builder(display), missing), display)
 
@@ -117,10 +117,14 @@ class Node:
 
     def daemons(self) -> list[Daemon]:
         """Daemons that have to run on this machine."""
-        needed = [registry.daemon(self.paths)] if self.machine.needs_services else []
+        needed = [self._registry()] if self.machine.needs_services else []
         if self.machine.needs_builder:
             needed.append(buildkit.daemon(self.paths))
         return needed + (self._node_daemons() if self.machine.needs_node else [])
+
+    def _registry(self) -> Daemon:
+        # A Docker engine pushes with the user's own configuration, which is not changed.
+        return registry.daemon(self.paths, authenticates=not has_docker_engine())
 
     def _node_daemons(self) -> list[Daemon]:
         return [
@@ -137,7 +141,7 @@ class Node:
             steps += [
                 Step("Debian packages", self._install_packages),
                 Step("supervisor", self._start_supervisor, ["Debian packages"]),
-                Step("registry", self._start([registry.daemon(paths)]), ["supervisor"]),
+                Step("registry", self._start([self._registry()]), ["supervisor"]),
             ]
         if machine.needs_builder:
             buildkitd = self._start([buildkit.daemon(paths)])

@@ -212,9 +212,9 @@ PLATFORM = Recipe(
         _PULUMI_DOCKER_BUILD: {
             "provider/internal/cli.go": {
                 # Without this, `refresh` cannot look up images in a registry without TLS.
-                "WithConfigHost": (
-                    f'WithConfigHost(*config.HostNewName("http://{layout.REGISTRY}")),'
-                    " regclient.WithConfigHost"
+                # The last entry of a host decides about TLS; it leaves the credentials as they are.
+                "WithConfigHost(hosts": (
+                    f'WithConfigHost(append(hosts, *config.HostNewName("http://{layout.REGISTRY}"))'
                 ),
                 # Secrets are masked, empty lines are left out, and the end of the output is shown.
                 "\tdumplogs bool": "\tbuildOutput\n\tdumplogs bool",

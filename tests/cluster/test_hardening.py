@@ -1,7 +1,10 @@
 """Pod Security of the namespace, and secrets in the state."""
 
+import httpx
 import pytest
 
+from local import registry
+from local.layout import REGISTRY, Layout
 from tests.cluster.project import Project
 
 pytestmark = pytest.mark.timeout(600)
@@ -22,6 +25,16 @@ def test_a_privileged_pod_is_rejected(project: Project) -> None:
     )
     assert result.returncode != 0
     assert 'violates PodSecurity "restricted' in result.stderr
+
+
+def test_only_the_project_replaces_a_published_image(project: Project) -> None:
+    repository = f"http://{REGISTRY}/v2/slipway/{project.stack}"
+    for method in ("PUT", "DELETE"):
+        response = httpx.request(method, f"{repository}/manifests/1.0.0")
+        assert response.status_code == httpx.codes.UNAUTHORIZED
+    authorization = {"Authorization": registry.authorization(Layout())}
+    tags = httpx.get(f"{repository}/tags/list", headers=authorization).json()["tags"]
+    assert "1.0.0" in tags
 
 
 def test_the_pods_comply_with_the_pod_security_standard(project: Project) -> None:

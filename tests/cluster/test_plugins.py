@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from local import registry
 from local.layout import Layout
 from local.plugins.install import install
 from tests.cluster.project import read_until, wait_until
@@ -267,7 +268,8 @@ def manifest(reference: str, method: str = "GET") -> httpx.Response:
     name, _, digest = reference.removeprefix(f"{REGISTRY}/").partition("@")
     url = f"http://{REGISTRY}/v2/{name.partition(':')[0]}/manifests/{digest}"
     accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
-    return httpx.request(method, url, headers={"Accept": accept})
+    headers = {"Accept": accept, "Authorization": registry.authorization(Layout())}
+    return httpx.request(method, url, headers=headers)
 
 
 def test_an_image_is_built_pushed_and_not_built_again(image):

@@ -1,14 +1,17 @@
 """Daemons: their configuration and how supervisord runs them."""
 
+import base64
 import configparser
 import json
 import re
 import shlex
 import socket
+import stat
 import tomllib
 from dataclasses import replace
 from ipaddress import IPv4Address
 
+import bcrypt
 import pytest
 import yaml
 
@@ -88,8 +91,40 @@ def test_a_percent_sign_in_a_command_is_escaped(paths):
     assert shlex.split(expanded)[-3:] == ["echo", "100%", "a b"]
 
 
+def test_the_registry_requires_the_password_that_its_clients_send(paths):
+    config, htpasswd = registry.daemon(paths).files.values()
+    assert yaml.safe_load(config)["auth"]["htpasswd"]
+    user, _, digest = htpasswd.strip().partition(":")
+    credentials = base64.b64decode(registry.authorization(paths).removeprefix("Basic "))
+    given, _, password = credentials.partition(b":")
+    assert given.decode() == user
+    assert bcrypt.checkpw(password, digest.encode())
+    assert stat.S_IMODE(paths.registry_password.stat().st_mode) == 0o600
+    buildkit._add_credentials(paths)
+    docker = json.loads((paths.docker / "config.json").read_text())
+    assert base64.b64decode(docker["auths"][layout.REGISTRY]["auth"]) == credentials
+    *_, hosts = containerd.daemon(paths).files.values()
+    (host,) = tomllib.loads(hosts)["host"].values()
+    assert host["header"]["authorization"] == registry.authorization(paths)
+
+
+def test_credentials_for_other_registries_are_kept(paths):
+    config = paths.docker / "config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text('{"auths": {"ghcr.io": {"auth": "eA=="}}, "currentContext": "x"}')
+    buildkit._add_credentials(paths)
+    docker = json.loads(config.read_text())
+    assert set(docker["auths"]) == {"ghcr.io", layout.REGISTRY}
+    assert docker["currentContext"] == "x"
+
+
+def test_with_a_docker_engine_the_registry_requires_no_password(paths):
+    (config,) = registry.daemon(paths, authenticates=False).files.values()
+    assert "auth" not in yaml.safe_load(config)
+
+
 def test_a_program_is_restarted_when_a_file_that_it_reads_has_changed(paths):
-    (file,) = (daemon := registry.daemon(paths)).files
+    file, _ = (daemon := registry.daemon(paths)).files
     before = program(paths, daemon)["environment"]
     assert program(paths, daemon)["environment"] == before
     assert program(paths, replace(daemon, files={file: "version: 0.2"}))["environment"] != before
