@@ -117,31 +117,31 @@ ci-drift: $(INSTALLED) ## Find manual changes in the cluster (OUT=file: Markdown
 ##@ Supply chain
 
 audit: $(INSTALLED) $(POLICY_INSTALLED) ## Verify Go modules; look up vulnerabilities of Python packages
-	@$(PY) -m commands.supply_chain audit
+	@$(PY) -m commands.supply_chain audit $(STACK_OPTION) $(call options,SERVICE)
 
 bump: $(INSTALLED) ## Lock Python packages with hashes, and images in versions.yaml with digests
 	@$(PY) -m commands.supply_chain bump
 
 vulncheck: $(INSTALLED) ## Find calls of Go functions with known vulnerabilities (govulncheck)
-	@$(PY) -m commands.supply_chain vulncheck
+	@$(PY) -m commands.supply_chain vulncheck $(STACK_OPTION) $(call options,SERVICE)
 
-staticcheck: $(INSTALLED) ## Find bugs in the Go service (staticcheck)
-	@$(PY) -m commands.supply_chain staticcheck
+staticcheck: $(INSTALLED) ## Find bugs in the Go services (staticcheck)
+	@$(PY) -m commands.supply_chain staticcheck $(STACK_OPTION) $(call options,SERVICE)
 
-sbom: $(INSTALLED) ## Write an SBOM of the Go service to OUT (out/sbom.json, CycloneDX)
-	@$(PY) -m commands.supply_chain sbom $(call options,OUT)
+sbom: $(INSTALLED) ## Write an SBOM of each service, or of SERVICE, to the folder OUT (out/sbom, CycloneDX)
+	@$(PY) -m commands.supply_chain sbom $(STACK_OPTION) $(call options,SERVICE OUT)
 
-image: $(INSTALLED) ## Build the image with provenance to OUT (out/image.tar) without pushing it
-	@$(PY) -m commands.supply_chain image $(call options,OUT)
+image: $(INSTALLED) ## Build the image of each service, or of SERVICE, with provenance to the folder OUT (out/images)
+	@$(PY) -m commands.supply_chain image $(STACK_OPTION) $(call options,SERVICE OUT)
 
-built-image: $(INSTALLED) ## Print the image that PLAN has built (OUT=file: append it as outputs of a workflow job)
+built-image: $(INSTALLED) ## Print the images that PLAN has built (OUT=file: append them as an output of a workflow job)
 	@$(PY) -m commands.built_image $(STACK_OPTION) --plan=$(call shell_quote,PLAN) $(call options,SERVICE OUT)
 
 deployed-commit: $(INSTALLED) ## Print the commit that STACK was deployed from (OUT=file: append it as an output of a workflow job)
 	@$(PY) -m commands.deployed_commit $(STACK_OPTION) $(call options,OUT)
 
-scan: $(INSTALLED) ## Scan out/image.tar with Trivy
-	@$(PY) -m commands.supply_chain scan
+scan: $(INSTALLED) ## Scan the images in out/images with Trivy
+	@$(PY) -m commands.supply_chain scan $(STACK_OPTION) $(call options,SERVICE)
 
 ##@ Prerequisites on a bare machine
 
@@ -163,8 +163,8 @@ test: lint test-app ## Run every check and test: lint, Go service, unit, manifes
 	@$(PY) -m tests.prerequisites
 	@$(PY) -m pytest $(ALL_TEST_PROCESSES) $(ARGS)
 
-test-app: $(INSTALLED) ## Run the Go service's tests with the race detector
-	@$(PY) -m commands.app test
+test-app: $(INSTALLED) ## Run the tests of the Go services, or of SERVICE, with the race detector
+	@$(PY) -m commands.go_tasks test $(STACK_OPTION) $(call options,SERVICE)
 
 test-unit: $(DEV_INSTALLED) ## Run the unit tests
 	@$(PY) -m pytest tests/unit $(TEST_PROCESSES) $(ARGS)
@@ -191,8 +191,8 @@ architecture: $(INSTALLED) ## Draw the diagram in docs/architecture.md from the 
 schema: $(INSTALLED) ## Write the JSON schema of the stack files from settings/
 	@$(PY) -m settings
 
-binaries: $(INSTALLED) ## Compile the Go service for Linux, macOS and Windows into out/bin
-	@$(PY) -m commands.app binaries
+binaries: $(INSTALLED) ## Compile the Go services, or SERVICE, for Linux, macOS and Windows into out/bin
+	@$(PY) -m commands.go_tasks binaries $(STACK_OPTION) $(call options,SERVICE)
 
 bench: $(DEV_INSTALLED) ## Measure against Helm and kubectl; prints a table and writes bench.json
 	@$(PY) -m tests.bench

@@ -177,6 +177,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
             _prepare(current, arguments)
         if arguments.command in RELEASE_COMMANDS:
             current.stack.select()
+            current = current.logged_in()
         DEPLOY[arguments.command](current, arguments)
 
 

@@ -1,7 +1,8 @@
-"""``make built-image``: name and digest of the image of a service that an update with a plan built.
+"""``make built-image``: names and digests of the images that an update with a plan built.
 
-Printed as outputs of a workflow job, ``name=…`` and ``digest=…``. Prints none if the plan builds no
-image: a workflow can attest only the images that it built itself.
+Printed as the output ``images`` of a workflow job: a JSON list of objects with the keys
+``service``, ``name`` and ``digest``. Prints no output if the plan builds no image: a workflow can
+attest only the images that it built itself.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from typing import Any
 from commands.errors import FAILED, CommandError, report_errors
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
-from commands.service_option import selected_service
+from commands.service_option import selected_services
 from settings import load
 
 BUILDERS = ("docker-build:index:Image", "docker:index/image:Image")
@@ -53,26 +54,34 @@ def _read(plan: Path) -> Mapping[str, Any]:
 
 @report_errors
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the image; return the exit code."""
+    """Print the images; return the exit code."""
     parser = argparse.ArgumentParser(prog="commands.built_image", description=__doc__)
     parser.add_argument("--stack", required=True)
     parser.add_argument("--service", default="")
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="file to append the outputs to")
     options = parser.parse_args(arguments)
-    settings = load(options.stack)
-    service = selected_service(settings, options.service)
-    if not builds_image(_read(options.plan), service.name):
+    settings, plan = load(options.stack), _read(options.plan)
+    services = [
+        service
+        for service in selected_services(settings, options.service)
+        if builds_image(plan, service.name)
+    ]
+    if not services:
         print("no image was built")
         return 0
     stack = Stack(options.stack, {**os.environ, **Prerequisites(settings).variables()})
-    (built,) = service.release.built.values()
-    name, digest = of_version(stack.outputs()["services"][service.name], built.version)
-    lines = f"name={name}\ndigest={digest}\n"
-    print(lines, end="")
+    outputs = stack.outputs()["services"]
+    images: list[dict[str, str]] = []
+    for service in services:
+        (built,) = service.release.built.values()
+        name, digest = of_version(outputs[service.name], built.version)
+        images.append({"service": service.name, "name": name, "digest": digest})
+    line = f"images={json.dumps(images)}\n"
+    print(line, end="")
     if options.out:
         with options.out.open("a") as out:
-            out.write(lines)
+            out.write(line)
     return 0
 
 

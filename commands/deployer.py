@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from commands import kubectl, status
@@ -10,6 +10,7 @@ from commands.errors import CommandError
 from commands.pending_release import PendingRelease
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
+from commands.registry import login
 from commands.release import Release
 from components.labels import COMMON_LABELS
 from local.layout import Layout
@@ -27,6 +28,12 @@ class Deployer:
     settings: Settings
     prerequisites: Prerequisites
     environment: Mapping[str, str]
+    registry_login: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Environment variables for looking up images, besides those of ``environment``."""
+
+    def logged_in(self) -> "Deployer":
+        """The deployer with the credentials of the registry. The stack has to exist."""
+        return replace(self, registry_login=login(self.settings.registry, self.stack))
 
     def pending_release(self, service: Service) -> PendingRelease:
         """The release change of a service that is not yet deployed."""
@@ -36,7 +43,8 @@ class Deployer:
     def release(self, service: Service) -> Release:
         """The release of a service, for the commands that change it."""
         image, pending = self.settings.image_name(service), self.pending_release(service)
-        return Release(self.stack, service, image, self.environment, pending)
+        environment = {**self.environment, **self.registry_login}
+        return Release(self.stack, service, image, environment, pending)
 
     def update(self, *arguments: str, plan: Path | None = None) -> None:
         """Run ``pulumi up`` and show the result.

@@ -74,6 +74,14 @@ class Stack:
         text = self._run("stack", "output", "--json", "--stack", self.name, capture=True)
         return json.loads(text or "{}")
 
+    def secret(self, path: str) -> str:
+        """Return a decrypted value of the configuration, by its path below ``slipway:``."""
+        text = self._run(
+            *("config", "get", "--json", "--path", f"slipway:{path}", "--stack", self.name),
+            capture=True,
+        )
+        return json.loads(text)["value"]
+
     def releases(self, service: str) -> Iterator[dict[str, Any]]:
         """Yield the ``release`` of a service in each successful update, newest first."""
         for update in self._successful_updates():

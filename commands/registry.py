@@ -7,8 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from commands.errors import FAILED, CommandError
+from commands.pulumi import Stack
+from settings import RegistrySettings, docker_config
 
 TIMEOUT_SECONDS = 30
+
+
+def login(settings: RegistrySettings, stack: Stack) -> Mapping[str, str]:
+    """Environment variables that give Docker's programs the credentials of the registry.
+
+    Decrypts the password. Empty if the settings have no credentials.
+    """
+    credentials = settings.credentials
+    if credentials is None:
+        return {}
+    password = stack.secret("registry.credentials.password")
+    # Not a file: it would outlive a command that is killed.
+    return {"DOCKER_AUTH_CONFIG": docker_config(settings.host, credentials.username, password)}
 
 
 def published_digest(image: str, version: str, environment: Mapping[str, str]) -> str | None:

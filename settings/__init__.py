@@ -15,6 +15,7 @@ from settings.go_source import (
     check_source,
     find_program,
     own_dockerfile,
+    workspace_of,
 )
 from settings.image import ImageSettings
 from settings.loader import from_pulumi, load
@@ -38,7 +39,7 @@ from settings.quantities import (
     parse_quantity,
     scaled_value,
 )
-from settings.registry import RegistryCredentials, RegistrySettings
+from settings.registry import RegistryCredentials, RegistrySettings, docker_config
 from settings.release import ReleasedVersion, ReleaseSettings, Strategy, Track
 from settings.resources import ResourceList, ResourceRequirements
 from settings.routing import CanaryOverride, GatewaySettings, RoutingBackend, RoutingSettings
@@ -94,6 +95,7 @@ __all__ = [
     "Track",
     "WorkloadSettings",
     "check_source",
+    "docker_config",
     "duration_seconds",
     "find_program",
     "format_mebibytes",
@@ -102,4 +104,5 @@ __all__ = [
     "own_dockerfile",
     "parse_quantity",
     "scaled_value",
+    "workspace_of",
 ]

@@ -96,7 +96,7 @@ def find_program(source: str, build: BuildSettings, service: str) -> GoProgram:
         raise SourceError("source", source, _folders_with_modules(folder, source))
     if is_module and not module_path(folder):
         raise SourceError("source", source, "a folder with a go.mod that has a module line")
-    workspace = _workspace_of(folder)
+    workspace = workspace_of(folder)
     context = _context(source, build, workspace)
     modules = _used_modules(workspace) if workspace else [folder.resolve()]
     tags = {*build.tags, *(["cgo"] if build.cgo else [])}
@@ -117,8 +117,8 @@ def _folders_with_modules(folder: Path, source: str) -> str:
     return f"a folder with a go.mod or a Dockerfile{hint}"
 
 
-def _workspace_of(folder: Path) -> Path | None:
-    """Folder of the ``go.work`` that Go uses in ``folder``, if it uses the module there."""
+def workspace_of(folder: Path) -> Path | None:
+    """Folder of the ``go.work`` that uses the module in ``folder``. ``None``: there is none."""
     resolved = folder.resolve()
     for parent in (resolved, *resolved.parents):
         if (parent / "go.work").is_file():

@@ -187,6 +187,10 @@ Registry = Annotated[
         check=lambda host: int(f"0{host.partition(':')[2]}") <= 65535,  # noqa: PLR2004
     ),
 ]
+# Basic authentication separates the user name from the password by a colon.
+RegistryUser = Annotated[
+    str, StringFormat("a user name without a colon", r"[^:\x00-\x1f\x7f]+", 253)
+]
 Repository = Annotated[
     str,
     StringFormat(

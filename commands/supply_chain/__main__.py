@@ -2,8 +2,8 @@
 
 ``audit``: verify Go modules by checksum, look up vulnerabilities of Python packages.
 ``bump``: lock Python packages with hashes and images with digests.
-``vulncheck``: run govulncheck. ``staticcheck``: run staticcheck. ``sbom``: write a CycloneDX SBOM.
-``image``: build an image archive. ``scan``: run Trivy on that archive.
+``vulncheck``: run govulncheck. ``staticcheck``: run staticcheck. ``sbom``: write CycloneDX SBOMs.
+``image``: build image archives. ``scan``: run Trivy on these archives.
 
 Exit code 4: not checked, because a database or a tool is not available.
 """
@@ -15,25 +15,40 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from commands.errors import report_errors
+from commands.go_sources import go_folders, go_sources
 from commands.supply_chain.bump import bump
-from commands.supply_chain.image import image
+from commands.supply_chain.image import built_services, image
 from commands.supply_chain.sbom import sbom
 from commands.supply_chain.vulnerabilities import audit, scan, staticcheck, vulncheck
 from local.environment import environment
+from settings import load
 from settings.stack_file import PROJECT_FOLDER
 
 OUT = PROJECT_FOLDER / "out"
 
 
+IMAGES = OUT / "images"
+
 TASKS: Mapping[str, Callable[[argparse.Namespace], str]] = {
-    "audit": lambda _: audit(),
+    "audit": lambda options: audit(_folders(options)),
     "bump": lambda _: bump({**os.environ, **environment()}),
-    "vulncheck": lambda _: vulncheck(),
-    "staticcheck": lambda _: staticcheck(),
-    "sbom": lambda options: sbom(options.out or OUT / "sbom.json"),
-    "image": lambda options: image(options.out or OUT / "image.tar"),
-    "scan": lambda options: scan(options.image),
+    "vulncheck": lambda options: vulncheck(_folders(options)),
+    "staticcheck": lambda options: staticcheck(_folders(options)),
+    "sbom": lambda options: sbom(
+        go_sources(options.stack, options.service), options.out or OUT / "sbom"
+    ),
+    "image": lambda options: image(options.stack, options.service, options.out or IMAGES),
+    "scan": lambda options: scan(
+        [
+            (options.out or IMAGES) / f"{service.name}.tar"
+            for service in built_services(load(options.stack), options.service)
+        ]
+    ),
 }
+
+
+def _folders(options: argparse.Namespace) -> Sequence[Path]:
+    return go_folders(options.stack, options.service)
 
 
 @report_errors
@@ -41,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one task; return its exit code."""
     parser = argparse.ArgumentParser(prog="commands.supply_chain", description=__doc__)
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--image", type=Path, default=OUT / "image.tar")
+    parser.add_argument("--stack", default="dev")
+    parser.add_argument("--service", default="")
+    parser.add_argument("--out", type=Path, help="output folder; of scan, the folder of archives")
     options = parser.parse_args(arguments)
     print(TASKS[options.task](options))
     return 0

@@ -1,39 +1,106 @@
-"""The image of the service as an archive."""
+"""Images of the services as archives."""
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from commands.errors import FAILED, CommandError
+from commands.prerequisites import Prerequisites
+from commands.pulumi import Stack
 from commands.registry import buildx
-from commands.supply_chain.go import APP
+from commands.service_option import selected_services
+from components.service.image_build import ImageBuild
 from local.detection import detect
 from local.environment import environment
 from local.layout import Layout
 from local.node import Node
 from local.progress import Display
+from settings import Service, Settings, SourceError, load
+from settings.source import working_tree_version
+from settings.stack_file import PROJECT_FOLDER
 
 
-def image(out: Path) -> str:
-    """Build the image with provenance as an OCI archive; nothing is pushed."""
+def image(stack: str, service: str, out: Path) -> str:
+    """Build images with provenance as OCI archives; nothing is pushed.
+
+    ``out`` is the folder of the files ``<service>.tar``.
+    """
+    settings = load(stack)
+    services = built_services(settings, service)
     variables = {**os.environ, **_with_builder()}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        [
-            *buildx(variables),
-            *("build", "--attest", "type=provenance,mode=max"),
-            *("--output", f"type=oci,dest={out}", str(APP)),
-        ],
-        env=variables,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise CommandError("the image does not build", FAILED)
-    return f"the image and its provenance are in {out}"
+    out.mkdir(parents=True, exist_ok=True)
+    for one in services:
+        build = _build_of(one, settings)
+        secrets = _secrets(one, stack, settings) if build.secrets else {}
+        done = subprocess.run(
+            [
+                *buildx(variables),
+                *("build", "--attest", "type=provenance,mode=max"),
+                *("--output", f"type=oci,dest={out / f'{one.name}.tar'}"),
+                *_options(one, build),
+                build.context,
+            ],
+            env={**variables, **secrets},
+            cwd=PROJECT_FOLDER,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise CommandError(f"the image of {one.name} does not build", FAILED)
+    names = ", ".join(f"{one.name}.tar" for one in services)
+    return f"the images and their provenance are in {out}: {names}"
+
+
+def built_services(settings: Settings, name: str) -> Sequence[Service]:
+    """Services with a source: the one with the name, or all."""
+    services = [one for one in selected_services(settings, name) if one.source]
+    if not services:
+        raise CommandError(f"{f'SERVICE={name}' if name else 'no service'} has a source to build")
+    return services
+
+
+def _build_of(service: Service, settings: Settings) -> ImageBuild:
+    assert service.source is not None  # noqa: S101  # of built_services
+    release = service.release
+    built = next((one.version for one in release.built.values()), release.stable.version)
+    version = working_tree_version(service.source) or built
+    try:
+        return ImageBuild.of(
+            service.source, version, service.name, service.image.build, settings.builder
+        )
+    except SourceError as error:
+        raise CommandError(f"slipway:services.{service.name}.{error}") from None
+
+
+def _options(service: Service, build: ImageBuild) -> Iterator[str]:
+    yield from ("--file", build.dockerfile)
+    for name, value in build.arguments.items():
+        if name != "BUILDKIT_ATTEST_PROVENANCE":
+            yield from ("--build-arg", f"{name}={value}")
+    for name in build.secrets:
+        yield from ("--secret", f"id={name},env={_variable(name)}")
+    if build.target:
+        yield from ("--target", build.target)
+    if service.image.platforms:
+        yield from ("--platform", ",".join(service.image.platforms))
+
+
+def _secrets(service: Service, stack: str, settings: Settings) -> Mapping[str, str]:
+    """Decrypted build secrets as environment variables of buildx."""
+    prerequisites = Prerequisites(settings)
+    prerequisites.prepare_cli()
+    pulumi = Stack(stack, {**os.environ, **prerequisites.variables()})
+    path = f"services.{service.name}.image.build.secrets"
+    return {
+        _variable(name): pulumi.secret(f'{path}["{name}"]') for name in service.image.build.secrets
+    }
+
+
+def _variable(secret: str) -> str:
+    return f"BUILD_SECRET_{secret.encode().hex()}"
 
 
 def _with_builder() -> Mapping[str, str]:

@@ -1,28 +1,37 @@
-"""Software bill of materials of the service."""
+"""Software bills of materials of the services."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from commands.errors import FAILED, CommandError
-from commands.supply_chain.go import APP, Go
+from commands.go import Go
+from commands.go_sources import GoSource
 
 CYCLONEDX_GOMOD = "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0"
 
 
-def sbom(out: Path) -> str:
-    """Write the modules that are linked into the service, as CycloneDX, to ``out``."""
-    go = Go()
-    out.parent.mkdir(parents=True, exist_ok=True)
+def sbom(sources: Sequence[GoSource], out: Path) -> str:
+    """Write the modules that are linked into each service, as CycloneDX.
+
+    ``out`` is the folder of the files ``<service>.json``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    return "\n".join(_sbom(source, out / f"{source.name}.json") for source in sources)
+
+
+def _sbom(source: GoSource, out: Path) -> str:
+    go = Go(source.folder)
     with TemporaryDirectory() as folder:
-        binary = Path(folder) / "beacon"
-        built = go.run("build", "-tags", "timetzdata,nethttpomithttp2", "-o", str(binary), ".")
+        binary = str(Path(folder) / source.name)
+        command, *flags, package = source.build_arguments()
+        built = go.run(command, *flags, "-o", binary, package)
         if built.returncode != 0:
-            raise CommandError(f"app/ does not build: {built.stderr.strip()}", FAILED)
-        version = (APP / "VERSION").read_text().strip()
+            raise CommandError(f"{source.source} does not build: {built.stderr.strip()}", FAILED)
         written = go.run_tool(
-            *(CYCLONEDX_GOMOD, "bin", "-json", "-std", "-version", f"v{version}"),
-            *("-output", str(out.resolve()), str(binary)),
+            *(CYCLONEDX_GOMOD, "bin", "-json", "-std", "-version", f"v{source.version}"),
+            *("-output", str(out.resolve()), binary),
         )
         if written.returncode != 0:
             raise CommandError(f"cyclonedx-gomod: {written.stderr.strip()}", FAILED)
-    return f"CycloneDX of beacon {version}: {out}"
+    return f"CycloneDX of {source.name} {source.version}: {out}"

@@ -1,13 +1,14 @@
-"""Known vulnerabilities and bugs in the service, its dependencies and its image."""
+"""Known vulnerabilities and bugs in the services, their dependencies and images."""
 
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from commands.errors import FAILED, UNCHECKED, CommandError
-from commands.supply_chain.go import Go
+from commands.go import Go
 from commands.supply_chain.python_tool import python_tool
 from settings.stack_file import PROJECT_FOLDER
 
@@ -16,11 +17,16 @@ STATICCHECK = "honnef.co/go/tools/cmd/staticcheck@v0.7.0"
 _FOUND = 3  # exit code of govulncheck if it finds vulnerabilities
 
 
-def audit() -> str:
-    """Verify the Go modules; look up vulnerabilities of all installed Python packages."""
-    verified = Go().run("mod", "verify")
-    if verified.returncode != 0:
-        raise CommandError(f"go mod verify: {verified.stdout}{verified.stderr}".strip(), FAILED)
+def audit(folders: Sequence[Path]) -> str:
+    """Verify the Go modules; look up vulnerabilities of all installed Python packages.
+
+    ``folders`` are the Go sources of the services, as in the functions below.
+    """
+    for folder in folders:
+        verified = Go(folder).run("mod", "verify")
+        if verified.returncode != 0:
+            output = f"{verified.stdout}{verified.stderr}".strip()
+            raise CommandError(f"go mod verify of {folder}: {output}", FAILED)
     print("go mod verify: all modules verified", flush=True)
     program = python_tool("pip-audit")
     counts = [
@@ -61,38 +67,43 @@ def _audited(program: Path, packages: Path) -> int:
     return len(dependencies)
 
 
-def vulncheck() -> str:
+def vulncheck(folders: Sequence[Path]) -> str:
     """Look for calls of Go functions with a known vulnerability."""
-    done = Go().run_tool(GOVULNCHECK, "./...")
-    if done.returncode == 0 and not done.stderr.strip():
-        return "govulncheck: no call of a function with a known vulnerability"
-    if done.returncode == _FOUND:
-        raise CommandError(f"govulncheck:\n{done.stdout.strip()}", FAILED)
-    raise CommandError(f"govulncheck: not checked: {done.stderr.strip()}", UNCHECKED)
+    for folder in folders:
+        done = Go(folder).run_tool(GOVULNCHECK, "./...")
+        if done.returncode == _FOUND:
+            raise CommandError(f"govulncheck of {folder}:\n{done.stdout.strip()}", FAILED)
+        if done.returncode != 0 or done.stderr.strip():
+            raise CommandError(f"govulncheck: not checked: {done.stderr.strip()}", UNCHECKED)
+    return "govulncheck: no call of a function with a known vulnerability"
 
 
-def staticcheck() -> str:
-    """Look for bugs in the source of the service."""
-    done = Go().run_tool(STATICCHECK, "./...")
-    if done.returncode != 0:
-        raise CommandError(f"staticcheck:\n{done.stdout}{done.stderr}".strip(), FAILED)
+def staticcheck(folders: Sequence[Path]) -> str:
+    """Look for bugs in the sources."""
+    for folder in folders:
+        done = Go(folder).run_tool(STATICCHECK, "./...")
+        if done.returncode != 0:
+            output = f"{done.stdout}{done.stderr}".strip()
+            raise CommandError(f"staticcheck of {folder}:\n{output}", FAILED)
     return "staticcheck: nothing found"
 
 
-def scan(image: Path) -> str:
-    """Scan the image with Trivy for vulnerabilities that have a fix, and for secrets."""
+def scan(images: Sequence[Path]) -> str:
+    """Scan image archives with Trivy for vulnerabilities that have a fix, and for secrets."""
     trivy = shutil.which("trivy")
     if trivy is None:
         raise CommandError("trivy: not checked: it is not installed", UNCHECKED)
-    if not image.exists():
-        raise CommandError(f"there is no {image}: `make image` builds it")
-    done = subprocess.run(
-        [
-            *(trivy, "image", "--input", str(image), "--scanners", "vuln,secret"),
-            *("--severity", "HIGH,CRITICAL", "--ignore-unfixed", "--exit-code", "1"),
-        ],
-        check=False,
-    )
-    if done.returncode != 0:
-        raise CommandError("trivy: the image has vulnerabilities, or could not be scanned", FAILED)
+    for image in images:
+        if not image.exists():
+            raise CommandError(f"there is no {image}: `make image` builds it")
+        done = subprocess.run(
+            [
+                *(trivy, "image", "--input", str(image), "--scanners", "vuln,secret"),
+                *("--severity", "HIGH,CRITICAL", "--ignore-unfixed", "--exit-code", "1"),
+            ],
+            check=False,
+        )
+        if done.returncode != 0:
+            message = f"trivy: {image} has vulnerabilities, or could not be scanned"
+            raise CommandError(message, FAILED)
     return "trivy: no vulnerability of severity HIGH or CRITICAL that has a fix"

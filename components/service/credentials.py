@@ -1,7 +1,5 @@
 """Secrets of a service: the bearer token of its admin port and an image pull secret."""
 
-import json
-from base64 import b64encode
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
@@ -11,7 +9,7 @@ from pydantic import SecretStr
 
 from components.labels import Identity
 from components.secret_data import secret_data
-from settings import RegistryCredentials, RegistrySettings
+from settings import RegistrySettings, docker_config
 
 
 class CredentialsArgs(TypedDict):
@@ -50,7 +48,8 @@ class Credentials(pulumi.ComponentResource):
         self._secret(f"{name}-token", "Opaque", {"token": value})
         self.names = CredentialNames(f"{name}-token")
         if login := args["registry"].credentials:
-            config = _docker_config(args["registry"].host, login)
+            password = login.password.get_secret_value()
+            config = docker_config(args["registry"].host, login.username, password)
             self._secret(
                 f"{name}-registry",
                 "kubernetes.io/dockerconfigjson",
@@ -73,8 +72,3 @@ class Credentials(pulumi.ComponentResource):
             data=secret_data(data),
             opts=pulumi.ResourceOptions(parent=self),
         )
-
-
-def _docker_config(registry: str, login: RegistryCredentials) -> str:
-    pair = f"{login.username}:{login.password.get_secret_value()}".encode()
-    return json.dumps({"auths": {registry: {"auth": b64encode(pair).decode()}}})

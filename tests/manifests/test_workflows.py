@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from commands.supply_chain.go import Go
+from commands.go import Go
 from commands.supply_chain.python_tool import python_tool
 from local.recipes import PLATFORM
 from settings.stack_file import PROJECT_FOLDER

@@ -48,6 +48,20 @@ def test_a_version_that_is_not_deployed_is_an_error() -> None:
         of_version({"stable": {"version": "1.0.0", "image": IMAGE}, "canary": None}, "1.1.0")
 
 
+def test_all_images_that_a_plan_builds_are_an_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, out = tmp_path / "plan.json", tmp_path / "out"
+    file.write_text(json.dumps(plan("docker-build:index:Image", "update")))
+    running = {"version": "1.0.0", "image": IMAGE.replace("1.1.0", "1.0.0")}
+    outputs = {"services": {"beacon": {"stable": running}, "other": {"stable": running}}}
+    monkeypatch.setattr(built_image.Stack, "outputs", lambda _: outputs)
+    assert built_image.main(["--stack", "dev", "--plan", str(file), "--out", str(out)]) == 0
+    assert json.loads(out.read_text().removeprefix("images=")) == [
+        {"service": "beacon", "name": "localhost:5000/slipway/beacon", "digest": DIGEST}
+    ]
+
+
 def test_a_plan_without_a_build_has_no_outputs(tmp_path: Path, capsys) -> None:
     file, out = tmp_path / "plan.json", tmp_path / "out"
     file.write_text(json.dumps(plan("docker-build:index:Image", "same")))

@@ -1,17 +1,22 @@
 """Images in a registry, read by a fake buildx."""
 
+import base64
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from pydantic import SecretStr
 
 from commands.errors import CommandError
-from commands.registry import manifest, published_digest
+from commands.registry import login, manifest, published_digest
+from settings import RegistryCredentials, RegistrySettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from commands.pulumi import Stack
 
 IMAGE = "localhost:5000/slipway/beacon"
 ONE = {"config": {"size": 1}, "layers": [{"size": 2}]}
@@ -74,6 +79,30 @@ def test_a_registry_that_does_not_respond_is_an_error(tmp_path: Path) -> None:
     buildx.chmod(0o755)
     with pytest.raises(CommandError, match=rf"cannot look up {IMAGE}:1.0.0: connection refused"):
         published_digest(IMAGE, "1.0.0", {"PATH": str(tmp_path)})
+
+
+class FakeStack:
+    """Decrypts every value to a password with characters that tools quote."""
+
+    password = "a$b\"c\\d'e#f%g@h+i:j é\N{SNOWMAN}\n"
+
+    def secret(self, path: str) -> str:
+        assert path == "registry.credentials.password"
+        return self.password
+
+
+def test_the_credentials_of_the_settings_are_passed_in_a_variable() -> None:
+    given = RegistryCredentials.model_construct(username="robot+é", password=SecretStr("-"))
+    settings = RegistrySettings.model_construct(host="localhost:5000", credentials=given)
+    variables = login(settings, cast("Stack", FakeStack()))
+    auths = json.loads(variables["DOCKER_AUTH_CONFIG"])["auths"]
+    pair = base64.b64decode(auths["localhost:5000"]["auth"]).decode()
+    assert pair == f"robot+é:{FakeStack.password}"
+
+
+def test_a_registry_without_credentials_is_read_with_those_of_the_machine() -> None:
+    settings = RegistrySettings.model_construct(host="localhost:5000")
+    assert login(settings, cast("Stack", FakeStack())) == {}
 
 
 def test_a_missing_buildx_is_in_the_message(tmp_path: Path) -> None:

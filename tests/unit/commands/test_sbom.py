@@ -1,4 +1,4 @@
-"""SBOM of the service, with a fake Go toolchain."""
+"""SBOM of a service, with a fake Go toolchain."""
 
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -6,9 +6,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from commands.errors import CommandError
+from commands.go_sources import GoSource, go_sources
 from commands.supply_chain import sbom as module
-
-VERSION = (module.APP / "VERSION").read_text().strip()
 
 
 class FakeGo:
@@ -16,6 +15,9 @@ class FakeGo:
 
     exit_code = 0
     tool: tuple[str, ...] = ()
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def run(self, *arguments: str) -> CompletedProcess[str]:
         return CompletedProcess(arguments, FakeGo.exit_code, "", "undefined: x\n")
@@ -25,25 +27,28 @@ class FakeGo:
         return CompletedProcess(arguments, 0, "", "")
 
 
-@pytest.fixture(autouse=True)
-def go(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> GoSource:
+    """The source of beacon."""
     monkeypatch.setattr(FakeGo, "exit_code", 0)
     monkeypatch.setattr(module, "Go", FakeGo)
+    (source,) = go_sources("dev", "beacon")
+    return source
 
 
 def test_the_sbom_is_of_the_binary_with_its_version_and_the_standard_library(
-    tmp_path: Path,
+    source: GoSource, tmp_path: Path
 ) -> None:
-    out = tmp_path / "new" / "sbom.json"
-    assert str(out) in module.sbom(out)
+    out = tmp_path / "new" / "beacon.json"
+    assert str(out) in module.sbom([source], out.parent)
     assert FakeGo.tool[0] == module.CYCLONEDX_GOMOD
-    assert {"bin", "-json", "-std", f"v{VERSION}", str(out)} <= {*FakeGo.tool}
+    assert {"bin", "-json", "-std", f"v{source.version}", str(out)} <= {*FakeGo.tool}
     assert out.parent.is_dir()
 
 
 def test_source_that_does_not_build_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: GoSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeGo, "exit_code", 1)
-    with pytest.raises(CommandError, match="does not build: undefined: x"):
-        module.sbom(tmp_path / "sbom.json")
+    with pytest.raises(CommandError, match="app does not build: undefined: x"):
+        module.sbom([source], tmp_path)

@@ -268,6 +268,14 @@ def test_a_secret_in_plain_text_is_refused_and_not_repeated(tmp_path: Path, secr
     )
 
 
+def test_a_user_name_of_a_registry_has_no_colon(tmp_path: Path) -> None:
+    credentials = {"username": "a:b", "password": {"secure": "v1:abc:def"}}
+    (error,) = errors_of(tmp_path, {"registry": {"credentials": credentials}})
+    assert error == (
+        'slipway:registry.credentials.username is "a:b": use a user name without a colon'
+    )
+
+
 def test_an_encrypted_value_is_accepted_only_for_a_secret(tmp_path: Path) -> None:
     encrypted = {"secure": "v1:abc:def"}
     stack = load(stack_file(tmp_path, sections(adminToken=encrypted)))
