@@ -66,8 +66,9 @@ def promote(deployer: Deployer, arguments: argparse.Namespace) -> None:
 
 def rollback(deployer: Deployer, arguments: argparse.Namespace) -> None:
     """End the canary, or return to an earlier stable version."""
-    print(_release(deployer, arguments).rollback(arguments.version or None))
-    deployer.update()
+    service = selected_service(deployer.settings, arguments.service)
+    print(deployer.release(service).rollback(arguments.version or None))
+    deployer.update_release(service)
 
 
 def _release(deployer: Deployer, arguments: argparse.Namespace) -> Release:

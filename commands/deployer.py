@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from commands import kubectl, status
+from commands.deployed_configuration import DeployedConfiguration
+from commands.diff.checkout import git
 from commands.errors import CommandError
 from commands.pending_release import PendingRelease
 from commands.prerequisites import Prerequisites
@@ -14,10 +16,13 @@ from commands.registry import login
 from commands.release import Release
 from components.labels import COMMON_LABELS
 from local.layout import Layout
-from settings import Service, Settings
+from settings import Service, Settings, SettingsError
+from settings.stack_file import PROJECT_FOLDER
 
 EXCLUDE_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
 """Arguments of an update that leaves the observability servers unchanged."""
+PROGRAM = ("__main__.py", "components", "settings", "versions.yaml")
+"""Files and folders of the Pulumi program."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,18 @@ class Deployer:
         """The release of a service, for the commands that change it."""
         image, pending = self.settings.image_name(service), self.pending_release(service)
         environment = {**self.environment, **self.registry_login}
-        return Release(self.stack, service, image, environment, pending)
+
+        def cluster_digests() -> Mapping[str, str]:
+            return kubectl.image_digests(
+                self.settings.namespace.name,
+                service.name,
+                environment=self.environment,
+                context=self.settings.cluster.context,
+            )
+
+        return Release(
+            self.stack, service, image, environment, pending, cluster_digests=cluster_digests
+        )
 
     def update(self, *arguments: str, plan: Path | None = None) -> None:
         """Run ``pulumi up`` and show the result.
@@ -73,6 +89,47 @@ class Deployer:
             for service in self.settings.services.values():
                 self.pending_release(service).clear()
         self.status()
+
+    def update_release(self, service: Service) -> None:
+        """Deploy the release of a service in the stack file, and nothing else.
+
+        The rest of the configuration is that of the last update. What the working tree has besides
+        is printed. Call it after :meth:`Stack.select`.
+        """
+        with self.stack.deployed_configuration() as file:
+            if file is None:
+                self.update()
+                return
+            deployed = DeployedConfiguration(file, self.stack.name)
+            try:
+                undelivered = deployed.undelivered(service.name)
+                deployed.set_release(service.name, self.stack.outputs().get("services", {}))
+            except SettingsError as error:
+                print(
+                    "the configuration of the last update cannot be used, so that of the working "
+                    f"tree is deployed: {error}"
+                )
+                self.update()
+                return
+            if undelivered:
+                print(f"not deployed by the rollback: {', '.join(undelivered)}")
+            if changed := self._changed_program():
+                print(f"deployed with the rollback: {changed}")
+            self.update("--config-file", str(file))
+        self.pending_release(service).clear()
+
+    def _changed_program(self) -> str:
+        """What is known about changes of the program since the last update; empty: no change."""
+        commit = self.stack.deployed_commit()
+        if commit is None:
+            return "the program of the working tree; the last update was made without a commit"
+        changed = git(PROJECT_FOLDER, "diff", "--name-only", commit, "--", *PROGRAM)
+        if changed.returncode != 0:
+            return (
+                f"the program of the working tree; commit {commit[:10]} is not in this repository"
+            )
+        names = changed.stdout.split()
+        return f"changes of {', '.join(names)} since commit {commit[:10]}" if names else ""
 
     def preview(self, *arguments: str) -> None:
         """Run ``pulumi preview``."""

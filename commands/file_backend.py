@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-import yaml
-
 from commands.errors import FAILED, CommandError
 from local import files
+from settings.project import project_name
 
 _SCHEME = "file://"
 _UNREADABLE_LOCK_SECONDS = 5
@@ -75,8 +74,7 @@ class FileBackend:
             return None
         # Pulumi expands `~`, and a relative path starts at its working directory.
         path = Path(url.removeprefix(_SCHEME).partition("?")[0]).expanduser()
-        project = yaml.safe_load((project_folder / "Pulumi.yaml").read_text())["name"]
-        return cls(project_folder / path / ".pulumi", project, stack)
+        return cls(project_folder / path / ".pulumi", project_name(), stack)
 
     @property
     def checkpoint(self) -> Path:

@@ -36,6 +36,34 @@ def get(
     return json.loads(result.stdout.strip() or "{}")
 
 
+def image_digests(
+    namespace: str, service: str, *, environment: Mapping[str, str], context: str | None = None
+) -> dict[str, str]:
+    """Return the digest of each version of a service that the cluster has run, newest last.
+
+    They are in the ReplicaSets, of which a Deployment keeps the last ones. Empty if the cluster
+    cannot be read.
+    """
+    selector = f"app.kubernetes.io/name={service}"
+    try:
+        found = get(
+            *("replicasets", "--namespace", namespace, "--selector", selector),
+            *("--sort-by", ".metadata.creationTimestamp"),
+            environment=environment,
+            context=context,
+        )
+    except CommandError:
+        return {}
+    references = (
+        container["image"]
+        for replica_set in found.get("items", ())
+        for container in replica_set["spec"]["template"]["spec"]["containers"]
+        if container["name"] == service
+    )
+    images = (reference.partition("@") for reference in references)
+    return {name.rpartition(":")[2]: digest for name, _, digest in images if digest}
+
+
 def namespace_uids(names: Collection[str], *, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the UID of each of these namespaces that exists in the current cluster.
 

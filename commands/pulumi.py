@@ -7,6 +7,8 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from commands.errors import FAILED, CommandError
@@ -93,6 +95,24 @@ class Stack:
         """Return the commit of the last successful update; None if it was made without git."""
         return next(self._successful_updates(), {}).get("environment", {}).get("git.head") or None
 
+    @contextmanager
+    def deployed_configuration(self) -> Iterator[Path | None]:
+        """Write the configuration of the last update to a stack file in a temporary folder.
+
+        Secrets are encrypted, as in the project's stack file. None before the first update.
+        """
+        with TemporaryDirectory(prefix="slipway-") as folder:
+            file = Path(folder) / f"Pulumi.{self.name}.yaml"
+            options = ("--force", "--config-file", str(file), "--stack", self.name)
+            try:
+                self._run("config", "refresh", *options, capture=True)
+            except CommandError as error:
+                if "no previous deployment" not in str(error):
+                    raise
+                yield None
+            else:
+                yield file
+
     def _successful_updates(self) -> Iterator[dict[str, Any]]:
         # The value of a key that contains a secret is only shown with the secret.
         arguments = ("--json", "--show-secrets", "--stack", self.name)
@@ -130,9 +150,15 @@ class Stack:
         self._state = state.get("deployment") or {}
         is_pending = bool(self._state.get("pending_operations"))
         if is_from_backup or is_pending or self._last_update_failed():
+            self._refresh()
+
+    def _refresh(self) -> None:
+        # The history would have the configuration of the stack file, which is not deployed yet.
+        with self.deployed_configuration() as file:
             self._run(
                 "refresh",
                 *("--yes", "--skip-preview", "--clear-pending-creates"),
+                *(["--config-file", str(file)] if file else []),
                 *("--stack", self.name),
             )
 

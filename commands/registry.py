@@ -26,10 +26,14 @@ def login(settings: RegistrySettings, stack: Stack) -> Mapping[str, str]:
     return {"DOCKER_AUTH_CONFIG": docker_config(settings.host, credentials.username, password)}
 
 
+class RegistryError(CommandError):
+    """The registry cannot be read."""
+
+
 def published_digest(image: str, version: str, environment: Mapping[str, str]) -> str | None:
     """Digest of ``image`` at ``version``, or None if that version is not published.
 
-    Raises :class:`CommandError` if the registry cannot be read.
+    Raises :class:`RegistryError` if the registry cannot be read.
     """
     digest = _inspect(f"{image}:{version}", environment, "--format", "{{.Manifest.Digest}}")
     return digest.strip() if digest else None
@@ -38,7 +42,7 @@ def published_digest(image: str, version: str, environment: Mapping[str, str]) -
 def manifest(reference: str, environment: Mapping[str, str]) -> dict[str, Any] | None:
     """Manifest of an image, or None if it is not published.
 
-    For a multi-platform image, the manifest of the first platform. Raises :class:`CommandError` if
+    For a multi-platform image, the manifest of the first platform. Raises :class:`RegistryError` if
     the registry cannot be read.
     """
     raw = _inspect(reference, environment, "--raw")
@@ -62,18 +66,18 @@ def _inspect(reference: str, environment: Mapping[str, str], *options: str) -> s
             check=False,
         )
     except FileNotFoundError:
-        raise CommandError(
+        raise RegistryError(
             f"cannot look up {reference}: there is no buildx and no docker on this machine; "
             "install one, or run `make local-up`"
         ) from None
     except subprocess.TimeoutExpired:
         message = f"the registry of {reference} did not respond within {TIMEOUT_SECONDS} s"
-        raise CommandError(message, FAILED) from None
+        raise RegistryError(message, FAILED) from None
     if result.returncode == 0:
         return result.stdout
     if "not found" in result.stderr:
         return None
-    raise CommandError(f"cannot look up {reference}: {result.stderr.strip()}", FAILED)
+    raise RegistryError(f"cannot look up {reference}: {result.stderr.strip()}", FAILED)
 
 
 def buildx(environment: Mapping[str, str]) -> Sequence[str]:

@@ -6,7 +6,7 @@ versions that serve traffic to the stack file, so newer source is never built un
 version.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +15,7 @@ from semver import Version
 from commands.errors import CommandError
 from commands.pending_release import PendingRelease
 from commands.pulumi import Stack
-from commands.registry import published_digest
+from commands.registry import RegistryError, published_digest
 from commands.stack_file import StackFile
 from local import files
 from settings import VERSION, Service
@@ -37,6 +37,9 @@ class Release:
     ``canary``, ``promote`` and ``rollback`` write the stack file and return a message; they write
     nothing when they raise :class:`CommandError`. The caller deploys the stack afterwards. Until
     ``pending`` is cleared, a repeated ``promote`` or ``rollback`` changes nothing more.
+
+    A tag can be moved, so a version that the stack has run keeps its digest. ``cluster_digests``
+    returns the digests, by version, of the images that the cluster has run.
     """
 
     def __init__(
@@ -46,12 +49,15 @@ class Release:
         image: str,
         environment: Mapping[str, str],
         pending: PendingRelease,
+        *,
+        cluster_digests: Callable[[], Mapping[str, str]],
     ) -> None:
         self._stack = stack
         self._service = service
         self._image = image
         self._environment = environment
         self._pending = pending
+        self._cluster_digests = cluster_digests
         self._file = StackFile(stack.name, service.name)
 
     def check_canary(self, version: str) -> None:
@@ -76,7 +82,7 @@ class Release:
         self.check_canary(version)
         release = self._service.release
         stable = release.stable.version
-        stable_digest = release.stable.digest or self._digest_of("stable", stable)
+        stable_digest = release.stable.digest or self._known_digest(stable)
         if stable_digest is None:
             raise CommandError(
                 f"stable {stable} is not deployed yet, and a canary needs a stable version to "
@@ -85,7 +91,7 @@ class Release:
         digest = self._digest_of_current_canary(version)
         new_version = ""
         if digest is None and version != self._built_version:
-            digest = published_digest(self._image, version, self._environment)
+            digest = self._published_digest(version)
             if digest is None:
                 new_version = self._start_version(version)
         self._file.pin_stable(stable, stable_digest).start_canary(version, weight, digest).save()
@@ -138,7 +144,7 @@ class Release:
                 f"{self._place}: stable {self._service.release.stable.version}, as the "
                 "interrupted promotion wrote it"
             )
-        digest = canary.digest or self._digest_of("canary", canary.version)
+        digest = canary.digest or self._running("canary", canary.version)
         if digest is None:
             raise CommandError(
                 f"canary {canary.version} of {self._service.name} is not deployed yet: "
@@ -166,7 +172,11 @@ class Release:
                 f"{self._place}: stable {release.stable.version}, "
                 f"canary {release.canary.version} ended"
             )
-        version, digest = self._published(version) if version else self._previous_stable()
+        if version is None:
+            version, digest = self._previous_stable()
+        else:
+            parse_version(version)
+            digest = self._deployed_digest(version)
         self._file.pin_stable(version, digest).end_canary()
         self._save("rollback")
         return f"{self._place}: stable {release.stable.version} -> {version}"
@@ -186,24 +196,63 @@ class Release:
         self._pending.save(command, self._file.release)
         self._file.save()
 
-    def _published(self, version: str) -> tuple[str, str]:
-        parse_version(version)
-        digest = published_digest(self._image, version, self._environment)
-        if digest is None:
-            raise CommandError(f"VERSION={version} is not published in {self._image}")
-        return version, digest
-
     def _previous_stable(self) -> tuple[str, str]:
         current = self._service.release.stable.version
         for release in self._stack.releases(self._service.name):
-            stable = release.get("stable", {})
-            if stable.get("version") != current:
-                version = stable["version"]
-                return version, stable.get("digest") or self._published(version)[1]
+            version = release.get("stable", {}).get("version")
+            if version not in (None, current):
+                return version, self._deployed_digest(version)
         raise CommandError(
             f"{self._service.name} in {self._stack.name} has never run another stable version than "
             f"{current}: set one with VERSION=…"
         )
+
+    def _deployed_digest(self, version: str) -> str:
+        """Digest of a version that the stack has run before; the registry must agree."""
+        digest = self._known_digest(version)
+        if digest is None:
+            raise CommandError(
+                f"{self._service.name} {version} was never deployed to {self._stack.name}, so its "
+                f"digest is not known: set {self._key}.stable.digest and run `make up`, or deploy "
+                f"the image that has the tag in the registry with `make canary VERSION={version}`"
+            )
+        try:
+            self._check_tag(version, digest)
+        except RegistryError as error:
+            print(f"the tag {version} is not checked: {error}")
+        return digest
+
+    def _published_digest(self, version: str) -> str | None:
+        """Digest of a published version. One that the stack knows must be the registry's."""
+        known = self._known_digest(version)
+        if known is not None:
+            self._check_tag(version, known)
+            return known
+        return published_digest(self._image, version, self._environment)
+
+    def _check_tag(self, version: str, known: str) -> None:
+        """Raise :class:`CommandError` if the version's tag is another image than the known one."""
+        published = published_digest(self._image, version, self._environment)
+        if published not in (None, known):
+            raise CommandError(
+                f"{self._image}:{version} is {published} in the registry, and {known} in "
+                f"{self._stack.name}: another image was pushed with this tag. To deploy the known "
+                f"one, set {self._key}.stable to this version and digest and run `make up`"
+            )
+
+    def _known_digest(self, version: str) -> str | None:
+        """Digest of a version in the stack file, the state, the history or the cluster."""
+        for released in (self._service.release.stable, self._service.release.canary):
+            if released and released.version == version and released.digest:
+                return released.digest
+        for track in ("stable", "canary"):
+            if running := self._running(track, version):
+                return running
+        for release in self._stack.releases(self._service.name):
+            for released in (release.get("stable"), release.get("canary")):
+                if released and released.get("version") == version and released.get("digest"):
+                    return released["digest"]
+        return self._cluster_digests().get(version)
 
     def _digest_of_current_canary(self, version: str) -> str | None:
         """Digest of the current canary, if it has ``version`` and was deployed successfully."""
@@ -215,11 +264,6 @@ class Release:
         # A failed update has outputs too, and its canary may be fixed and built again.
         deployed = next(iter(self._stack.releases(self._service.name)), {}).get("canary") or {}
         return self._running("canary", version) if deployed.get("version") == version else None
-
-    def _digest_of(self, track: str, version: str) -> str | None:
-        """Digest that ``track`` runs if it has ``version``, otherwise the published digest."""
-        running = self._running(track, version)
-        return running or published_digest(self._image, version, self._environment)
 
     def _running(self, track: str, version: str) -> str | None:
         services: dict[str, Any] = self._stack.outputs().get("services", {})

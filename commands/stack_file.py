@@ -57,6 +57,18 @@ class StackFile:
         """The value of ``release``. Empty if the service has none of its own."""
         return self._service.get("release", CommentedMap())
 
+    def set_release(self, release: CommentedMap) -> Self:
+        """Set ``release``."""
+        if "release" in self._service:
+            self._service["release"] = release
+        else:
+            _add(self._service, "release", release)
+        return self
+
+    def pin(self, track: str, digest: str) -> Self:
+        """Set the digest of a track's version."""
+        return self._update(track, {**self.release[track], "digest": digest})
+
     def pin_stable(self, version: str, digest: str) -> Self:
         """Set the stable version and its digest."""
         return self._update("stable", {"version": version, "digest": digest})

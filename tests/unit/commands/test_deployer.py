@@ -1,6 +1,9 @@
 """Updates and deletions of a stack: their order, confirmation and checks."""
 
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +15,8 @@ from commands.deployer import Deployer
 from commands.errors import BAD_INPUT, CommandError
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
-from tests.unit.stacks import settings
+from settings.yaml_writer import to_yaml
+from tests.unit.stacks import OTHER_DIGEST, sections, settings
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +33,8 @@ class FakeStack:
     name: str = "dev"
     created: dict[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    deployed: Path | None = None
+    commit: str | None = None
 
     def select(self) -> None:
         self.calls.append("select")
@@ -44,6 +50,13 @@ class FakeStack:
 
     def namespaces(self) -> dict[str, str]:
         return self.created
+
+    @contextmanager
+    def deployed_configuration(self) -> Iterator[Path | None]:
+        yield self.deployed
+
+    def deployed_commit(self) -> str | None:
+        return self.commit
 
     def lacks_images(self) -> bool:
         return self.missing_images
@@ -187,3 +200,80 @@ def test_the_state_of_a_users_cluster_is_not_refreshed_by_itself(monkeypatch, ca
     users.update("--refresh")
     assert fake.calls[-1] == "up --yes --refresh"
     assert capsys.readouterr().out == ""
+
+
+def stack_file(folder: Path, **changes: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / "Pulumi.dev.yaml"
+    keys = {f"slipway:{name}": one for name, one in sections(**changes).items()}
+    file.write_text(to_yaml({"config": keys}))
+    return file
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A stack file with a release and a message that are not deployed."""
+    folder = tmp_path / "project"
+    stack_file(
+        folder,
+        release={"stable": {"version": "0.9.0", "digest": OTHER_DIGEST}},
+        config={"message": "new"},
+    )
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", folder)
+    monkeypatch.setattr(deployer, "PROJECT_FOLDER", folder)
+    return folder
+
+
+def roll_back(fake: FakeStack) -> None:
+    made = deployer_of(fake)
+    service = made.settings.services["beacon"]
+    made.pending_release(service).save("rollback", {})
+    made.update_release(service)
+    assert not made.pending_release(service).matches("rollback", {})
+
+
+@pytest.mark.usefixtures("no_cluster", "project")
+def test_a_rollback_deploys_the_release_and_names_what_it_leaves_out(tmp_path, capsys):
+    deployed = stack_file(tmp_path / "deployed", config={"message": "old"})
+    fake = FakeStack(deployed=deployed)
+    roll_back(fake)
+    assert fake.calls == ["select", f"up --yes --skip-preview --config-file {deployed}"]
+    text = deployed.read_text()
+    assert ("version: 0.9.0" in text, "message: old" in text) == (True, True)
+    printed = capsys.readouterr().out
+    assert "not deployed by the rollback: slipway:services.beacon.config.message\n" in printed
+    assert "the last update was made without a commit" in printed
+
+
+@pytest.mark.usefixtures("no_cluster", "project")
+def test_without_a_usable_configuration_a_rollback_deploys_the_stack_file(tmp_path, capsys):
+    fake = FakeStack()
+    roll_back(fake)
+    assert fake.calls == ["select", "up --yes --skip-preview"]
+    fake = FakeStack(deployed=stack_file(tmp_path / "deployed", image={"registry": "x"}))
+    roll_back(fake)
+    assert fake.calls == ["select", "up --yes --skip-preview"]
+    assert "the configuration of the last update cannot be used" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_a_rollback_names_changes_of_the_program(project, tmp_path, capsys):
+    def git(*arguments: str) -> str:
+        options = ("-c", "user.name=test", "-c", "user.email=test@example.com")
+        return subprocess.run(
+            ["git", *options, *arguments], cwd=project, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    (project / "components").mkdir()
+    (project / "components" / "pod.py").write_text("old")
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "A state")
+    commit = git("rev-parse", "HEAD")
+    for content, said in (("old", ""), ("new", f"components/pod.py since commit {commit[:10]}")):
+        (project / "components" / "pod.py").write_text(content)
+        roll_back(FakeStack(deployed=stack_file(tmp_path / "deployed"), commit=commit))
+        printed = capsys.readouterr().out
+        assert (said in printed) and ("deployed with the rollback" in printed) is bool(said)
+    roll_back(FakeStack(deployed=stack_file(tmp_path / "deployed"), commit="0" * 40))
+    assert "commit 0000000000 is not in this repository" in capsys.readouterr().out

@@ -98,10 +98,9 @@ def test_the_folder_is_that_of_pulumi(
     url: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "Pulumi.yaml").write_text("name: shop\n")
     backend = FileBackend.of(url.format(home=tmp_path), tmp_path, "dev")
     assert backend
-    assert backend.checkpoint == tmp_path / folder / ".pulumi/stacks/shop/dev.json"
+    assert backend.checkpoint == tmp_path / folder / ".pulumi/stacks/slipway/dev.json"
 
 
 def test_a_backend_that_is_no_folder_has_no_files() -> None:

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from commands.errors import CommandError
-from commands.kubectl import get, namespace_uids, unmanaged_namespaces
+from commands.kubectl import (
+    get,
+    image_digests,
+    namespace_uids,
+    unmanaged_namespaces,
+)
 from components.labels import COMMON_LABELS
 from tests.unit.commands.fake_kubectl import Cluster
 
@@ -45,6 +50,29 @@ def test_a_namespace_without_the_programs_labels_is_unmanaged(cluster: Cluster) 
     cluster.kubectl_prints("get", json.dumps({"kind": "List", "items": [managed, unmanaged]}))
     names = {"namespace.name": "home", "network.monitoringNamespace": "monitoring"}
     assert unmanaged_namespaces(names, environment=of(cluster)) == ["network.monitoringNamespace"]
+
+
+def replica_set(image: str, sidecar: str = "proxy:1@sha256:other") -> dict[str, Any]:
+    containers = [{"name": "proxy", "image": sidecar}, {"name": "beacon", "image": image}]
+    return {"spec": {"template": {"spec": {"containers": containers}}}}
+
+
+def test_the_digests_that_a_service_has_run_are_those_of_its_replica_sets(
+    cluster: Cluster,
+) -> None:
+    image = "localhost:5000/slipway/beacon"
+    images = (f"{image}:1.0.0@sha256:a", f"{image}:1.1.0@sha256:b", f"{image}:1.0.0@sha256:c")
+    items = [replica_set(one) for one in (*images, f"{image}:2.0.0")]
+    cluster.kubectl_prints("get", json.dumps({"items": items}))
+    digests = image_digests("home", "beacon", environment=of(cluster))
+    assert digests == {"1.0.0": "sha256:c", "1.1.0": "sha256:b"}
+    (call,) = cluster.calls()
+    assert call[:4] == ["get", "replicasets", "--namespace", "home"]
+
+
+def test_without_a_cluster_no_digest_is_known(cluster: Cluster) -> None:
+    cluster.kubectl_prints("get", "", "connection refused", 1)
+    assert image_digests("home", "beacon", environment=of(cluster)) == {}
 
 
 def test_the_context_is_passed_to_kubectl(cluster: Cluster) -> None:

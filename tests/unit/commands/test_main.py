@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -61,6 +61,7 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(commands.Prerequisites, "has_own_node", True)
     monkeypatch.setattr(commands.Stack, "select", lambda _: None)
     monkeypatch.setattr(commands.Stack, "up", made.up)
+    monkeypatch.setattr(commands.Stack, "deployed_configuration", lambda _: nullcontext())
     monkeypatch.setattr(commands.Deployer, "status", lambda *_: None)
     monkeypatch.setattr(
         release.Release, "rollback", lambda self, _: str(self._service.release.stable.version)

@@ -82,6 +82,39 @@ def test_the_deployed_commit_is_that_of_the_last_successful_update(tmp_path: Pat
     assert with_history(tmp_path).deployed_commit() is None
 
 
+CONFIG_REFRESH = """\
+#!/bin/sh
+echo "$@" >> {folder}/calls
+case "$1 $2" in
+  "config refresh")
+    cp {folder}/deployed "$5" 2>/dev/null || {{ echo "no previous deployment" >&2; exit 255; }} ;;
+  "stack history") echo '[{{"kind": "update", "result": "failed"}}]' ;;
+  "stack export") echo '{{}}' ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("deployed", ["config: {}\n", None])
+def test_a_refresh_keeps_the_deployed_configuration_in_the_history(
+    tmp_path: Path, deployed: str | None
+) -> None:
+    (tmp_path / "pulumi").write_text(CONFIG_REFRESH.format(folder=tmp_path))
+    (tmp_path / "pulumi").chmod(0o755)
+    if deployed:
+        (tmp_path / "deployed").write_text(deployed)
+    made = Stack("dev", {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
+    made.select()
+    (refresh,) = [
+        call.split()
+        for call in (tmp_path / "calls").read_text().splitlines()
+        if call.startswith("refresh")
+    ]
+    assert ("--config-file" in refresh) is bool(deployed)
+    with made.deployed_configuration() as file:
+        assert (file.read_text() if file else None) == deployed
+    assert not (file and file.exists())
+
+
 @pytest.mark.parametrize(
     ("url", "used"),
     [
@@ -114,7 +147,7 @@ def test_a_state_from_a_backup_is_refreshed(tmp_path: Path) -> None:
     made, checkpoint = with_backend(tmp_path, '{"a": ', **{"stacks/slipway/dev.json.bak": "{}"})
     made.select()
     assert checkpoint.read_text() == "{}"
-    assert (tmp_path / "calls").read_text().split() == ["stack", "stack", "refresh"]
+    assert (tmp_path / "calls").read_text().split() == ["stack", "stack", "config", "refresh"]
 
 
 def test_a_state_that_is_complete_is_not_refreshed(tmp_path: Path) -> None:

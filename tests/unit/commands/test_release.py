@@ -12,7 +12,7 @@ from commands import release as release_module
 from commands import stack_file
 from commands.errors import BAD_INPUT, CommandError
 from commands.pending_release import PendingRelease
-from commands.pulumi import Stack
+from commands.registry import RegistryError
 from commands.release import Release
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ config:
   slipway:namespace:
     name: "beacon" # quoted on purpose
 """
+
+
+def runs(version: str, digest: str) -> dict[str, str]:
+    return {"version": version, "image": f"localhost:5000/slipway/beacon@{digest}"}
 
 
 class FakeStack:
@@ -64,16 +68,19 @@ class Checkout:
         self.version_file.parent.mkdir()
         self.version_file.write_text("1.0.0\n")
         self.source: str | None = "app"
-        self.published: dict[str, str] = {}
+        self.published: dict[str, str | Exception] = {}
+        self.in_cluster: dict[str, str] = {}
         self.running: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
         self.pending = PendingRelease(folder / "pending.json")
         monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", folder)
-        monkeypatch.setattr(
-            release_module,
-            "published_digest",
-            lambda image, version, env: self.published.get(version),
-        )
+        monkeypatch.setattr(release_module, "published_digest", self._published_digest)
+
+    def _published_digest(self, _: str, version: str, __: object) -> str | None:
+        found = self.published.get(version)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def release(self) -> Release:
         """The release as the stack file has it."""
@@ -93,6 +100,7 @@ class Checkout:
             "localhost:5000/slipway/beacon",
             {},
             self.pending,
+            cluster_digests=lambda: self.in_cluster,
         )
 
     def deploy(self) -> None:
@@ -113,10 +121,6 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     return Checkout(tmp_path, monkeypatch)
-
-
-def runs(version: str, digest: str) -> dict[str, str]:
-    return {"version": version, "image": f"localhost:5000/slipway/beacon@{digest}"}
 
 
 def test_a_canary_of_a_new_version_changes_app_version_and_pins_stable(checkout: Checkout) -> None:
@@ -242,6 +246,79 @@ def test_rollback_without_a_previous_version_is_refused(checkout: Checkout) -> N
         checkout.release().rollback()
 
 
+THIRD = "sha256:" + "c" * 64
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"history": [{"stable": {"version": "0.9.0", "digest": NEW}}]},
+        {"history": [{"stable": {"version": "0.9.0"}, "canary": None}], "in_cluster": NEW},
+        {"history": [{"canary": {"version": "0.9.0", "digest": NEW}, "stable": {}}]},
+        {"running": {"canary": runs("0.9.0", NEW)}},
+        {"in_cluster": NEW},
+    ],
+    ids=["history", "history without a digest", "canary", "state", "cluster"],
+)
+@pytest.mark.parametrize(
+    "published",
+    [NEW, None, RegistryError("no such host"), THIRD],
+    ids=["same", "none", "unreachable", "moved"],
+)
+def test_a_rollback_deploys_the_known_digest_and_never_that_of_a_moved_tag(
+    checkout: Checkout, known: dict[str, Any], published: Any
+) -> None:
+    checkout.history[:] = known.get("history", [])
+    checkout.running.update(known.get("running", {}))
+    checkout.in_cluster = {"0.9.0": known["in_cluster"]} if "in_cluster" in known else {}
+    checkout.published["0.9.0"] = published
+    if published == THIRD:
+        with pytest.raises(CommandError, match=f"is {THIRD} in the registry, and {NEW} in dev"):
+            checkout.release().rollback("0.9.0")
+        assert checkout.file.read_text() == STACK_FILE
+    else:
+        checkout.release().rollback("0.9.0")
+        assert checkout.written()["stable"] == {"version": "0.9.0", "digest": NEW}
+
+
+def test_a_rollback_to_the_previous_version_ignores_a_moved_tag(checkout: Checkout) -> None:
+    checkout.history[:] = [{"stable": {"version": "0.9.0", "digest": NEW}}]
+    checkout.published["0.9.0"] = THIRD
+    with pytest.raises(CommandError, match="another image was pushed with this tag"):
+        checkout.release().rollback()
+
+
+def test_a_rollback_to_a_version_that_was_never_deployed_is_refused(checkout: Checkout) -> None:
+    checkout.published["0.9.0"] = NEW
+    with pytest.raises(CommandError, match=r"beacon 0\.9\.0 was never deployed to dev"):
+        checkout.release().rollback("0.9.0")
+    assert checkout.file.read_text() == STACK_FILE
+
+
+def test_a_canary_of_a_version_whose_tag_was_moved_is_refused(checkout: Checkout) -> None:
+    checkout.running["stable"] = runs("1.0.0", OLD)
+    checkout.history[:] = [{"stable": {"version": "0.9.0", "digest": NEW}}]
+    checkout.published["0.9.0"] = THIRD
+    with pytest.raises(CommandError, match=f"is {THIRD} in the registry, and {NEW} in dev"):
+        checkout.release().canary("0.9.0", 10)
+
+
+@pytest.mark.parametrize("command", ["canary", "promote"])
+def test_a_digest_is_not_looked_up_for_a_version_that_should_run(
+    checkout: Checkout, command: str
+) -> None:
+    if command == "promote":
+        with_canary(checkout)
+        checkout.running.pop("canary")
+        checkout.published["1.2.0"] = THIRD
+        with pytest.raises(CommandError, match=r"canary 1\.2\.0 of beacon is not deployed yet"):
+            checkout.release().promote()
+    else:
+        checkout.published["1.0.0"] = THIRD
+        with pytest.raises(CommandError, match=r"stable 1\.0\.0 is not deployed yet"):
+            checkout.release().canary("1.1.0", 10)
+
+
 def with_canary(checkout: Checkout) -> None:
     """Deploy stable 1.0.0, then stable 1.1.0, then a canary 1.2.0."""
     checkout.file.write_text(
@@ -310,7 +387,7 @@ def test_a_rollback_with_a_version_goes_further_than_an_interrupted_one(
 ) -> None:
     with_canary(checkout)
     checkout.release().rollback()
-    checkout.published["0.9.0"] = NEW
+    checkout.history.append({"stable": {"version": "0.9.0", "digest": NEW}})
     checkout.release().rollback("0.9.0")
     assert checkout.written()["stable"]["version"] == "0.9.0"
 

@@ -10,7 +10,7 @@ from settings import RegistryCredentials, RegistrySettings
 from tests.unit.harness import Registry, run
 
 PUBLIC = RegistrySettings(host="localhost:5000")
-LOGIN = RegistryCredentials.model_construct(username="robot", password=SecretStr("h:i$d\"d e\\n é"))
+LOGIN = RegistryCredentials.model_construct(username="robot", password=SecretStr('h:i$d"d e\\n é'))
 PRIVATE = PUBLIC.model_copy(update={"credentials": LOGIN})
 
 
@@ -37,4 +37,4 @@ def test_only_a_registry_with_credentials_has_an_image_pull_secret() -> None:
     registry = credentials(PRIVATE)
     assert registry.one("Secret", "beacon-registry")["type"] == "kubernetes.io/dockerconfigjson"
     auths = json.loads(registry.secret("beacon-registry")[".dockerconfigjson"])["auths"]
-    assert base64.b64decode(auths["localhost:5000"]["auth"]) == "robot:h:i$d\"d e\\n é".encode()
+    assert base64.b64decode(auths["localhost:5000"]["auth"]) == 'robot:h:i$d"d e\\n é'.encode()

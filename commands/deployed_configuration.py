@@ -1,0 +1,56 @@
+"""Configuration of a stack's last update, as a stack file in a temporary folder."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from commands.stack_file import StackFile
+from settings import PROJECT, Settings, load
+from settings.stack_file import path_of, read
+
+_MISSING = object()
+
+
+class DeployedConfiguration:
+    """The configuration of the last update, for an update that changes one release and no more."""
+
+    def __init__(self, file: Path, stack: str) -> None:
+        self.file = file
+        self._stack = stack
+
+    def undelivered(self, service: str) -> Sequence[str]:
+        """Keys of the stack file that differ, except the release of the service."""
+        keys = _differences(read(self.file), read(path_of(self._stack)), "")
+        release = f"services.{service}.release"
+        return [
+            f"{PROJECT}:{key}"
+            for key in keys
+            if key != release and not key.startswith(f"{release}.")
+        ]
+
+    def set_release(self, service: str, outputs: Mapping[str, Any]) -> Settings:
+        """Take over the release of a service from the stack file, and return the settings.
+
+        Versions without a digest get that of ``outputs``: they are not built again, from newer
+        source. Raises :class:`SettingsError` if this program cannot read the configuration.
+        """
+        release = StackFile(self._stack, service).release
+        StackFile(str(self.file), service).set_release(release).save()
+        for name, one in load(str(self.file)).services.items():
+            for track, version in one.release.built.items():
+                running = outputs.get(name, {}).get(track) or {}
+                if running.get("version") == version.version and "@" in running["image"]:
+                    digest = running["image"].rpartition("@")[2]
+                    StackFile(str(self.file), name).pin(track, digest).save()
+        return load(str(self.file))
+
+
+def _differences(deployed: object, current: object, key: str) -> Iterator[str]:
+    if isinstance(deployed, dict) and isinstance(current, dict):
+        for name in {**deployed, **current}:
+            inner = f"{key}.{name}" if key else str(name)
+            yield from _differences(
+                deployed.get(name, _MISSING), current.get(name, _MISSING), inner
+            )
+    elif deployed != current:
+        yield key
