@@ -7,18 +7,26 @@ plugin that the CLI does not find fails the test.
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
+import bcrypt
 import httpx
 import psutil
 import pytest
+from pydantic import SecretStr
 
+from commands.errors import CommandError
+from commands.registry import login, published_digest
 from local import registry
 from local.layout import Layout
 from local.plugins.install import install
+from settings import RegistryCredentials, RegistrySettings
 from tests.cluster.project import read_until, wait_until
 
 REGISTRY = "localhost:5000"
@@ -72,6 +80,10 @@ FROM golang:1.26
 COPY . /
 RUN --mount=type=secret,id=token sh /step
 """
+
+
+ODD_PASSWORD = "a$b\"c\\d'e#f%g@h+i:j é\N{SNOWMAN}"
+"""Characters that shells, URLs, JSON and YAML quote."""
 
 
 class Stack:
@@ -131,6 +143,10 @@ class Stack:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def secret(self, path: str) -> str:
+        shown = self.succeeds("config", "get", "--json", "--path", f"slipway:{path}")
+        return json.loads(shown)["value"]
 
     def outputs(self) -> dict[str, str]:
         return json.loads(self.succeeds("stack", "output", "--json", "--show-secrets"))
@@ -305,6 +321,65 @@ def test_the_output_of_a_failed_build_step_is_shown_without_secrets(image):
     assert shown.count("load build definition from Dockerfile") == 1
     (image.folder / "app/step").write_text("echo built\n")
     assert "1 created" in image.up()
+
+
+def test_the_credentials_of_a_private_registry_push_and_look_up(image, tmp_path):
+    with private_registry(tmp_path, "robot", ODD_PASSWORD) as host:
+        image.program(IMAGE.replace("push=True,", "push=True, registries=[REGISTRY],"))
+        program = image.folder / "__main__.py"
+        credentials = {"address": host, "username": "robot", "password": ODD_PASSWORD}
+        program.write_text(f"REGISTRY = {credentials!r}\n{program.read_text()}")
+        image.succeeds("config", "set", "tag", f"{host}/shop:1.0.0")
+        assert "2 created" in image.up()
+        digest = image.outputs()["digest"]
+        state = (image.folder.parent / "state/.pulumi/stacks/test/dev.json").read_text()
+        assert json.dumps(ODD_PASSWORD)[1:-1] not in state
+        with pytest.raises(CommandError, match="401"):
+            published_digest(f"{host}/shop", "1.0.0", image.environment)
+        image.succeeds(
+            *("config", "set", "--secret", "--path", "slipway:registry.credentials.password"),
+            *("--", ODD_PASSWORD),
+        )
+        settings = RegistrySettings.model_construct(
+            host=host,
+            credentials=RegistryCredentials.model_construct(
+                username="robot", password=SecretStr("(encrypted)")
+            ),
+        )
+        variables = login(settings, cast("Any", image))
+        environment = {**image.environment, **variables}
+        assert published_digest(f"{host}/shop", "1.0.0", environment) == digest
+
+
+@contextmanager
+def private_registry(folder: Path, username: str, password: str) -> Iterator[str]:
+    """Run a registry that requires a password; yield its host and port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"localhost:{free.getsockname()[1]}"
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+    (folder / "htpasswd").write_text(f"{username}:{hashed}\n")
+    config = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
+        "http": {"addr": host},
+        "auth": {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}},
+    }
+    (folder / "registry.yaml").write_text(json.dumps(config))
+    command = ["docker-registry", "serve", str(folder / "registry.yaml")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_until("the registry", lambda: answers(f"http://{host}/"), seconds=20, interval=0.1)
+            yield host
+        finally:
+            server.terminate()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.ConnectError:
+        return False
 
 
 def test_an_unreachable_registry_is_named(image):
