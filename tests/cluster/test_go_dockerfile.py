@@ -1,0 +1,199 @@
+"""Images of Go modules without a Dockerfile, built by BuildKit."""
+
+import json
+import os
+import stat
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.registry import buildx
+from components.service.image_build import ImageBuild
+from settings import BuilderSettings, BuildSettings
+from settings.stack_file import PROJECT_FOLDER
+
+MAIN = """\
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+var version = "unknown"
+
+func main() {
+	_, err := time.LoadLocation("Europe/Berlin")
+	fmt.Println(version, err)
+}
+"""
+WITH_LIBRARY = """\
+package main
+
+import (
+	"fmt"
+
+	"example.com/lib"
+)
+
+func main() { fmt.Println(lib.Name) }
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in the OCI layout."""
+
+    folder: Path
+
+    @property
+    def index(self) -> Any:
+        return self._blob(json.loads((self.folder / "index.json").read_text())["manifests"][0])
+
+    @property
+    def manifests(self) -> list[Any]:
+        index = self.index
+        return [self._blob(one) for one in index["manifests"]] if "manifests" in index else [index]
+
+    @property
+    def config(self) -> Any:
+        return self._blob(self.manifests[0]["config"])["config"]
+
+    def extract(self, target: Path) -> dict[str, int]:
+        """Extract the files of the image; return their modes."""
+        for layer in self.manifests[0]["layers"]:
+            with tarfile.open(self._path(layer)) as archive:
+                archive.extractall(target, filter="fully_trusted")  # noqa: S202  # built by this test
+        return {
+            str(path.relative_to(target)): stat.S_IMODE(path.stat().st_mode)
+            for path in target.rglob("*")
+        }
+
+    def _blob(self, descriptor: Mapping[str, str]) -> Any:
+        return json.loads(self._path(descriptor).read_text())
+
+    def _path(self, descriptor: Mapping[str, str]) -> Path:
+        return self.folder / "blobs" / descriptor["digest"].replace(":", "/")
+
+
+@dataclass(frozen=True)
+class Source:
+    folder: Path
+    environment: Mapping[str, str]
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def build(
+        self,
+        out: str,
+        *options: str,
+        folder: str = ".",
+        registry_cache: bool = False,
+        **keys: Any,
+    ) -> Image:
+        """Build the source as the program does; ``options`` are of buildx."""
+        settings = BuildSettings(**keys)
+        builder = BuilderSettings(cache="registry" if registry_cache else "builder")
+        relative = os.path.relpath(self.folder / folder, PROJECT_FOLDER)
+        build = ImageBuild.of(relative, "1.2.3", "shop", settings, builder)
+        target = self.folder.parent / out
+        arguments = [f"--build-arg={name}={value}" for name, value in build.arguments.items()]
+        subprocess.run(
+            [
+                *(*buildx(self.environment), "build", "--provenance=false"),
+                *("--file", build.dockerfile, *arguments, *options),
+                *("--output", f"type=oci,tar=false,dest={target}", build.context),
+            ],
+            cwd=PROJECT_FOLDER,
+            env=self.environment,
+            check=True,
+        )
+        return Image(target)
+
+
+@pytest.fixture
+def source(cluster_environment: Mapping[str, str], tmp_path: Path) -> Source:
+    folder = tmp_path / "source"
+    made = Source(folder, cluster_environment)
+    made.write("go.mod", "module example.com/shop\n\ngo 1.26\n")
+    made.write("main.go", MAIN)
+    return made
+
+
+def output_of(image: Image, folder: Path) -> str:
+    """Return the output of the program of an image."""
+    image.extract(folder)
+    return subprocess.run([folder / "app"], capture_output=True, text=True, check=True).stdout
+
+
+def test_an_image_has_the_program_certificates_and_a_user_and_nothing_else(
+    source: Source, tmp_path: Path
+) -> None:
+    image = source.build("image")
+    assert image.config["User"] == "65532:65532"
+    assert image.config["Entrypoint"] == ["/app"]
+    assert image.config["Labels"] == {"org.opencontainers.image.version": "1.2.3"}
+    modes = image.extract(tmp_path / "root")
+    files = {name for name in modes if (tmp_path / "root" / name).is_file()}
+    certificates = "etc/ssl/certs/ca-certificates.crt"
+    assert files == {"app", certificates, "etc/passwd", "etc/group"}
+    assert modes["tmp"] == 0o1777
+    assert b"BEGIN CERTIFICATE" in (tmp_path / "root" / certificates).read_bytes()
+
+
+def test_the_program_knows_its_version_and_time_zones(source: Source, tmp_path: Path) -> None:
+    assert output_of(source.build("image"), tmp_path / "root") == "1.2.3 <nil>\n"
+
+
+def test_the_provenance_is_attached_to_the_image(source: Source) -> None:
+    _, attestation = source.build("image").manifests
+    (statement,) = attestation["layers"]
+    kind = statement["annotations"]["in-toto.io/predicate-type"]
+    assert kind == "https://slsa.dev/provenance/v1"
+
+
+def test_tests_and_history_are_not_part_of_the_build(source: Source) -> None:
+    before = source.build("before", provenance="none").index
+    source.write("main_test.go", "package main\n")
+    source.write(".git/HEAD", "ref: refs/heads/main\n")
+    assert source.build("after", provenance="none").index == before
+
+
+def test_an_image_is_cross_compiled_for_each_platform(source: Source, tmp_path: Path) -> None:
+    image = source.build(
+        "image", "--platform=linux/amd64,linux/arm64", registry_cache=True, provenance="none"
+    )
+    assert len(image.manifests) == 2
+
+
+@pytest.mark.parametrize("registry_cache", [False, True])
+def test_a_module_of_a_workspace_is_built_with_the_others(
+    source: Source, tmp_path: Path, registry_cache: bool
+) -> None:
+    source.write("go.work", "go 1.26\n\nuse (\n\t./lib\n\t./services/shop\n)\n")
+    source.write("lib/go.mod", "module example.com/lib\n\ngo 1.26\n")
+    source.write("lib/lib.go", 'package lib\n\nconst Name = "from lib"\n')
+    source.write("services/shop/go.mod", "module example.com/shop/service\n\ngo 1.26\n")
+    source.write("services/shop/cmd/shop/main.go", WITH_LIBRARY)
+    image = source.build("image", folder="services/shop", registry_cache=registry_cache)
+    assert output_of(image, tmp_path / "root") == "from lib\n"
+
+
+def test_a_source_with_a_vendor_folder_is_built_without_downloads(
+    source: Source, tmp_path: Path
+) -> None:
+    source.write("go.mod", "module example.com/shop\n\ngo 1.26\n\nrequire example.com/lib v1.0.0\n")
+    source.write("main.go", WITH_LIBRARY)
+    source.write("vendor/example.com/lib/lib.go", 'package lib\n\nconst Name = "vendored"\n')
+    listed = "# example.com/lib v1.0.0\n## explicit; go 1.26\nexample.com/lib\n"
+    source.write("vendor/modules.txt", listed)
+    image = source.build("image", registry_cache=True, arguments={"GOPROXY": "off"})
+    assert output_of(image, tmp_path / "root") == "vendored\n"
