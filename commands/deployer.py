@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from commands import kubectl, status
@@ -71,6 +72,7 @@ class Deployer:
         """
         self.stack.select()
         self._check_namespaces()
+        self._check_node_cidrs()
         options = (
             *self._confirmation(),
             *(["--skip-preview"] if self.prerequisites.has_own_node else []),
@@ -175,6 +177,24 @@ class Deployer:
                 f"program did not create. Use another name, or let the stack own it and delete it "
                 f"at the end: `kubectl label namespace {new[key]} {labels}`"
             )
+
+    def _check_node_cidrs(self) -> None:
+        """Network policies would cut the monitoring servers off from the API server."""
+        if self.prerequisites.has_own_node or self.settings.observability.mode != "bundled":
+            return
+        try:
+            addresses = kubectl.api_server_addresses(
+                environment=self.environment, context=self.settings.cluster.context
+            )
+        except CommandError:
+            return  # Pulumi's own message is better
+        blocks = [ip_network(cidr) for cidr in self.settings.network.node_cidrs]
+        for address in map(ip_address, addresses):
+            if not any(address in block for block in blocks):
+                raise CommandError(
+                    f"slipway:network.nodeCIDRs does not contain {address}, an address of the API "
+                    f"server: add {ip_network(address)}, or the IP block of the control plane"
+                )
 
     def _confirmation(self) -> Sequence[str]:
         """``--yes``, unless Pulumi has to and can ask the user."""

@@ -89,6 +89,27 @@ def unmanaged_namespaces(
     return [key for key, name in names.items() if name in unmanaged]
 
 
+def api_server_addresses(
+    *, environment: Mapping[str, str], context: str | None = None
+) -> list[str]:
+    """Return the IP addresses of the API server that pods connect to.
+
+    Raises :class:`CommandError` as :func:`get`.
+    """
+    found = get(
+        *("endpointslices", "--namespace=default"),
+        "--selector=kubernetes.io/service-name=kubernetes",
+        environment=environment,
+        context=context,
+    )
+    return [
+        address
+        for item in found.get("items", [])
+        for endpoint in item.get("endpoints") or []
+        for address in endpoint["addresses"]
+    ]
+
+
 def _namespaces(
     names: Iterable[str], *, environment: Mapping[str, str], context: str | None = None
 ) -> list[dict[str, Any]]:

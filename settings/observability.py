@@ -35,7 +35,8 @@ class Storage(Section):
     volume_size: Memory
     """Size of the persistent volume."""
     storage_class_name: DnsLabel | None = None
-    """StorageClass of the volume. Default: the cluster's default class."""
+    """StorageClass of a new volume; an existing one keeps its class and its data. Default: the
+    cluster's default class."""
 
 
 class MetricsSettings(Storage):

@@ -353,7 +353,11 @@ class Server(pulumi.ComponentResource):
                     "storage_class_name": storage.storage_class_name,
                 }
             ),
-            opts=self._child,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # Immutable: a change would delete the claim, with its data, to create another one.
+                ignore_changes=["spec.storageClassName"],
+            ),
         )
 
     def _cluster_role(self, name: str) -> list[pulumi.Resource]:

@@ -30,6 +30,7 @@ class RegisteredResource:
     retain_on_delete: bool
     custom_timeouts: tuple[str, str]
     """For create and update. Empty: the provider's defaults."""
+    ignore_changes: tuple[str, ...]
 
     def is_of(self, kind: str) -> bool:
         """Return True for a provider's resource of ``kind``, False for a component of that name."""
@@ -117,6 +118,7 @@ class _Monitor(MockMonitor):
                 frozenset(request.dependencies),
                 request.retainOnDelete,
                 (request.customTimeouts.create, request.customTimeouts.update),
+                tuple(request.ignoreChanges),
             )
         return response
 

@@ -79,6 +79,7 @@ def calls_of_update(fake: FakeStack, *arguments: str, **changes: Any) -> list[st
 def no_cluster(monkeypatch):
     monkeypatch.setattr(deployer.status, "show", lambda *_: None)
     monkeypatch.setattr(deployer.kubectl, "unmanaged_namespaces", lambda *_, **__: [])
+    monkeypatch.setattr(deployer.kubectl, "api_server_addresses", lambda **_: [])
 
 
 @pytest.mark.usefixtures("no_cluster")
@@ -178,6 +179,30 @@ def test_an_existing_namespace_is_not_adopted(monkeypatch):
         calls_of_update(fake)
     assert fake.calls == ["select"]
     assert "namespace.name" not in checked[0]
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(
+    ("address", "cidrs", "added"),
+    [
+        ("10.0.0.1", None, None),
+        ("203.0.113.5", None, "203.0.113.5/32"),
+        ("203.0.113.5", ["203.0.113.0/24"], None),
+        ("2001:db8::5", ["203.0.113.0/24"], "2001:db8::5/128"),
+    ],
+)
+def test_an_api_server_that_network_policies_would_cut_off_is_refused_first(
+    address, cidrs, added, monkeypatch
+):
+    monkeypatch.setattr(deployer.kubectl, "api_server_addresses", lambda **_: [address])
+    fake = FakeStack(has_own_node=False)
+    network = {"nodeCIDRs": cidrs} if cidrs else {}
+    if added is None:
+        assert calls_of_update(fake, network=network)[-1].startswith("up ")
+        return
+    with pytest.raises(CommandError, match=f"nodeCIDRs does not contain {address}.* add {added}"):
+        calls_of_update(fake, network=network)
+    assert fake.calls == ["select"]
 
 
 @pytest.mark.usefixtures("no_cluster")

@@ -8,6 +8,7 @@ import pytest
 
 from commands.errors import CommandError
 from commands.kubectl import (
+    api_server_addresses,
     get,
     image_digests,
     namespace_uids,
@@ -73,6 +74,12 @@ def test_the_digests_that_a_service_has_run_are_those_of_its_replica_sets(
 def test_without_a_cluster_no_digest_is_known(cluster: Cluster) -> None:
     cluster.kubectl_prints("get", "", "connection refused", 1)
     assert image_digests("home", "beacon", environment=of(cluster)) == {}
+
+
+def test_the_api_server_has_the_addresses_of_its_endpoints(cluster: Cluster) -> None:
+    slices = [{"endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}]}, {}]
+    cluster.kubectl_prints("get", json.dumps({"items": slices}))
+    assert api_server_addresses(environment=of(cluster)) == ["10.0.0.1", "10.0.0.2"]
 
 
 def test_the_context_is_passed_to_kubectl(cluster: Cluster) -> None:

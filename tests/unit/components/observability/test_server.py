@@ -183,6 +183,12 @@ def test_storage_is_a_persistent_volume_claim_outside_the_stateful_set() -> None
     assert {"name": "data", "mountPath": "/here"} in container(registry)["volumeMounts"]
 
 
+def test_a_changed_storage_class_keeps_the_claim_and_its_data() -> None:
+    registry = deploy(storage=Storage(volume_size="3Gi", storage_class_name="fast"))
+    claim = registry.resources[registry.urn_of("PersistentVolumeClaim", "one")]
+    assert claim.ignore_changes == ("spec.storageClassName",)
+
+
 def test_without_a_storage_class_the_claim_uses_the_default_class() -> None:
     claim = deploy(storage=Storage(volume_size="3Gi")).one("PersistentVolumeClaim")
     assert "storageClassName" not in claim["spec"]
