@@ -28,6 +28,7 @@ namespace = Namespace(
     {"resource_quota": home.resource_quota, "limit_range": home.limit_range},
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )
+ports = {name: service.served_ports for name, service in settings.services.items()}
 deployed = {
     name: DeployedService(
         {
@@ -38,12 +39,13 @@ deployed = {
             "builder": settings.builder,
             "network": network,
             "traces": TraceReceiver.of(settings.observability, network, namespace.name),
+            "stack": ports,
         }
     )
     for name, service in settings.services.items()
 }
-routers = [one.router for one in deployed.values()]
-served = pulumi.ResourceOptions(providers=[cluster], depends_on=routers)
+services = [one.last for one in deployed.values()]
+served = pulumi.ResourceOptions(providers=[cluster], depends_on=services)
 monitored = [MonitoredService.of(one, namespace.name) for one in settings.services.values()]
 observability = Observability(
     "observability",

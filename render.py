@@ -38,10 +38,10 @@ _APPLY_ORDER = (
     ("Namespace",),
     ("ClusterRole", "LimitRange", "NetworkPolicy", "ResourceQuota"),
     ("ClusterRoleBinding", "ConfigMap", "PersistentVolumeClaim", "Secret", "ServiceAccount"),
-    ("Service",),
+    ("Job", "Service"),
     ("DaemonSet", "Deployment", "StatefulSet"),
     ("HorizontalPodAutoscaler", "PodDisruptionBudget"),
-    ("HTTPRoute", "Ingress"),
+    ("GRPCRoute", "HTTPRoute", "Ingress"),
     ("PodMonitor", "PrometheusRule", "ServiceMonitor"),
 )
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  # marks a secret in Pulumi's protocol

@@ -141,7 +141,7 @@ def _deployer(arguments: argparse.Namespace) -> Deployer:
     """Read the stack file and reject a command that its settings do not allow."""
     # A `VERSION` file may differ from the stack file until a release command pins the version, so
     # these commands do not check it.
-    settings = load(arguments.stack, check_versions=arguments.command not in RELEASE_COMMANDS)
+    settings = load(arguments.stack, check_sources=arguments.command not in RELEASE_COMMANDS)
     prerequisites = Prerequisites(settings)
     variables = {**os.environ, **prerequisites.variables()}
     deployer = Deployer(Stack(arguments.stack, variables), settings, prerequisites, variables)

@@ -87,7 +87,7 @@ def tree() -> Mapping[str, Node]:
     beacon = {
         "source": "app",
         "release": {"strategy": "canary", "stable": stable, "canary": canary},
-        "routing": {"host": "beacon.example.com"},
+        "routing": {"hosts": ["beacon.example.com"]},
     }
     set_all_config(*engine_config({**_SETTINGS, "services": {"beacon": beacon}}))
     monitor = _Monitor()

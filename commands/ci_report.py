@@ -243,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plan", type=Path, help="file of the plan that a preview saves")
     options = parser.parse_args(arguments)
     try:
-        settings = load(options.stack, check_versions=True)
+        settings = load(options.stack, check_sources=True)
         result = run(options.task, options.stack, settings, options.plan)
     except CommandError as error:
         # Exit code 1 is for violations and drift.

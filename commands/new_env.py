@@ -60,14 +60,14 @@ def derive(name: str, source: str, source_sections: Mapping[str, Any]) -> NewSta
     new = NewStack({})
     new.sections = _without_secrets(source_sections, sections(), new.secrets)
     services = new.sections.get("services", {})
-    hosts = [f"slipway:services.{service}.routing.host" for service in services]
+    hosts = [f"slipway:services.{service}.routing.hosts" for service in services]
     for path in (*_RENAMED, *hosts):
         old_value = _get(new.sections, path)
         if old_value is None:
             continue
         value = _rename(path, old_value, name, source)
         if value == old_value:
-            new.unchanged.append(f"{path}: {old_value}")
+            new.unchanged.append(f"{path}: {_text(old_value)}")
         else:
             _change(new, path, old_value, value)
     if _get(new.sections, "slipway:observability.mode") == "bundled" and _is_same_cluster(
@@ -84,8 +84,10 @@ def _is_same_cluster(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return _get(one, context) == _get(other, context)
 
 
-def _rename(path: str, value: str, name: str, source: str) -> str:
+def _rename(path: str, value: Any, name: str, source: str) -> Any:  # noqa: ANN401
     """Replace the name of the source stack in a value, or else add the new name to it."""
+    if isinstance(value, list):
+        return [_rename(path, item, name, source) for item in value]
     renamed = re.sub(rf"(?<![a-z0-9]){re.escape(source)}(?![a-z0-9])", name, value)
     if renamed != value or path.endswith(".context"):
         return renamed
@@ -100,13 +102,17 @@ def _get(values: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401
     return value
 
 
-def _change(new: NewStack, path: str, old_value: str, value: str) -> None:
+def _text(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
+
+
+def _change(new: NewStack, path: str, old_value: Any, value: Any) -> None:  # noqa: ANN401
     *parents, last = path.removeprefix(f"{PROJECT}:").split(".")
     section: Any = new.sections
     for part in parents:
         section = section.setdefault(part, {})
     section[last] = value
-    new.changed.append(f"{path}: {old_value} -> {value}")
+    new.changed.append(f"{path}: {_text(old_value)} -> {_text(value)}")
 
 
 def _without_secrets(
@@ -118,21 +124,40 @@ def _without_secrets(
         if name not in values:
             continue
         value = values[name]
-        if key.is_secret:
+        if key.is_secret or _is_encrypted(value):
             omitted.append(path_of_key)
         elif key.has_names and isinstance(value, dict):
-            kept[name] = {
-                inner: _without_secrets(section, key.keys, omitted, f"{path_of_key}.{inner}.")
-                for inner, section in value.items()
-            }
+            kept[name] = _named_without_secrets(value, key, omitted, path_of_key)
         elif key.keys and isinstance(value, dict):
             section = _without_secrets(value, key.keys, omitted, f"{path_of_key}.")
             required = [one.name for one in key.keys if one.is_secret and one.default is REQUIRED]
             if not any(secret in value for secret in required):
                 kept[name] = section
+        elif isinstance(value, dict):
+            kept[name] = {inner: one for inner, one in value.items() if not _is_encrypted(one)}
+            omitted += [f"{path_of_key}.{inner}" for inner in value if inner not in kept[name]]
         else:
             kept[name] = value
     return kept
+
+
+def _named_without_secrets(
+    values: Mapping[str, Any], key: Key, omitted: list[str], path: str
+) -> dict[str, Any]:
+    """The sections of a mapping of names, without those that have nothing but secrets."""
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        is_section = isinstance(value, dict)
+        rest = (
+            _without_secrets(value, key.keys, omitted, f"{path}.{name}.") if is_section else value
+        )
+        if rest or not value:
+            kept[name] = rest
+    return kept
+
+
+def _is_encrypted(value: object) -> bool:
+    return isinstance(value, dict) and list(value) == ["secure"]
 
 
 def text_of(name: str, source: str, new: NewStack) -> str:

@@ -22,7 +22,7 @@ class Key:
     name: str
     """Name in the stack file, like ``slipway:routing`` or ``host``."""
     path: str
-    """Path for `pulumi config set --path`, like ``slipway:routing.host``."""
+    """Path for `pulumi config set --path`, like ``slipway:routing.hosts``."""
     description: str
     default: Any
     type: str

@@ -5,9 +5,12 @@ The program reads it with :func:`from_pulumi`, commands with :func:`load`; both 
 """
 
 from settings.autoscaling import Autoscaling
+from settings.before_start import BeforeStart
 from settings.build import BuildSettings
 from settings.builder import BuilderSettings
-from settings.config import ServiceConfig
+from settings.config_file import ConfigFileSettings
+from settings.containers import InitContainer, Sidecar
+from settings.env import Env, EnvFrom, EnvFromSource, EnvSource
 from settings.errors import SettingsError
 from settings.go_source import (
     GoProgram,
@@ -32,7 +35,10 @@ from settings.observability import (
     Storage,
     TracesSettings,
 )
+from settings.peers import PeerFrom, Peers, PeerTo
 from settings.pod_disruption_budget import PodDisruptionBudgetSettings
+from settings.ports import Ports
+from settings.probes import ExecAction, GrpcAction, HttpGetAction, Probe, Probes, TcpSocketAction
 from settings.quantities import (
     duration_seconds,
     format_mebibytes,
@@ -44,24 +50,39 @@ from settings.release import ReleasedVersion, ReleaseSettings, Strategy, Track
 from settings.resources import ResourceList, ResourceRequirements
 from settings.routing import CanaryOverride, GatewaySettings, RoutingBackend, RoutingSettings
 from settings.schema import PROJECT
-from settings.service import Service
+from settings.secret_files import GeneratedSecret, SecretFiles
+from settings.service import SECRETS_FOLDER, Service
+from settings.service_metrics import ServiceMetrics
 from settings.slo import LatencyObjective, SloSettings
 from settings.stack import Settings
 from settings.string_formats import VERSION
-from settings.workload import Probe, Scheduling, WorkloadSettings
+from settings.volumes import Volume, Volumes
+from settings.workload import Scheduling, WorkloadSettings
 
 __all__ = [
     "PROJECT",
+    "SECRETS_FOLDER",
     "VERSION",
     "AlertsSettings",
     "Autoscaling",
+    "BeforeStart",
     "BuildSettings",
     "BuilderSettings",
     "CanaryOverride",
+    "ConfigFileSettings",
+    "Env",
+    "EnvFrom",
+    "EnvFromSource",
+    "EnvSource",
+    "ExecAction",
     "GatewaySettings",
+    "GeneratedSecret",
     "GoProgram",
     "GrafanaSettings",
+    "GrpcAction",
+    "HttpGetAction",
     "ImageSettings",
+    "InitContainer",
     "LatencyObjective",
     "LimitRangeSettings",
     "LogsSettings",
@@ -70,8 +91,13 @@ __all__ = [
     "Network",
     "ObservabilitySettings",
     "OperatorSettings",
+    "PeerFrom",
+    "PeerTo",
+    "Peers",
     "PodDisruptionBudgetSettings",
+    "Ports",
     "Probe",
+    "Probes",
     "Receiver",
     "RegistryCredentials",
     "RegistrySettings",
@@ -83,16 +109,21 @@ __all__ = [
     "RoutingBackend",
     "RoutingSettings",
     "Scheduling",
+    "SecretFiles",
     "Service",
-    "ServiceConfig",
+    "ServiceMetrics",
     "Settings",
     "SettingsError",
+    "Sidecar",
     "SloSettings",
     "SourceError",
     "Storage",
     "Strategy",
+    "TcpSocketAction",
     "TracesSettings",
     "Track",
+    "Volume",
+    "Volumes",
     "WorkloadSettings",
     "check_source",
     "docker_config",

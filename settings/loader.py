@@ -9,13 +9,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from settings.config_schema import InvalidSchemaError
 from settings.defaults import merge
 from settings.errors import FieldError, InvalidKey, SettingsError, invalid_keys
 from settings.go_source import SourceError, check_source
 from settings.schema import PROJECT, node_at
 from settings.secret import DECRYPTED
 from settings.service import Service
-from settings.source import version_file, working_tree_version
+from settings.source import DEFAULT_SCHEMA, version_file, working_tree_version
 from settings.stack import Settings
 from settings.stack_file import path_of, read
 from settings.string_formats import VERSION
@@ -24,23 +25,24 @@ _PROBE = "defaults"
 _REQUIRED_KEYS = {
     "source": ".",
     "release": {"stable": {"version": "0.0.0"}},
-    "routing": {"host": "localhost"},
+    "routing": {"hosts": ["localhost"]},
 }
 """Keys that a service requires: with them, ``slipway:defaults`` can be validated alone."""
 
 
-def load(stack: str, *, check_versions: bool = False) -> Settings:
+def load(stack: str, *, check_sources: bool = False) -> Settings:
     """Load ``Pulumi.<stack>.yaml``; ``stack`` may also be the path of a stack file.
 
-    With ``check_versions``, a version that the source of its service does not build, and that has
-    no digest, is an error too. Secrets are not decrypted. Raises :class:`SettingsError`.
+    With ``check_sources``, these are errors too: a version without a digest that the source of its
+    service does not build, and a ``config`` that the JSON Schema in the source does not allow.
+    Secrets are not decrypted. Raises :class:`SettingsError`.
     """
     path = path_of(stack)
-    return validate(path.name, read(path), check_versions=check_versions)
+    return validate(path.name, read(path), check_sources=check_sources)
 
 
 def from_pulumi() -> Settings:
-    """Load the configuration of the running Pulumi program, and check its versions.
+    """Load the configuration of the running Pulumi program, and check the sources of its services.
 
     Raises :class:`pulumi.RunError` with the message of :class:`SettingsError`, which the engine
     shows without a traceback.
@@ -64,7 +66,7 @@ def from_pulumi() -> Settings:
         # Messages quote values: first without those that the stack file encrypts.
         context = DECRYPTED if decrypted else None
         settings = validate(
-            stack_file.name, _encrypted(sections, in_file), context, check_versions=True
+            stack_file.name, _encrypted(sections, in_file), context, check_sources=True
         )
         return validate(stack_file.name, sections, context) if decrypted else settings
     except SettingsError as error:
@@ -96,7 +98,7 @@ def validate(
     sections: Mapping[str, Any],
     context: object = None,
     *,
-    check_versions: bool = False,
+    check_sources: bool = False,
 ) -> Settings:
     """Merge ``slipway:defaults`` into the services of ``sections`` and validate the result.
 
@@ -112,10 +114,11 @@ def validate(
         errors = _with_errors_of_defaults(errors, sections, context)
     if settings is None or errors:
         raise SettingsError(source, [f"{PROJECT}:{error}" for error in errors])
-    if check_versions:
-        versions = [error for one in settings.services.values() for error in _version_errors(one)]
-        if versions:
-            raise SettingsError(source, [str(error) for error in versions])
+    if check_sources:
+        services = settings.services.values()
+        of_sources = [error for one in services for error in _source_errors(one)]
+        if of_sources:
+            raise SettingsError(source, of_sources)
     return settings
 
 
@@ -169,6 +172,25 @@ def _with_errors_of_defaults(
         *(replace(one, key=f"defaults.{key}") for (key, _), one in reported.items()),
         *remaining,
     ]
+
+
+def _source_errors(service: Service) -> Iterator[str]:
+    yield from map(str, _version_errors(service))
+    yield from _config_errors(service)
+
+
+def _config_errors(service: Service) -> Iterator[str]:
+    """Values that the JSON Schema in the source of ``service`` does not allow."""
+    key = f"{PROJECT}:services.{service.name}"
+    if not service.config:
+        return
+    try:
+        if schema := service.config_schema:
+            yield from (f"{key}.{error}" for error in schema.errors(service.config))
+    except InvalidSchemaError as error:
+        schema_file = service.config_file.schema_file or DEFAULT_SCHEMA
+        allowed = f"a JSON Schema in {service.source} ({error})"
+        yield str(FieldError(f"{key}.configFile.schema", schema_file, allowed))
 
 
 def _version_errors(service: Service) -> Iterator[FieldError]:

@@ -55,12 +55,20 @@ Memory = Annotated[
     ),
 ]
 
-_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION_UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 0.001,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
 
 
 def duration_seconds(duration: str) -> float:
     """Parse a Go duration like ``1m30s`` into seconds."""
-    parts = re.findall(rf"({_NUMBER})(ms|s|m|h)", duration)
+    parts = re.findall(rf"({_NUMBER})({'|'.join(_DURATION_UNITS)})", duration)
     return sum(float(number) * _DURATION_UNITS[unit] for number, _, unit in parts)
 
 

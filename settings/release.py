@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from settings.before_start import BeforeStart
 from settings.errors import MISSING, FieldError
 from settings.section import Section
 from settings.string_formats import Digest, Version
@@ -21,6 +22,8 @@ class ReleasedVersion(Section):
     """Semantic version; also the image tag."""
     digest: Digest | None = None
     """Digest of the published image. A version with a digest is not built again."""
+    before_start: bool = True
+    """Runs `release.beforeStart` for the version. `make rollback` sets it to false."""
 
 
 class CanaryVersion(ReleasedVersion):
@@ -38,6 +41,8 @@ class ReleaseSettings(Section):
     stable: ReleasedVersion
     canary: CanaryVersion | None = None
     """Default: none, all requests are routed to stable."""
+    before_start: BeforeStart | None = None
+    """Default: none."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         if self.canary is None:

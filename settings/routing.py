@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from settings.errors import FieldError
+from settings.ports import HTTP, PortName
+from settings.quantities import Memory
 from settings.section import Section
 from settings.string_formats import DnsLabel, HeaderName, HostName, UrlPath
 
@@ -23,7 +25,7 @@ class IngressSettings(Section):
 
 
 class GatewaySettings(Section):
-    """Gateway that the HTTPRoute is attached to."""
+    """Gateway that the route is attached to."""
 
     name: DnsLabel = "public"
     """Gateway name."""
@@ -43,16 +45,24 @@ class CanaryOverride(Section):
 
 
 class RoutingSettings(Section):
-    """HTTP routing from outside the cluster to the service."""
+    """Routing from outside the cluster to the service."""
 
     backend: RoutingBackend = "ingress"
-    """`ingress` creates Ingresses, `gateway` an HTTPRoute of the Gateway API."""
-    host: HostName
-    """Host name of the service."""
-    port: Annotated[int, Field(ge=1, le=65535)] = 80
-    """External port of the proxy."""
+    """`ingress` creates Ingresses, `gateway` an HTTPRoute or GRPCRoute of the Gateway API."""
+    hosts: Annotated[tuple[HostName, ...], Field(strict=False, min_length=1, max_length=16)]
+    """Host names. The first is that of the service's URL."""
     paths: Annotated[tuple[UrlPath, ...], Field(strict=False, min_length=1, max_length=20)] = ("/",)
-    """Path prefixes."""
+    """Path prefixes, on every host."""
+    port: PortName = HTTP
+    """Name of the container port that requests are routed to."""
+    external_port: Annotated[int, Field(ge=1, le=65535)] = 80
+    """External port of the proxy."""
+    protocol: Literal["http", "h2c", "grpc"] = "http"
+    """Protocol of the container port. `http` includes WebSockets; `h2c` is HTTP/2 without TLS."""
+    request_timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
+    """Seconds that the proxy waits for the service. Default: the proxy's own, 60 s of nginx."""
+    max_body_size: Memory | None = None
+    """Maximum size of a request body. Default: the proxy's own, 1Mi of nginx."""
     ingress: IngressSettings = IngressSettings()
     gateway: GatewaySettings = GatewaySettings()
     canary_override: CanaryOverride = CanaryOverride()
@@ -61,11 +71,32 @@ class RoutingSettings(Section):
         other = "gateway" if self.backend == "ingress" else "ingress"
         if other in self.model_fields_set:
             yield FieldError("backend", self.backend, f'"{other}", or remove routing.{other}')
-        if len(set(self.paths)) < len(self.paths):
-            yield FieldError("paths", self.paths, "each path once")
+        for key, values in (("hosts", self.hosts), ("paths", self.paths)):
+            if len(set(values)) < len(values):
+                yield FieldError(key, values, f"each {key.removesuffix('s')} once")
+        if self.backend == "gateway":
+            yield from self._gateway_errors()
+
+    def _gateway_errors(self) -> Iterator[FieldError]:
+        if self.max_body_size is not None:
+            yield FieldError(
+                "maxBodySize", self.max_body_size, "null: the Gateway API has no limit"
+            )
+        if self.protocol != "grpc":
+            return
+        if self.paths != ("/",):
+            yield FieldError("paths", self.paths, '["/"]: a GRPCRoute has no paths')
+        if self.request_timeout_seconds is not None:
+            allowed = "null: a GRPCRoute has no timeouts"
+            yield FieldError("requestTimeoutSeconds", self.request_timeout_seconds, allowed)
+
+    @property
+    def host(self) -> str:
+        """Host name of :attr:`url`."""
+        return self.hosts[0]
 
     @property
     def url(self) -> str:
         """External URL of the service."""
-        port = "" if self.port == _HTTP_PORT else f":{self.port}"
+        port = "" if self.external_port == _HTTP_PORT else f":{self.external_port}"
         return f"http://{self.host}{port}"

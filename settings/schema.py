@@ -106,20 +106,68 @@ def allowed_values(schema: JsonSchema, node: JsonSchema) -> str:
     """Values that a node of ``schema`` allows, in words."""
     if message := node.get("patternErrorMessage"):
         return str(message).removeprefix("use ")
+    if "const" in node:
+        return json.dumps(node["const"], ensure_ascii=False)
     if choices := node.get("enum"):
         return " or ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
-    kind = node["type"]
-    if kind == "array":
-        return f"a list; each item: {allowed_values(schema, resolve(schema, node['items']))}"
-    if kind == "object" and "properties" not in node:
+    if options := node.get("anyOf") or node.get("oneOf"):
+        return " or ".join(allowed_values(schema, resolve(schema, option)) for option in options)
+    if "$ref" in node:
+        return allowed_values(schema, resolve(schema, node))
+    kinds = node["type"] if isinstance(node.get("type"), list) else [node.get("type")]
+    return " or ".join(_allowed_of_type(schema, {**node, "type": kind}) for kind in kinds)
+
+
+def _allowed_of_type(schema: JsonSchema, node: JsonSchema) -> str:
+    if node["type"] == "string":
+        return _allowed_strings(node)
+    if node["type"] == "array":
+        items = allowed_values(schema, resolve(schema, node.get("items", {})))
+        return f"a list; each item: {items}"
+    if node["type"] == "object":
+        if known := known_keys(node):
+            return f"a mapping with the keys {', '.join(known)}"
         return f"a mapping; each value: {allowed_values(schema, resolve(schema, value_node(node)))}"
     return {
+        "null": "null",
         "boolean": "true or false",
-        "integer": f"an integer from {node.get('minimum')} to {node.get('maximum')}",
-        "number": f"a number from {node.get('minimum')} to {node.get('maximum')}",
-        "string": f"a string of at most {node.get('maxLength')} characters",
-        "object": f"a mapping with the keys {', '.join(known_keys(node))}",
-    }[kind]
+        "integer": f"an integer{_range(node)}",
+        "number": f"a number{_range(node)}",
+    }.get(node["type"], "another value")
+
+
+def _range(node: JsonSchema) -> str:
+    low, high = node.get("minimum"), node.get("maximum")
+    above, below = node.get("exclusiveMinimum"), node.get("exclusiveMaximum")
+    bounds = {
+        f" from {low} to {high}": low is not None and high is not None,
+        f" of at least {low}": low is not None and high is None,
+        f" of at most {high}": high is not None and low is None,
+        f" above {above}": above is not None,
+        f" below {below}": below is not None,
+        f", a multiple of {node.get('multipleOf')}": "multipleOf" in node,
+    }
+    return "".join(text for text, is_set in bounds.items() if is_set)
+
+
+def _allowed_strings(node: JsonSchema) -> str:
+    maximum, minimum = node.get("maxLength"), node.get("minLength")
+    if node.get("format") == "go-duration":
+        return f"a duration{_duration_range(node)}, like 1.5s"
+    if name := node.get("format"):
+        return f"a string in the format {name}"
+    if pattern := node.get("pattern"):
+        return f"a string that matches {pattern}"
+    if maximum is not None:
+        return f"a string of at most {maximum} characters"
+    return f"a string of at least {minimum} characters" if minimum else "a string"
+
+
+def _duration_range(node: JsonSchema) -> str:
+    low, high = node.get("formatMinimum"), node.get("formatMaximum")
+    if low and high:
+        return f" from {low} to {high}"
+    return f" of at least {low}" if low else f" of at most {high}" if high else ""
 
 
 def resolve(schema: JsonSchema, node: JsonSchema) -> JsonSchema:

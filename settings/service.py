@@ -1,50 +1,87 @@
 """A service: an entry of ``slipway:services``."""
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated
+from decimal import Decimal
+from functools import cached_property
 
-from pydantic import Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from settings.autoscaling import Autoscaling
-from settings.config import ServiceConfig
+from settings.config_file import ConfigFileSettings, ConfigValues
+from settings.config_schema import ConfigSchema
+from settings.containers import Command, InitContainer, InitContainers, Sidecars
+from settings.env import Env, EnvFrom
 from settings.errors import MISSING, FieldError
 from settings.image import ImageSettings
+from settings.peers import Peers
 from settings.pod_disruption_budget import PodDisruptionBudgetSettings
+from settings.ports import HTTP, Port, Ports, default_port
+from settings.probes import Probes, unknown_port
 from settings.project import project_name
-from settings.quantities import duration_seconds, scaled_value
+from settings.quantities import parse_quantity, scaled_value
 from settings.release import ReleaseSettings
 from settings.routing import RoutingSettings
-from settings.secret import SecretToken
+from settings.secret_files import SecretFiles
 from settings.section import Section
+from settings.security_context import SecurityContextSettings
+from settings.service_account import ServiceAccountSettings
+from settings.service_metrics import ServiceMetrics
 from settings.slo import SloSettings
+from settings.source import config_schema_file
 from settings.string_formats import SourcePath
+from settings.tracing import TracingSettings
+from settings.volumes import Volumes
 from settings.workload import WorkloadSettings
 
-Port = Annotated[int, Field(ge=1024, le=65535)]
-
-_PPROF_PORT = 6060
+SECRETS_FOLDER = "/run/secrets"
+"""Parent of the folder with the secret files of a service."""
 
 
 class Service(Section):
-    """A service: its source, release, pods and routing."""
+    """A service: its source, release, pods, and who connects to it."""
 
     source: SourcePath | None = None
     """Folder of the source code, relative to the project. Not needed if no version is built."""
     image: ImageSettings = ImageSettings()
     release: ReleaseSettings
-    port: Port = 8080
-    """Container port for requests."""
-    admin_port: Port = 9090
-    """Container port for administration and metrics; not routed from outside the cluster."""
-    admin_token: SecretToken | None = None
-    """Bearer token for fault injection on the admin port. Generated if omitted."""
-    metrics: bool = True
-    """True if the admin port serves Prometheus metrics at `/metrics`."""
-    config: ServiceConfig = ServiceConfig()
+    command: Command = ()
+    """Program in the container. Default: that of the image."""
+    args: Command = ()
+    """Arguments. Default: those of the image."""
+    env: Env = {}
+    """Environment variables by name: text, or a mapping with one of the keys below. They override
+    the standard ones, such as `OTEL_SERVICE_NAME`."""
+    env_from: EnvFrom = ()
+    """Objects whose keys all become variables."""
+    ports: Ports = {HTTP: 8080}
+    """Container ports by name. Default: `http: 8080`. `{}`: a worker, which nothing connects to."""
+    pprof_port: Port | None = None
+    """Port of `net/http/pprof`, for `kubectl port-forward` only. Default: none."""
+    metrics: ServiceMetrics | None = ServiceMetrics()
+    """`null`: none."""
+    probes: Probes = Probes()
+    config: ConfigValues = {}
+    """Content of the configuration file, checked by the JSON Schema that the source ships."""
+    config_file: ConfigFileSettings = ConfigFileSettings()
+    secrets: SecretFiles = {}
+    """Secrets by name: files in `/run/secrets/<service>`. A new encrypted value restarts the pods.
+    """
+    volumes: Volumes = {}
+    """Volumes by name."""
+    init_containers: InitContainers = ()
+    """Containers that run one after the other before the service's container starts."""
+    sidecars: Sidecars = ()
+    """Containers that run beside the service's, started before `initContainers`."""
+    service_account: ServiceAccountSettings = ServiceAccountSettings()
+    security_context: SecurityContextSettings = SecurityContextSettings()
     workload: WorkloadSettings = WorkloadSettings()
     autoscaling: Autoscaling = Autoscaling()
     pod_disruption_budget: PodDisruptionBudgetSettings = PodDisruptionBudgetSettings()
-    routing: RoutingSettings
+    routing: RoutingSettings | None = None
+    """Default: none, the service is not reachable from outside the cluster."""
+    peers: Peers = Peers()
+    tracing: TracingSettings = TracingSettings()
     slo: SloSettings = SloSettings()
 
     _name: str = PrivateAttr("")
@@ -82,6 +119,40 @@ class Service(Section):
         replicas = self.max_replicas
         return tracks * (replicas + scaled_value(self.workload.rollout.max_surge, replicas))
 
+    @property
+    def metrics_port(self) -> str | None:
+        """Name of the port with metrics. ``None``: there are none."""
+        return self.metrics.port if self.metrics and self.metrics.port in self.ports else None
+
+    @property
+    def served_ports(self) -> Ports:
+        """Ports of the Services: all but one that has only metrics."""
+        only_metrics = self.metrics_port if self.metrics_port != self._routed_port else None
+        return {name: port for name, port in self.ports.items() if name != only_metrics}
+
+    @property
+    def _routed_port(self) -> str | None:
+        return self.routing.port if self.routing else default_port(self.ports)
+
+    @cached_property
+    def config_schema(self) -> ConfigSchema | None:
+        """JSON Schema of ``config``. Raises :class:`InvalidSchemaError`.
+
+        ``None``: the source ships none.
+        """
+        file = config_schema_file(self.source, self.config_file.schema_file)
+        return ConfigSchema.read(file) if file else None
+
+    def total(self, part: str, resource: str) -> Decimal:
+        """Sum of ``cpu`` or ``memory`` in the ``requests`` or ``limits`` of a pod."""
+
+        def value(one: WorkloadSettings | InitContainer) -> Decimal:
+            return parse_quantity(getattr(getattr(one.resources, part), resource))
+
+        beside = sum(map(value, self.sidecars), Decimal(0))
+        before = max(map(value, self.init_containers), default=Decimal(0))
+        return beside + max(value(self.workload), before)
+
     def cross_field_errors(self) -> Iterator[FieldError]:
         if self.source is None and self.release.built:
             allowed = "the folder of the source code, or add the digest of each version"
@@ -89,6 +160,11 @@ class Service(Section):
         yield from self._disruption_errors()
         yield from self._shutdown_errors()
         yield from self._port_errors()
+        yield from self._container_errors()
+        yield from self._volume_errors()
+        if self.routing is None and self.release.canary_weight:
+            allowed = "0: without routing no requests are weighted"
+            yield FieldError("release.canary.weight", self.release.canary_weight, allowed)
 
     def _disruption_errors(self) -> Iterator[FieldError]:
         key, pods = "podDisruptionBudget.maxUnavailable", self.min_replicas
@@ -100,18 +176,66 @@ class Service(Section):
             yield FieldError(key, value, f"less than the minimum number of replicas, {pods}")
 
     def _shutdown_errors(self) -> Iterator[FieldError]:
-        config, grace_period = self.config, self.workload.termination_grace_period_seconds
-        shutdown = duration_seconds(config.drain) + duration_seconds(config.timeouts.shutdown)
-        if grace_period <= shutdown:
-            yield FieldError(
-                "workload.terminationGracePeriodSeconds",
-                grace_period,
-                f"more than config.drain plus config.timeouts.shutdown, which are {shutdown:g} s",
-            )
+        sleep, period = (
+            self.workload.pre_stop_sleep_seconds,
+            self.workload.termination_grace_period_seconds,
+        )
+        if period <= sleep:
+            allowed = f"more than workload.preStopSleepSeconds, which is {sleep}"
+            yield FieldError("workload.terminationGracePeriodSeconds", period, allowed)
 
     def _port_errors(self) -> Iterator[FieldError]:
-        if self.port == self.admin_port:
-            yield FieldError("adminPort", self.admin_port, "another port than port's")
-        for key, port in {"port": self.port, "adminPort": self.admin_port}.items():
-            if self.config.profiling and port == _PPROF_PORT:
-                yield FieldError(key, port, "another port than pprof's, or config.profiling false")
+        pprof = {"pprof": self.pprof_port} if self.pprof_port else {}
+        owners: dict[str | int, str] = {}
+        for key, ports in (
+            ("ports", self.ports),
+            ("pprofPort", pprof),
+            *((f"sidecars[{number}].ports", one.ports) for number, one in enumerate(self.sidecars)),
+        ):
+            for name, port in ports.items():
+                own = key if ports is pprof else f"{key}.{name}"
+                for value in (name, port):
+                    other = owners.setdefault(value, own)
+                    if other != own:
+                        yield FieldError(own, port, f"another name and number than {other}")
+        yield from self.probes.port_errors(self.ports, "probes")
+        if self.metrics and "metrics" in self.model_fields_set and not self.metrics_port:
+            yield unknown_port("metrics.port", self.metrics.port, self.ports)
+        if self.routing and self.routing.port not in self.ports:
+            yield unknown_port("routing.port", self.routing.port, self.ports)
+        for number, peer in enumerate(self.peers.from_):
+            key = f"peers.from[{number}]"
+            if not self.ports:
+                yield FieldError("ports", {}, f"at least one port: {key} connects to the service")
+            for index, port in enumerate(peer.ports):
+                if port not in self.served_ports:
+                    yield unknown_port(f"{key}.ports[{index}]", port, self.served_ports)
+
+    def _container_errors(self) -> Iterator[FieldError]:
+        mountable = {"tmp", *self.volumes}
+        mountable |= {"config"} if self.config else set()
+        mountable |= {"secrets"} if self.secrets else set()
+        names = Counter(one.name for one in (*self.init_containers, *self.sidecars))
+        for key, containers in (
+            ("initContainers", self.init_containers),
+            ("sidecars", self.sidecars),
+        ):
+            for number, container in enumerate(containers):
+                where = f"{key}[{number}]"
+                if names[container.name] > 1:
+                    yield FieldError(f"{where}.name", container.name, "each name once")
+                for index, mount in enumerate(container.volume_mounts):
+                    if mount.name not in mountable:
+                        allowed = f"one of {', '.join(sorted(mountable))}"
+                        yield FieldError(f"{where}.volumeMounts[{index}].name", mount.name, allowed)
+
+    def _volume_errors(self) -> Iterator[FieldError]:
+        paths = {"/tmp": "that of temporary files"}  # noqa: S108
+        if self.config:
+            path = str(self.config_file.path_of("<service>").parent)
+            paths[path] = "the folder of configFile.path"
+        for name, volume in self.volumes.items():
+            key = f"volumes.{name}.mountPath"
+            other = paths.setdefault(volume.mount_path, key)
+            if other != key:
+                yield FieldError(key, volume.mount_path, f"another path than {other}")

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from settings.resources import ResourceList
 
 
+_MAX_JOB_NAME = 63
+"""Length of the label with the name of a Job in its pods."""
+
+
 def _set_names(services: dict[str, Service]) -> dict[str, Service]:
     for name, service in services.items():
         service.set_name(name)
@@ -77,6 +81,7 @@ class Settings(Section):
                     service.routing.gateway.namespace
                 )
                 for service in self.services.values()
+                if service.routing
             },
         }
         key, monitoring = "network.monitoringNamespace", self.network.monitoring_namespace
@@ -91,11 +96,7 @@ class Settings(Section):
                 yield FieldError(own_key, name, f"another namespace than {other_key}")
 
     def _service_errors(self, service: Service, key: str) -> Iterator[FieldError]:
-        yield from service.workload.resources.limits.errors_above(
-            self.namespace.limit_range.max,
-            f"{key}.workload.resources.limits",
-            "namespace.limitRange.max",
-        )
+        yield from self._limit_errors(service, key)
         if self.builder.type == "docker":
             for error in service.image.errors_with_docker():
                 yield replace(error, key=f"{key}.image.{error.key}")
@@ -103,17 +104,59 @@ class Settings(Section):
         if hyphen and track in get_args(Track) and other in self.services:
             allowed = f"another name: the objects of {other} have it too"
             yield FieldError("services", service.name, allowed)
+        containers = (*service.init_containers, *service.sidecars)
+        if any(container.name == service.name for container in containers):
+            allowed = "another name than that of an init container or sidecar"
+            yield FieldError("services", service.name, allowed)
+        yield from self._peer_errors(service, key)
+        yield from _job_name_errors(service, key)
+
+    def _limit_errors(self, service: Service, key: str) -> Iterator[FieldError]:
+        resources = {
+            "workload": service.workload.resources,
+            **{
+                f"initContainers[{n}]": one.resources
+                for n, one in enumerate(service.init_containers)
+            },
+            **{f"sidecars[{n}]": one.resources for n, one in enumerate(service.sidecars)},
+        }
+        for section, one in resources.items():
+            yield from one.limits.errors_above(
+                self.namespace.limit_range.max,
+                f"{key}.{section}.resources.limits",
+                "namespace.limitRange.max",
+            )
+
+    def _peer_errors(self, service: Service, key: str) -> Iterator[FieldError]:
+        for direction, peers in (("to", service.peers.to), ("from", service.peers.from_)):
+            for number, peer in enumerate(peers):
+                where = f"{key}.peers.{direction}[{number}]"
+                if peer.service is None:
+                    continue
+                if peer.service not in self.services:
+                    allowed = f"a name in services: {', '.join(self.services)}"
+                    yield FieldError(f"{where}.service", peer.service, allowed)
+                elif direction == "to":
+                    ports = self.services[peer.service].served_ports
+                    if not ports:
+                        allowed = "a service with ports"
+                        yield FieldError(f"{where}.service", peer.service, allowed)
+                    for index, port in enumerate(peer.ports):
+                        if port not in (*ports, *ports.values()):
+                            allowed = f"a port of {peer.service}: {', '.join(ports)}"
+                            yield FieldError(f"{where}.ports[{index}]", port, allowed)
 
     def _route_errors(self) -> Iterator[FieldError]:
         routes: dict[tuple[str, str], str] = {}
         for name, service in self.services.items():
-            for path in service.routing.paths:
-                host = service.routing.host
+            if service.routing is None:
+                continue
+            for host, path in product(service.routing.hosts, service.routing.paths):
                 other = routes.setdefault((host, path), name)
                 if other != name:
-                    key = f"services.{name}.routing.host"
-                    allowed = f"another host, or another path than {path}: {other} has both"
-                    yield FieldError(key, host, allowed)
+                    key = f"services.{name}.routing.hosts"
+                    allowed = f"other hosts, or another path than {path}: {other} has both"
+                    yield FieldError(key, service.routing.hosts, allowed)
 
     def _quota_errors(self) -> Iterator[FieldError]:
         quota, services = self.namespace.resource_quota, self.services.values()
@@ -129,9 +172,8 @@ class Settings(Section):
             total: ResourceList = getattr(quota, part)
             cpu = memory = Decimal(0)
             for service in services:
-                pod: ResourceList = getattr(service.workload.resources, part)
-                cpu += service.max_pods * parse_quantity(pod.cpu)
-                memory += service.max_pods * parse_quantity(pod.memory)
+                cpu += service.max_pods * service.total(part, "cpu")
+                memory += service.max_pods * service.total(part, "memory")
             if parse_quantity(total.cpu) < cpu:
                 key = f"namespace.resourceQuota.{part}.cpu"
                 yield FieldError(key, total.cpu, f"at least {cpu.normalize():f}, {reason}")
@@ -148,13 +190,23 @@ class Settings(Section):
             allowed = f'"bundled" or "operator": {key} is set and needs metrics'
             yield FieldError("observability.mode", observability.mode, allowed)
         for service in with_slo:
-            if not service.metrics:
+            if not service.metrics_port:
                 key = f"services.{service.name}.metrics"
-                yield FieldError(key, service.metrics, "true: slo is set and needs metrics")
-        monitored = [one for one in self.services.values() if one.metrics]
+                yield FieldError(key, None, "a mapping: slo is set and needs metrics")
+        monitored = [one for one in self.services.values() if one.metrics_port]
         longest = max(monitored, key=lambda service: service.slo.window_days, default=None)
         retention = observability.metrics.retention_days
         if observability.mode == "bundled" and longest and retention < longest.slo.window_days:
             key, window = f"services.{longest.name}.slo.windowDays", longest.slo.window_days
             allowed = f"at least {key}, which is {window}"
             yield FieldError("observability.metrics.retentionDays", retention, allowed)
+
+
+def _job_name_errors(service: Service, key: str) -> Iterator[FieldError]:
+    if service.release.before_start is None:
+        return
+    for track, released in service.release.tracks.items():
+        longest = _MAX_JOB_NAME - len(f"{service.name}-before-start-")
+        if released.before_start and len(released.version) > longest:
+            allowed = f"at most {longest} characters: they are in the name of its Job"
+            yield FieldError(f"{key}.release.{track}.version", released.version, allowed)

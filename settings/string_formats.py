@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,15 @@ class StringFormat:
             "maxLength": self.max_length,
             "patternErrorMessage": f"use {self.allowed}",
         }
+
+
+def check_unicode(text: str) -> str:
+    """Return ``text``. Raises the error of pydantic for half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PydanticKnownError("string_unicode") from None
+    return text
 
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"

@@ -10,7 +10,7 @@ from settings.errors import FieldError
 from settings.quantities import IntOrPercent, Memory, scaled_value
 from settings.resources import ResourceList, ResourceRequirements
 from settings.section import Section
-from settings.string_formats import LabelKey, LabelValue, UrlPath
+from settings.string_formats import LabelKey, LabelValue
 
 
 class PodResources(ResourceRequirements):
@@ -20,62 +20,6 @@ class PodResources(ResourceRequirements):
     """Resources reserved for the pod. CPU and memory utilization are percentages of them."""
     limits: ResourceList = ResourceList(cpu="500m", memory="512Mi")
     """Maximum resources the pod may use."""
-
-
-class Probe(Section):
-    """HTTP probe of a container."""
-
-    path: UrlPath
-    """Request path. Status codes from 200 to 399 are a success."""
-    initial_delay_seconds: Annotated[int, Field(ge=0, le=600)] = 0
-    """Seconds from the start of the container to the first probe."""
-    period_seconds: Annotated[int, Field(ge=1, le=300)] = 10
-    """Seconds between probes."""
-    timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 1
-    """Seconds after which a probe without a response has failed."""
-    failure_threshold: Annotated[int, Field(ge=1, le=100)] = 3
-    """Number of consecutive failures after which the probe has failed."""
-
-
-class StartupProbe(Probe):
-    """Delays the other probes until the service has started: 60 s at most by default."""
-
-    path: UrlPath = "/healthz"
-    """Request path. Status codes from 200 to 399 are a success."""
-    period_seconds: Annotated[int, Field(ge=1, le=300)] = 1
-    """Seconds between probes."""
-    failure_threshold: Annotated[int, Field(ge=1, le=100)] = 60
-    """Number of consecutive failures after which the container is restarted."""
-
-
-class LivenessProbe(Probe):
-    """Restarts a container that does not respond."""
-
-    path: UrlPath = "/healthz"
-    """Request path. Status codes from 200 to 399 are a success."""
-    initial_delay_seconds: Annotated[int, Field(ge=0, le=600)] = 15
-    """Seconds from the start of the container to the first probe."""
-    timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 5
-    """Seconds after which a probe without a response has failed."""
-
-
-class ReadinessProbe(Probe):
-    """Removes a pod that is not ready from the Service's endpoints."""
-
-    path: UrlPath = "/ready"
-    """Request path. Status codes from 200 to 399 are a success."""
-    period_seconds: Annotated[int, Field(ge=1, le=300)] = 2
-    """Seconds between probes."""
-    timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 2
-    """Seconds after which a probe without a response has failed."""
-
-
-class Probes(Section):
-    """Startup, liveness and readiness probes, on the service's port."""
-
-    startup: StartupProbe = StartupProbe()
-    liveness: LivenessProbe = LivenessProbe()
-    readiness: ReadinessProbe = ReadinessProbe()
 
 
 class Rollout(Section):
@@ -154,10 +98,12 @@ class WorkloadSettings(Section):
     replicas: Replicas = 3
     """Number of replicas if autoscaling is disabled."""
     resources: PodResources = PodResources()
-    probes: Probes = Probes()
     rollout: Rollout = Rollout()
     scheduling: Scheduling = Scheduling()
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=900)] = 30
-    """Seconds from SIGTERM to SIGKILL. More than `config.drain` plus `config.timeouts.shutdown`."""
+    """Seconds from the begin of the termination, with `preStopSleepSeconds`, to SIGKILL."""
+    pre_stop_sleep_seconds: Annotated[int, Field(ge=0, le=600)] = 5
+    """Seconds before SIGTERM in which proxies stop sending requests. 0: the service drains itself.
+    """
     ephemeral_storage: Memory = "64Mi"
     """Size limit of /tmp. The rest of the file system is read-only."""

@@ -15,6 +15,8 @@ class MonitoredService:
     namespace: str
     metrics_port: int | None
     """Container port of its Prometheus metrics. ``None``: it has none."""
+    metrics_port_name: str | None
+    """Name of that port."""
     slo: Slo
 
     @classmethod
@@ -23,6 +25,7 @@ class MonitoredService:
         return cls(
             name=service.name,
             namespace=namespace,
-            metrics_port=service.admin_port if service.metrics else None,
+            metrics_port_name=service.metrics_port,
+            metrics_port=service.ports[service.metrics_port] if service.metrics_port else None,
             slo=Slo(service.name, namespace, service.slo),
         )

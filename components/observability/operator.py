@@ -91,7 +91,7 @@ class OperatorObjects(pulumi.ComponentResource):
                 "jobLabel": "app.kubernetes.io/name",
                 "podMetricsEndpoints": [
                     {
-                        "port": "admin",
+                        "port": service.metrics_port_name,
                         "path": "/metrics",
                         "interval": f"{interval}s",
                         "scrapeTimeout": f"{min(interval, _MAX_SCRAPE_TIMEOUT)}s",

@@ -1,4 +1,4 @@
-"""Gateway API implementation: one HTTPRoute with weights."""
+"""Gateway API implementation: one HTTPRoute or GRPCRoute with weights."""
 
 from typing import Any
 
@@ -7,32 +7,45 @@ from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
-from settings import GatewaySettings
+from settings import GatewaySettings, RoutingSettings
 
 Json = dict[str, Any]
 
 
 class GatewayRouter(Router):
-    """HTTPRoute attached to an existing Gateway."""
+    """Route attached to an existing Gateway."""
 
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:
-        split, identity = args["split"], self.identity
+        split, identity, settings = args["split"], self.identity, args["settings"]
+        is_grpc = settings.protocol == "grpc"
+        rules = [*_override_rules(split), _weighted_rule(split)]
         CustomResource(
             f"{identity.name}-route",
             api_version="gateway.networking.k8s.io/v1",
-            kind="HTTPRoute",
+            kind="GRPCRoute" if is_grpc else "HTTPRoute",
             metadata={
                 "name": identity.object_name,
                 "namespace": args["namespace"],
                 "labels": identity.labels,
             },
             spec={
-                "parentRefs": [_parent_ref(args["settings"].gateway)],
-                "hostnames": [split.host],
-                "rules": [*_override_rules(split), _weighted_rule(split)],
+                "parentRefs": [_parent_ref(settings.gateway)],
+                "hostnames": [*split.hosts],
+                "rules": [_grpc(one) if is_grpc else _http(one, settings) for one in rules],
             },
             opts=opts,
         )
+
+
+def _http(rule: Json, settings: RoutingSettings) -> Json:
+    seconds = settings.request_timeout_seconds
+    return rule | ({"timeouts": {"request": f"{seconds}s"}} if seconds else {})
+
+
+def _grpc(rule: Json) -> Json:
+    """A rule without the paths, which a GRPCRoute does not have."""
+    headers = [{"headers": match["headers"]} for match in rule["matches"] if "headers" in match]
+    return {"backendRefs": rule["backendRefs"]} | ({"matches": headers} if headers else {})
 
 
 def _parent_ref(gateway: GatewaySettings) -> Json:

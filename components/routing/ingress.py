@@ -1,6 +1,5 @@
 """Ingress implementation: canary annotations of ingress-nginx, also supported by Traefik ≥ 3.7."""
 
-from math import ceil
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -9,14 +8,14 @@ from pulumi_kubernetes.networking.v1 import Ingress
 from components.prune import prune_none
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
-from settings import ServiceConfig, duration_seconds
+from settings import RoutingSettings, parse_quantity
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict
 
 _NGINX = "nginx.ingress.kubernetes.io"
-_DEFAULT_BODY_BYTES = 2**20
-_DEFAULT_TIMEOUT_SECONDS = 60
+_BACKEND_PROTOCOLS = {"http": None, "h2c": "GRPC", "grpc": "GRPC"}
+"""The proxy passes HTTP/2 without TLS on with the protocol ``GRPC`` only."""
 # The proxy publishes no address for a canary Ingress.
 _SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
@@ -27,13 +26,13 @@ class IngressRouter(Router):
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:
         name, split = self.identity.name, args["split"]
         await_address = args["settings"].ingress.await_address
-        limits = _proxy_limits(args["config"])
-        annotations = limits | ({} if await_address else _SKIP_AWAIT)
+        proxy = _proxy_annotations(args["settings"])
+        annotations = proxy | ({} if await_address else _SKIP_AWAIT)
         stable = self._ingress(f"{name}-ingress", args, split.stable, annotations, opts)
         if split.canary:
             # The proxy ignores a canary Ingress without a main Ingress for the same host and path.
             after = pulumi.ResourceOptions(parent=self, depends_on=[stable])
-            annotations = limits | _canary_annotations(split, split.canary)
+            annotations = proxy | _canary_annotations(split, split.canary)
             self._ingress(f"{name}-ingress-canary", args, split.canary, annotations, after)
 
     def _ingress(
@@ -60,31 +59,26 @@ class IngressRouter(Router):
                 "ingress_class_name": args["settings"].ingress.class_name,
                 "rules": [
                     {
-                        "host": split.host,
+                        "host": host,
                         "http": {"paths": [_path(path, backend) for path in split.paths]},
                     }
+                    for host in split.hosts
                 ],
             },
             opts=opts,
         )
 
 
-def _proxy_limits(config: ServiceConfig) -> dict[str, str]:
-    """Annotations for limits of the service that exceed the proxy's defaults."""
-    limits = {
-        "proxy-body-size": (config.limits.body_bytes, _DEFAULT_BODY_BYTES),
-        "proxy-read-timeout": (
-            ceil(duration_seconds(config.timeouts.write)),
-            _DEFAULT_TIMEOUT_SECONDS,
-        ),
-        "proxy-send-timeout": (
-            ceil(duration_seconds(config.timeouts.read)),
-            _DEFAULT_TIMEOUT_SECONDS,
-        ),
+def _proxy_annotations(settings: RoutingSettings) -> dict[str, str]:
+    """Annotations for the protocol and the limits of the service."""
+    size, timeout = settings.max_body_size, settings.request_timeout_seconds
+    annotations = {
+        "backend-protocol": _BACKEND_PROTOCOLS[settings.protocol],
+        "proxy-body-size": size and f"{parse_quantity(size):.0f}",
+        "proxy-read-timeout": timeout and str(timeout),
+        "proxy-send-timeout": timeout and str(timeout),
     }
-    return {
-        f"{_NGINX}/{key}": str(limit) for key, (limit, default) in limits.items() if limit > default
-    }
+    return {f"{_NGINX}/{key}": value for key, value in annotations.items() if value}
 
 
 def _canary_annotations(split: TrafficSplit, canary: Backend) -> dict[str, str]:

@@ -6,7 +6,7 @@ import pulumi
 
 from components.labels import Identity
 from components.routing.split import TrafficSplit
-from settings import RoutingSettings, ServiceConfig
+from settings import RoutingSettings
 
 
 class RouterArgs(TypedDict):
@@ -15,9 +15,7 @@ class RouterArgs(TypedDict):
     namespace: str
     split: TrafficSplit
     settings: RoutingSettings
-    """IngressClass or Gateway."""
-    config: ServiceConfig
-    """Request timeouts and the maximum body size."""
+    """IngressClass or Gateway, protocol, timeout and the maximum body size."""
 
 
 class Router(pulumi.ComponentResource):

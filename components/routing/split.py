@@ -22,14 +22,14 @@ class Backend:
 
 @dataclass(frozen=True)
 class TrafficSplit:
-    """Weights of ``stable`` and, with strategy ``canary``, of ``canary`` for a host and paths.
+    """Weights of ``stable`` and, with strategy ``canary``, of ``canary`` for hosts and paths.
 
     Raises :class:`ValueError` if the weights do not add up to 100.
     """
 
-    host: str
+    hosts: tuple[str, ...]
     paths: tuple[str, ...]
-    """Path prefixes."""
+    """Path prefixes, on every host."""
     backends: tuple[Backend, ...]
     """``stable`` first."""
     canary_override: CanaryOverride

@@ -1,6 +1,7 @@
-"""Secrets of a service: the bearer token of its admin port and an image pull secret."""
+"""Secrets of a service: files, environment variables and an image pull secret."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -9,15 +10,17 @@ from pydantic import SecretStr
 
 from components.labels import Identity
 from components.secret_data import secret_data
-from settings import RegistrySettings, docker_config
+from settings import GeneratedSecret, RegistrySettings, SecretFiles, docker_config
 
 
 class CredentialsArgs(TypedDict):
     """Arguments of :class:`Credentials`."""
 
     namespace: str
-    token: NotRequired[SecretStr | None]
-    """Bearer token of the admin port. Default: 32 random characters."""
+    files: NotRequired[SecretFiles]
+    """Secrets by file name. Default: none."""
+    environment: NotRequired[Mapping[str, str]]
+    """Encrypted values of environment variables, by their key in the Secret. Default: none."""
     registry: RegistrySettings
     """Registry of the image, with its credentials if it requires any."""
 
@@ -26,14 +29,18 @@ class CredentialsArgs(TypedDict):
 class CredentialNames:
     """Names of the Secrets."""
 
-    token: str
-    """Secret with the bearer token under the key ``token``."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Secret of each file; its key is the file's name."""
+    environment: str = ""
+    """Secret with the values of environment variables."""
     pull: tuple[str, ...] = ()
     """Image pull secrets. Empty if the registry requires no credentials."""
+    revision: pulumi.Input[str] | None = None
+    """Changes with each encrypted value. ``None``: there is none."""
 
 
 class Credentials(pulumi.ComponentResource):
-    """Secrets that pods mount as files or pull images with; none is an environment variable."""
+    """Secrets that pods mount as files, read as variables or pull images with."""
 
     names: CredentialNames
 
@@ -43,28 +50,55 @@ class Credentials(pulumi.ComponentResource):
         super().__init__("slipway:credentials:Credentials", name, None, opts)
         self._namespace = args["namespace"]
         self._labels = Identity(name, args["namespace"]).labels
-        token = args.get("token")
-        value = token.get_secret_value() if token else self._random(f"{name}-token-value")
-        self._secret(f"{name}-token", "Opaque", {"token": value})
-        self.names = CredentialNames(f"{name}-token")
+        files, environment = args.get("files", {}), args.get("environment", {})
+        for file, value in files.items():
+            secret = f"{name}-{file}"
+            self._secret(secret, "Opaque", {file: self._value(f"{secret}-value", value)})
+        if environment:
+            self._secret(f"{name}-env", "Opaque", environment)
+        pull = ()
         if login := args["registry"].credentials:
+            pull = (f"{name}-registry",)
             password = login.password.get_secret_value()
             config = docker_config(args["registry"].host, login.username, password)
-            self._secret(
-                f"{name}-registry",
-                "kubernetes.io/dockerconfigjson",
-                {".dockerconfigjson": config},
-            )
-            self.names = CredentialNames(f"{name}-token", (f"{name}-registry",))
+            self._secret(pull[0], "kubernetes.io/dockerconfigjson", {".dockerconfigjson": config})
+        encrypted = {
+            file: value.get_secret_value()
+            for file, value in files.items()
+            if isinstance(value, SecretStr)
+        }
+        self.names = CredentialNames(
+            files={file: f"{name}-{file}" for file in files},
+            environment=f"{name}-env",
+            pull=pull,
+            revision=self._revision(f"{name}-secrets-revision", {**encrypted, **environment}),
+        )
         self.register_outputs({})
 
-    def _random(self, name: str) -> pulumi.Output[str]:
-        from pulumi_random import RandomPassword  # noqa: PLC0415  # no plugin needed with a token
+    def _value(self, name: str, value: GeneratedSecret | SecretStr) -> pulumi.Input[str]:
+        if isinstance(value, SecretStr):
+            return value.get_secret_value()
+        from pulumi_random import RandomPassword  # noqa: PLC0415  # only for a generated value
+
+        generate = value.generate
+        opts = pulumi.ResourceOptions(parent=self)
+        return RandomPassword(
+            name, length=generate.length, special=generate.special, opts=opts
+        ).result
+
+    def _revision(self, name: str, values: Mapping[str, str]) -> pulumi.Input[str] | None:
+        """A random ID that is replaced when a value changes.
+
+        A checksum in the pods' annotations would let a short secret be guessed.
+        """
+        if not values:
+            return None
+        from pulumi_random import RandomId  # noqa: PLC0415  # only for encrypted values
 
         opts = pulumi.ResourceOptions(parent=self)
-        return RandomPassword(name, length=32, special=False, opts=opts).result
+        return RandomId(name, byte_length=8, keepers=pulumi.Output.secret(values), opts=opts).hex
 
-    def _secret(self, name: str, secret_type: str, data: dict[str, pulumi.Input[str]]) -> None:
+    def _secret(self, name: str, secret_type: str, data: Mapping[str, pulumi.Input[str]]) -> None:
         Secret(
             name,
             metadata={"name": name, "namespace": self._namespace, "labels": self._labels},

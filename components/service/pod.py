@@ -1,120 +1,180 @@
-"""Pod spec: security context, scheduling, resources and probes."""
+"""Pod spec of a service: containers, volumes, security context and scheduling."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
+from components.container import SECURITY_CONTEXT, resource_requirements
 from components.labels import Identity, Labels
-from components.prune import omit_if_zero
-from components.service.config_file import CONFIG_FILE, TOKEN_FILE
+from components.observability.trace_receiver import TraceReceiver
+from components.service.config_file import ConfigFile
+from components.service.containers import container_ports, init_containers, sidecars
 from components.service.credentials import CredentialNames
-from settings import Probe, ResourceList, Scheduling, Service, parse_quantity
+from components.service.env import environment_from, service_environment
+from components.service.probe import container_probes
+from components.service.volumes import pod_volumes, storage_bytes, volume_mounts
+from settings import BeforeStart, Scheduling, Service
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
         AffinityArgsDict,
         ContainerArgsDict,
-        EnvVarArgsDict,
+        ContainerPortArgsDict,
+        LifecycleArgsDict,
         NodeSelectorRequirementArgsDict,
+        PodSecurityContextArgsDict,
         PodSpecArgsDict,
-        ProbeArgsDict,
+        SecurityContextArgsDict,
+        SysctlArgsDict,
         TolerationArgsDict,
         TopologySpreadConstraintArgsDict,
     )
 
-_USER = 65532
-"""User and group ID of ``nonroot`` in distroless images."""
+_PRIVILEGED_PORTS = 1024
 
 
-def pod_spec(
-    identity: Identity,
-    image: pulumi.Input[str],
-    service: Service,
-    credentials: CredentialNames,
-) -> "PodSpecArgsDict":
-    """Return the pod spec of one track; it satisfies Pod Security ``restricted``.
+class ServicePod:
+    """Pods of one version; they satisfy Pod Security ``restricted``.
 
-    The service account and the ConfigMap have the name of the track.
+    The ServiceAccount and the ConfigMap have the object name of ``identity``.
     """
-    pods = service.workload
-    scheduling = pods.scheduling
+
+    def __init__(
+        self,
+        identity: Identity,
+        image: pulumi.Input[str],
+        service: Service,
+        credentials: CredentialNames,
+        traces: TraceReceiver | None,
+    ) -> None:
+        self._identity = identity
+        self._image = image
+        self._service = service
+        self._credentials = credentials
+        self._traces = traces
+        self._config = ConfigFile.of(service)
+
+    @property
+    def annotations(self) -> dict[str, pulumi.Input[str]]:
+        """Annotations of the pods. A change restarts them."""
+        annotations: dict[str, pulumi.Input[str]] = {}
+        if self._config:
+            annotations["checksum/config"] = self._config.restart_checksum
+        if self._credentials.revision:
+            annotations["checksum/secrets"] = self._credentials.revision
+        if reason := self._service.security_context.exceptions.read_only_root_filesystem:
+            annotations["exceptions/readOnlyRootFilesystem"] = reason
+        return annotations
+
+    @property
+    def spec(self) -> "PodSpecArgsDict":
+        """Pod spec of a Deployment."""
+        service, scheduling = self._service, self._service.workload.scheduling
+        extra = init_containers(service, self._credentials.environment)
+        container: ContainerArgsDict = {
+            **self._container(),
+            "lifecycle": self._lifecycle(),
+            "ports": self._ports() or None,
+            **container_probes(service.probes, service.ports),
+        }
+        return {
+            **self._base([container], extra),
+            "termination_grace_period_seconds": service.workload.termination_grace_period_seconds,
+            "topology_spread_constraints": _topology_spread(scheduling, self._identity.selector),
+        }
+
+    def job_spec(self, job: BeforeStart) -> "PodSpecArgsDict":
+        """Pod spec of a Job that runs a command with the image, volumes and sidecars."""
+        container: ContainerArgsDict = {
+            **self._container(),
+            "command": [*job.command] or None,
+            "args": [*job.args] or None,
+            # The error of a failed Job then contains the end of its log.
+            "termination_message_policy": "FallbackToLogsOnError",
+        }
+        return {**self._base([container], []), "restart_policy": "Never"}
+
+    def _base(
+        self, containers: "list[ContainerArgsDict]", extra: "list[ContainerArgsDict]"
+    ) -> "PodSpecArgsDict":
+        service, credentials = self._service, self._credentials
+        scheduling = service.workload.scheduling
+        return {
+            "service_account_name": self._identity.object_name,
+            "automount_service_account_token": (
+                service.service_account.automount_service_account_token
+            ),
+            "enable_service_links": False,
+            "image_pull_secrets": [{"name": name} for name in credentials.pull] or None,
+            "security_context": _pod_security_context(service),
+            "affinity": _affinity(scheduling),
+            "tolerations": _tolerations(scheduling) or None,
+            # A sidecar may be what an init container connects through.
+            "init_containers": [*sidecars(service, credentials.environment), *extra] or None,
+            "containers": containers,
+            "volumes": pod_volumes(
+                service.volumes,
+                self._identity.object_name if self._config else None,
+                credentials.files,
+                service.workload.ephemeral_storage,
+            ),
+        }
+
+    def _container(self) -> "ContainerArgsDict":
+        service, credentials, pods = self._service, self._credentials, self._service.workload
+        storage = storage_bytes(service.volumes, pods.ephemeral_storage)
+        return {
+            "name": service.name,
+            "image": self._image,
+            "image_pull_policy": "IfNotPresent",
+            "command": [*service.command] or None,
+            "args": [*service.args] or None,
+            "env": service_environment(
+                self._identity, service, credentials.environment, self._traces
+            ),
+            "env_from": environment_from(service.env_from),
+            "resources": resource_requirements(pods.resources, storage),
+            "security_context": _container_security_context(service),
+            "volume_mounts": volume_mounts(
+                service.name, service.volumes, self._config, credentials.files
+            ),
+        }
+
+    def _ports(self) -> "list[ContainerPortArgsDict]":
+        pprof = {"pprof": self._service.pprof_port} if self._service.pprof_port else {}
+        return container_ports({**self._service.ports, **pprof})
+
+    def _lifecycle(self) -> "LifecycleArgsDict | None":
+        seconds = self._service.workload.pre_stop_sleep_seconds
+        # Without ports there are no endpoints that must forget the pod first.
+        has_sleep = seconds and self._service.ports
+        return {"pre_stop": {"sleep": {"seconds": seconds}}} if has_sleep else None
+
+
+def _pod_security_context(service: Service) -> "PodSecurityContextArgsDict":
+    user, group = service.security_context.run_as_user, service.security_context.run_as_group
     return {
-        "service_account_name": identity.object_name,
-        "automount_service_account_token": False,
-        "enable_service_links": False,
-        "image_pull_secrets": [{"name": name} for name in credentials.pull] or None,
-        "security_context": {
-            "run_as_non_root": True,
-            "run_as_user": _USER,
-            "run_as_group": _USER,
-            "fs_group": _USER,
-            "seccomp_profile": {"type": "RuntimeDefault"},
-        },
-        "termination_grace_period_seconds": pods.termination_grace_period_seconds,
-        "affinity": _affinity(scheduling),
-        "topology_spread_constraints": _topology_spread(scheduling, identity.selector),
-        "tolerations": _tolerations(scheduling) or None,
-        "containers": [_container(identity, image, service)],
-        "volumes": [
-            {"name": "config", "config_map": {"name": identity.object_name}},
-            {
-                "name": "token",
-                "secret": {"secret_name": credentials.token, "default_mode": 0o440},
-            },
-            {"name": "tmp", "empty_dir": {"size_limit": pods.ephemeral_storage}},
-        ],
+        "run_as_non_root": True,
+        "run_as_user": user,
+        "run_as_group": group,
+        "fs_group": group,
+        "seccomp_profile": {"type": "RuntimeDefault"},
+        "sysctls": _sysctls([*service.ports.values()]) or None,
     }
 
 
-def _container(
-    identity: Identity, image: pulumi.Input[str], service: Service
-) -> "ContainerArgsDict":
-    pods = service.workload
-    return {
-        "name": service.name,
-        "image": image,
-        "image_pull_policy": "IfNotPresent",
-        "ports": [
-            {"name": "http", "container_port": service.port, "protocol": "TCP"},
-            {"name": "admin", "container_port": service.admin_port, "protocol": "TCP"},
-        ],
-        "env": _environment(identity, pods.resources.limits),
-        "resources": resource_requirements(pods.resources, parse_quantity(pods.ephemeral_storage)),
-        "startup_probe": _probe(pods.probes.startup),
-        "liveness_probe": _probe(pods.probes.liveness),
-        "readiness_probe": _probe(pods.probes.readiness),
-        "security_context": SECURITY_CONTEXT,
-        "volume_mounts": [
-            {"name": "config", "mount_path": str(CONFIG_FILE.parent), "read_only": True},
-            {"name": "token", "mount_path": str(TOKEN_FILE.parent), "read_only": True},
-            {"name": "tmp", "mount_path": "/tmp"},  # noqa: S108
-        ],
-    }
+def _sysctls(ports: Sequence[int]) -> "list[SysctlArgsDict]":
+    """Allow ports that only root may open otherwise; Pod Security ``restricted`` permits it."""
+    lowest = min(ports, default=_PRIVILEGED_PORTS)
+    if lowest >= _PRIVILEGED_PORTS:
+        return []
+    return [{"name": "net.ipv4.ip_unprivileged_port_start", "value": str(lowest)}]
 
 
-def _environment(identity: Identity, limits: ResourceList) -> "list[EnvVarArgsDict]":
-    return [
-        # Labels of metrics and log lines.
-        {"name": "OTEL_SERVICE_NAME", "value": identity.name},
-        {"name": "TRACK", "value": identity.track or "stable"},
-        {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
-        {
-            "name": "POD_NAMESPACE",
-            "value_from": {"field_ref": {"field_path": "metadata.namespace"}},
-        },
-        *go_environment(limits),
-    ]
-
-
-def _probe(probe: Probe) -> "ProbeArgsDict":
-    return {
-        "http_get": {"path": probe.path, "port": "http", "scheme": "HTTP"},
-        "initial_delay_seconds": omit_if_zero(probe.initial_delay_seconds),
-        "period_seconds": probe.period_seconds,
-        "timeout_seconds": probe.timeout_seconds,
-        "failure_threshold": probe.failure_threshold,
-    }
+def _container_security_context(service: Service) -> "SecurityContextArgsDict":
+    reason = service.security_context.exceptions.read_only_root_filesystem
+    return {**SECURITY_CONTEXT, "read_only_root_filesystem": reason is None}
 
 
 def _affinity(scheduling: Scheduling) -> "AffinityArgsDict":

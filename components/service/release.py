@@ -5,21 +5,28 @@ runs, ``canary`` only during a release with strategy ``canary``.
 """
 
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Service
+from pulumi_kubernetes.batch.v1 import Job
+from pulumi_kubernetes.core.v1 import Service as KubernetesService
 
 from components.labels import Identity
+from components.prune import prune_none
 from components.routing.split import Backend
+from components.service.before_start import BeforeStartJobs
 from components.service.workload import Workload, WorkloadTemplate
-from settings import ReleaseSettings, Strategy, Track
+from settings import ReleaseSettings, Service, Strategy, Track
+
+if TYPE_CHECKING:
+    from pulumi_kubernetes.core.v1 import ServicePortArgsDict
 
 _TRACKS: Mapping[Strategy, tuple[Track, ...]] = {
     "rolling": ("stable",),
     "canary": ("stable", "canary"),
 }
 """Tracks that have a Service, with or without a running version."""
+_APP_PROTOCOLS = {"http": None, "h2c": "kubernetes.io/h2c", "grpc": "kubernetes.io/h2c"}
 
 
 class RunningVersion(TypedDict):
@@ -44,7 +51,9 @@ class ReleaseArgs(TypedDict):
 
 
 class Release(pulumi.ComponentResource):
-    """A Workload for each running version and a Service for each track.
+    """A Workload for each running version, and a Service for each track of a service with ports.
+
+    A version's Workload is changed only after the version's Job, if there is one, has succeeded.
 
     The Service of a track is kept when its version is removed, so that routes stay valid. A router
     has to depend on the release: a version is then ready before it receives requests, and, because
@@ -52,7 +61,7 @@ class Release(pulumi.ComponentResource):
     """
 
     backends: tuple[Backend, ...]
-    """Service and weight of each track."""
+    """Service and weight of each track. Empty without routing."""
     stable: RunningVersion
     canary: RunningVersion | None
     """``None`` if no canary is running."""
@@ -66,8 +75,18 @@ class Release(pulumi.ComponentResource):
         release, images = args["release"], args["images"]
         if set(images) != set(release.tracks):
             raise ValueError(f"images are of {sorted(images)}: use {sorted(release.tracks)}")
-        self.backends = tuple(self._backend(track) for track in _TRACKS[release.strategy])
+        service = args["workload"]["service"]
+        if service.served_ports:
+            for track in _TRACKS[release.strategy]:
+                self._service(track)
+        routing = service.routing
+        port = service.ports[routing.port] if routing else None
+        self.backends = tuple(
+            self._backend(track, port) for track in _TRACKS[release.strategy] if port
+        )
+        jobs = self._before_start()
         for track, version in release.tracks.items():
+            job = jobs.get(version.version)
             Workload(
                 f"{name}-{track}",
                 {
@@ -75,7 +94,7 @@ class Release(pulumi.ComponentResource):
                     "identity": self._identity(track, version.version),
                     "image": images[track],
                 },
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None),
             )
         stable, canary = release.stable, release.canary
         self.stable = {"version": stable.version, "image": images["stable"]}
@@ -90,10 +109,33 @@ class Release(pulumi.ComponentResource):
         workload = self._args["workload"]
         return Identity(workload["service"].name, workload["namespace"], track, version)
 
-    def _backend(self, track: Track) -> Backend:
+    def _before_start(self) -> Mapping[str, Job]:
+        args, release = self._args, self._args["release"]
+        images = {
+            version.version: args["images"][track]
+            for track, version in release.tracks.items()
+            if version.before_start
+        }
+        if release.before_start is None or not images:
+            return {}
+        workload = args["workload"]
+        return BeforeStartJobs(
+            f"{self._name}-before-start",
+            {
+                "service": workload["service"],
+                "namespace": workload["namespace"],
+                "job": release.before_start,
+                "images": images,
+                "credentials": workload["credentials"],
+                "traces": workload.get("traces"),
+                "stack": workload["stack"],
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        ).jobs
+
+    def _service(self, track: Track) -> None:
         identity, workload = self._identity(track), self._args["workload"]
-        port = workload["service"].port
-        Service(
+        KubernetesService(
             f"{self._name}-{track}-service",
             metadata={
                 "name": identity.object_name,
@@ -105,12 +147,30 @@ class Release(pulumi.ComponentResource):
             spec={
                 "type": "ClusterIP",
                 "selector": identity.selector,
-                "ports": [{"name": "http", "port": port, "target_port": "http", "protocol": "TCP"}],
+                "ports": prune_none(_service_ports(workload["service"])),
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+    def _backend(self, track: Track, port: int) -> Backend:
         release = self._args["release"]
         weight = release.canary_weight if track == "canary" else 100 - release.canary_weight
         return Backend(
-            track, identity.object_name, port, weight, is_running=track in release.tracks
+            track, self._identity(track).object_name, port, weight, track in release.tracks
         )
+
+
+def _service_ports(service: Service) -> "list[ServicePortArgsDict]":
+    routing = service.routing
+    return [
+        {
+            "name": name,
+            "port": port,
+            "target_port": name,
+            "protocol": "TCP",
+            "app_protocol": _APP_PROTOCOLS[routing.protocol]
+            if routing and routing.port == name
+            else None,
+        }
+        for name, port in service.served_ports.items()
+    ]

@@ -7,11 +7,13 @@ import pulumi
 
 from components.namespace import Namespace
 from components.observability.trace_receiver import TraceReceiver
-from components.routing import ROUTERS, Router, RouterArgs, TrafficSplit
+from components.routing import ROUTERS, RouterArgs, TrafficSplit
+from components.service.containers import encrypted_environment
 from components.service.credentials import Credentials
 from components.service.image import ContainerImage
+from components.service.network_policy import PeerPolicies
 from components.service.release import Release
-from settings import BuilderSettings, Network, RegistrySettings, Service, Track
+from settings import BuilderSettings, Network, Ports, RegistrySettings, Service, Track
 
 
 class DeployedServiceArgs(TypedDict):
@@ -26,6 +28,8 @@ class DeployedServiceArgs(TypedDict):
     """Namespaces from which the pods accept connections."""
     traces: NotRequired[TraceReceiver | None]
     """Receiver of spans. Default ``None``: tracing is disabled."""
+    stack: Mapping[str, Ports]
+    """Ports of each service of the stack."""
 
 
 class DeployedService:
@@ -34,10 +38,10 @@ class DeployedService:
     Not a component resource: with another parent, deployed resources would be replaced.
     """
 
-    router: Router
-    """Depends on all other resources of the service."""
-    outputs: Mapping[str, Any]
-    """URL, host names, and the version of each track."""
+    last: pulumi.Resource
+    """Depends on all other resources of the service: its router, or its release."""
+    outputs: dict[str, Any]
+    """Version of each track; with routing, the URL and the host names."""
 
     def __init__(self, args: DeployedServiceArgs) -> None:
         service, namespace, registry = args["service"], args["namespace"].name, args["registry"]
@@ -45,9 +49,20 @@ class DeployedService:
         inside = pulumi.ResourceOptions(providers=providers, depends_on=[args["namespace"]])
         credentials = Credentials(
             name,
-            {"namespace": namespace, "token": service.admin_token, "registry": registry},
+            {
+                "namespace": namespace,
+                "files": service.secrets,
+                "environment": encrypted_environment(service),
+                "registry": registry,
+            },
             opts=inside,
         )
+        if any(peer.service for peer in (*service.peers.to, *service.peers.from_)):
+            PeerPolicies(
+                f"{name}-peers",
+                {"service": service, "namespace": namespace, "stack": args["stack"]},
+                opts=inside,
+            )
         images: dict[Track, ContainerImage] = {
             track: ContainerImage(
                 f"{name}-{track}",
@@ -74,23 +89,22 @@ class DeployedService:
                     "network": args["network"],
                     "traces": args.get("traces"),
                     "credentials": credentials.names,
+                    "stack": args["stack"],
                 },
             },
             opts=inside,
         )
+        self.last = release
+        self.outputs = {"stable": release.stable, "canary": release.canary}
+        if routing is None:
+            return
         routed = RouterArgs(
             namespace=namespace,
             split=TrafficSplit(
-                routing.host, routing.paths, release.backends, routing.canary_override
+                routing.hosts, routing.paths, release.backends, routing.canary_override
             ),
             settings=routing,
-            config=service.config,
         )
         released = pulumi.ResourceOptions(providers=providers, depends_on=[release])
-        self.router = ROUTERS[routing.backend](name, routed, opts=released)
-        self.outputs = {
-            "url": routing.url,
-            "hosts": [routing.host],
-            "stable": release.stable,
-            "canary": release.canary,
-        }
+        self.last = ROUTERS[routing.backend](name, routed, opts=released)
+        self.outputs |= {"url": routing.url, "hosts": [*routing.hosts]}

@@ -1,6 +1,6 @@
 """Workload of one version: Deployment, HPA, disruption budget, network policy and ConfigMap."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
@@ -12,16 +12,16 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components.labels import Identity
-from components.network_peer import DNS_EGRESS, NetworkPeer, peers_for_url
-from components.observability.addresses import PROMETHEUS
 from components.observability.trace_receiver import TraceReceiver
 from components.prune import omit_if_zero, prune_none
-from components.service.config_file import CONFIG_FILE, ConfigFile
+from components.service.config_file import ConfigFile
 from components.service.credentials import CredentialNames
-from components.service.pod import pod_spec
+from components.service.network_policy import egress_rules, ingress_rules
+from components.service.pod import ServicePod
 from settings import (
     Autoscaling,
     Network,
+    Ports,
     Service,
     scaled_value,
 )
@@ -42,6 +42,8 @@ class WorkloadTemplate(TypedDict):
     """Receiver of spans. Default ``None``: tracing is disabled."""
     credentials: CredentialNames
     """Names of the Secrets to mount and of the image pull secrets."""
+    stack: Mapping[str, Ports]
+    """Ports of each service of the stack."""
 
 
 class WorkloadArgs(WorkloadTemplate):
@@ -64,22 +66,9 @@ class Workload(pulumi.ComponentResource):
         self._args = args
         self._service = args["service"]
         self._child = pulumi.ResourceOptions(parent=self)
-        account = ServiceAccount(
-            f"{name}-account",
-            metadata=self._metadata(),
-            automount_service_account_token=False,
-            opts=self._child,
+        deployment = self._deployment(
+            [self._account(), *self._config_map(), self._network_policy()]
         )
-        traces = args.get("traces")
-        config = ConfigFile(self._service, traces and traces.url)
-        config_map = ConfigMap(
-            f"{name}-config",
-            metadata=self._metadata(),
-            data={CONFIG_FILE.name: config.text},
-            opts=self._child,
-        )
-        policy = self._network_policy()
-        deployment = self._deployment(config, [account, config_map, policy])
         after = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
         if self._service.autoscaling.enabled:
             self._autoscaler(after)
@@ -93,9 +82,36 @@ class Workload(pulumi.ComponentResource):
             "labels": self._args["identity"].labels,
         }
 
-    def _deployment(self, config: ConfigFile, depends_on: Sequence[pulumi.Resource]) -> Deployment:
+    def _account(self) -> ServiceAccount:
+        return ServiceAccount(
+            f"{self._name}-account",
+            metadata=prune_none(
+                {
+                    **self._metadata(),
+                    "annotations": self._service.service_account.annotations or None,
+                }
+            ),
+            # The pods mount a token themselves, if they need one.
+            automount_service_account_token=False,
+            opts=self._child,
+        )
+
+    def _config_map(self) -> Sequence[ConfigMap]:
+        config = ConfigFile.of(self._service)
+        if config is None:
+            return ()
+        config_map = ConfigMap(
+            f"{self._name}-config",
+            metadata=self._metadata(),
+            data={config.path.name: config.text},
+            opts=self._child,
+        )
+        return (config_map,)
+
+    def _deployment(self, depends_on: Sequence[pulumi.Resource]) -> Deployment:
         args, service = self._args, self._service
         identity, pods, rollout = args["identity"], service.workload, service.workload.rollout
+        pod = ServicePod(identity, args["image"], service, args["credentials"], args.get("traces"))
         return Deployment(
             f"{self._name}-deployment",
             metadata=self._metadata(),
@@ -117,9 +133,9 @@ class Workload(pulumi.ComponentResource):
                     "template": {
                         "metadata": {
                             "labels": identity.labels,
-                            "annotations": {"checksum/config": config.restart_checksum},
+                            "annotations": pod.annotations or None,
                         },
-                        "spec": pod_spec(identity, args["image"], service, args["credentials"]),
+                        "spec": pod.spec,
                     },
                 }
             ),
@@ -135,16 +151,22 @@ class Workload(pulumi.ComponentResource):
         until the startup probe fails, plus ``minReadySeconds`` and the termination grace period.
         The provider waits for the whole timeout even when the progress deadline is exceeded.
         """
-        pods, replicas = self._service.workload, self._service.max_replicas
-        rollout, startup, readiness = pods.rollout, pods.probes.startup, pods.probes.readiness
+        pods, replicas, probes = (
+            self._service.workload,
+            self._service.max_replicas,
+            self._service.probes,
+        )
+        rollout, startup, readiness = pods.rollout, probes.startup, probes.readiness
         surge = scaled_value(rollout.max_surge, replicas)
         unavailable = scaled_value(rollout.max_unavailable, replicas, round_up=False)
         batches = ceil(replicas / max(surge + unavailable, 1))
         startup_seconds = (
             startup.initial_delay_seconds + startup.period_seconds * startup.failure_threshold
+            if startup
+            else 0
         )
         batch_seconds = (
-            max(startup_seconds, readiness.initial_delay_seconds)
+            max(startup_seconds, readiness.initial_delay_seconds if readiness else 0)
             + rollout.min_ready_seconds
             + pods.termination_grace_period_seconds
         )
@@ -187,23 +209,15 @@ class Workload(pulumi.ComponentResource):
         )
 
     def _network_policy(self) -> NetworkPolicy:
-        network, namespace = self._args["network"], self._args["namespace"]
-        traces, upstream = self._args.get("traces"), self._service.config.upstream
-        egress = [
-            *(traces.peers if traces else ()),
-            *(peers_for_url(upstream, namespace) if upstream else ()),
-        ]
+        args, service, namespace = self._args, self._service, self._args["namespace"]
         return NetworkPolicy(
             f"{self._name}-network",
             metadata=self._metadata(),
             spec={
-                "pod_selector": {"match_labels": self._args["identity"].selector},
+                "pod_selector": {"match_labels": args["identity"].selector},
                 "policy_types": ["Ingress", "Egress"],
-                "ingress": [
-                    NetworkPeer(network.proxy_namespace, ("http",)).ingress,
-                    PROMETHEUS.peer(network.monitoring_namespace, "admin").ingress,
-                ],
-                "egress": [DNS_EGRESS, *(peer.egress for peer in egress)],
+                "ingress": ingress_rules(service, namespace, args["network"]),
+                "egress": egress_rules(service, namespace, args.get("traces"), args["stack"]),
             },
             opts=self._child,
         )

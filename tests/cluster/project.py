@@ -96,7 +96,7 @@ class Project:
         with project.service() as service:
             # Published versions are immutable: another run may have published other source.
             service["image"] = {"repository": f"slipway/{stack}"}
-            service["routing"]["host"] = f"{stack}.localhost"
+            service["routing"]["hosts"] = [f"{stack}.localhost"]
             # The stacks of all tests must fit on a node with two cores.
             service.setdefault("workload", {})["resources"] = {
                 "requests": {"cpu": "50m", "memory": "32Mi"}

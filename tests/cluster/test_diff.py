@@ -89,7 +89,7 @@ class Deployed:
         self.repository = Repository(folder / "repository")
         self.repository.configure("dev", "release", **RELEASE)
         self.repository.configure("dev", "namespace", name=self.namespace)
-        self.repository.configure("dev", "routing", host=f"{self.namespace}.localhost")
+        self.repository.configure("dev", "routing", hosts=[f"{self.namespace}.localhost"])
         # The servers have cluster-scoped objects, which other stacks on the cluster may have too.
         self.repository.configure("dev", "observability", mode="off")
         self.repository.drop("dev", "slo")

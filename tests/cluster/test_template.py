@@ -33,7 +33,7 @@ def created(
     pulumi.run(folder / "shop", "stack", "init", "dev")
     for key, value in (
         ("namespace.name", "shop-dev"),
-        ("services.beacon.routing.host", "shop.localhost"),
+        ("services.beacon.routing.hosts[0]", "shop.localhost"),
     ):
         pulumi.run(folder / "shop", "config", "set", "--path", f"slipway:{key}", value)
     return folder / "shop", output
@@ -46,7 +46,7 @@ def test_the_new_project_has_its_name_and_description(created: tuple[Path, str])
 
 
 def test_the_cli_prints_the_next_steps(created: tuple[Path, str]) -> None:
-    assert "pulumi config set --path slipway:services.beacon.routing.host" in created[1]
+    assert "pulumi config set --path 'slipway:services.beacon.routing.hosts[0]'" in created[1]
     assert "make up" in created[1]
 
 
@@ -56,7 +56,7 @@ def test_setting_a_nested_key_keeps_the_other_keys(created: tuple[Path, str]) ->
         for folder in (CHECKOUT, created[0])
     )
     routing = before["slipway:services"]["beacon"]["routing"]
-    expected = {**routing, "host": "shop.localhost"}
+    expected = {**routing, "hosts": ["shop.localhost"]}
     assert after["slipway:services"]["beacon"]["routing"] == expected
     assert after["slipway:namespace"]["name"] == "shop-dev"
 

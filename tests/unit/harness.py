@@ -51,6 +51,7 @@ class Registry(Mocks):
             "docker-build:index:Image": {"digest": DIGEST},
             "docker:index/image:Image": {"repoDigest": f"registry/repository@{DIGEST}"},
             "random:index/randomPassword:RandomPassword": {"result": "drawn"},
+            "random:index/randomId:RandomId": {"hex": "c0ffee"},
         }
         return args.name, {**args.inputs, **outputs.get(args.typ, {})}
 

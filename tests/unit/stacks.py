@@ -12,7 +12,7 @@ BEACON: dict[str, Any] = {
     "source": "app",
     "image": {"repository": "slipway/beacon"},
     "release": {"stable": {"version": "1.0.0"}},
-    "routing": {"host": "beacon.localhost"},
+    "routing": {"hosts": ["beacon.localhost"]},
 }
 """Required keys of a service, and a repository that is the same in every project."""
 SMALLEST: dict[str, Any] = {

@@ -88,16 +88,18 @@ def test_observability_depends_on_routing_and_not_the_reverse(program: Program) 
 
 
 def test_tracing_is_enabled_with_a_trace_receiver(program: Program) -> None:
-    def config(mode: str) -> str:
-        registry = program(observability={"mode": mode})
-        return registry.one("ConfigMap", "beacon-stable")["data"]["config.yaml"]
+    def exporter(mode: str) -> str:
+        deployment = program(observability={"mode": mode}).one("Deployment", "beacon-stable")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        env = {one["name"]: one.get("value") for one in container["env"]}
+        return env["OTEL_TRACES_EXPORTER"]
 
-    assert "endpoint: http://collector.monitoring.svc:4318" in config("bundled")
-    assert "endpoint: ''" in config("off")
+    assert exporter("bundled") == "otlp"
+    assert exporter("off") == "none"
 
 
 def test_objects_depend_on_the_namespace_and_its_quota(program: Program) -> None:
-    registry = program()
+    registry = program(secrets={"token": {"generate": {}}})
     for kind, name in (("Deployment", "beacon-stable"), ("Secret", "beacon-token")):
         dependencies = registry.dependencies_of(registry.urn_of(kind, name))
         assert registry.urn_of("Namespace", "beacon-test") in dependencies
@@ -145,7 +147,7 @@ def objects_of(registry: Registry, service: str) -> dict[str, Any]:
     }
 
 
-OTHER = changed(BEACON, {"routing": {"host": "other.localhost"}, "release": UNPINNED})
+OTHER = changed(BEACON, {"routing": {"hosts": ["other.localhost"]}, "release": UNPINNED})
 
 
 @pytest.mark.parametrize("backend", ["ingress", "gateway"])

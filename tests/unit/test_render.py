@@ -83,7 +83,8 @@ def test_a_published_image_has_its_digest(stack: Any) -> None:
 
 def test_secret_values_are_omitted_and_their_keys_are_listed(stack: Any) -> None:
     login = {"username": "robot", "password": {"secure": "v1:abc:def"}}
-    files = render.manifests_of(stack(registry={"credentials": login}))
+    token = {"token": {"generate": {}}}
+    files = render.manifests_of(stack(registry={"credentials": login}, secrets=token))
     for name, key in (("token", "token"), ("registry", ".dockerconfigjson")):
         text = files[f"20-secret-beacon-{name}.yaml"]
         assert text.startswith(f"# The values are left out, of: {key}\n")
@@ -93,8 +94,8 @@ def test_secret_values_are_omitted_and_their_keys_are_listed(stack: Any) -> None
 
 
 def test_multiline_strings_are_yaml_literal_blocks(stack: Any) -> None:
-    text = render.manifests_of(stack())["20-configmap-beacon-stable.yaml"]
-    assert "  config.yaml: |\n    listen: :8080\n" in text
+    text = render.manifests_of(stack(config={"debug": True}))["20-configmap-beacon-stable.yaml"]
+    assert "  config.yaml: |\n    debug: true\n" in text
 
 
 def test_files_of_a_previous_rendering_are_removed(tmp_path: Path) -> None:

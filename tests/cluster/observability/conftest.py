@@ -58,7 +58,7 @@ def monitored(
         }
     with project.service() as service:
         service["slo"] = {"availability": 99.9}
-        service["config"]["tracing"] = {"sampleRatio": 1}
+        service["tracing"] = {"sampleRatio": 1}
     project.run("pulumi", "stack", "select", "--create", project.stack)
     for key, path in (
         ("page.webhook", "/page"),

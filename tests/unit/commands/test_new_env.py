@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         prod = {
             "namespace": {"name": "beacon-prod"},
             "cluster": {"context": "prod"},
-            "routing": {"host": "beacon.example.com"},
+            "routing": {"hosts": ["beacon.example.com"]},
         }
         stack = sections(**changed(prod, changes))
         config = {key if ":" in key else f"slipway:{key}": val for key, val in stack.items()}
@@ -55,7 +55,7 @@ def test_values_are_copied_and_names_are_changed(
     assert beacon_of(project)["autoscaling"] == {"maxReplicas": 7}
     assert config["slipway:namespace"] == {"name": "beacon-staging"}
     assert config["slipway:cluster"] == {"context": "staging"}
-    assert beacon_of(project)["routing"] == {"host": "beacon-staging.example.com"}
+    assert beacon_of(project)["routing"] == {"hosts": ["beacon-staging.example.com"]}
     assert "slipway:namespace.name: beacon-prod -> beacon-staging" in capsys.readouterr().out
 
 
@@ -87,16 +87,16 @@ def test_monitoring_namespaces_on_another_cluster_are_unchanged(project: Any) ->
 def test_secrets_and_sections_that_require_them_are_omitted(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    token = {"adminToken": {"secure": "v1:ghi:jkl"}, "port": 8081}
+    token = {"secrets": {"token": {"secure": "v1:ghi:jkl"}}, "pprofPort": 6060}
     assert project(registry={"credentials": LOGIN}, **token) == 0
     text = (project.folder / "Pulumi.staging.yaml").read_text()
     assert "v1:" not in text
     assert config_of(project)["slipway:registry"] == {"host": "localhost:5000"}
-    assert beacon_of(project)["port"] == 8081
-    assert "adminToken" not in beacon_of(project)
+    assert beacon_of(project)["pprofPort"] == 6060
+    assert beacon_of(project)["secrets"] == {}
     out = capsys.readouterr().out
     assert "slipway:registry.credentials.password" in out
-    assert "slipway:services.beacon.adminToken" in out
+    assert "slipway:services.beacon.secrets.token" in out
 
 
 def test_null_is_copied(project: Any) -> None:
@@ -173,7 +173,7 @@ def test_a_copy_of_a_shipped_stack_can_be_loaded_and_compared(
     monkeypatch.chdir(tmp_path)
     assert main(["--name", "staging", "--source", source]) == 0
     file = str(tmp_path / "Pulumi.staging.yaml")
-    settings = load(file, check_versions=True)
+    settings = load(file, check_sources=True)
     assert settings.namespace.name == "beacon-staging"
     original = load(str(tmp_path / f"Pulumi.{source}.yaml"))
     assert settings.services["beacon"].autoscaling == original.services["beacon"].autoscaling

@@ -48,7 +48,7 @@ def test_without_prometheus_the_user_has_to_decide(cluster: Cluster) -> None:
         promotion_gate.check(client.settings, service(), client.environment)
 
 
-@pytest.mark.parametrize("changes", [{}, {"observability": {"mode": "bundled"}, "metrics": False}])
+@pytest.mark.parametrize("changes", [{}, {"observability": {"mode": "bundled"}, "metrics": None}])
 def test_a_stack_without_metrics_has_no_gate(changes: dict[str, object], capsys) -> None:
     promotion_gate.check(settings(**changes), service(**changes), {})
     assert capsys.readouterr().out == ""

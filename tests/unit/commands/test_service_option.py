@@ -7,7 +7,7 @@ from commands.service_option import selected_service, selected_services
 from settings import Settings
 from tests.unit.stacks import BEACON, changed, settings
 
-OTHER = changed(BEACON, {"routing": {"host": "other.localhost"}})
+OTHER = changed(BEACON, {"routing": {"hosts": ["other.localhost"]}})
 
 
 def two() -> Settings:

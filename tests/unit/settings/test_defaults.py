@@ -8,7 +8,7 @@ from settings import Settings, SettingsError
 from settings.loader import validate
 from tests.unit.stacks import BEACON, DIGEST, SMALLEST, changed
 
-OTHER = changed(BEACON, {"routing": {"host": "other.localhost"}})
+OTHER = changed(BEACON, {"routing": {"hosts": ["other.localhost"]}})
 PUBLISHED = {"stable": {"version": "1.0.0", "digest": DIGEST}}
 
 
@@ -35,11 +35,13 @@ def test_a_service_has_the_values_of_the_defaults_that_it_omits() -> None:
     beacon, other = settings.services.values()
     assert (beacon.autoscaling.min_replicas, beacon.autoscaling.max_replicas) == (2, 5)
     assert (other.autoscaling.min_replicas, other.autoscaling.max_replicas) == (2, 4)
+    assert beacon.routing
+    assert other.routing
     assert (beacon.routing.paths, other.routing.paths) == (("/a", "/b"), ("/c",))
 
 
 def test_required_keys_can_be_in_the_defaults() -> None:
-    settings = load({"release": PUBLISHED}, other={"routing": {"host": "other.localhost"}})
+    settings = load({"release": PUBLISHED}, other={"routing": {"hosts": ["other.localhost"]}})
     assert settings.services["other"].release.stable.digest == DIGEST
 
 
@@ -124,9 +126,9 @@ def test_a_default_that_is_invalid_in_one_service_is_reported_there() -> None:
 
 def test_errors_of_defaults_and_services_are_reported_together() -> None:
     errors = errors_of(
-        {"autoscaling": {"minReplicas": 0}}, other=changed(OTHER, {"routing": {"host": "?"}})
+        {"autoscaling": {"minReplicas": 0}}, other=changed(OTHER, {"routing": {"hosts": ["?"]}})
     )
     assert [error.partition(" is ")[0] for error in errors] == [
         "slipway:defaults.autoscaling.minReplicas",
-        "slipway:services.other.routing.host",
+        "slipway:services.other.routing.hosts[0]",
     ]

@@ -98,7 +98,7 @@ def editor() -> Draft202012Validator:
         ("autoscaling", {"enabled": "yes"}),
         ("release", {"stable": {"version": "latest"}}),
         ("image", {"registry": "localhost:5000", "repository": "a", "builder": "kaniko"}),
-        ("service", {"adminToken": "plain text"}),
+        ("services", {"beacon": {"secrets": {"token": "plain text"}}}),
         ("workload", {"rollout": {"maxSurge": "lots"}}),
         ("rooting", {}),
     ],

@@ -47,8 +47,8 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             "workload.rollout.progressDeadlineSeconds is 300: use more than minReadySeconds",
         ),
         (
-            {"workload": {"terminationGracePeriodSeconds": 25}},
-            "workload.terminationGracePeriodSeconds is 25: use more than config.drain plus",
+            {"workload": {"terminationGracePeriodSeconds": 25, "preStopSleepSeconds": 25}},
+            "workload.terminationGracePeriodSeconds is 25: use more than workload.preStopSleep",
         ),
         (
             {"podDisruptionBudget": {"maxUnavailable": 3}},
@@ -97,15 +97,6 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             {"routing": {"paths": ["/", "/"]}},
             'routing.paths is ["/", "/"]: use each path once',
         ),
-        ({"adminPort": 8080}, "adminPort is 8080: use another port than"),
-        (
-            {"port": 6060, "config": {"profiling": True}},
-            "port is 6060: use another port than pprof's, or config.profiling false",
-        ),
-        (
-            {"adminPort": 6060, "config": {"profiling": True}},
-            "adminPort is 6060: use another port than pprof's, or config.profiling false",
-        ),
         (
             {"release": {"strategy": "rolling", "canary": CANARY["canary"]}},
             'release.strategy is "rolling": use "canary", or remove release.canary',
@@ -135,18 +126,6 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             'routing.backend is "gateway": use "ingress", or remove routing.ingress',
         ),
         (
-            {"config": {"faults": {"latencyJitter": "1s"}}},
-            'config.faults.latencyJitter is "1s": use at most latency, which is 0s',
-        ),
-        (
-            {"config": {"faults": {"latency": "5s"}, "timeouts": {"write": "5s"}}},
-            'config.faults.latency is "5s": use less, including its jitter, than timeouts.write',
-        ),
-        (
-            {"config": {"timeouts": {"readHeader": "16s"}}},
-            'config.timeouts.readHeader is "16s": use at most read, which is 15s',
-        ),
-        (
             {"observability": {"nodeNamespace": "monitoring"}},
             'observability.nodeNamespace is "monitoring": use another namespace than network.moni',
         ),
@@ -157,10 +136,10 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         (
             {
                 "observability": {"mode": "bundled"},
-                "metrics": False,
+                "metrics": None,
                 "slo": {"availability": 99.5},
             },
-            "metrics is false: use true: slo is set and needs metrics",
+            "metrics is null: use a mapping: slo is set and needs metrics",
         ),
         (
             {"observability": {"mode": "bundled", "metrics": {"retentionDays": 29}}},
@@ -175,7 +154,7 @@ def test_values_that_are_invalid_together_are_refused(
     assert errors[0].startswith(message), errors
 
 
-OTHER: dict[str, Any] = changed(BEACON, {"routing": {"host": "other.localhost"}})
+OTHER: dict[str, Any] = changed(BEACON, {"routing": {"hosts": ["other.localhost"]}})
 
 
 @pytest.mark.parametrize(
@@ -189,8 +168,8 @@ OTHER: dict[str, Any] = changed(BEACON, {"routing": {"host": "other.localhost"}}
         ({"other": {"name": "b", **OTHER}}, "services.other.name is not a key: use source, image"),
         (
             {"beacon": BEACON, "other": BEACON},
-            'services.other.routing.host is "beacon.localhost": use another host, or another path '
-            "than /: beacon has both",
+            'services.other.routing.hosts is ["beacon.localhost"]: use other hosts, or another '
+            "path than /: beacon has both",
         ),
         (
             {"beacon": BEACON, "beacon-canary": OTHER},
@@ -266,14 +245,16 @@ def test_the_retention_of_an_existing_prometheus_is_not_checked() -> None:
 
 
 def test_a_service_without_metrics_needs_no_slo() -> None:
-    assert not service(observability={"mode": "bundled"}, metrics=False).metrics
+    assert not service(observability={"mode": "bundled"}, metrics=None).metrics
 
 
 @pytest.mark.parametrize(("port", "suffix"), [(80, ""), (8080, ":8080")])
 def test_the_url_contains_a_port_other_than_80(port: int, suffix: str) -> None:
-    assert service(routing={"port": port}).routing.url == f"http://beacon.localhost{suffix}"
+    routing = service(routing={"externalPort": port}).routing
+    assert routing
+    assert routing.url == f"http://beacon.localhost{suffix}"
 
 
 def test_settings_are_immutable() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        service().port = 8081
+        service().ports = {}

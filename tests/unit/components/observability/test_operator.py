@@ -8,7 +8,7 @@ from tests.unit.components.observability.servers import args_of
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
 
-METRICS_OFF = {"metrics": False}
+METRICS_OFF = {"metrics": None}
 
 
 def objects(**changes: Any) -> Registry:
@@ -24,7 +24,7 @@ def config_maps(registry: Registry, label: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_the_pod_monitor_selects_the_services_pods_and_their_admin_port() -> None:
+def test_the_pod_monitor_selects_the_services_pods_and_their_metrics_port() -> None:
     monitor = objects().one("PodMonitor")
     assert monitor["spec"]["selector"]["matchLabels"] == {
         "app.kubernetes.io/name": "beacon",
@@ -32,7 +32,7 @@ def test_the_pod_monitor_selects_the_services_pods_and_their_admin_port() -> Non
     }
     assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["beacon-test"]}
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
-    assert (endpoint["port"], endpoint["path"]) == ("admin", "/metrics")
+    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
 
 
 def test_series_have_the_labels_that_rules_and_dashboards_use() -> None:

@@ -36,7 +36,7 @@ def test_series_of_the_service_have_labels_for_pod_track_and_version() -> None:
         "track": "__meta_kubernetes_pod_label_track",
         "version": "__meta_kubernetes_pod_label_app_kubernetes_io_version",
     }
-    assert found["relabel_configs"][0]["regex"] == "9090"
+    assert found["relabel_configs"][0]["regex"] == "8080"
 
 
 def test_only_running_pods_of_the_services_namespace_are_scraped() -> None:
@@ -48,7 +48,7 @@ def test_only_running_pods_of_the_services_namespace_are_scraped() -> None:
 
 
 def test_a_service_without_metrics_is_not_scraped() -> None:
-    args = args_of(bundled(metrics=False))
+    args = args_of(bundled(metrics=None))
     registry = run(lambda: Prometheus("it", args))
     jobs = {one["job_name"] for one in config_file(registry, "prometheus.yaml")["scrape_configs"]}
     assert "beacon" not in jobs

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.routing import ROUTERS, Backend, TrafficSplit
+from components.routing import ROUTERS, Backend, RouterArgs, TrafficSplit
 from settings import CanaryOverride, RoutingBackend
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import service
@@ -15,34 +15,26 @@ def split(
     *,
     is_running: bool = True,
     override: CanaryOverride | None = None,
+    hosts: tuple[str, ...] = ("beacon.localhost",),
     paths: tuple[str, ...] = ("/",),
 ) -> TrafficSplit:
     """Split with ``canary`` percent for the canary; ``None``: without a canary track."""
     backends = [Backend("stable", "beacon-stable", 8080, 100 - (canary or 0))]
     if canary is not None:
         backends.append(Backend("canary", "beacon-canary", 8080, canary, is_running))
-    return TrafficSplit("beacon.localhost", paths, tuple(backends), override or CanaryOverride())
+    return TrafficSplit(hosts, paths, tuple(backends), override or CanaryOverride())
 
 
 def routed(
     backend: RoutingBackend,
     traffic: TrafficSplit,
-    config: dict[str, Any] | None = None,
     **routing: Any,
 ) -> Registry:
     """Resources that a back end registers for a split."""
-    beacon = service(routing={"backend": backend, **routing}, config=config or {})
-    return run(
-        lambda: ROUTERS[backend](
-            "beacon",
-            {
-                "namespace": "home",
-                "split": traffic,
-                "settings": beacon.routing,
-                "config": beacon.config,
-            },
-        )
-    )
+    settings = service(routing={"backend": backend, **routing}).routing
+    assert settings
+    args = RouterArgs(namespace="home", split=traffic, settings=settings)
+    return run(lambda: ROUTERS[backend]("beacon", args))
 
 
 def ingress_weights(registry: Registry, path: str) -> dict[str, int]:
@@ -50,7 +42,7 @@ def ingress_weights(registry: Registry, path: str) -> dict[str, int]:
     weights, stable = {}, ""
     for ingress in registry.of_kind("Ingress"):
         annotations = ingress.inputs["metadata"].get("annotations", {})
-        (rule,) = ingress.inputs["spec"]["rules"]
+        rule, *_ = ingress.inputs["spec"]["rules"]
         (service,) = (
             one["backend"]["service"]["name"]
             for one in rule["http"]["paths"]

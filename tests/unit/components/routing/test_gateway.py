@@ -50,3 +50,25 @@ def test_the_header_takes_precedence_over_the_cookie() -> None:
 
 def test_there_is_no_override_while_no_canary_is_running() -> None:
     assert override_rules(route(is_running=False)) == []
+
+
+def test_the_route_has_all_hosts() -> None:
+    registry = routed("gateway", split(hosts=("a.localhost", "b.localhost")))
+    assert registry.one("HTTPRoute")["spec"]["hostnames"] == ["a.localhost", "b.localhost"]
+
+
+def test_the_request_timeout_applies_to_every_rule() -> None:
+    rules = route(requestTimeoutSeconds=300)["rules"]
+    assert len(rules) > 1
+    assert [rule["timeouts"] for rule in rules] == [{"request": "300s"}] * len(rules)
+
+
+def test_grpc_has_a_grpc_route_with_the_weights_and_the_override_by_header() -> None:
+    registry = routed("gateway", split(10), protocol="grpc")
+    assert registry.of_kind("HTTPRoute") == []
+    always, never, weighted = registry.one("GRPCRoute")["spec"]["rules"]
+    header = {"type": "Exact", "name": "X-Canary"}
+    assert always["matches"] == [{"headers": [{**header, "value": "always"}]}]
+    assert never["matches"] == [{"headers": [{**header, "value": "never"}]}]
+    assert "matches" not in weighted
+    assert [ref["weight"] for ref in weighted["backendRefs"]] == [90, 10]

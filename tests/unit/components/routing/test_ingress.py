@@ -63,29 +63,35 @@ def test_the_ingress_class_comes_from_the_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body_bytes", "read", "write", "expected"),
+    ("routing", "expected"),
     [
+        ({}, {}),
+        ({"maxBodySize": "16Mi"}, {"proxy-body-size": "16777216"}),
         (
-            16_777_216,
-            "61s",
-            "1m30.5s",
-            {
-                "proxy-body-size": "16777216",
-                "proxy-read-timeout": "91",
-                "proxy-send-timeout": "61",
-            },
+            {"requestTimeoutSeconds": 3600},
+            {"proxy-read-timeout": "3600", "proxy-send-timeout": "3600"},
         ),
-        (1_048_576, "60s", "1m", {}),
+        ({"protocol": "grpc"}, {"backend-protocol": "GRPC"}),
+        ({"protocol": "h2c"}, {"backend-protocol": "GRPC"}),
     ],
 )
-def test_limits_above_the_proxys_defaults_are_annotations_on_both_tracks(
-    body_bytes: int, read: str, write: str, expected: dict[str, str]
+def test_protocol_and_limits_are_annotations_on_both_tracks(
+    routing: dict[str, Any], expected: dict[str, str]
 ) -> None:
-    config: dict[str, Any] = {
-        "limits": {"bodyBytes": body_bytes},
-        "timeouts": {"read": read, "write": write},
-    }
-    for ingress in routed("ingress", split(), config).of_kind("Ingress"):
+    for ingress in routed("ingress", split(), **routing).of_kind("Ingress"):
         annotations = ingress.inputs["metadata"].get("annotations", {})
-        proxy = {k.removeprefix(NGINX): v for k, v in annotations.items() if "proxy-" in k}
+        proxy = {
+            key.removeprefix(NGINX): value
+            for key, value in annotations.items()
+            if key.startswith((f"{NGINX}proxy", f"{NGINX}backend"))
+        }
         assert proxy == expected
+
+
+def test_every_host_has_all_paths() -> None:
+    traffic = split(hosts=("a.localhost", "b.localhost"), paths=("/", "/api"))
+    for ingress in routed("ingress", traffic).of_kind("Ingress"):
+        assert [
+            (rule["host"], [path["path"] for path in rule["http"]["paths"]])
+            for rule in ingress.inputs["spec"]["rules"]
+        ] == [("a.localhost", ["/", "/api"]), ("b.localhost", ["/", "/api"])]

@@ -18,7 +18,7 @@ from tests.unit.components.routing.splits import split
 def test_an_invalid_split_is_refused(weights: list[int], error: str) -> None:
     backends = tuple(Backend("track", "service", 80, weight) for weight in weights)
     with pytest.raises(ValueError, match=error):
-        TrafficSplit("host", ("/",), backends, CanaryOverride())
+        TrafficSplit(("host",), ("/",), backends, CanaryOverride())
 
 
 def test_the_canary_override_is_active_while_a_canary_is_running() -> None:

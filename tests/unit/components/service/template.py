@@ -13,5 +13,8 @@ def template(stack: Settings) -> WorkloadTemplate:
         "namespace": NAMESPACE,
         "service": stack.services["beacon"],
         "network": stack.network,
-        "credentials": CredentialNames("beacon-token", ("beacon-registry",)),
+        "credentials": CredentialNames(
+            files={"token": "beacon-token"}, environment="beacon-env", pull=("beacon-registry",)
+        ),
+        "stack": {name: one.served_ports for name, one in stack.services.items()},
     }

@@ -1,80 +1,83 @@
-"""Configuration file of the service."""
+"""Configuration file of a service."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from components.service.config_file import TOKEN_FILE, ConfigFile
+from components.service.config_file import ConfigFile
 from tests.unit.stacks import service
 
-OTLP_ENDPOINT = "http://collector:4318"
+SCHEMA = {
+    "properties": {
+        "listen": {"type": "string", "x-restart-required": True},
+        "timeouts": {
+            "properties": {"read": {"type": "string", "x-restart-required": True}},
+        },
+    }
+}
+CONFIG = {"message": "Grüß Gott", "timeouts": {"read": "1s", "shutdown": "2s"}}
 
 
-def config_file(
-    ports: dict[str, int] | None = None, otlp_endpoint: str | None = None, **config: Any
-) -> ConfigFile:
-    return ConfigFile(service(config=config, **(ports or {})), otlp_endpoint)
+@pytest.fixture(autouse=True)
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of the source, which ships a JSON Schema."""
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "config.schema.json").write_text(json.dumps(SCHEMA))
+    return folder
 
 
-def values(file: ConfigFile) -> dict[str, Any]:
-    return yaml.safe_load(file.text)
+def config_file(config: dict[str, Any], **config_file: Any) -> ConfigFile:
+    file = ConfigFile.of(service(config=config, configFile=config_file))
+    assert file
+    return file
 
 
-def test_the_file_contains_the_config_section_of_the_stack() -> None:
-    file = values(config_file(debug=True, timeouts={"idle": "3m"}, upstream="http://a/b"))
-    assert file["debug"] is True
-    assert file["timeouts"]["idle"] == "3m"
-    assert file["limits"]["notes"] == 1000
-    assert file["upstream"] == "http://a/b"
-    assert values(config_file())["upstream"] == ""
-
-
-def test_the_file_contains_the_ports_and_the_path_of_the_token() -> None:
-    file = values(config_file({"port": 8081, "adminPort": 9091}))
-    assert file["listen"] == ":8081"
-    assert file["adminListen"] == ":9091"
-    assert file["faults"]["tokenFile"] == str(TOKEN_FILE)
-
-
-def test_the_endpoint_for_traces_is_empty_without_a_receiver() -> None:
-    traced = values(config_file(otlp_endpoint=OTLP_ENDPOINT, tracing={"sampleRatio": 1}))
-    assert traced["tracing"] == {"sampleRatio": 1.0, "endpoint": OTLP_ENDPOINT}
-    assert values(config_file())["tracing"]["endpoint"] == ""
+def test_a_service_without_config_has_no_file() -> None:
+    assert ConfigFile.of(service()) is None
 
 
 @pytest.mark.parametrize(
-    "config",
+    ("settings", "path", "parse"),
     [
-        {"debug": True},
-        {"logLevel": "debug"},
-        {"message": "another"},
-        {"drain": "1s"},
-        {"timeouts": {"shutdown": "1s"}},
-        {"limits": {"notes": 1}},
-        {"faults": {"enabled": True}},
-        {"tracing": {"sampleRatio": 0.5}},
-        {"upstream": "http://other"},
+        ({}, "/etc/beacon/config.yaml", yaml.safe_load),
+        ({"format": "json"}, "/etc/beacon/config.json", json.loads),
+        ({"path": "/etc/shop/shop.conf"}, "/etc/shop/shop.conf", yaml.safe_load),
     ],
 )
-def test_a_hot_reloaded_value_does_not_change_the_restart_checksum(config: dict[str, Any]) -> None:
-    assert config_file(**config).text != config_file().text
-    assert config_file(**config).restart_checksum == config_file().restart_checksum
+def test_the_file_contains_the_config_in_its_format(
+    settings: dict[str, Any], path: str, parse: Any
+) -> None:
+    file = config_file(CONFIG, **settings)
+    assert str(file.path) == path
+    assert parse(file.text) == CONFIG
+    assert "Grüß" in file.text
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("reload", "change", "restarts"),
     [
-        {"startupCheck": "strict"},
-        {"timeouts": {"readHeader": "1s"}},
-        {"timeouts": {"read": "20s"}},
-        {"timeouts": {"write": "2m"}},
-        {"timeouts": {"idle": "3m"}},
-        {"profiling": True},
-        {"ports": {"port": 8081}},
-        {"ports": {"adminPort": 9091}},
-        {"otlp_endpoint": OTLP_ENDPOINT},
+        ("hot", {"message": "Hello"}, False),
+        ("hot", {"timeouts": {"read": "1s", "shutdown": "3s"}}, False),
+        ("hot", {"timeouts": {"read": "2s", "shutdown": "2s"}}, True),
+        ("hot", {"listen": ":8081"}, True),
+        ("restart", {"message": "Hello"}, True),
     ],
 )
-def test_a_value_read_at_startup_changes_the_restart_checksum(changes: dict[str, Any]) -> None:
-    assert config_file(**changes).restart_checksum != config_file().restart_checksum
+def test_the_checksum_changes_with_the_values_that_require_a_restart(
+    reload: str, change: dict[str, Any], restarts: bool
+) -> None:
+    before = config_file(CONFIG, reload=reload)
+    after = config_file({**CONFIG, **change}, reload=reload)
+    assert before.text != after.text
+    assert (before.restart_checksum != after.restart_checksum) is restarts
+
+
+def test_without_a_schema_a_hot_reloaded_file_never_restarts_the_pods(source: Path) -> None:
+    (source / "config.schema.json").unlink()
+    checksums = {config_file(one, reload="hot").restart_checksum for one in (CONFIG, {"a": 1})}
+    assert len(checksums) == 1

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.unit.components.service.test_workload import IMAGE, workload
 
 
@@ -26,8 +28,15 @@ def test_the_security_context_satisfies_restricted_with_a_read_only_root_filesys
     }
 
 
-def test_no_api_server_token_is_mounted() -> None:
-    assert pod()["automountServiceAccountToken"] is False
+def of_service(**changes: Any) -> dict[str, Any]:
+    """Pod template of a service with changes."""
+    return workload(**changes).one("Deployment")["spec"]["template"]
+
+
+@pytest.mark.parametrize("is_mounted", [False, True])
+def test_the_token_of_the_api_server_is_mounted_only_on_request(is_mounted: bool) -> None:
+    account = {"automountServiceAccountToken": is_mounted}
+    assert of_service(serviceAccount=account)["spec"]["automountServiceAccountToken"] is is_mounted
 
 
 def test_only_tmp_is_writable_and_its_size_is_limited() -> None:
@@ -39,11 +48,77 @@ def test_only_tmp_is_writable_and_its_size_is_limited() -> None:
     assert volume["emptyDir"] == {"sizeLimit": "32Mi"}
 
 
-def test_the_bearer_token_is_a_file_and_no_environment_variable() -> None:
-    spec = pod()
-    volume = next(one for one in spec["volumes"] if one["name"] == "token")
-    assert volume["secret"]["secretName"] == "beacon-token"
-    assert "secretKeyRef" not in str(spec["containers"][0]["env"])
+def test_the_user_and_the_group_come_from_the_settings() -> None:
+    spec = of_service(securityContext={"runAsUser": 10001, "runAsGroup": 10002})["spec"]
+    context = spec["securityContext"]
+    assert (context["runAsUser"], context["runAsGroup"], context["fsGroup"]) == (
+        10001,
+        10002,
+        10002,
+    )
+
+
+def test_an_exception_is_made_with_its_reason_only() -> None:
+    template = of_service(securityContext={"exceptions": {"readOnlyRootFilesystem": "It writes."}})
+    (container,) = template["spec"]["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is False
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert template["metadata"]["annotations"]["exceptions/readOnlyRootFilesystem"] == "It writes."
+
+
+@pytest.mark.parametrize(("port", "lowest"), [(8080, None), (1024, None), (80, "80")])
+def test_a_port_below_1024_is_allowed_by_a_safe_sysctl(port: int, lowest: str | None) -> None:
+    context = of_service(ports={"http": port})["spec"]["securityContext"]
+    sysctl = {"name": "net.ipv4.ip_unprivileged_port_start", "value": lowest}
+    assert context.get("sysctls") == ([sysctl] if lowest else None)
+
+
+def test_secret_files_are_mounted() -> None:
+    volume = next(one for one in pod()["volumes"] if one["name"] == "secrets")
+    (source,) = volume["projected"]["sources"]
+    assert source["secret"]["name"] == "beacon-token"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {"preStop": {"sleep": {"seconds": 5}}}),
+        ({"workload": {"preStopSleepSeconds": 9}}, {"preStop": {"sleep": {"seconds": 9}}}),
+        ({"workload": {"preStopSleepSeconds": 0}}, None),
+        ({"ports": {}, "routing": None}, None),
+    ],
+)
+def test_a_pod_that_ends_still_serves_until_proxies_know(
+    changes: dict[str, Any], expected: dict[str, Any] | None
+) -> None:
+    (container,) = of_service(**changes)["spec"]["containers"]
+    assert container.get("lifecycle") == expected
+
+
+def test_command_args_and_ports_come_from_the_settings() -> None:
+    (container,) = of_service(
+        command=["/shop"], args=["serve"], ports={"http": 8080, "grpc": 8081}, pprofPort=6060
+    )["spec"]["containers"]
+    assert (container["command"], container["args"]) == (["/shop"], ["serve"])
+    assert [(port["name"], port["containerPort"]) for port in container["ports"]] == [
+        *(("http", 8080), ("grpc", 8081), ("pprof", 6060)),
+    ]
+    (container,) = of_service()["spec"]["containers"]
+    assert not {"command", "args"} & set(container)
+
+
+def test_a_worker_has_neither_ports_nor_probes() -> None:
+    (container,) = of_service(ports={}, routing=None)["spec"]["containers"]
+    assert not {"ports", "readinessProbe", "livenessProbe", "startupProbe"} & set(container)
+
+
+def test_sidecars_start_before_init_containers() -> None:
+    image = f"registry.example.com/tools/wait@sha256:{'e' * 64}"
+    spec = of_service(
+        initContainers=[{"name": "wait", "image": image}],
+        sidecars=[{"name": "proxy", "image": image}],
+    )["spec"]
+    assert [one["name"] for one in spec["initContainers"]] == ["proxy", "wait"]
 
 
 def test_the_image_has_a_digest() -> None:
@@ -58,35 +133,6 @@ def test_the_limit_of_ephemeral_storage_includes_the_logs() -> None:
     assert container(resources=resources, ephemeralStorage="32Mi")["resources"] == {
         "requests": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "32Mi"},
         "limits": {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "96Mi"},
-    }
-
-
-def test_the_environment_limits_the_go_runtime_and_identifies_the_pod() -> None:
-    env = {
-        variable["name"]: variable
-        for variable in container(resources={"limits": {"cpu": "1", "memory": "1Gi"}})["env"]
-    }
-    assert env["GOMAXPROCS"]["valueFrom"]["resourceFieldRef"]["resource"] == "limits.cpu"
-    assert env["GOMEMLIMIT"]["value"] == f"{2**30 * 90 // 100}B"
-    assert env["OTEL_SERVICE_NAME"]["value"] == "beacon"
-    assert env["TRACK"]["value"] == "stable"
-    assert env["POD_NAME"]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
-
-
-def test_probes_come_from_the_settings() -> None:
-    readiness = {
-        "path": "/up",
-        "initialDelaySeconds": 9,
-        "periodSeconds": 7,
-        "timeoutSeconds": 4,
-        "failureThreshold": 6,
-    }
-    assert container(probes={"readiness": readiness})["readinessProbe"] == {
-        "httpGet": {"path": "/up", "port": "http", "scheme": "HTTP"},
-        "initialDelaySeconds": 9,
-        "periodSeconds": 7,
-        "timeoutSeconds": 4,
-        "failureThreshold": 6,
     }
 
 

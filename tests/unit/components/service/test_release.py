@@ -43,7 +43,7 @@ def test_a_rolling_release_has_one_track() -> None:
 
 
 def test_a_canary_has_the_same_objects_as_stable() -> None:
-    release, registry = released(release=CANARY)
+    release, registry = released(release=CANARY, config={"debug": True})
     for kind in ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "ConfigMap"):
         assert registry.named(kind) == {"beacon-stable", "beacon-canary"}
     assert weights(release) == {"stable": 90, "canary": 10}
@@ -80,3 +80,34 @@ def test_the_outputs_contain_the_running_versions() -> None:
     release, _ = released(release=CANARY)
     assert release.stable == {"version": "1.0.0", "image": IMAGES["stable"]}
     assert release.canary == {"version": "1.1.0", "image": IMAGES["canary"], "weight": 10}
+
+
+def test_a_worker_has_no_service_and_no_backends() -> None:
+    release, registry = released(ports={}, routing=None)
+    assert registry.of_kind("Service") == []
+    assert registry.named("Deployment") == {"beacon-stable"}
+    assert release.backends == ()
+
+
+def test_a_service_without_routing_is_reached_inside_the_cluster() -> None:
+    release, registry = released(routing=None)
+    assert registry.named("Service") == {"beacon-stable"}
+    assert release.backends == ()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "app_protocol"),
+    [("http", None), ("h2c", "kubernetes.io/h2c"), ("grpc", "kubernetes.io/h2c")],
+)
+def test_a_service_has_all_ports_but_that_of_metrics(
+    protocol: str, app_protocol: str | None
+) -> None:
+    release, registry = released(
+        ports={"http": 8080, "grpc": 8081, "admin": 9090},
+        metrics={"port": "admin"},
+        routing={"port": "grpc", "protocol": protocol},
+    )
+    http, grpc = registry.one("Service")["spec"]["ports"]
+    assert (http["name"], http["port"], http["targetPort"]) == ("http", 8080, "http")
+    assert (grpc["name"], grpc["port"], grpc.get("appProtocol")) == ("grpc", 8081, app_protocol)
+    assert [backend.port for backend in release.backends] == [8081]

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from components.labels import Identity
-from components.network_peer import NetworkPeer
 from components.observability.trace_receiver import TraceReceiver
 from components.service.workload import Workload
 from tests.unit.components.service.template import NAMESPACE, template
@@ -34,13 +33,6 @@ def rollout_timeouts(**changes: Any) -> tuple[str, str]:
     """Custom timeouts of the Deployment for create and update."""
     registry = workload(**changes)
     return registry.resources[registry.urn_of("Deployment", "beacon-stable")].custom_timeouts
-
-
-def egress(traces: TraceReceiver | None = None, **changes: Any) -> list[dict[str, Any]]:
-    """Egress rules beside that for DNS."""
-    dns, *rules = workload(traces, **changes).one("NetworkPolicy")["spec"]["egress"]
-    assert [port["port"] for port in dns["ports"]] == [53, 53]
-    return rules
 
 
 def test_objects_are_named_after_the_track_and_created_in_the_namespace() -> None:
@@ -129,56 +121,12 @@ def test_the_disruption_budget_does_not_protect_unhealthy_pods() -> None:
     assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
-def test_ingress_is_allowed_from_the_proxy_and_from_prometheus_only() -> None:
-    spec = workload(network={"proxyNamespace": "edge", "monitoringNamespace": "watch"}).one(
-        "NetworkPolicy"
-    )["spec"]
-    (proxies,), (prometheus,) = (rule["from"] for rule in spec["ingress"])
-    assert [rule["ports"][0]["port"] for rule in spec["ingress"]] == ["http", "admin"]
-    edge, watch = ({"kubernetes.io/metadata.name": name} for name in ("edge", "watch"))
-    assert proxies == {"namespaceSelector": {"matchLabels": edge}}
-    assert prometheus == {
-        "namespaceSelector": {"matchLabels": watch},
-        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
-    }
-
-
-def test_egress_is_allowed_to_dns_only_by_default() -> None:
-    assert egress() == []
-
-
-def test_egress_is_allowed_to_the_trace_receiver_of_the_config_file() -> None:
-    collector = NetworkPeer("watch", (4318,), {"app": "collector"})
-    receiver = TraceReceiver("http://collector.watch.svc:4318", (collector,))
-    namespace = {"matchLabels": {"kubernetes.io/metadata.name": "watch"}}
-    pods = {"matchLabels": {"app": "collector"}}
-    assert egress(receiver) == [
-        {
-            "to": [{"namespaceSelector": namespace, "podSelector": pods}],
-            "ports": [{"port": 4318, "protocol": "TCP"}],
-        }
-    ]
-    text = workload(receiver).one("ConfigMap")["data"]["config.yaml"]
-    assert "endpoint: http://collector.watch.svc:4318" in text
-
-
-def test_egress_is_allowed_to_any_address_on_the_port_of_an_external_receiver() -> None:
-    receiver = TraceReceiver("https://otlp.example.com", (NetworkPeer(None, (443,)),))
-    assert egress(receiver) == [{"ports": [{"port": 443, "protocol": "TCP"}]}]
-
-
-def test_egress_is_allowed_to_the_upstream() -> None:
-    namespace = {"matchLabels": {"kubernetes.io/metadata.name": "store"}}
-    rules = egress(config={"upstream": "http://shop.store.svc/stock"})
-    assert rules == [{"to": [{"namespaceSelector": namespace}]}]
-
-
 def test_the_service_account_token_is_not_mounted() -> None:
     assert workload().one("ServiceAccount")["automountServiceAccountToken"] is False
 
 
 def test_the_deployment_depends_on_its_account_config_map_and_network_policy() -> None:
-    registry = workload()
+    registry = workload(config={"debug": True})
     dependencies = registry.dependencies_of(registry.urn_of("Deployment", "beacon-stable"))
     for kind in ("ServiceAccount", "ConfigMap", "NetworkPolicy"):
         assert registry.urn_of(kind, "beacon-stable") in dependencies
@@ -191,7 +139,8 @@ def test_the_deployment_depends_on_its_account_config_map_and_network_policy() -
 def test_pods_restart_only_for_a_value_that_is_not_hot_reloaded(
     config: dict[str, Any], restarts: bool
 ) -> None:
-    before, after = workload(), workload(config=config)
+    hot: dict[str, Any] = {"configFile": {"reload": "hot"}}
+    before, after = workload(**hot, config={"message": "a"}), workload(**hot, config=config)
     assert before.one("ConfigMap")["data"] != after.one("ConfigMap")["data"]
     templates = [one.one("Deployment")["spec"]["template"] for one in (before, after)]
     assert (templates[0] != templates[1]) is restarts
@@ -212,14 +161,6 @@ def test_the_rollout_timeout_is_that_of_the_hpas_maximum_replicas() -> None:
         ({"rollout": {"maxSurge": 0, "maxUnavailable": "1%"}}, 10 * 90),
         ({"replicas": 1}, 90),
         ({"rollout": {"maxSurge": 10}, "terminationGracePeriodSeconds": 60}, 60 + 60),
-        ({"rollout": {"maxSurge": 10}, "probes": {"readiness": {"initialDelaySeconds": 70}}}, 100),
-        (
-            {
-                "rollout": {"maxSurge": 10},
-                "probes": {"startup": {"initialDelaySeconds": 5, "periodSeconds": 2}},
-            },
-            5 + 2 * 60 + 30,
-        ),
     ],
 )
 def test_the_rollout_timeout_depends_on_the_batches_and_their_duration(
@@ -229,3 +170,27 @@ def test_the_rollout_timeout_depends_on_the_batches_and_their_duration(
     pods = {"replicas": 10, **changes, "rollout": rollout}
     timeout = f"{3600 + seconds}s"
     assert rollout_timeouts(autoscaling={"enabled": False}, workload=pods) == (timeout, timeout)
+
+
+@pytest.mark.parametrize(
+    ("probes", "seconds"),
+    [
+        ({"readiness": {"initialDelaySeconds": 70}}, 70 + 30),
+        ({"startup": {"initialDelaySeconds": 5, "periodSeconds": 2}}, 5 + 2 * 60 + 30),
+        ({"startup": None, "readiness": None}, 30),
+    ],
+)
+def test_the_rollout_timeout_depends_on_the_probes(probes: dict[str, Any], seconds: int) -> None:
+    timeout = f"{300 + seconds}s"
+    pods = {"replicas": 1}
+    assert rollout_timeouts(autoscaling={"enabled": False}, workload=pods, probes=probes) == (
+        timeout,
+        timeout,
+    )
+
+
+def test_the_annotations_of_the_service_account_come_from_the_settings() -> None:
+    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/shop"}
+    account = workload(serviceAccount={"annotations": annotations}).one("ServiceAccount")
+    assert account["metadata"]["annotations"] == annotations
+    assert "annotations" not in workload().one("ServiceAccount")["metadata"]

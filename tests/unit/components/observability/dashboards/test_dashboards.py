@@ -15,7 +15,7 @@ from tests.unit.components.observability.dashboards.queries import Query, querie
 
 
 def monitored(name: str, namespace: str, slo: SloSettings) -> MonitoredService:
-    return MonitoredService(name, namespace, 9090, Slo(name, namespace, slo))
+    return MonitoredService(name, namespace, 9090, "admin", Slo(name, namespace, slo))
 
 
 FILES = all_dashboards([monitored("beacon", "beacon-dev", SloSettings())], "monitoring")

@@ -1,0 +1,143 @@
+"""NetworkPolicies of a service: connections that it accepts and opens."""
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, TypedDict
+
+import pulumi
+from pulumi_kubernetes.networking.v1 import NetworkPolicy
+
+from components.labels import Identity
+from components.network_peer import DNS_EGRESS, NetworkPeer, peers_for_url
+from components.observability.addresses import PROMETHEUS
+from components.observability.trace_receiver import TraceReceiver
+from settings import Network, PeerFrom, PeerTo, Ports, Service
+
+if TYPE_CHECKING:
+    from pulumi_kubernetes.meta.v1 import LabelSelectorArgsDict
+    from pulumi_kubernetes.networking.v1 import (
+        NetworkPolicyEgressRuleArgsDict,
+        NetworkPolicyIngressRuleArgsDict,
+        NetworkPolicySpecArgsDict,
+    )
+
+
+def ingress_rules(
+    service: Service, namespace: str, network: Network
+) -> "list[NetworkPolicyIngressRuleArgsDict]":
+    """Return the connections that the pods accept: of the proxy, of Prometheus and of peers."""
+    peers: list[NetworkPeer] = []
+    if service.routing:
+        peers.append(NetworkPeer(network.proxy_namespace, (service.routing.port,)))
+    if service.metrics_port:
+        peers.append(PROMETHEUS.peer(network.monitoring_namespace, service.metrics_port))
+    peers += [_from(peer, service, namespace) for peer in service.peers.from_]
+    return [peer.ingress for peer in peers]
+
+
+def egress_rules(
+    service: Service,
+    namespace: str,
+    traces: TraceReceiver | None,
+    stack: Mapping[str, Ports],
+) -> "list[NetworkPolicyEgressRuleArgsDict]":
+    """Return the connections that the pods open: to DNS, to the trace receiver and to peers.
+
+    ``stack`` has the ports of each service of the stack.
+    """
+    peers = list(traces.peers) if traces and service.tracing.enabled else []
+    for peer in service.peers.to:
+        peers += _to(peer, namespace, stack)
+    return [DNS_EGRESS, *(peer.egress for peer in peers)]
+
+
+def _from(peer: PeerFrom, service: Service, namespace: str) -> NetworkPeer:
+    ports = peer.ports or tuple(service.served_ports)
+    if peer.service:
+        return NetworkPeer(namespace, ports, Identity(peer.service, namespace).selector)
+    if peer.cidr:
+        return NetworkPeer(None, ports, networks=(ip_network(peer.cidr),))
+    return NetworkPeer(peer.namespace, ports, peer.pod_labels)
+
+
+def _to(peer: PeerTo, namespace: str, stack: Mapping[str, Ports]) -> Iterator[NetworkPeer]:
+    if peer.service:
+        ports = _numbers(stack[peer.service], peer)
+        yield NetworkPeer(namespace, ports, Identity(peer.service, namespace).selector)
+    elif peer.cidr:
+        yield NetworkPeer(None, peer.ports, networks=(ip_network(peer.cidr),))
+    elif peer.host:
+        for port in peer.ports:
+            yield from peers_for_url(f"tcp://{peer.host}:{port}", namespace)
+    else:
+        yield NetworkPeer(peer.namespace, peer.ports, peer.pod_labels)
+
+
+def _numbers(ports: Ports, peer: PeerTo) -> tuple[int, ...]:
+    return tuple(ports[port] if isinstance(port, str) else port for port in peer.ports or ports)
+
+
+class PeerPoliciesArgs(TypedDict):
+    """Arguments of :class:`PeerPolicies`."""
+
+    service: Service
+    namespace: str
+    stack: Mapping[str, Ports]
+    """Ports of each service of the stack."""
+
+
+class PeerPolicies(pulumi.ComponentResource):
+    """The other side of a service's peers: what services of the stack accept from it, or open.
+
+    NetworkPolicies add up, so a peer's own objects stay as they are.
+    """
+
+    def __init__(
+        self, name: str, args: PeerPoliciesArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("slipway:peers:PeerPolicies", name, None, opts)
+        self._name = name
+        self._args = args
+        service, namespace, stack = args["service"], args["namespace"], args["stack"]
+        own = Identity(service.name, namespace).selector
+        for peer in service.peers.to:
+            if peer.service:
+                ports = _numbers(stack[peer.service], peer)
+                selector: LabelSelectorArgsDict = {
+                    "match_labels": Identity(peer.service, namespace).selector
+                }
+                self._policy(
+                    f"to-{peer.service}",
+                    {
+                        "pod_selector": selector,
+                        "policy_types": ["Ingress"],
+                        "ingress": [NetworkPeer(namespace, ports, own).ingress],
+                    },
+                )
+        for peer in service.peers.from_:
+            if peer.service:
+                served = service.served_ports
+                ports = tuple(served[port] for port in peer.ports or served)
+                selector = {"match_labels": Identity(peer.service, namespace).selector}
+                self._policy(
+                    f"from-{peer.service}",
+                    {
+                        "pod_selector": selector,
+                        "policy_types": ["Egress"],
+                        "egress": [NetworkPeer(namespace, ports, own).egress],
+                    },
+                )
+        self.register_outputs({})
+
+    def _policy(self, suffix: str, spec: "NetworkPolicySpecArgsDict") -> None:
+        name, namespace = self._args["service"].name, self._args["namespace"]
+        NetworkPolicy(
+            f"{self._name}-{suffix}",
+            metadata={
+                "name": f"{name}-{suffix}",
+                "namespace": namespace,
+                "labels": Identity(name, namespace).labels,
+            },
+            spec=spec,
+            opts=pulumi.ResourceOptions(parent=self),
+        )

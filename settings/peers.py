@@ -1,0 +1,137 @@
+"""``peers`` of a service: who it connects to, and who connects to it."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Annotated, Any
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from settings.errors import MISSING, FieldError
+from settings.one_of import one_of_errors
+from settings.ports import PortName
+from settings.section import Section
+from settings.string_formats import (
+    DnsLabel,
+    HostName,
+    LabelKey,
+    LabelValue,
+    ServiceName,
+    StringFormat,
+)
+
+
+def _is_cidr(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+Cidr = Annotated[
+    str,
+    StringFormat(
+        "a network in CIDR notation, like 10.0.0.0/8 or 2001:db8::/32",
+        r"[0-9A-Fa-f:.]+/[0-9]{1,3}",
+        50,
+        _is_cidr,
+    ),
+]
+
+
+class _PortRef:
+    """Number of a port, or its name."""
+
+    allowed = "a port number from 1 to 65535, or the name of a container port, like http"
+    _name = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
+
+    def _validate(self, value: object) -> int | str:
+        match value:
+            case bool():
+                pass
+            case int() if 1 <= value <= 65535:  # noqa: PLR2004
+                return value
+            case str() if len(value) <= 15 and self._name.fullmatch(value):  # noqa: PLR2004
+                return value
+        raise ValueError(self.allowed)
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._validate)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {
+            "type": ["integer", "string"],
+            "minimum": 1,
+            "maximum": 65535,
+            "pattern": f"^{self._name.pattern}$",
+            "maxLength": 15,
+            "patternErrorMessage": f"use {self.allowed}",
+        }
+
+
+PortRefs = Annotated[
+    tuple[Annotated[int | str, _PortRef()], ...], Field(strict=False, max_length=50)
+]
+PortNames = Annotated[tuple[PortName, ...], Field(strict=False, max_length=20)]
+
+
+class PeerTo(Section):
+    """Destination of connections: one of `service`, `namespace`, `host` and `cidr`."""
+
+    service: ServiceName | None = None
+    """Service of this stack."""
+    namespace: DnsLabel | None = None
+    """Namespace."""
+    pod_labels: dict[LabelKey, LabelValue] = {}
+    """Labels of the pods in `namespace`. Default: all pods."""
+    host: HostName | None = None
+    """Host outside the cluster, at any address: a NetworkPolicy cannot select by name."""
+    cidr: Cidr | None = None
+    """IP addresses."""
+    ports: PortRefs = ()
+    """TCP ports, of a service by name. Default for a service: all of its ports."""
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        yield from one_of_errors(self, ("service", "namespace", "host", "cidr"))
+        if self.service is None and not self.ports:
+            yield FieldError("ports", MISSING, "the ports to connect to")
+        if self.pod_labels and self.namespace is None:
+            yield FieldError("podLabels", self.pod_labels, "it with namespace only")
+        names = [port for port in self.ports if isinstance(port, str)]
+        if names and (self.host or self.cidr):
+            yield FieldError("ports", self.ports, "port numbers with host or cidr")
+
+
+class PeerFrom(Section):
+    """Source of connections: one of `service`, `namespace` and `cidr`."""
+
+    service: ServiceName | None = None
+    """Service of this stack."""
+    namespace: DnsLabel | None = None
+    """Namespace."""
+    pod_labels: dict[LabelKey, LabelValue] = {}
+    """Labels of the pods in `namespace`. Default: all pods."""
+    cidr: Cidr | None = None
+    """IP addresses."""
+    ports: PortNames = ()
+    """Names of this service's ports. Default: all of its ports."""
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        yield from one_of_errors(self, ("service", "namespace", "cidr"))
+        if self.pod_labels and self.namespace is None:
+            yield FieldError("podLabels", self.pod_labels, "it with namespace only")
+
+
+class Peers(Section):
+    """Connections that are allowed besides those of the proxy, of monitoring and to DNS."""
+
+    to: Annotated[tuple[PeerTo, ...], Field(strict=False, max_length=100)] = ()
+    """Who the service connects to. A service of this stack then accepts the connections too."""
+    from_: Annotated[tuple[PeerFrom, ...], Field(alias="from", strict=False, max_length=100)] = ()
+    """Who connects to the service. A service of this stack may then connect to it too."""
