@@ -38,8 +38,9 @@ class BuildSettings(Section):
     """Build of the image. A folder with a `go.mod` needs no Dockerfile and no key."""
 
     dockerfile: RelativePath | None = None
-    """Dockerfile, relative to the source folder. Default: `Dockerfile`, if the source has one;
-    otherwise `components/service/go.Dockerfile`: a static program in an empty image."""
+    """Dockerfile, relative to the source folder. Default: `Dockerfile`, if the source has one. With
+    `null`, and without one: `components/service/go.Dockerfile`, a static program in an empty
+    image."""
     context: SourcePath | None = None
     """Build context, relative to the project. Default: the source folder, or the folder of the
     `go.work` that uses it."""
@@ -70,6 +71,12 @@ class BuildSettings(Section):
     sbom_generator: ImageReference | None = None
     """Image of a BuildKit SBOM generator, like `docker/buildkit-syft-scanner:stable-1`. Default: no
     SBOM is pushed with the image. Requires `buildkit`."""
+
+    @property
+    def dockerfile_name(self) -> str | None:
+        """Name of the Dockerfile to look for in the source folder."""
+        is_null = self.dockerfile is None and "dockerfile" in self.model_fields_set
+        return None if is_null else self.dockerfile or "Dockerfile"
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         for name, value in self.arguments.items():

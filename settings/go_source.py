@@ -44,12 +44,12 @@ class GoProgram:
 
 
 def own_dockerfile(source: str, build: BuildSettings) -> str | None:
-    """Path of the source's own Dockerfile, relative to the project. ``None``: it has none.
+    """Path of the source's own Dockerfile, relative to the project. ``None``: use none.
 
     Raises :class:`SourceError` if the one that the settings name does not exist.
     """
-    name = build.dockerfile or "Dockerfile"
-    if (source_folder(source) / name).is_file():
+    name = build.dockerfile_name
+    if name and (source_folder(source) / name).is_file():
         return f"{source}/{name}"
     if build.dockerfile:
         raise SourceError("image.build.dockerfile", name, f"a file in {source}")
@@ -112,7 +112,8 @@ def find_program(source: str, build: BuildSettings, service: str) -> GoProgram:
 
 
 def _folders_with_modules(folder: Path, source: str) -> str:
-    found = sorted(path.parent.name for path in folder.glob("*/go.mod"))
+    below = sorted(folder.glob("*/go.mod")) or sorted(folder.glob("*/*/go.mod"))
+    found = [path.parent.relative_to(folder).as_posix() for path in below]
     hint = f", such as {source}/{found[0]}" if found else ""
     return f"a folder with a go.mod or a Dockerfile{hint}"
 

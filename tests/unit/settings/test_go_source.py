@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from settings import BuildSettings, SourceError, check_source, find_program, stack_file
+from settings import (
+    BuildSettings,
+    SourceError,
+    check_source,
+    find_program,
+    own_dockerfile,
+    stack_file,
+)
 from settings.go_source import GoProgram
 
 MAIN = "package main\n\nfunc main() {}\n"
@@ -147,6 +154,8 @@ def test_a_local_replacement_outside_the_context_names_the_context_to_use(projec
         ({}, {}, 'source is "shop": use a folder with a go.mod or a Dockerfile'),
         ({"api/go.mod": MODULE}, {},
          'source is "shop": use a folder with a go.mod or a Dockerfile, such as shop/api'),
+        ({"src/api/go.mod": MODULE}, {},
+         'source is "shop": use a folder with a go.mod or a Dockerfile, such as shop/src/api'),
         ({"go.mod": "go 1.26\n"}, {},
          'source is "shop": use a folder with a go.mod that has a module line'),
         ({"go.mod": MODULE, "lib.go": "package lib\n"}, {},
@@ -172,6 +181,12 @@ def test_a_source_that_cannot_be_built_is_one_error_with_its_key(
     if files is not None:
         write(project / "shop", {"inner/keep": "", **files})
     assert error_of("shop", **build) == error
+
+
+def test_a_dockerfile_of_the_source_is_not_used_if_the_settings_say_null(project: Path) -> None:
+    write(project / "shop", {"Dockerfile": "FROM scratch\n", "go.mod": MODULE, "main.go": MAIN})
+    assert own_dockerfile("shop", BuildSettings()) == "shop/Dockerfile"
+    assert own_dockerfile("shop", BuildSettings(dockerfile=None)) is None
 
 
 def test_a_source_with_a_dockerfile_needs_no_go_module(project: Path) -> None:
