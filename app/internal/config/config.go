@@ -59,8 +59,6 @@ const (
 
 // Tracing configures the sampling of traces.
 type Tracing struct {
-	// Endpoint is the base URL of an OTLP/HTTP receiver, if OTEL_EXPORTER_OTLP_ENDPOINT is not set.
-	Endpoint string
 	// SampleRatio is the fraction of new traces to sample, 0 to 1.
 	SampleRatio float64
 	// TrustParent selects the requests that continue the trace of their caller.

@@ -76,7 +76,6 @@ var values = map[string]struct {
 	"limits.logLinesPerSecond": {"10", []string{"0", "1000001"}},
 	"limits.notes":             {"0", []string{"-1", "100001", "ten"}},
 	"limits.workIterations":    {"10", []string{"0", "100000001"}},
-	"tracing.endpoint":         {"http://collector:4318", invalidURLs},
 	"tracing.sampleRatio":      {"0.25", []string{"-0.1", "1.1", ".nan", "'0.5'", "10%"}},
 	"tracing.trustParent":      {"never", []string{"true", "Always", "''"}},
 	"profiling":                {"true", []string{"'true'", "1"}},

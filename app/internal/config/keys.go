@@ -112,9 +112,6 @@ var generalKeys = keySet{
 		"Maximum number of iterations of a work request.",
 		func(c *Config) *int { return &c.Limits.WorkIterations }),
 
-	newKey("tracing.endpoint", httpURL,
-		"Base URL of an OTLP/HTTP receiver, if OTEL_EXPORTER_OTLP_ENDPOINT is not set.",
-		func(c *Config) *string { return &c.Tracing.Endpoint }).needsRestart(),
 	newKey("tracing.sampleRatio", fraction,
 		"Fraction of new traces to sample. Default: that of OTEL_TRACES_SAMPLER, otherwise 0.1.",
 		func(c *Config) *float64 { return &c.Tracing.SampleRatio }),

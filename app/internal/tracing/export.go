@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,29 +30,22 @@ const (
 	outageLogInterval = time.Minute
 )
 
-// exporterOptions returns the options of the exporter beyond the OTEL_ variables that it reads itself, and
-// whether there is a receiver. The fallback is a base URL for OTEL_EXPORTER_OTLP_ENDPOINT.
-func exporterOptions(fallback string) (options []otlptracehttp.Option, enabled bool, err error) {
-	endpoint := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"))
+// hasReceiver reports whether the OTEL_ variables, which otlptracehttp reads itself, name a receiver.
+func hasReceiver() (bool, error) {
 	switch exporters := os.Getenv("OTEL_TRACES_EXPORTER"); exporters {
 	case "", "otlp":
 	case "none":
-		return nil, false, nil
+		return false, nil
 	default:
-		return nil, false, fmt.Errorf("OTEL_TRACES_EXPORTER: %q is not allowed (allowed: otlp or none)", exporters)
+		return false, fmt.Errorf("OTEL_TRACES_EXPORTER: %q is not allowed (allowed: otlp or none)", exporters)
 	}
-	if endpoint == "" && fallback != "" {
-		url := strings.TrimSuffix(fallback, "/") + "/v1/traces"
-		return []otlptracehttp.Option{otlptracehttp.WithEndpointURL(url)}, true, nil
-	}
-	return nil, endpoint != "", nil
+	endpoint := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"))
+	return endpoint != "", nil
 }
 
 // newExporter returns an exporter of OTLP over HTTP.
-func newExporter(
-	options []otlptracehttp.Option, log *slog.Logger, m *metrics.Metrics,
-) (*exporter, error) {
-	otlp, err := otlptracehttp.New(context.Background(), append(options,
+func newExporter(log *slog.Logger, m *metrics.Metrics) (*exporter, error) {
+	otlp, err := otlptracehttp.New(context.Background(),
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
 			Enabled:         true,
 			InitialInterval: 250 * time.Millisecond,
@@ -67,7 +59,7 @@ func newExporter(
 				return http.ErrUseLastResponse
 			},
 		}),
-	)...)
+	)
 	return &exporter{SpanExporter: otlp, log: log, exported: m.SpansExported}, err
 }
 

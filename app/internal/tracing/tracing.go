@@ -67,14 +67,13 @@ func New(
 		shutdown: func(context.Context) error { return nil },
 	}
 	t.Configure(c)
-	options, enabled, err := exporterOptions(c.Endpoint)
-	if err != nil || !enabled {
+	if enabled, err := hasReceiver(); err != nil || !enabled {
 		return t, err
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		log.Warn("tracing", "error", err.Error())
 	}))
-	exporter, err := newExporter(options, log, m)
+	exporter, err := newExporter(log, m)
 	if err != nil {
 		return nil, err
 	}
