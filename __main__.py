@@ -46,7 +46,10 @@ deployed = {
 }
 services = [one.last for one in deployed.values()]
 served = pulumi.ResourceOptions(providers=[cluster], depends_on=services)
-monitored = [MonitoredService.of(one, namespace.name) for one in settings.services.values()]
+monitored = [
+    MonitoredService.of(service, namespace.name, settings.observability)
+    for service in settings.services.values()
+]
 observability = Observability(
     "observability",
     {

@@ -2,20 +2,25 @@
 
 import math
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from commands.make_variables import parse_duration
-from commands.observability_client import ObservabilityClient, Series, slo_of
+from commands.observability_client import ObservabilityClient, Series, monitored
 from commands.service_option import selected_services
-from components.observability.queries import error_ratio, latency_quantile
-from components.observability.slo import Slo
-from settings import Service
+from components.observability.monitored_service import MonitoredService
+from components.observability.queries import (
+    PODS,
+    WINDOW,
+    error_ratio,
+    latency_quantile,
+    request_rate,
+)
+from components.observability.slo import Sli, Slo
+from settings import format_seconds
 
-_RATE_RANGE = "5m"
-_TRACKS = ("stable", "canary")
 _SPARKLINE = "▁▂▃▄▅▆▇█"
 _MEBIBYTE = 2**20
 _DECIMALS_BELOW = 100
@@ -35,25 +40,33 @@ def show(client: ObservabilityClient, arguments: Namespace, console: Console) ->
     if arguments.query:
         _show_query(client, arguments.query, seconds, console)
     else:
-        for service in selected_services(client.settings, arguments.service):
-            _show_service(client, service, seconds, console)
+        services = selected_services(client.settings, arguments.service)
+        _show_services(client, monitored(client.settings, services), seconds, console)
 
 
-def queries(slo: Slo) -> Mapping[str, str]:
-    """PromQL query of each column of the default table, by track."""
-    labels = slo.selector()
-    total = f"sum by (track) (rate(http_requests_total{{{labels}}}[{_RATE_RANGE}]))"
+def queries(namespace: str, services: Sequence[str]) -> Mapping[str, str]:
+    """PromQL query of each column of the default table, by service and track."""
+    names, by = "|".join(services), "service, track"
+    matchers = f'namespace="{namespace}",service=~"{names}"'
+    # The series of whole pods: not every kubelet has series of containers.
+    pods = f'namespace="{namespace}",pod=~"({names})-(stable|canary)-.+",container=""'
+    cpu = f"rate(container_cpu_usage_seconds_total{{{pods}}}[{WINDOW}])"
+    memory = f"container_memory_working_set_bytes{{{pods}}}"
     return {
-        "pods": f"count by (track) (up{{{labels}}} == 1)",
-        "requests/s": total,
-        "errors": error_ratio(labels, _RATE_RANGE, "track"),
-        **{
-            f"p{q * 100:g}": latency_quantile(q, labels, _RATE_RANGE, "track")
-            for q in (0.5, 0.95, 0.99)
-        },
-        "CPU": f"sum by (track) (rate(process_cpu_seconds_total{{{labels}}}[{_RATE_RANGE}]))",
-        "memory": f"sum by (track) (process_resident_memory_bytes{{{labels}}})",
+        "pods": f"sum by ({by}) ({PODS}{{{matchers}}})",
+        "requests/s": request_rate(matchers, by),
+        "errors": error_ratio(matchers, by),
+        **{f"p{q * 100:g}": latency_quantile(q, matchers, by) for q in (0.5, 0.95, 0.99)},
+        "CPU": f"sum by ({by}) ({_with_track(cpu)})",
+        "memory": f"sum by ({by}) ({_with_track(memory)})",
     }
+
+
+def _with_track(expr: str) -> str:
+    """PromQL: ``expr`` with the labels service and track from the name of the pod."""
+    pattern = "(.+)-(stable|canary)-[^-]+-[^-]+"
+    expr = f'label_replace({expr}, "service", "$1", "pod", "{pattern}")'
+    return f'label_replace({expr}, "track", "$2", "pod", "{pattern}")'
 
 
 def _milliseconds(seconds: float) -> str:
@@ -76,47 +89,64 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
 }
 
 
-def _show_service(
-    client: ObservabilityClient, service: Service, seconds: int, console: Console
+def _show_services(
+    client: ObservabilityClient,
+    services: Sequence[MonitoredService],
+    seconds: int,
+    console: Console,
 ) -> None:
-    slo = slo_of(client.settings, service)
-    versions: dict[str, list[str]] = {}
-    for one in client.query(f"count by (track, version) (beacon_build_info{{{slo.selector()}}})"):
-        versions.setdefault(one.labels.get("track", ""), []).append(one.labels.get("version", ""))
-    columns = queries(slo)
+    namespace, names = client.settings.namespace.name, [service.name for service in services]
+    matchers = f'namespace="{namespace}",service=~"{"|".join(names)}"'
+    versions: dict[_Track, list[str]] = {}
+    for one in client.query(f"sum by (service, track, version) ({PODS}{{{matchers}}}) > 0"):
+        versions.setdefault(_track(one), []).append(one.labels.get("version", ""))
+    columns = queries(namespace, names)
     found = {
         name: _by_track(client.query_range(query, seconds) if seconds else client.query(query))
         for name, query in columns.items()
     }
-    table = Table(
-        title=f"{slo.service} in {slo.namespace}, last {_RATE_RANGE}", title_justify="left"
-    )
-    for column in ("track", "version", *columns):
-        table.add_column(column, no_wrap=True, justify="left" if column == "track" else "right")
-    for track in _TRACKS:
-        if track not in versions and track not in found["pods"]:
-            continue
-        cells = [_cell(found[name].get(track), _FORMATS[name], seconds) for name in columns]
-        table.add_row(track, ", ".join(sorted(versions.get(track, ["-"]))), *cells)
+    table = Table(title=f"{namespace}, last {WINDOW}", title_justify="left")
+    for column in ("service", "track", "version", *columns):
+        is_text = column in ("service", "track")
+        table.add_column(column, no_wrap=True, justify="left" if is_text else "right")
+    for service, track in sorted({*versions, *found["requests/s"]}, key=_order(names)):
+        key = service, track
+        cells = [_cell(found[name].get(key), _FORMATS[name], seconds) for name in columns]
+        version = ", ".join(sorted(versions.get(key, ["-"])))
+        table.add_row(service, track or "all", version, *cells)
     if not table.row_count:
         console.print(
-            f"Prometheus has not scraped a pod of {slo.service} yet: try again in a minute"
+            f"Prometheus has no series of {' and '.join(names)} yet: try again in a minute"
         )
         return
     console.print(table)
-    _show_error_budget(client, slo, console)
+    for service in services:
+        _show_objectives(client, service, console)
 
 
-def _show_error_budget(client: ObservabilityClient, slo: Slo, console: Console) -> None:
-    for sli in slo.slis:
-        left = client.query(slo.budget_remaining(sli))
-        remaining = f"{left[0].value:.1%}" if left else "no request yet, all"
+def _show_objectives(
+    client: ObservabilityClient, service: MonitoredService, console: Console
+) -> None:
+    name = service.name
+    if service.requests is None:
+        console.print(f"{name}: nothing measures its requests", highlight=False)
+    if service.slo is None:
+        console.print(f"{name}: no objective", highlight=False)
+        return
+    for sli in service.slo.slis:
+        left = client.query(service.slo.budget_remaining(sli))
         console.print(
-            f"error budget of {sli} ({float(slo.objective(sli)):.3%} over {slo.window}): "
-            f"{remaining} left",
+            f"{name}: error budget of {_objective(service.slo, sli)}: "
+            f"{f'{left[0].value:.1%} left' if left else 'not measured'}",
             style="red" if left and left[0].value < 0 else None,
             highlight=False,
         )
+
+
+def _objective(slo: Slo, sli: Sli) -> str:
+    threshold = slo.latency_threshold
+    within = f" within {format_seconds(threshold)}" if sli == "latency" and threshold else ""
+    return f"{sli} ({float(slo.objective(sli)):.3%}{within} over {slo.window})"
 
 
 def _show_query(client: ObservabilityClient, query: str, seconds: int, console: Console) -> None:
@@ -166,8 +196,21 @@ def number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= _DECIMALS_BELOW else f"{value:.4g}"
 
 
-def _by_track(found: list[Series]) -> dict[str, Series]:
-    return {series.labels.get("track", ""): series for series in found}
+_Track = tuple[str, str]
+"""Service and track. The track is empty if the source of the requests does not know it."""
+
+
+def _track(series: Series) -> _Track:
+    return series.labels.get("service", ""), series.labels.get("track", "")
+
+
+def _by_track(found: list[Series]) -> dict[_Track, Series]:
+    return {_track(series): series for series in found}
+
+
+def _order(names: Sequence[str]) -> Callable[[_Track], tuple[int, bool, str]]:
+    """Order of the rows: by service as in the stack file, then stable first."""
+    return lambda key: (names.index(key[0]), key[1] != "stable", key[1])
 
 
 def _cell(series: Series | None, format_value: Callable[[float], str], seconds: int) -> str:

@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -15,7 +15,7 @@ from commands.control_characters import escape_json
 from commands.errors import CommandError
 from commands.port_forward import PortForward, ServerDownError
 from components.observability.addresses import ALERTMANAGER, JAEGER, LOKI, PROMETHEUS, Address
-from components.observability.slo import Slo
+from components.observability.monitored_service import MonitoredService
 from settings import Service, Settings
 
 TIMEOUT_SECONDS = 30
@@ -64,9 +64,12 @@ def check_mode(settings: Settings, stack: str) -> None:
         )
 
 
-def slo_of(settings: Settings, service: Service) -> Slo:
-    """Return the service level objective of a service."""
-    return Slo(service.name, settings.namespace.name, service.slo)
+def monitored(settings: Settings, services: Iterable[Service]) -> list[MonitoredService]:
+    """Return the monitoring of services of a stack."""
+    return [
+        MonitoredService.of(service, settings.namespace.name, settings.observability)
+        for service in services
+    ]
 
 
 class ObservabilityClient:

@@ -1,44 +1,60 @@
-"""Promotion gate: compares the canary's SLIs with stable's."""
+"""Promotion gate: compares the SLIs of the canary's version with stable's."""
 
 from collections.abc import Mapping
 
 from commands.errors import FAILED, CommandError
-from commands.observability_client import ObservabilityClient, slo_of
-from components.observability.slo import CanaryHealth
+from commands.observability_client import ObservabilityClient, monitored
+from components.observability.queries import WINDOW_SECONDS
+from components.observability.slo import MIN_CANARY_REQUESTS, CanaryHealth
 from settings import Service, Settings
 
 _FORCE = "`make promote FORCE=1` promotes it without the gate"
 
 
 def check(settings: Settings, service: Service, environment: Mapping[str, str]) -> None:
-    """Compare canary and stable and print the result; nothing if the stack has no Prometheus.
+    """Compare the canary's version with stable and print the result.
 
-    Raises :class:`CommandError` if the canary is significantly worse than stable, and if Prometheus
-    cannot be queried: only the user may promote without a result.
+    A stack without its own Prometheus and a service without an objective have no gate, which is
+    printed. Raises :class:`CommandError` if the version is significantly worse than stable, if it
+    is not measured, and if Prometheus cannot be queried: only the user may promote without a
+    result.
     """
-    if settings.observability.mode != "bundled" or not service.metrics:
+    canary, mode = service.release.canary, settings.observability.mode
+    if canary is None:
         return
-    slo = slo_of(settings, service)
+    (slo,) = (one.slo for one in monitored(settings, [service]))
+    if mode != "bundled" or slo is None:
+        reason = f"observability.mode is {mode}" if mode != "bundled" else "slo is null"
+        print(f"no promotion gate for {service.name} {canary.version}: {reason}")
+        return
+    name = f"{service.name} {canary.version}"
     try:
         with ObservabilityClient(settings, environment) as client:
-            states = client.query(slo.canary_health)
-            regressions = client.query(slo.canary_regression)
+            states = client.query(slo.canary_health(canary.version))
+            regressions = client.query(slo.canary_regression(canary.version))
+            requests = client.query(f"{slo.canary_requests(canary.version)} * {WINDOW_SECONDS}")
     except CommandError as error:
         raise CommandError(
             f"the promotion gate cannot query Prometheus ({error}): {_FORCE}", FAILED
         ) from None
-    state = CanaryHealth(int(states[0].value)) if states else CanaryHealth.NOT_ENOUGH_DATA
+    state = CanaryHealth(int(states[0].value)) if states else CanaryHealth.NOT_MEASURED
+    count = requests[0].value if requests else 0
     match state:
         case CanaryHealth.UNHEALTHY:
             ratios = ", ".join(
                 f"{one.value:.1%} by {one.labels.get('sli', '?')}" for one in regressions
             )
             raise CommandError(
-                f"the canary misses the objective ({ratios}) and stable does not: "
+                f"{name} misses the objective ({ratios}) and stable does not: "
                 f"`make rollback` ends the canary; {_FORCE}",
                 FAILED,
             )
         case CanaryHealth.HEALTHY:
-            print("promotion gate: the canary meets the objective")
-        case CanaryHealth.NOT_ENOUGH_DATA:
-            print("promotion gate: too few requests to the canary to compare it with stable")
+            print(f"promotion gate: {name} meets the objective in {count:.0f} requests")
+        case CanaryHealth.NOT_MEASURED:
+            raise CommandError(
+                f"{name} is not measured: {count:.0f} requests of users in the last 5 minutes, and "
+                f"the promotion gate needs {MIN_CANARY_REQUESTS} with each indicator of the "
+                f"objective: wait for more, or raise its weight; {_FORCE}",
+                FAILED,
+            )

@@ -47,13 +47,17 @@ from settings.quantities import (
 )
 from settings.registry import RegistryCredentials, RegistrySettings, docker_config
 from settings.release import ReleasedVersion, ReleaseSettings, Strategy, Track
+from settings.request_metrics import Proxy, RequestMetricNames
 from settings.resources import ResourceList, ResourceRequirements
 from settings.routing import CanaryOverride, GatewaySettings, RoutingBackend, RoutingSettings
 from settings.schema import PROJECT
 from settings.secret_files import GeneratedSecret, SecretFiles
 from settings.service import SECRETS_FOLDER, Service
+from settings.service_alert import ServiceAlert
+from settings.service_logs import LogKeys, ServiceLogs
 from settings.service_metrics import ServiceMetrics
-from settings.slo import LatencyObjective, SloSettings
+from settings.service_panel import ServicePanel
+from settings.slo import LatencyObjective, SloQueries, SloSettings, format_seconds
 from settings.stack import Settings
 from settings.string_formats import VERSION
 from settings.volumes import Volume, Volumes
@@ -85,6 +89,7 @@ __all__ = [
     "InitContainer",
     "LatencyObjective",
     "LimitRangeSettings",
+    "LogKeys",
     "LogsSettings",
     "MetricsSettings",
     "NamespaceSettings",
@@ -98,11 +103,13 @@ __all__ = [
     "Ports",
     "Probe",
     "Probes",
+    "Proxy",
     "Receiver",
     "RegistryCredentials",
     "RegistrySettings",
     "ReleaseSettings",
     "ReleasedVersion",
+    "RequestMetricNames",
     "ResourceList",
     "ResourceQuotaSettings",
     "ResourceRequirements",
@@ -111,10 +118,14 @@ __all__ = [
     "Scheduling",
     "SecretFiles",
     "Service",
+    "ServiceAlert",
+    "ServiceLogs",
     "ServiceMetrics",
+    "ServicePanel",
     "Settings",
     "SettingsError",
     "Sidecar",
+    "SloQueries",
     "SloSettings",
     "SourceError",
     "Storage",
@@ -130,6 +141,7 @@ __all__ = [
     "duration_seconds",
     "find_program",
     "format_mebibytes",
+    "format_seconds",
     "from_pulumi",
     "load",
     "own_dockerfile",

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from settings.proxy_metrics import ProxyMetrics
 from settings.quantities import Memory
 from settings.resources import ResourceList, ResourceRequirements
 from settings.secret import SecretToken, SecretUrl
@@ -104,6 +105,15 @@ class Receiver(Section):
     """URL of a Slack incoming webhook."""
 
 
+class OwnerReceivers(Section):
+    """Receivers of the alerts of an owner's services."""
+
+    page: Receiver = Receiver()
+    """Receiver of alerts with severity page."""
+    ticket: Receiver = Receiver()
+    """Receiver of alerts with severity ticket."""
+
+
 class AlertsSettings(Storage):
     """Alertmanager."""
 
@@ -113,6 +123,8 @@ class AlertsSettings(Storage):
     """Receiver of alerts with severity page: they need immediate action."""
     ticket: Receiver = Receiver()
     """Receiver of alerts with severity ticket: they can wait for working hours."""
+    owners: Annotated[dict[LabelValue, OwnerReceivers], Field(max_length=100)] = {}
+    """Receivers by `owner` of a service, instead of the ones above."""
     heartbeat: SecretUrl | None = None
     """URL of an external dead man's switch, requested every minute while alerting works."""
     group_wait_seconds: Annotated[int, Field(ge=0, le=600)] = 10
@@ -156,5 +168,6 @@ class ObservabilitySettings(Section):
     logs: LogsSettings = LogsSettings()
     traces: TracesSettings = TracesSettings()
     alerts: AlertsSettings = AlertsSettings()
+    proxy: ProxyMetrics = ProxyMetrics()
     grafana: GrafanaSettings = GrafanaSettings()
     operator: OperatorSettings = OperatorSettings()

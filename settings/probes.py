@@ -116,6 +116,12 @@ class Probes(Section):
     liveness: LivenessProbe | None = LivenessProbe()
     readiness: ReadinessProbe | None = ReadinessProbe()
 
+    @property
+    def paths(self) -> set[str]:
+        """Paths of the HTTP requests."""
+        probes: tuple[Probe | None, ...] = (self.startup, self.liveness, self.readiness)
+        return {probe.http_get.path for probe in probes if probe and probe.http_get}
+
     def port_errors(self, ports: Ports, key: str) -> Iterator[FieldError]:
         """An error for each port name that is not in ``ports``; ``key`` is that of the probes."""
         for name in ("startup", "liveness", "readiness"):

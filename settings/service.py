@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
+from typing import Annotated
 
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from settings.autoscaling import Autoscaling
 from settings.config_file import ConfigFileSettings, ConfigValues
@@ -19,6 +20,7 @@ from settings.pod_disruption_budget import PodDisruptionBudgetSettings
 from settings.ports import HTTP, Port, Ports, default_port
 from settings.probes import Probes, unknown_port
 from settings.project import project_name
+from settings.proxy_metrics import ProxyMetrics
 from settings.quantities import parse_quantity, scaled_value
 from settings.release import ReleaseSettings
 from settings.routing import RoutingSettings
@@ -26,10 +28,13 @@ from settings.secret_files import SecretFiles
 from settings.section import Section
 from settings.security_context import SecurityContextSettings
 from settings.service_account import ServiceAccountSettings
+from settings.service_alert import ServiceAlert
+from settings.service_logs import ServiceLogs
 from settings.service_metrics import ServiceMetrics
-from settings.slo import SloSettings
+from settings.service_panel import ServicePanel
+from settings.slo import SloSettings, Source
 from settings.source import config_schema_file
-from settings.string_formats import SourcePath
+from settings.string_formats import LabelValue, SourcePath
 from settings.tracing import TracingSettings
 from settings.volumes import Volumes
 from settings.workload import WorkloadSettings
@@ -58,8 +63,8 @@ class Service(Section):
     """Container ports by name. Default: `http: 8080`. `{}`: a worker, which nothing connects to."""
     pprof_port: Port | None = None
     """Port of `net/http/pprof`, for `kubectl port-forward` only. Default: none."""
-    metrics: ServiceMetrics | None = ServiceMetrics()
-    """`null`: none."""
+    metrics: ServiceMetrics | None = None
+    """Prometheus metrics of the service. Default: none."""
     probes: Probes = Probes()
     config: ConfigValues = {}
     """Content of the configuration file, checked by the JSON Schema that the source ships."""
@@ -82,7 +87,15 @@ class Service(Section):
     """Default: none, the service is not reachable from outside the cluster."""
     peers: Peers = Peers()
     tracing: TracingSettings = TracingSettings()
-    slo: SloSettings = SloSettings()
+    slo: SloSettings | None = SloSettings()
+    """Service level objective. `null`: none."""
+    logs: ServiceLogs = ServiceLogs()
+    owner: LabelValue | None = None
+    """Team that owns the service. Its receivers are in `observability.alerts.owners`."""
+    alerts: Annotated[tuple[ServiceAlert, ...], Field(strict=False, max_length=100)] = ()
+    """Alerting rules of the service's own."""
+    panels: Annotated[tuple[ServicePanel, ...], Field(strict=False, max_length=100)] = ()
+    """Grafana panels of the service's own."""
 
     _name: str = PrivateAttr("")
 
@@ -122,7 +135,42 @@ class Service(Section):
     @property
     def metrics_port(self) -> str | None:
         """Name of the port with metrics. ``None``: there are none."""
-        return self.metrics.port if self.metrics and self.metrics.port in self.ports else None
+        return self.metrics.port if self.metrics else None
+
+    @property
+    def request_source(self) -> Source | None:
+        """Source of the request metrics. ``None``: nothing measures the requests."""
+        if self.slo and self.slo.source:
+            return self.slo.source
+        # Requests to / cannot be told from probes of /.
+        if (
+            self.metrics
+            and self.metrics.request_metrics
+            and not (self._probes_root and self.routing)
+        ):
+            return "service"
+        return "proxy" if self.routing else None
+
+    @property
+    def probe_paths(self) -> tuple[str, ...]:
+        """Paths of requests of the kubelet and of Prometheus, which are not the users'."""
+        metrics = {self.metrics.path} if self.metrics else set()
+        return tuple(sorted((self.probes.paths | metrics) - {"/"}))
+
+    @property
+    def _probes_root(self) -> bool:
+        return "/" in self.probes.paths
+
+    def buckets(self, proxy: ProxyMetrics) -> tuple[float, ...]:
+        """Upper bounds of the duration histogram, in seconds. Empty: there are no durations."""
+        match self.request_source:
+            case "service" if self.metrics and (names := self.metrics.request_metrics):
+                return names.buckets if names.duration else ()
+            case "proxy":
+                return proxy.upper_bounds
+            case "queries" if self.slo and self.slo.queries:
+                return self.slo.queries.buckets
+        return ()
 
     @property
     def served_ports(self) -> Ports:
@@ -162,6 +210,7 @@ class Service(Section):
         yield from self._port_errors()
         yield from self._container_errors()
         yield from self._volume_errors()
+        yield from self._metrics_errors()
         if self.routing is None and self.release.canary_weight:
             allowed = "0: without routing no requests are weighted"
             yield FieldError("release.canary.weight", self.release.canary_weight, allowed)
@@ -199,7 +248,7 @@ class Service(Section):
                     if other != own:
                         yield FieldError(own, port, f"another name and number than {other}")
         yield from self.probes.port_errors(self.ports, "probes")
-        if self.metrics and "metrics" in self.model_fields_set and not self.metrics_port:
+        if self.metrics and self.metrics.port not in self.ports:
             yield unknown_port("metrics.port", self.metrics.port, self.ports)
         if self.routing and self.routing.port not in self.ports:
             yield unknown_port("routing.port", self.routing.port, self.ports)
@@ -210,6 +259,19 @@ class Service(Section):
             for index, port in enumerate(peer.ports):
                 if port not in self.served_ports:
                     yield unknown_port(f"{key}.ports[{index}]", port, self.served_ports)
+
+    def _metrics_errors(self) -> Iterator[FieldError]:
+        has_requests = self.metrics and self.metrics.request_metrics
+        if self.slo and self.slo.source == "service" and not has_requests:
+            allowed = '"proxy", or add metrics with request metrics'
+            yield FieldError("slo.source", self.slo.source, allowed)
+        if self.slo and self.slo.source == "proxy" and not self.routing:
+            allowed = '"service" or "queries", or add routing'
+            yield FieldError("slo.source", self.slo.source, allowed)
+        names = [alert.name for alert in self.alerts]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                yield FieldError(f"alerts[{number}].name", name, "each name once")
 
     def _container_errors(self) -> Iterator[FieldError]:
         mountable = {"tmp", *self.volumes}

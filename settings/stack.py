@@ -184,20 +184,24 @@ class Settings(Section):
 
     def _observability_errors(self) -> Iterator[FieldError]:
         observability = self.observability
-        with_slo = [one for one in self.services.values() if one.slo.model_fields_set]
-        if with_slo and observability.mode == "off":
-            key = f"services.{with_slo[0].name}.slo"
-            allowed = f'"bundled" or "operator": {key} is set and needs metrics'
+        objectives = {
+            f"services.{service.name}.slo": slo
+            for service in self.services.values()
+            if (slo := service.slo)
+        }
+        explicit = next((key for key, slo in objectives.items() if slo.model_fields_set), None)
+        if explicit and observability.mode == "off":
+            allowed = f'"bundled" or "operator": {explicit} is set and needs metrics'
             yield FieldError("observability.mode", observability.mode, allowed)
-        for service in with_slo:
-            if not service.metrics_port:
-                key = f"services.{service.name}.metrics"
-                yield FieldError(key, None, "a mapping: slo is set and needs metrics")
-        monitored = [one for one in self.services.values() if one.metrics_port]
-        longest = max(monitored, key=lambda service: service.slo.window_days, default=None)
+        for service in self.services.values():
+            if service.slo:
+                key = f"services.{service.name}.slo"
+                for error in service.slo.bucket_errors(service.buckets(observability.proxy)):
+                    yield replace(error, key=f"{key}.{error.key}")
+        longest = max(objectives.items(), key=lambda item: item[1].window_days, default=None)
         retention = observability.metrics.retention_days
-        if observability.mode == "bundled" and longest and retention < longest.slo.window_days:
-            key, window = f"services.{longest.name}.slo.windowDays", longest.slo.window_days
+        if observability.mode == "bundled" and longest and retention < longest[1].window_days:
+            key, window = f"{longest[0]}.windowDays", longest[1].window_days
             allowed = f"at least {key}, which is {window}"
             yield FieldError("observability.metrics.retentionDays", retention, allowed)
 

@@ -59,14 +59,18 @@ class Alertmanager(Server):
 
 def secret_files(alerts: AlertsSettings) -> dict[str, str]:
     """URLs of the receivers, by file name."""
-    urls = {
-        "page-webhook": alerts.page.webhook,
-        "page-slack": alerts.page.slack,
-        "ticket-webhook": alerts.ticket.webhook,
-        "ticket-slack": alerts.ticket.slack,
-        "heartbeat": alerts.heartbeat,
-    }
+    urls = {"heartbeat": alerts.heartbeat}
+    for name, receiver in _receivers(alerts).items():
+        urls |= {f"{name}-webhook": receiver.webhook, f"{name}-slack": receiver.slack}
     return {name: url.get_secret_value() for name, url in urls.items() if url}
+
+
+def _receivers(alerts: AlertsSettings) -> dict[str, Receiver]:
+    """Receivers by name, those of the owners included."""
+    receivers = {"page": alerts.page, "ticket": alerts.ticket}
+    for owner, own in alerts.owners.items():
+        receivers |= {f"owner-{owner}-page": own.page, f"owner-{owner}-ticket": own.ticket}
+    return receivers
 
 
 def config_text(alerts: AlertsSettings) -> str:
@@ -88,9 +92,14 @@ def config_text(alerts: AlertsSettings) -> str:
                     "repeat_interval": "45s",
                 },
                 *(
-                    {"receiver": severity, "matchers": [f'severity="{severity}"']}
-                    for severity in ("page", "ticket")
+                    {
+                        "receiver": "none",
+                        "matchers": [f'owner="{owner}"'],
+                        "routes": _by_severity(f"owner-{owner}-"),
+                    }
+                    for owner in alerts.owners
                 ),
+                *_by_severity(),
             ],
         },
         "inhibit_rules": [
@@ -102,12 +111,18 @@ def config_text(alerts: AlertsSettings) -> str:
         ],
         "receivers": [
             {"name": "none"},
-            _receiver("page", alerts.page),
-            _receiver("ticket", alerts.ticket),
+            *(_receiver(name, receiver) for name, receiver in _receivers(alerts).items()),
             _heartbeat(alerts),
         ],
     }
     return to_yaml(config)
+
+
+def _by_severity(prefix: str = "") -> list[dict[str, Any]]:
+    return [
+        {"receiver": f"{prefix}{severity}", "matchers": [f'severity="{severity}"']}
+        for severity in ("page", "ticket")
+    ]
 
 
 def _receiver(name: str, settings: Receiver) -> dict[str, Any]:

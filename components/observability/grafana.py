@@ -14,6 +14,7 @@ from components.observability.addresses import (
 )
 from components.observability.args import ObservabilityArgs
 from components.observability.dashboards import all_dashboards
+from components.observability.queries import DURATION, REQUESTS
 from components.observability.server import SECRETS, HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
@@ -78,10 +79,7 @@ class Grafana(Server):
 
     def spec(self, args: ObservabilityArgs) -> ServerSpec:
         namespace = args["network"].monitoring_namespace
-        dashboards = {
-            f"{_DASHBOARDS}/{file}": text
-            for file, text in all_dashboards(args["services"], namespace).items()
-        }
+        dashboards = {f"{_DASHBOARDS}/{file}": text for file, text in all_dashboards(args).items()}
         return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
@@ -182,13 +180,12 @@ def _data_sources(namespace: str) -> dict[str, Any]:
                         "queries": [
                             {
                                 "name": "Requests by status",
-                                "query": "sum by (track, status)"
-                                " (rate(http_requests_total{$$__tags}[5m]))",
+                                "query": f"sum by (track, status) ({REQUESTS}{{$$__tags}})",
                             },
                             {
                                 "name": "95th percentile of duration",
                                 "query": "histogram_quantile(0.95, sum by (track, le)"
-                                " (rate(http_request_duration_seconds_bucket{$$__tags}[5m])))",
+                                f" ({DURATION}{{$$__tags}}))",
                             },
                         ],
                     },

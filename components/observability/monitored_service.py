@@ -1,31 +1,94 @@
 """A service of the stack, as monitoring sees it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from components.observability.queries import selector
+from components.observability.request_metrics import (
+    PROXIES,
+    QueriedRequestMetrics,
+    RequestMetrics,
+    ServiceRequestMetrics,
+)
 from components.observability.slo import Slo
-from settings import Service
+from settings import (
+    LogKeys,
+    ObservabilitySettings,
+    Service,
+    ServiceAlert,
+    ServiceMetrics,
+    ServicePanel,
+)
 
 
 @dataclass(frozen=True)
 class MonitoredService:
-    """Name, metrics and service level objective of a service."""
+    """Name, metrics, log keys and service level objective of a service."""
 
     name: str
     """Value of the pod label ``app.kubernetes.io/name`` and of the series' label ``service``."""
     namespace: str
-    metrics_port: int | None
-    """Container port of its Prometheus metrics. ``None``: it has none."""
-    metrics_port_name: str | None
-    """Name of that port."""
-    slo: Slo
+    metrics: ServiceMetrics | None = None
+    """Its own Prometheus metrics. ``None``: it has none."""
+    metrics_port: int = 0
+    """Container port of its metrics."""
+    requests: RequestMetrics | None = None
+    """Source of its request metrics. ``None``: nothing measures its requests."""
+    slo: Slo | None = None
+    """Service level objective. ``None``: it has none."""
+    log_keys: LogKeys = field(default_factory=LogKeys)
+    owner: str | None = None
+    """Label of its alerts. ``None``: the default receivers are notified."""
+    alerts: tuple[ServiceAlert, ...] = ()
+    panels: tuple[ServicePanel, ...] = ()
 
     @classmethod
-    def of(cls, service: Service, namespace: str) -> "MonitoredService":
+    def of(
+        cls, service: Service, namespace: str, observability: ObservabilitySettings
+    ) -> "MonitoredService":
         """Monitoring of ``service``, which runs in ``namespace``."""
+        requests = _request_metrics(service, namespace, observability)
         return cls(
             name=service.name,
             namespace=namespace,
-            metrics_port_name=service.metrics_port,
-            metrics_port=service.ports[service.metrics_port] if service.metrics_port else None,
-            slo=Slo(service.name, namespace, service.slo),
+            metrics=service.metrics,
+            metrics_port=service.ports[service.metrics.port] if service.metrics else 0,
+            requests=requests,
+            slo=Slo.of(service.slo, requests) if service.slo and requests else None,
+            log_keys=service.logs.keys,
+            owner=service.owner,
+            alerts=service.alerts,
+            panels=service.panels,
         )
+
+    def selector(self, **labels: str | None) -> str:
+        """Label matchers of the service's series, without braces."""
+        return selector(self.namespace, self.name, **labels)
+
+
+_HTTP_ERRORS = "5.."
+_QUERIED_ERRORS = "error|5.."
+
+
+def _request_metrics(
+    service: Service, namespace: str, observability: ObservabilitySettings
+) -> RequestMetrics | None:
+    match service.request_source:
+        case "service":
+            names = service.metrics and service.metrics.request_metrics
+            if names is None:
+                return None
+            buckets = names.buckets if names.duration else ()
+            return ServiceRequestMetrics(
+                namespace, service.name, buckets, names.errors, names, service.probe_paths
+            )
+        case "proxy":
+            proxy = observability.proxy
+            return PROXIES[proxy.implementation](
+                namespace, service.name, proxy.upper_bounds, _HTTP_ERRORS
+            )
+        case "queries":
+            queries = service.slo and service.slo.queries
+            return queries and QueriedRequestMetrics(
+                namespace, service.name, queries.buckets, _QUERIED_ERRORS, queries
+            )
+    return None

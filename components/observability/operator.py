@@ -12,7 +12,7 @@ from components.observability.dashboards import all_dashboards
 from components.observability.monitored_service import MonitoredService
 from components.observability.rules import rules_of_service
 from components.observability.to_yaml import to_yaml
-from settings import OperatorSettings
+from settings import OperatorSettings, ServiceMetrics
 
 Json = dict[str, Any]
 
@@ -41,11 +41,13 @@ class OperatorObjects(pulumi.ComponentResource):
         self._has_one_service = len(args["services"]) == 1
         self._child = pulumi.ResourceOptions(parent=self)
         for service in args["services"]:
-            if service.metrics_port:
-                self._pod_monitor(service, settings.metrics.scrape_interval_seconds)
+            if service.metrics:
+                self._pod_monitor(
+                    service, service.metrics, settings.metrics.scrape_interval_seconds
+                )
             self._rules(service, settings.runbook_base_url)
         if settings.grafana.enabled:
-            dashboards = all_dashboards(args["services"], self._monitoring_namespace)
+            dashboards = all_dashboards(args)
             for file, text in dashboards.items():
                 suffix = f"dashboard-{file.removesuffix('.json')}"
                 self._config_map(suffix, "grafana_dashboard", file, text)
@@ -78,7 +80,9 @@ class OperatorObjects(pulumi.ComponentResource):
                 opts=self._opts(f"{self._name}-rules-{subject}"),
             )
 
-    def _pod_monitor(self, service: MonitoredService, interval: int) -> None:
+    def _pod_monitor(
+        self, service: MonitoredService, metrics: ServiceMetrics, interval: int
+    ) -> None:
         """Selects pods, not Services, so that each pod is scraped once, with its track."""
         CustomResource(
             f"{self._name}-pods-{service.name}",
@@ -91,8 +95,8 @@ class OperatorObjects(pulumi.ComponentResource):
                 "jobLabel": "app.kubernetes.io/name",
                 "podMetricsEndpoints": [
                     {
-                        "port": service.metrics_port_name,
-                        "path": "/metrics",
+                        "port": metrics.port,
+                        "path": metrics.path,
                         "interval": f"{interval}s",
                         "scrapeTimeout": f"{min(interval, _MAX_SCRAPE_TIMEOUT)}s",
                         "relabelings": [

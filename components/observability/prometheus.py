@@ -23,7 +23,7 @@ from components.observability.rules import all_rules
 from components.observability.server import HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
-from settings import MetricsSettings, parse_quantity, yaml_writer
+from settings import MetricsSettings, ServiceMetrics, parse_quantity, yaml_writer
 
 _CONFIG_DIR = PurePosixPath("/etc/prometheus")
 _DATA = PurePosixPath("/prometheus")
@@ -140,7 +140,11 @@ def _config(args: ObservabilityArgs) -> Config:
         "alerting": {"alertmanagers": [{"static_configs": [alertmanager]}]},
         "rule_files": [str(_CONFIG_DIR / "rules" / "*.yaml")],
         "scrape_configs": [
-            *(_service(service) for service in args["services"] if service.metrics_port),
+            *(
+                _service(service, service.metrics)
+                for service in args["services"]
+                if service.metrics
+            ),
             _servers({namespace, node_namespace}),
             {
                 "job_name": KUBE_STATE_METRICS.server,
@@ -164,13 +168,14 @@ def _retention(metrics: MetricsSettings) -> Config:
 
 def _metrics_ports(args: ObservabilityArgs) -> list[NetworkPeer]:
     """Metrics ports of the services, if any has one."""
-    ports = {service.metrics_port for service in args["services"] if service.metrics_port}
+    ports = {service.metrics_port for service in args["services"] if service.metrics}
     return [NetworkPeer(args["namespace"], tuple(sorted(ports)))] if ports else []
 
 
-def _service(service: MonitoredService) -> Config:
+def _service(service: MonitoredService, metrics: ServiceMetrics) -> Config:
     return {
-        "job_name": service.name,
+        "job_name": f"services/{service.name}",
+        "metrics_path": metrics.path,
         "kubernetes_sd_configs": [
             _pods(
                 {service.namespace},

@@ -1,4 +1,20 @@
-"""PromQL and LogQL for the metrics and logs that the service itself writes."""
+"""Recorded series of services, and PromQL and LogQL that read them.
+
+The recorded series are the same for every source of metrics. Dashboards, objectives, the promotion
+gate and ``make metrics`` read only these.
+"""
+
+WINDOW = "5m"
+"""Range of the rates: with the longest scrape interval, it contains two samples."""
+WINDOW_SECONDS = 300
+REQUESTS = f"service:requests:rate{WINDOW}"
+"""Requests per second by track, version, method, route and status."""
+ERRORS = f"service:request_errors:rate{WINDOW}"
+"""Failed requests per second by track, version, method and route. 0 if none has failed."""
+DURATION = f"service:request_duration_seconds_bucket:rate{WINDOW}"
+"""Requests per second by track, version, route and ``le``, in seconds."""
+PODS = "service:pods:ready"
+"""Ready pods by track and version."""
 
 
 def selector(namespace: str, service: str, **labels: str | None) -> str:
@@ -10,22 +26,24 @@ def selector(namespace: str, service: str, **labels: str | None) -> str:
     return ",".join(f'{name}="{value}"' for name, value in matchers.items() if value is not None)
 
 
-def error_ratio(matchers: str, range_: str, by: str = "") -> str:
-    """Ratio of responses with a 5xx status: 0 if there are responses but no errors.
-
-    ``by``: a label; one ratio for each of its values.
-    """
-    sum_ = f"sum by ({by})" if by else "sum"
-    total = f"{sum_} (rate(http_requests_total{{{matchers}}}[{range_}]))"
-    errors = f'{sum_} (rate(http_requests_total{{{matchers},status=~"5.."}}[{range_}]))'
-    return f"({errors} or 0 * {total}) / {total}"
+def request_rate(matchers: str, by: str = "") -> str:
+    """Requests per second, for each value of the labels ``by``."""
+    return f"{_sum(by)} ({REQUESTS}{{{matchers}}})"
 
 
-def latency_quantile(quantile: float, matchers: str, range_: str, by: str = "") -> str:
-    """Quantile of the request duration in seconds, for each value of the label ``by``."""
+def error_ratio(matchers: str, by: str = "") -> str:
+    """Ratio of failed requests, for each value of the labels ``by``."""
+    return f"{_sum(by)} ({ERRORS}{{{matchers}}}) / ({request_rate(matchers, by)} > 0)"
+
+
+def latency_quantile(quantile: float, matchers: str, by: str = "") -> str:
+    """Quantile of the request duration in seconds, for each value of the labels ``by``."""
     labels = f"le, {by}" if by else "le"
-    buckets = f"http_request_duration_seconds_bucket{{{matchers}}}"
-    return f"histogram_quantile({quantile}, sum by ({labels}) (rate({buckets}[{range_}])))"
+    return f"histogram_quantile({quantile}, {_sum(labels)} ({DURATION}{{{matchers}}}))"
+
+
+def _sum(by: str) -> str:
+    return f"sum by ({by})" if by else "sum"
 
 
 def log_selector(namespace: str, service: str) -> str:

@@ -1,6 +1,6 @@
 """Prometheus rules in the format of rule files and of PrometheusRule objects."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 Severity = Literal["page", "ticket", "none"]
@@ -44,11 +44,20 @@ def rule_group(name: str, rules: Iterable[Rule], interval: str | None = None) ->
     return {"name": name, **({"interval": interval} if interval else {}), "rules": list(rules)}
 
 
+def add_labels(subjects: Iterable[Sequence[RuleGroup]], labels: Mapping[str, str]) -> None:
+    """Add ``labels`` to each alert."""
+    for rule in _alerts(subjects):
+        rule["labels"].update(labels)
+
+
 def add_runbook_urls(subjects: Iterable[Sequence[RuleGroup]], base_url: str) -> None:
-    """Link each alert to its runbook, ``docs/runbooks/<alert>.md`` below ``base_url``."""
+    """Link each alert without a runbook to ``<alert>.md`` below ``base_url``."""
+    for rule in _alerts(subjects):
+        url = f"{base_url.rstrip('/')}/{rule['alert']}.md"
+        rule["annotations"].setdefault("runbook_url", url)
+
+
+def _alerts(subjects: Iterable[Sequence[RuleGroup]]) -> Iterator[Rule]:
     for groups in subjects:
         for group in groups:
-            for rule in group["rules"]:
-                if "alert" in rule:
-                    url = f"{base_url.rstrip('/')}/{rule['alert']}.md"
-                    rule["annotations"]["runbook_url"] = url
+            yield from (rule for rule in group["rules"] if "alert" in rule)

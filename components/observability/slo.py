@@ -8,22 +8,22 @@ up the error budget in exactly the SLO's window. With a window of 30 days, 1 hou
 errors stop.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from typing import Literal
 
-from components.observability.queries import selector
+from components.observability.queries import DURATION, ERRORS, PODS, REQUESTS, WINDOW, selector
+from components.observability.request_metrics import RequestMetrics, bucket_label
 from components.observability.rule import Rule, RuleGroup, alert, recording_rule, rule_group
-from settings import SloSettings, Track, duration_seconds
+from settings import SloSettings, format_seconds
 
 Sli = Literal["availability", "latency"]
-"""A request is bad if it gets a 5xx status (availability) or exceeds the threshold (latency)."""
+"""A request is bad if it fails (availability) or exceeds the threshold (latency)."""
 
-FAST_WINDOWS = ("5m", "30m", "1h")
-SLOW_WINDOWS = ("2h", "6h")
-LONG_WINDOWS = ("1d", "3d")
+WINDOWS = (WINDOW, "30m", "1h", "2h", "6h", "1d", "3d")
+"""Windows of the alerts."""
 _SECONDS = {
     "5m": 300,
     "30m": 1800,
@@ -33,16 +33,17 @@ _SECONDS = {
     "1d": 86_400,
     "3d": 259_200,
 }
-_FAST_INTERVAL = 15
-"""Evaluation interval of the fast windows, in seconds."""
+_INTERVAL = 15
+"""Evaluation interval of the shortest window, in seconds."""
+_FAST_WINDOWS = ("30m", "1h")
+_SLOW_WINDOWS = ("2h", "6h", "1d", "3d")
 _MIN_BAD_REQUESTS = 5
 """Below this, neither an alert nor an unhealthy canary. The workbook's chapter, "Low-Traffic
 Services and Error Budget Alerting": one failed request of ten in an hour would page somebody."""
-_MIN_CANARY_REQUESTS = 100
+MIN_CANARY_REQUESTS = 100
 """Requests to the canary within the gate's window before it can be healthy."""
 _MAX_CANARY_FACTOR = 2
 """A canary is unhealthy above this multiple of stable's ratio of bad requests."""
-_GATE_WINDOW = "5m"
 _MAX_BAD_RATIO = Decimal("0.9")
 """Upper bound of alert thresholds: with a low objective, burn rate times budget can exceed 1."""
 
@@ -69,8 +70,8 @@ BURN_RATES = (
 class CanaryHealth(IntEnum):
     """Result of the canary's promotion gate; the value of its series."""
 
-    NOT_ENOUGH_DATA = -1
-    """The canary got too few requests to decide."""
+    NOT_MEASURED = -1
+    """Too few requests to the canary's version, or an SLI without data."""
     UNHEALTHY = 0
     """The canary's bad ratio is much higher than stable's and exceeds the fastest burn rate."""
     HEALTHY = 1
@@ -86,11 +87,24 @@ class Slo:
     namespace: str
     """Value of the label ``namespace``."""
     settings: SloSettings
+    buckets: tuple[float, ...]
+    """Upper bounds of the duration histogram, in seconds. Empty: there are no durations."""
+
+    @classmethod
+    def of(cls, settings: SloSettings, requests: RequestMetrics) -> "Slo":
+        """Objective of the service whose requests these are."""
+        return cls(requests.service, requests.namespace, settings, requests.buckets)
 
     @property
     def slis(self) -> tuple[Sli, ...]:
         """Indicators that have an objective."""
-        return ("availability", "latency") if self.settings.latency else ("availability",)
+        return ("availability", "latency") if self.latency_threshold else ("availability",)
+
+    @property
+    def latency_threshold(self) -> float | None:
+        """Latency threshold in seconds. ``None``: no objective, or no durations."""
+        latency = self.settings.latency
+        return latency.seconds(self.buckets) if latency and self.buckets else None
 
     @property
     def window(self) -> str:
@@ -135,27 +149,21 @@ class Slo:
         """PromQL: remaining fraction of the window's error budget; negative if exceeded."""
         return self._series("slo:error_budget_remaining:ratio", sli=sli)
 
-    def track_requests(self, window: str, track: Track | None = None) -> str:
-        """PromQL: requests per second by track, or of one track."""
-        return self._series(f"slo:track_requests:rate{window}", track=track)
+    def track_bad_ratio(self, sli: Sli) -> str:
+        """PromQL: ratio of bad requests over 5 minutes by track."""
+        return self._series(f"slo:track_bad_requests:ratio_rate{WINDOW}", sli=sli)
 
-    def track_bad_requests(self, window: str, sli: Sli, track: Track | None = None) -> str:
-        """PromQL: bad requests per second by track, or of one track."""
-        return self._series(f"slo:track_bad_requests:rate{window}", sli=sli, track=track)
+    def canary_health(self, version: str | None = None) -> str:
+        """PromQL: :class:`CanaryHealth` of each version of the canary, or of one of them."""
+        return self._series("slo:canary_gate:state", version=version)
 
-    def track_bad_ratio(self, window: str, sli: Sli, track: Track | None = None) -> str:
-        """PromQL: ratio of bad requests by track, or of one track."""
-        return self._series(f"slo:track_bad_requests:ratio_rate{window}", sli=sli, track=track)
+    def canary_regression(self, version: str | None = None) -> str:
+        """PromQL: ratio of bad requests by version and ``sli``, of unhealthy versions only."""
+        return self._series("slo:canary_gate:regression", version=version)
 
-    @property
-    def canary_health(self) -> str:
-        """PromQL: :class:`CanaryHealth` of the canary. No series without a canary."""
-        return self._series("slo:canary_gate:state")
-
-    @property
-    def canary_regression(self) -> str:
-        """PromQL: the canary's ratio of bad requests by ``sli``, if it is unhealthy."""
-        return self._series("slo:canary_gate:regression")
+    def canary_requests(self, version: str | None = None) -> str:
+        """PromQL: requests per second over 5 minutes by version of the canary."""
+        return self._series(f"slo:canary_requests:rate{WINDOW}", version=version)
 
     def _series(self, name: str, **labels: str | None) -> str:
         return f"{name}{{{self.selector(**labels)}}}"
@@ -163,13 +171,13 @@ class Slo:
 
 def slo_rules(slo: Slo) -> list[RuleGroup]:
     """Recording rules, burn rate alerts and the canary's promotion gate."""
+    fast = [*_rates(slo), *_long_rates(slo, _FAST_WINDOWS), *_canary_gate(slo)]
+    slow = [*_long_rates(slo, (*_SLOW_WINDOWS, slo.window)), *_budget_remaining(slo)]
     return [
         rule_group("slo-objectives", _objectives(slo)),
-        rule_group("slo-fast", _rates(slo, FAST_WINDOWS), f"{_FAST_INTERVAL}s"),
-        rule_group("slo-slow", _rates(slo, SLOW_WINDOWS), "1m"),
-        rule_group("slo-budget", [*_long_rates(slo), *_budget_remaining(slo)], "1m"),
-        rule_group("slo-canary", _canary_gate(slo), f"{_FAST_INTERVAL}s"),
-        rule_group("slo-alerts", _burn_rate_alerts(slo)),
+        rule_group("slo-fast", fast, f"{_INTERVAL}s"),
+        rule_group("slo-slow", slow, "1m"),
+        rule_group("slo-alerts", [*_burn_rate_alerts(slo), *_without_data(slo)]),
     ]
 
 
@@ -178,51 +186,45 @@ def _objectives(slo: Slo) -> Iterator[Rule]:
         labels = {"namespace": slo.namespace, "service": slo.service, "sli": sli}
         yield recording_rule("slo:objective:ratio", f"vector({slo.objective(sli):f})", labels)
         yield recording_rule("slo:error_budget:ratio", f"vector({slo.error_budget(sli):f})", labels)
-
-
-def _rates(slo: Slo, windows: tuple[str, ...]) -> Iterator[Rule]:
-    for window in windows:
+    if slo.latency_threshold:
+        labels = {"namespace": slo.namespace, "service": slo.service}
         yield recording_rule(
-            f"slo:track_requests:rate{window}",
-            _by_track(f"http_requests_total{{{slo.selector()}}}[{window}]"),
+            "slo:latency_threshold:seconds", f"vector({slo.latency_threshold:g})", labels
+        )
+
+
+def _rates(slo: Slo) -> Iterator[Rule]:
+    """Rates of the shortest window, by track and of all tracks."""
+    requests = f"slo:track_requests:rate{WINDOW}"
+    yield recording_rule(requests, _by("track", f"{REQUESTS}{{{slo.selector()}}}"))
+    total = f"{requests}{{{slo.selector()}}}"
+    yield recording_rule(f"slo:requests:rate{WINDOW}", f"sum without (track) ({total})")
+    for sli in slo.slis:
+        labels = {"sli": sli}
+        bad = f"slo:track_bad_requests:rate{WINDOW}"
+        yield recording_rule(bad, _bad_requests(slo, sli, "track", slo.selector()), labels)
+        track_bad = f"{bad}{{{slo.selector(sli=sli)}}}"
+        yield recording_rule(
+            f"slo:bad_requests:rate{WINDOW}", f"sum without (track) ({track_bad})", labels
         )
         yield recording_rule(
-            f"slo:requests:rate{window}", f"sum without (track) ({slo.track_requests(window)})"
+            f"slo:track_bad_requests:ratio_rate{WINDOW}",
+            f"{track_bad}\n/ ignoring (sli)\n({total} > 0)",
+            labels,
         )
-        for sli in slo.slis:
-            labels = {"sli": sli}
-            track_bad = slo.track_bad_requests(window, sli)
-            yield recording_rule(
-                f"slo:track_bad_requests:rate{window}", _bad_requests(slo, sli, window), labels
-            )
-            yield recording_rule(
-                f"slo:bad_requests:rate{window}", f"sum without (track) ({track_bad})", labels
-            )
-            yield recording_rule(
-                f"slo:track_bad_requests:ratio_rate{window}",
-                f"{track_bad}\n/ ignoring (sli)\n({slo.track_requests(window)} > 0)",
-                labels,
-            )
-            yield _bad_ratio(slo, sli, window)
+        yield _bad_ratio(slo, sli, WINDOW)
 
 
-def _bad_requests(slo: Slo, sli: Sli, window: str) -> str:
-    latency = slo.settings.latency
-    if sli == "latency" and latency:
-        bound = f"{duration_seconds(latency.threshold):g}"
-        # Prometheus 3 writes a whole number as 1.0, Prometheus 2 as the service does.
-        le = f'le=~"{bound}|{bound}.0"' if bound.isdigit() else f'le="{bound}"'
-        histogram = "http_request_duration_seconds"
-        total = _by_track(f"{histogram}_count{{{slo.selector()}}}[{window}]")
-        good = _by_track(f"{histogram}_bucket{{{slo.selector()},{le}}}[{window}]")
+def _bad_requests(slo: Slo, sli: Sli, by: str, matchers: str) -> str:
+    if sli == "latency" and slo.latency_threshold:
+        total = _by(by, f'{DURATION}{{{matchers},le="+Inf"}}')
+        good = _by(by, f"{DURATION}{{{matchers},{bucket_label(slo.latency_threshold)}}}")
         return f"clamp_min(\n  {total}\n  -\n  {good}\n, 0)"
-    errors = _by_track(f'http_requests_total{{{slo.selector()},status=~"5.."}}[{window}]')
-    # There is no series for a status before its first response: count 0, not nothing.
-    return f"{errors}\nor\n0 * {slo.track_requests(window)}"
+    return _by(by, f"{ERRORS}{{{matchers}}}")
 
 
-def _by_track(range_vector: str) -> str:
-    return f"sum by (namespace, service, track) (rate({range_vector}))"
+def _by(label: str, series: str) -> str:
+    return f"sum by (namespace, service, {label}) ({series})"
 
 
 def _bad_ratio(slo: Slo, sli: Sli, window: str) -> Rule:
@@ -233,22 +235,22 @@ def _bad_ratio(slo: Slo, sli: Sli, window: str) -> Rule:
     )
 
 
-def _long_rates(slo: Slo) -> Iterator[Rule]:
-    """Rates over days, from recorded rates: reading raw series of days would be expensive.
+def _long_rates(slo: Slo, windows: Iterable[str]) -> Iterator[Rule]:
+    """Rates of longer windows, from recorded rates: reading days of raw series is expensive.
 
     Sums rates, not ratios, so that a minute counts by its number of requests.
     """
-    for window in (*LONG_WINDOWS, slo.window):
+    for window in windows:
         seconds = _SECONDS.get(window, slo.settings.window_days * _SECONDS["1d"])
-        average = f"* {_FAST_INTERVAL} / {seconds}"
+        average = f"* {_INTERVAL} / {seconds}"
         yield recording_rule(
             f"slo:requests:rate{window}",
-            f"sum_over_time({slo.requests('5m')}[{window}]) {average}",
+            f"sum_over_time({slo.requests(WINDOW)}[{window}]) {average}",
         )
         for sli in slo.slis:
             yield recording_rule(
                 f"slo:bad_requests:rate{window}",
-                f"sum_over_time({slo.bad_requests('5m', sli)}[{window}]) {average}",
+                f"sum_over_time({slo.bad_requests(WINDOW, sli)}[{window}]) {average}",
                 {"sli": sli},
             )
             yield _bad_ratio(slo, sli, window)
@@ -264,41 +266,50 @@ def _budget_remaining(slo: Slo) -> Iterator[Rule]:
 
 
 def _canary_gate(slo: Slo) -> Iterator[Rule]:
-    canary_is_up = f"up{{{slo.selector(track='canary')}}}"
+    """Health of each version of the canary: samples of its predecessors do not count."""
+    seconds = _SECONDS[WINDOW]
+    on = "on (namespace, service, version)"
+    running = f"{PODS}{{{slo.selector(track='canary')}}} > 0"
+    matchers = f'{slo.selector(track="canary")},version!=""'
+    requests = slo.canary_requests()
+    yield recording_rule(
+        f"slo:canary_requests:rate{WINDOW}", _by("version", f"{REQUESTS}{{{matchers}}}")
+    )
+    enough = f"{requests} * {seconds} >= {MIN_CANARY_REQUESTS}"
     for sli in slo.slis:
-        canary = slo.track_bad_ratio(_GATE_WINDOW, sli, "canary")
-        stable = slo.track_bad_ratio(_GATE_WINDOW, sli, "stable")
-        bad = slo.track_bad_requests(_GATE_WINDOW, sli, "canary")
+        labels = {"sli": sli}
+        bad = f"slo:canary_bad_requests:rate{WINDOW}"
+        yield recording_rule(bad, _bad_requests(slo, sli, "version", matchers), labels)
+        bad = f"{bad}{{{slo.selector(sli=sli)}}}"
+        ratio = f"({bad} / ignoring (sli) ({requests} > 0))"
+        stable = f"slo:track_bad_requests:ratio_rate{WINDOW}"
+        stable = f"{stable}{{{slo.selector(track='stable', sli=sli)}}}"
         yield recording_rule(
             "slo:canary_gate:regression",
-            f"{canary} > {slo.max_bad_ratio(sli, BURN_RATES[0].factor):f}\n"
-            "unless ignoring (track)\n"
-            f"{canary} <= ignoring (track) ({_MAX_CANARY_FACTOR} * {stable})\n"
-            f"and\n{bad} * {_SECONDS[_GATE_WINDOW]} >= {_MIN_BAD_REQUESTS}\n"
-            f"and on (namespace, service)\n{canary_is_up}",
-            {"sli": sli},
+            f"{ratio} > {slo.max_bad_ratio(sli, BURN_RATES[0].factor):f}\n"
+            "unless on (namespace, service, version)\n"
+            f"{ratio} <= on (namespace, service) group_left () ({_MAX_CANARY_FACTOR} * {stable})\n"
+            f"and {on}\n{bad} * {seconds} >= {_MIN_BAD_REQUESTS}\n"
+            f"and {on}\n{running}",
+            labels,
         )
-    requests = slo.track_requests(_GATE_WINDOW, "canary")
-    enough = f"{requests} * {_SECONDS[_GATE_WINDOW]} >= {_MIN_CANARY_REQUESTS}"
+        enough += f"\n  and {on} {bad}"
     cases = (
-        (slo.canary_regression, CanaryHealth.UNHEALTHY),
+        (slo.canary_regression(), CanaryHealth.UNHEALTHY),
         (enough, CanaryHealth.HEALTHY),
-        (canary_is_up, CanaryHealth.NOT_ENOUGH_DATA),
+        (running, CanaryHealth.NOT_MEASURED),
     )
     health = "\nor\n".join(
-        f"  count by (namespace, service) ({expr}) * 0 + {value:d}" for expr, value in cases
+        f"  count by (namespace, service, version) ({expr}) * 0 + {value:d}"
+        for expr, value in cases
     )
-    yield recording_rule(
-        "slo:canary_gate:state", f"(\n{health}\n)\nand on (namespace, service)\n{canary_is_up}"
-    )
+    yield recording_rule("slo:canary_gate:state", f"(\n{health}\n)\nand {on}\n{running}")
     yield alert(
         "CanaryRegression",
         "page",
-        f"{slo.canary_regression}\n"
-        "and on (namespace, service)\n"
-        f"{slo.canary_health} == {CanaryHealth.UNHEALTHY:d}",
+        slo.canary_regression(),
         f"The canary of {slo.service} has a higher error rate than stable",
-        "{{ $value | humanizePercentage }} of the requests to the canary of "
+        "{{ $value | humanizePercentage }} of the requests to version {{ $labels.version }} of "
         "{{ $labels.namespace }}/{{ $labels.service }} violate the {{ $labels.sli }} objective: "
         f"more than {_MAX_CANARY_FACTOR} times stable's percentage, and above the paging burn "
         "rate.",
@@ -307,21 +318,21 @@ def _canary_gate(slo: Slo) -> Iterator[Rule]:
 
 
 def _burn_rate_alerts(slo: Slo) -> Iterator[Rule]:
-    latency = slo.settings.latency
     names = {"availability": "AvailabilityBudgetBurn", "latency": "LatencyBudgetBurn"}
+    threshold = slo.latency_threshold
     faults = {
-        "availability": "failed with a 5xx status",
-        "latency": f"took longer than {latency.threshold}" if latency else "",
+        "availability": "failed",
+        "latency": f"took longer than {format_seconds(threshold)}" if threshold else "",
     }
     for sli in slo.slis:
         for burn in BURN_RATES:
             long = burn.long_window
-            threshold = f"{slo.max_bad_ratio(sli, burn.factor):f}"
+            max_ratio = f"{slo.max_bad_ratio(sli, burn.factor):f}"
             yield alert(
                 names[sli],
                 burn.severity,
-                f"{slo.bad_ratio(long, sli)} > {threshold}\n"
-                f"and\n{slo.bad_ratio(burn.short_window, sli)} > {threshold}\n"
+                f"{slo.bad_ratio(long, sli)} > {max_ratio}\n"
+                f"and\n{slo.bad_ratio(burn.short_window, sli)} > {max_ratio}\n"
                 f"and\n{slo.bad_requests(long, sli)} * {_SECONDS[long]} >= {_MIN_BAD_REQUESTS}",
                 f"{slo.service} burns its {sli} error budget {burn.factor:f} times too fast",
                 "{{ $value | humanizePercentage }} of the requests to "
@@ -330,3 +341,31 @@ def _burn_rate_alerts(slo: Slo) -> Iterator[Rule]:
                 f"{float(slo.error_budget(sli) * 100):g}% over {slo.settings.window_days} days.",
                 labels={"window": long},
             )
+
+
+def _without_data(slo: Slo) -> Iterator[Rule]:
+    """Alerts on indicators that are not measured, whose error budget therefore never shrinks."""
+    deployments = f'namespace="{slo.namespace}",deployment=~"{slo.service}-(stable|canary)"'
+    causes: dict[Sli, tuple[str, str]] = {
+        "availability": (
+            f"max by (namespace) (kube_deployment_status_replicas_ready{{{deployments}}}) > 0",
+            f"unless on (namespace) group by (namespace) ({slo.requests(WINDOW)})",
+        ),
+        "latency": (
+            f"max by (namespace) ({slo.requests(WINDOW)}) > 0",
+            f"unless on (namespace) group by (namespace) ({slo.bad_requests(WINDOW, 'latency')})",
+        ),
+    }
+    for sli in slo.slis:
+        present, missing = causes[sli]
+        yield alert(
+            "SliWithoutData",
+            "ticket",
+            f"{present}\n{missing}",
+            f"The {sli} of {slo.service} is not measured",
+            f"No request to {slo.namespace}/{slo.service} has been counted for the {sli} objective "
+            "for 30 minutes (value {{ $value }}): its alerts cannot fire, and the promotion gate "
+            "has no result.",
+            for_="30m",
+            labels={"sli": sli},
+        )

@@ -5,24 +5,67 @@ import shutil
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from components.observability.rules import all_rules
+from components.observability.rules import RuleGroups, all_rules, rules_of_service
 from local.layout import Layout
-from settings import load
+from settings import duration_seconds, load
+from settings.loader import validate
 from settings.stack_file import PROJECT_FOLDER
 from tests.manifests.conftest import run
 from tests.unit.components.observability.servers import args_of
+from tests.unit.stacks import BEACON, SMALLEST, changed
 
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yaml"))
 RUNBOOKS = PROJECT_FOLDER / "docs" / "runbooks"
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Causes", "Mitigation", "Escalation"]
-RULES = all_rules(args_of(load("dev")))
+DEV = all_rules(args_of(load("dev")))
+SOURCES: dict[str, dict[str, Any]] = {
+    "traefik": {},
+    "nginx": {"observability": {"proxy": {"implementation": "ingress-nginx"}}},
+    "envoy": {"observability": {"proxy": {"implementation": "envoy-gateway"}}},
+    "istio": {"observability": {"proxy": {"implementation": "istio"}}},
+    "otel": {"metrics": {"convention": "opentelemetry"}},
+    "podinfo": {"metrics": {"convention": "podinfo"}},
+    "worker": {
+        "slo": {
+            "source": "queries",
+            "queries": {
+                "requests": "sum by (track) (rate(jobs_total{$selector}[5m]))",
+                "errors": 'sum by (track) (rate(jobs_total{$selector,result="error"}[5m]))',
+            },
+        }
+    },
+}
+"""A service for each source of request metrics, by name."""
+
+
+def rules_of(name: str, changes: dict[str, Any]) -> RuleGroups:
+    """Return the rules of a service without metrics, with changes of it and of its stack."""
+    service = {**BEACON, "metrics": None, "owner": "team-a"}
+    stack = {key: value for key, value in changes.items() if key == "observability"}
+    own = {key: value for key, value in changes.items() if key != "observability"}
+    bundled_stack = changed(
+        {"namespace": {"name": "beacon-dev"}, "observability": {"mode": "bundled"}}, stack
+    )
+    services = {"beacon": None, name: {**service, **own}}
+    sections = changed(SMALLEST, {**bundled_stack, "services": services})
+    del sections["services"]["beacon"]
+    (monitored,) = args_of(validate("Pulumi.test.yaml", sections))["services"]
+    return rules_of_service(monitored, "https://example.com")
+
+
+RULES = DEV | {
+    name: groups
+    for source, changes in SOURCES.items()
+    for name, groups in rules_of(source, changes).items()
+}
 ALERTS = [
     rule
-    for groups in RULES.values()
+    for groups in DEV.values()
     for group in groups
     for rule in group["rules"]
     if "alert" in rule
@@ -43,11 +86,16 @@ def promtool() -> Path:
     return Layout().bin / "promtool"
 
 
-def write_rules(folder: Path, annotations: tuple[str, ...]) -> None:
-    """Write the rule files with only these annotations of alerts."""
+def write_rules(folder: Path, annotations: tuple[str, ...], interval: str = "15s") -> None:
+    """Write the rule files with only these annotations of alerts.
+
+    promtool evaluates every group at the ``interval`` of the test, not at the group's own.
+    """
+    seconds = int(duration_seconds(interval))
     for name, groups in yaml.safe_load(yaml.safe_dump(RULES)).items():
         for group in groups:
             for rule in group["rules"]:
+                rule["expr"] = rule["expr"].replace("* 15 / ", f"* {seconds} / ")
                 if "annotations" in rule:
                     rule["annotations"] = {key: rule["annotations"][key] for key in annotations}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump({"groups": list(groups)}))
@@ -61,7 +109,8 @@ def test_promtool_accepts_the_rules(promtool: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_alerts_fire_as_expected(promtool: Path, tmp_path: Path, case: Path) -> None:
-    write_rules(tmp_path, ("description",))
+    interval = yaml.safe_load(case.read_text())["evaluation_interval"]
+    write_rules(tmp_path, ("description",), interval)
     shutil.copy(case, tmp_path / f"test-{case.name}")
     result = run(promtool, "test", "rules", f"test-{case.name}", cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -12,9 +12,10 @@ BEACON: dict[str, Any] = {
     "source": "app",
     "image": {"repository": "slipway/beacon"},
     "release": {"stable": {"version": "1.0.0"}},
+    "metrics": {},
     "routing": {"hosts": ["beacon.localhost"]},
 }
-"""Required keys of a service, and a repository that is the same in every project."""
+"""Required keys of a service, metrics, and a repository that is the same in every project."""
 SMALLEST: dict[str, Any] = {
     "namespace": {"name": "beacon-test"},
     "registry": {"host": "localhost:5000"},

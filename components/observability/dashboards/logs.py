@@ -8,14 +8,14 @@ from components.observability.dashboards.panels import (
     log_lines,
     log_query,
     new_dashboard,
+    service_variable,
 )
-from components.observability.queries import log_selector
-from components.observability.slo import Slo
+from components.observability.queries import PODS, log_selector, selector
 
 
-def logs_dashboard(slo: Slo) -> dashboard.Dashboard:
+def logs_dashboard(namespace: str) -> dashboard.Dashboard:
     """Log volume, log lines and errors, filtered by track, trace ID and text."""
-    selected = f'{log_selector(slo.namespace, slo.service)} | track=~"$track"'
+    selected = f'{log_selector(namespace, "$service")} | track=~"$track"'
     lines = log_lines(
         "Lines",
         "Newest first, filtered by trace ID and text. Open a line for its fields and its trace.",
@@ -28,16 +28,19 @@ def logs_dashboard(slo: Slo) -> dashboard.Dashboard:
     )
     return (
         new_dashboard(
-            f"{slo.service}: logs",
+            "Service: logs",
             "Filter the lines by trace ID or text with the fields at the top.",
             {
                 "Volume": (_volume(selected, "level"), _volume(selected, "track")),
                 "Lines": (lines.span(24).height(14), errors.span(24)),
             },
         )
+        .with_variable(service_variable(namespace))
         .with_variable(
             label_variable(
-                "track", "Track", f"label_values(beacon_build_info{{{slo.selector()}}}, track)"
+                "track",
+                "Track",
+                f"label_values({PODS}{{{selector(namespace, '$service')}}}, track)",
             )
         )
         .with_variable(dashboard.TextBoxVariable("trace").label("Trace ID").default_value(""))

@@ -10,57 +10,93 @@ from components.observability.dashboards.panels import (
     new_dashboard,
     query,
     release_annotation,
+    service_variable,
     value_table,
 )
 from components.observability.dashboards.service import pods_by_version
-from components.observability.queries import latency_quantile, log_selector
-from components.observability.slo import Slo
-from settings import duration_seconds
+from components.observability.queries import (
+    PODS,
+    error_ratio,
+    latency_quantile,
+    log_selector,
+    request_rate,
+    selector,
+)
+
+_ALERTS = 'ALERTS{alertstate="firing",severity=~"page|ticket"}'
 
 
-def overview_dashboard(slo: Slo) -> dashboard.Dashboard:
-    """Current state, the last hours, alerts and error logs."""
-    return new_dashboard(
-        f"{slo.service}: overview",
-        "Current state of the service. The link at the top leads to the other dashboards.",
-        {
-            "Now": _now(slo),
-            "The last hours": _last_hours(slo),
-            "Alerts and errors": _problems(slo),
-        },
-        time_range="3h",
-    ).annotation(release_annotation(slo.selector()))
+def overview_dashboard(namespace: str) -> dashboard.Dashboard:
+    """All services at a glance, then the current state and the last hours of one."""
+    service = selector(namespace, "$service")
+    return (
+        new_dashboard(
+            "Overview",
+            "Current state of the services. The link at the top leads to the other dashboards.",
+            {
+                "All services": _all_services(f'namespace="{namespace}"'),
+                "Now": _now(service),
+                "The last hours": _last_hours(service),
+                "Alerts and errors": _problems(namespace),
+            },
+            time_range="3h",
+        )
+        .with_variable(service_variable(namespace))
+        .annotation(release_annotation(service))
+    )
 
 
-def _now(slo: Slo) -> tuple[Panel, ...]:
-    service, latency = slo.selector(), slo.settings.latency
-    slow = duration_seconds(latency.threshold) if latency else 1
+def _all_services(services: str) -> tuple[Panel, ...]:
+    panels = (
+        graph(
+            "Requests by service",
+            "Requests per second over 5 minutes.",
+            "reqps",
+            query(request_rate(services, "service"), "{{service}}"),
+            stacked=True,
+        ),
+        graph(
+            "Errors by service",
+            "Percentage of failed requests over 5 minutes.",
+            "percentunit",
+            query(error_ratio(services, "service"), "{{service}}"),
+        ),
+        graph(
+            "p95 by service",
+            "95th percentile of the request duration over 5 minutes.",
+            "s",
+            query(latency_quantile(0.95, services, "service"), "{{service}}"),
+        ),
+    )
+    return tuple(panel.span(8) for panel in panels)
+
+
+def _now(service: str) -> tuple[Panel, ...]:
     numbers = (
         big_number(
             "Requests",
             "Requests per second over 5 minutes.",
             "reqps",
-            query(f"sum(rate(http_requests_total{{{service}}}[5m]))", "requests"),
+            query(request_rate(service), "requests"),
         ),
         big_number(
             "Errors",
-            "Percentage of responses with a 5xx status over 5 minutes.",
+            "Percentage of failed requests over 5 minutes.",
             "percentunit",
-            query(slo.bad_ratio("5m", "availability"), "errors"),
-            thresholds=(float(slo.error_budget("availability")), 0.05),
+            query(error_ratio(service), "errors"),
+            thresholds=(0.001, 0.05),
         ),
         big_number(
             "p99",
             "99th percentile of the request duration over 5 minutes.",
             "s",
-            query(latency_quantile(0.99, service, "5m"), "p99"),
-            thresholds=(slow, 2 * slow),
+            query(latency_quantile(0.99, service), "p99"),
         ),
         big_number(
             "Pods ready",
             "Ready pods of the service, of all tracks.",
             "short",
-            query(f"sum(beacon_ready{{{service}}})", "pods ready"),
+            query(f"sum({PODS}{{{service}}})", "pods ready"),
             thresholds=(2, 1),
         ),
         big_number(
@@ -74,74 +110,59 @@ def _now(slo: Slo) -> tuple[Panel, ...]:
             "Alerts",
             "Firing alerts of severity page or ticket.",
             "short",
-            query(
-                'count(ALERTS{alertstate="firing",severity=~"page|ticket"}) or vector(0)', "alerts"
-            ),
+            query(f"count({_ALERTS}) or vector(0)", "alerts"),
             thresholds=(1, 1),
         ),
     )
-    budgets = (
-        big_number(
-            f"Error budget remaining, {sli}",
-            f"Remaining percentage of the {slo.window} error budget. Negative if the objective is "
-            "missed.",
-            "percentunit",
-            query(slo.budget_remaining(sli), sli),
-            thresholds=(0.25, 0),
-        ).span(24 // len(slo.slis))
-        for sli in slo.slis
-    )
-    return (*(number.span(4) for number in numbers), *budgets)
+    budget = big_number(
+        "Error budget remaining",
+        "Remaining percentage of each objective's error budget. Negative if it is missed.",
+        "percentunit",
+        query(f"slo:error_budget_remaining:ratio{{{service}}}", "{{sli}}"),
+        thresholds=(0.25, 0),
+    ).span(24)
+    return (*(number.span(4) for number in numbers), budget)
 
 
-def _last_hours(slo: Slo) -> tuple[Panel, ...]:
-    service = slo.selector()
+def _last_hours(service: str) -> tuple[Panel, ...]:
     return (
         graph(
             "Requests",
-            "Requests per second, by track.",
+            "Requests per second over 5 minutes, by track.",
             "reqps",
-            query(
-                f"sum by (track) (rate(http_requests_total{{{service}}}[$__rate_interval]))",
-                "{{track}}",
-            ),
+            query(request_rate(service, "track"), "{{track}}"),
             stacked=True,
         ),
         graph(
             "Errors",
-            "Percentage of responses with a 5xx status over 5 minutes, by track.",
+            "Percentage of failed requests over 5 minutes, by track, and the error budget.",
             "percentunit",
-            query(slo.track_bad_ratio("5m", "availability"), "{{track}}"),
-            thresholds=(float(slo.error_budget("availability")), 0.05),
+            query(error_ratio(service, "track"), "{{track}}"),
+            query(f'slo:error_budget:ratio{{{service},sli="availability"}}', "error budget"),
         ),
         graph(
             "p95",
-            "95th percentile of the request duration, by track.",
+            "95th percentile of the request duration over 5 minutes, by track.",
             "s",
-            query(
-                latency_quantile(0.95, service, "$__rate_interval", "track"),
-                "{{track}}",
-                exemplars=True,
-            ),
+            query(latency_quantile(0.95, service, "track"), "{{track}}"),
         ),
-        pods_by_version(slo),
+        pods_by_version(service),
     )
 
 
-def _problems(slo: Slo) -> tuple[Panel, ...]:
+def _problems(namespace: str) -> tuple[Panel, ...]:
     return (
         value_table(
             "Firing alerts",
             "Severity page needs immediate action. `make alerts` lists them with their runbooks.",
             query(
-                "sum by (alertname, severity, namespace, service) "
-                '(ALERTS{alertstate="firing",severity=~"page|ticket"})',
+                f"sum by (alertname, severity, namespace, service, owner) ({_ALERTS})",
                 "{{alertname}}",
             ),
         ),
         log_lines(
             "Error lines",
             "Newest log lines of the levels error and fatal.",
-            f'{log_selector(slo.namespace, slo.service)} | level=~"error|fatal"',
+            f'{log_selector(namespace, "$service")} | level=~"error|fatal"',
         ),
     )

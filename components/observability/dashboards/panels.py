@@ -14,6 +14,8 @@ from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from components.observability.queries import PODS
+
 Panel = timeseries.Panel | stat.Panel | table.Panel | logs.Panel
 _P = TypeVar("_P", timeseries.Panel, stat.Panel, table.Panel, logs.Panel)
 _TAG = "slipway"
@@ -149,6 +151,23 @@ def label_variable(name: str, label: str, values: str) -> dashboard.QueryVariabl
     )
 
 
+def service_variable(namespace: str) -> dashboard.QueryVariable:
+    """Drop-down list ``service`` of the services in ``namespace``, one of which is selected."""
+    return (
+        dashboard.QueryVariable("service")
+        .label("Service")
+        .datasource(_PROMETHEUS)
+        .query(
+            {
+                "query": f'label_values({PODS}{{namespace="{namespace}"}}, service)',
+                "refId": "service",
+            }
+        )
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_ASC)
+    )
+
+
 class _ReleaseQuery(models.AnnotationQuery):
     """Adds fields of Prometheus annotations that the SDK lacks."""
 
@@ -165,7 +184,7 @@ class _ReleaseAnnotation(dashboard.AnnotationQuery):
 def release_annotation(service_selector: str) -> dashboard.AnnotationQuery:
     """Vertical line when a track starts to run another version."""
     by_version = "sum by (track, version)"
-    running = f"beacon_build_info{{{service_selector}}}"
+    running = f"{PODS}{{{service_selector}}}"
     return (
         _ReleaseAnnotation()
         .name("Releases")

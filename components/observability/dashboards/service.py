@@ -1,4 +1,6 @@
-"""Dashboard of the service's requests: rate, errors and duration."""
+"""Dashboard of a service's requests: rate, errors and duration."""
+
+from collections.abc import Sequence
 
 from grafana_foundation_sdk.builders import dashboard, timeseries
 
@@ -9,144 +11,123 @@ from components.observability.dashboards.panels import (
     new_dashboard,
     query,
     release_annotation,
+    service_variable,
 )
-from components.observability.queries import error_ratio, latency_quantile
-from components.observability.slo import Slo
-from settings import Track, duration_seconds
+from components.observability.monitored_service import MonitoredService
+from components.observability.queries import (
+    PODS,
+    REQUESTS,
+    error_ratio,
+    latency_quantile,
+    request_rate,
+    selector,
+)
+from settings import Track
 
 _TRACKS: tuple[Track, ...] = ("stable", "canary")
 
 
-def service_dashboard(slo: Slo) -> dashboard.Dashboard:
+def service_dashboard(namespace: str, services: Sequence[MonitoredService]) -> dashboard.Dashboard:
     """Rate, errors and duration by track (stable left, canary right) and by route."""
-    service = slo.selector()
+    service = selector(namespace, "$service")
     return (
         new_dashboard(
-            f"{slo.service}: requests",
+            "Service: requests",
             "Rate, errors and duration of the requests, by track. Blue lines are releases.",
             {
-                "Rate": [_rate(slo, track) for track in _TRACKS],
-                "Errors": [_errors(slo, track) for track in _TRACKS],
-                "Duration": [_duration(slo, track) for track in _TRACKS],
+                "Rate": [_rate(service, track) for track in _TRACKS],
+                "Errors": [_errors(service, track) for track in _TRACKS],
+                "Duration": [_duration(service, track) for track in _TRACKS],
                 "By route": _routes(service),
-                "Internals": (_in_flight(service), pods_by_version(slo).span(8), _faults(service)),
+                "Traces and pods": (_exemplars(service, services), pods_by_version(service)),
             },
         )
+        .with_variable(service_variable(namespace))
         .with_variable(
-            label_variable("path", "Route", f"label_values(http_requests_total{{{service}}}, path)")
+            label_variable("route", "Route", f"label_values({REQUESTS}{{{service}}}, route)")
         )
         .annotation(release_annotation(service))
     )
 
 
-def _on_route(slo: Slo, track: Track) -> str:
-    return f'{slo.selector(track=track)},path=~"$path"'
+def _on_route(service: str, track: Track) -> str:
+    return f'{service},track="{track}",route=~"$route"'
 
 
-def _rate(slo: Slo, track: Track) -> timeseries.Panel:
+def _rate(service: str, track: Track) -> timeseries.Panel:
     return graph(
         f"Requests, {track}",
-        "Requests per second, by status. Without probes and the admin port.",
+        "Requests per second over 5 minutes, by status. Without probes.",
         "reqps",
-        query(
-            "sum by (status) "
-            f"(rate(http_requests_total{{{_on_route(slo, track)}}}[$__rate_interval]))",
-            "{{status}}",
-        ),
+        query(request_rate(_on_route(service, track), "status"), "{{status}}"),
         stacked=True,
     )
 
 
-def _errors(slo: Slo, track: Track) -> timeseries.Panel:
+def _errors(service: str, track: Track) -> timeseries.Panel:
     return graph(
         f"Errors, {track}",
-        "Percentage of responses with a 5xx status. The lower threshold is the error budget.",
+        "Percentage of failed requests over 5 minutes, and the error budget.",
         "percentunit",
-        query(error_ratio(_on_route(slo, track), "$__rate_interval"), "5xx"),
-        thresholds=(float(slo.error_budget("availability")), 0.05),
+        query(error_ratio(_on_route(service, track)), "errors"),
+        query(f'slo:error_budget:ratio{{{service},sli="availability"}}', "error budget"),
     )
 
 
-def _duration(slo: Slo, track: Track) -> timeseries.Panel:
-    latency = slo.settings.latency
-    threshold = duration_seconds(latency.threshold) if latency else None
+def _duration(service: str, track: Track) -> timeseries.Panel:
     return graph(
         f"Duration, {track}",
-        "Percentiles of the request duration. Each point is a request with a trace.",
+        "Percentiles of the request duration over 5 minutes, and the threshold of the objective.",
         "s",
         *(
-            query(
-                latency_quantile(quantile, _on_route(slo, track), "$__rate_interval"),
-                f"p{quantile * 100:g}",
-                exemplars=True,
-            )
+            query(latency_quantile(quantile, _on_route(service, track)), f"p{quantile * 100:g}")
             for quantile in (0.5, 0.95, 0.99)
         ),
-        thresholds=(threshold, 2 * threshold) if threshold else None,
+        query(f"slo:latency_threshold:seconds{{{service}}}", "objective"),
     )
 
 
 def _routes(service: str) -> tuple[Panel, ...]:
-    on_route = f'{service},path=~"$path"'
+    on_route = f'{service},route=~"$route"'
     return (
         graph(
             "Requests by route",
             "Requests per second by method and route, of all tracks.",
             "reqps",
-            query(
-                "sum by (method, path) "
-                f"(rate(http_requests_total{{{on_route}}}[$__rate_interval]))",
-                "{{method}} {{path}}",
-            ),
+            query(request_rate(on_route, "method, route"), "{{method}} {{route}}"),
         ),
         graph(
             "p95 by route",
             "95th percentile of the request duration, of all tracks.",
             "s",
-            query(
-                latency_quantile(0.95, on_route, "$__rate_interval", "path"),
-                "{{path}}",
-                exemplars=True,
-            ),
+            query(latency_quantile(0.95, on_route, "route"), "{{route}}"),
         ),
     )
 
 
-def _in_flight(service: str) -> timeseries.Panel:
+def _exemplars(service: str, services: Sequence[MonitoredService]) -> timeseries.Panel:
+    histograms = {one.requests.exemplars for one in services if one.requests} - {None}
+    names = "|".join(sorted(name for name in histograms if name)) or "none"
+    buckets = f'{{__name__=~"{names}",{service}}}'
     return graph(
-        "Requests in flight",
-        "Concurrent requests by pod. Many at a low rate mean that requests are blocked.",
-        "short",
-        query(f"sum by (track, pod) (http_requests_in_flight{{{service}}})", "{{pod}}"),
-    ).span(8)
+        "Traces",
+        "95th percentile of the duration that the service itself measures. Each point is a "
+        "request with a trace.",
+        "s",
+        query(
+            f"histogram_quantile(0.95, sum by (le, track) (rate({buckets}[$__rate_interval])))",
+            "{{track}}",
+            exemplars=True,
+        ),
+    )
 
 
-def pods_by_version(slo: Slo) -> timeseries.Panel:
-    """Number of pods of each version and track."""
+def pods_by_version(service: str) -> timeseries.Panel:
+    """Number of ready pods of each version and track."""
     return graph(
         "Pods by version",
-        "Pods of each version. During a rollout, a track has pods of two versions.",
+        "Ready pods of each version. During a rollout, a track has pods of two versions.",
         "short",
-        query(
-            f"sum by (track, version) (beacon_build_info{{{slo.selector()}}})",
-            "{{track}} {{version}}",
-        ),
+        query(f"sum by (track, version) ({PODS}{{{service}}})", "{{track}} {{version}}"),
         stacked=True,
     )
-
-
-def _faults(service: str) -> timeseries.Panel:
-    return graph(
-        "Panics and injected faults",
-        "Panics of handlers and faults injected for a drill, per second. Normally 0.",
-        "cps",
-        query(
-            f"sum by (track) (rate(beacon_panics_total{{{service}}}[$__rate_interval]))",
-            "panics, {{track}}",
-        ),
-        query(
-            "sum by (track, kind) "
-            f"(rate(beacon_faults_injected_total{{{service}}}[$__rate_interval]))",
-            "injected {{kind}}, {{track}}",
-        ),
-    ).span(8)

@@ -8,40 +8,51 @@ from components.observability.dashboards.panels import (
     label_variable,
     new_dashboard,
     query,
+    service_variable,
 )
-from components.observability.slo import Slo
+from components.observability.queries import selector
 
 
-def workload_dashboard(slo: Slo) -> dashboard.Dashboard:
-    """Pods of the service's namespace, their CPU and memory, autoscaling and quota."""
-    namespace = f'namespace="{slo.namespace}"'
-    pods = f'{namespace},pod=~"$pod"'
-    return new_dashboard(
-        f"{slo.service}: pods and autoscaling",
-        "State of the namespace's pods, their resource usage, autoscaling and quota.",
-        {
-            "Pods": _pods(namespace, pods),
-            "CPU": _cpu(pods),
-            "Memory": _memory(slo, pods),
-            "Autoscaling and quota": _scaling(namespace),
-        },
-    ).with_variable(
-        label_variable("pod", "Pod", f"label_values(kube_pod_info{{{namespace}}}, pod)")
+def workload_dashboard(namespace: str) -> dashboard.Dashboard:
+    """Pods of a service, their CPU and memory, autoscaling and the namespace's quota."""
+    in_namespace = f'namespace="{namespace}"'
+    pod_names = '"$service-(stable|canary)-.+"'
+    tracks = '"$service-(stable|canary)"'
+    pods = f'{in_namespace},pod=~{pod_names},pod=~"$pod"'
+    return (
+        new_dashboard(
+            "Service: pods and autoscaling",
+            "State of the service's pods, their resource usage, autoscaling and quota.",
+            {
+                "Pods": _pods(f"{in_namespace},deployment=~{tracks}", pods),
+                "CPU": _cpu(pods),
+                "Memory": _memory(selector(namespace, "$service"), pods),
+                "Autoscaling and quota": _scaling(in_namespace, tracks),
+            },
+        )
+        .with_variable(service_variable(namespace))
+        .with_variable(
+            label_variable(
+                "pod",
+                "Pod",
+                f"label_values(kube_pod_info{{{in_namespace},pod=~{pod_names}}}, pod)",
+            )
+        )
     )
 
 
-def _pods(namespace: str, pods: str) -> tuple[Panel, ...]:
+def _pods(deployments: str, pods: str) -> tuple[Panel, ...]:
     panels = (
         graph(
             "Replicas",
             "Desired and available replicas of each Deployment. They differ during a rollout.",
             "short",
             query(
-                f"sum by (deployment) (kube_deployment_spec_replicas{{{namespace}}})",
+                f"sum by (deployment) (kube_deployment_spec_replicas{{{deployments}}})",
                 "{{deployment}} desired",
             ),
             query(
-                f"sum by (deployment) (kube_deployment_status_replicas_available{{{namespace}}})",
+                f"sum by (deployment) (kube_deployment_status_replicas_available{{{deployments}}})",
                 "{{deployment}} available",
             ),
         ),
@@ -114,7 +125,7 @@ def _cpu(pods: str) -> tuple[Panel, ...]:
     )
 
 
-def _memory(slo: Slo, pods: str) -> tuple[Panel, ...]:
+def _memory(service: str, pods: str) -> tuple[Panel, ...]:
     used = f"container_memory_working_set_bytes{{{_of_pods(pods)}}}"
     return (
         graph(
@@ -130,7 +141,7 @@ def _memory(slo: Slo, pods: str) -> tuple[Panel, ...]:
             "Heap in use of each pod. It grows steadily with a memory leak.",
             "bytes",
             query(
-                f'sum by (pod) (go_memstats_heap_inuse_bytes{{{slo.selector()},pod=~"$pod"}})',
+                f'sum by (pod) (go_memstats_heap_inuse_bytes{{{service},pod=~"$pod"}})',
                 "{{pod}}",
             ),
         ).span(8),
@@ -154,7 +165,7 @@ def _requests_and_limits(pods: str, title: str, resource: str, used: str) -> tim
     ).span(8)
 
 
-def _scaling(namespace: str) -> tuple[Panel, ...]:
+def _scaling(in_namespace: str, tracks: str) -> tuple[Panel, ...]:
     replicas = {
         "current": "status_current_replicas",
         "desired": "status_desired_replicas",
@@ -169,7 +180,8 @@ def _scaling(namespace: str) -> tuple[Panel, ...]:
             *(
                 query(
                     "sum by (horizontalpodautoscaler) "
-                    f"(kube_horizontalpodautoscaler_{series}{{{namespace}}})",
+                    f"(kube_horizontalpodautoscaler_{series}"
+                    f"{{{in_namespace},horizontalpodautoscaler=~{tracks}}})",
                     f"{{{{horizontalpodautoscaler}}}} {name}",
                 )
                 for name, series in replicas.items()
@@ -180,8 +192,8 @@ def _scaling(namespace: str) -> tuple[Panel, ...]:
             "Used percentage of the namespace's quota. At 100%, no pod can be created.",
             "percentunit",
             query(
-                f'sum by (resource) (kube_resourcequota{{{namespace},type="used"}}) / '
-                f'(sum by (resource) (kube_resourcequota{{{namespace},type="hard"}}) > 0)',
+                f'sum by (resource) (kube_resourcequota{{{in_namespace},type="used"}}) / '
+                f'(sum by (resource) (kube_resourcequota{{{in_namespace},type="hard"}}) > 0)',
                 "{{resource}}",
             ),
             thresholds=(0.8, 0.95),

@@ -2,7 +2,7 @@
 
 from components.observability.args import ObservabilityArgs
 from components.observability.monitored_service import MonitoredService
-from components.observability.rule import RuleGroup, add_runbook_urls
+from components.observability.rule import RuleGroup, add_labels, add_runbook_urls
 from components.observability.rules.certificates import certificate_rules
 from components.observability.rules.kubernetes import kubernetes_rules
 from components.observability.rules.monitoring import monitoring_rules
@@ -16,12 +16,13 @@ RuleGroups = dict[str, list[RuleGroup]]
 def rules_of_service(service: MonitoredService, runbook_base_url: str) -> RuleGroups:
     """Rules about one service, for a Prometheus that has rules about the cluster.
 
-    Without metrics of its own, a service has no SLO rules.
+    Alertmanager groups and routes the alerts by their labels namespace, service and owner.
     """
-    rules: RuleGroups = {}
-    if service.metrics_port:
+    rules: RuleGroups = {f"{service.name}-service": service_rules(service)}
+    if service.slo:
         rules[f"{service.name}-slo"] = slo_rules(service.slo)
-    rules[f"{service.name}-service"] = service_rules(service)
+    labels = {"namespace": service.namespace, "service": service.name}
+    add_labels(rules.values(), labels | ({"owner": service.owner} if service.owner else {}))
     add_runbook_urls(rules.values(), runbook_base_url)
     return rules
 

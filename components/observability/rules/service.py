@@ -1,7 +1,11 @@
-"""Alerts on the service's pods, their resource usage and their own metrics."""
+"""Rules about a service: its requests, its pods, their resource usage and its own alerts."""
 
 from components.observability.monitored_service import MonitoredService
-from components.observability.rule import Rule, RuleGroup, alert, rule_group
+from components.observability.queries import PODS
+from components.observability.request_metrics.request_metrics import rename_labels
+from components.observability.rule import Rule, RuleGroup, alert, recording_rule, rule_group
+from settings import ServiceAlert
+from settings.prometheus_formats import SELECTOR
 
 _POD = "{{ $labels.namespace }}/{{ $labels.pod }}"
 _MAX_IN_FLIGHT = 100
@@ -9,14 +13,46 @@ _MAX_IN_FLIGHT = 100
 
 
 def service_rules(service: MonitoredService) -> list[RuleGroup]:
-    """Alerts on the pods of all tracks, and on the service's own metrics if it has any."""
+    """Recorded series of the service's requests and pods, and alerts on the pods of all tracks."""
+    requests = service.requests.rules() if service.requests else ()
     groups = [
+        rule_group("service-requests", [_ready_pods(service), *requests], "15s"),
         rule_group("service-pods", _pods(service)),
         rule_group("service-saturation", _saturation(service)),
     ]
-    if service.metrics_port:
-        groups.append(rule_group("service-metrics", _own_metrics(service)))
+    if service.metrics:
+        groups.append(rule_group("service-metrics", _metrics(service)))
+    if service.alerts:
+        own = [_own_alert(service, settings) for settings in service.alerts]
+        groups.append(rule_group("service-own", own))
     return groups
+
+
+def _ready_pods(service: MonitoredService) -> Rule:
+    """Ready pods by track and version.
+
+    Without the labels of pods in kube-state-metrics, those that Prometheus scrapes.
+    """
+    namespace = f'namespace="{service.namespace}"'
+    labels = f'{namespace},label_app_kubernetes_io_name="{service.name}",label_track!=""'
+    pods = (
+        "max by (namespace, pod, label_track, label_app_kubernetes_io_version) "
+        f"(kube_pod_labels{{{labels}}})"
+    )
+    renamed = rename_labels(
+        pods, [("label_track", "track"), ("label_app_kubernetes_io_version", "version")]
+    )
+    return recording_rule(
+        PODS,
+        "sum by (track, version) (\n"
+        f"  {renamed}\n"
+        "  * on (namespace, pod) group_left ()\n"
+        f'  max by (namespace, pod) (kube_pod_status_ready{{{namespace},condition="true"}})\n'
+        ")\n"
+        "or\n"
+        f'sum by (track, version) (up{{{service.selector()},track!=""}})',
+        {"namespace": service.namespace, "service": service.name},
+    )
 
 
 def _pods(service: MonitoredService) -> list[Rule]:
@@ -147,9 +183,9 @@ def _saturation(service: MonitoredService) -> list[Rule]:
     ]
 
 
-def _own_metrics(service: MonitoredService) -> list[Rule]:
-    own = f'namespace="{service.namespace}",service="{service.name}"'
-    return [
+def _metrics(service: MonitoredService) -> list[Rule]:
+    own = service.selector()
+    alerts = [
         alert(
             "ServiceMetricsMissing",
             "page",
@@ -162,36 +198,35 @@ def _own_metrics(service: MonitoredService) -> list[Rule]:
             f"Prometheus cannot scrape a track of {service.name}",
             f"{{{{ $value }}}} pods of the track {{{{ $labels.track }}}} of {service.namespace}/"
             f"{service.name} have been scraped successfully for 5 minutes: the track is down, or "
-            "its SLO is not monitored.",
+            "its metrics are missing.",
             for_="5m",
-            labels={"namespace": service.namespace, "service": service.name},
-        ),
-        alert(
-            "RequestsInFlightHigh",
-            "ticket",
-            "max by (namespace, service, pod) "
-            f"(http_requests_in_flight{{{own}}}) > {_MAX_IN_FLIGHT}",
-            f"{service.name} has too many requests in flight",
-            f"{_POD} has had more than {_MAX_IN_FLIGHT} requests in flight for 10 minutes, now "
-            "{{ $value }}.",
-            for_="10m",
-        ),
-        alert(
-            "ServiceConfigReloadFailed",
-            "ticket",
-            "min by (namespace, service, pod) "
-            f"(beacon_config_last_reload_successful{{{own}}}) == 0",
-            f"{service.name} rejected its new configuration",
-            f"{_POD} still uses its previous configuration: the new one is invalid "
-            "(last reload successful: {{ $value }}).",
-            for_="5m",
-        ),
-        alert(
-            "ServicePanics",
-            "ticket",
-            f"sum by (namespace, service, track) (increase(beacon_panics_total{{{own}}}[15m])) > 0",
-            f"{service.name} panicked",
-            'The handlers of {{ printf "%.0f" $value }} requests to the track {{ $labels.track }} '
-            "of {{ $labels.namespace }}/{{ $labels.service }} panicked in 15 minutes.",
-        ),
+        )
     ]
+    if service.metrics and service.metrics.in_flight:
+        alerts.append(
+            alert(
+                "RequestsInFlightHigh",
+                "ticket",
+                "max by (namespace, service, pod) "
+                f"({service.metrics.in_flight}{{{own}}}) > {_MAX_IN_FLIGHT}",
+                f"{service.name} has too many requests in flight",
+                f"{_POD} has had more than {_MAX_IN_FLIGHT} requests in flight for 10 minutes, now "
+                "{{ $value }}.",
+                for_="10m",
+            )
+        )
+    return alerts
+
+
+def _own_alert(service: MonitoredService, settings: ServiceAlert) -> Rule:
+    rule = alert(
+        settings.name,
+        settings.severity,
+        settings.expr.replace(SELECTOR, service.selector()),
+        settings.summary,
+        settings.description or settings.summary,
+        for_=settings.for_,
+    )
+    if settings.runbook:
+        rule["annotations"]["runbook_url"] = settings.runbook
+    return rule

@@ -11,13 +11,13 @@ from rich.console import Console
 from commands import metrics
 from commands.errors import CommandError
 from components.observability.addresses import PROMETHEUS
-from components.observability.slo import Slo
-from settings import SloSettings
 from tests.unit.commands.fake_kubectl import Cluster, matrix, printed, vector
 
 NOW, OVER = "/api/v1/query", "/api/v1/query_range"
-SLO = Slo("beacon", "beacon-test", SloSettings())
-STABLE, CANARY = {"track": "stable"}, {"track": "canary"}
+STABLE, CANARY = ({"service": "beacon", "track": track} for track in ("stable", "canary"))
+PODS = "version%29+%28service%3Apods%3Aready"
+BUDGET = "slo%3Aerror_budget_remaining%3Aratio"
+QUERIES = metrics.queries("beacon-test", ["beacon"])
 
 
 def given(**options: str) -> Namespace:
@@ -33,14 +33,14 @@ def show(cluster: Cluster, console: Console, **options: str) -> str:
 
 
 def row(text: str, track: str) -> list[str]:
-    (line,) = (line for line in text.splitlines() if line.startswith(f"│ {track}"))
+    (line,) = (line for line in text.splitlines() if f"│ {track}" in line)
     return [cell.strip() for cell in line.strip("│").split("│")]
 
 
 def prepare_responses(cluster: Cluster) -> None:
     cluster.respond(PROMETHEUS, NOW, vector())
     builds = vector(({**STABLE, "version": "1.0.0"}, 2), ({**CANARY, "version": "1.1.0"}, 1))
-    cluster.respond(PROMETHEUS, NOW, builds, containing="beacon_build_info")
+    cluster.respond(PROMETHEUS, NOW, builds, containing=PODS)
     columns = {
         "pods": (2, 1),
         "requests/s": (90.5, 9.5),
@@ -51,13 +51,13 @@ def prepare_responses(cluster: Cluster) -> None:
         "CPU": (0.1234, 0.02),
         "memory": (2**25, 2**24),
     }
-    for name, query in metrics.queries(SLO).items():
+    for name, query in QUERIES.items():
         stable, canary = columns[name]
         body = vector((STABLE, stable), (CANARY, canary))
         cluster.respond(PROMETHEUS, NOW, body, containing=urlencode({"query": query}))
 
 
-@pytest.mark.parametrize("query", metrics.queries(SLO).values())
+@pytest.mark.parametrize("query", QUERIES.values())
 def test_every_query_is_promql(query: str) -> None:
     promql_parser.parse(query)
 
@@ -66,36 +66,49 @@ def test_each_track_has_its_rate_errors_and_durations(cluster: Cluster, console:
     prepare_responses(cluster)
     text = show(cluster, console)
     assert row(text, "stable") == [
-        *("stable", "1.0.0", "2", "90.50", "0.00%", "2 ms", "20 ms", "200 ms"),
+        *("beacon", "stable", "1.0.0", "2", "90.50", "0.00%", "2 ms", "20 ms", "200 ms"),
         *("0.123 cores", "32 MiB"),
     ]
     assert row(text, "canary") == [
-        *("canary", "1.1.0", "1", "9.50", "25.00%", "4 ms", "-", "2.50 s"),
+        *("beacon", "canary", "1.1.0", "1", "9.50", "25.00%", "4 ms", "-", "2.50 s"),
         *("0.020 cores", "16 MiB"),
     ]
 
 
-def test_the_remaining_error_budget_is_below_the_table(cluster: Cluster, console: Console) -> None:
+def test_each_objective_has_its_remaining_budget_or_is_not_measured(
+    cluster: Cluster, console: Console
+) -> None:
     prepare_responses(cluster)
-    left = SLO.budget_remaining("availability")
-    cluster.respond(PROMETHEUS, NOW, vector(({}, 0.75)), containing=urlencode({"query": left}))
+    availability = (
+        f"{BUDGET}%7Bnamespace%3D%22beacon-test%22%2Cservice%3D%22beacon%22%2Csli%3D%22av"
+    )
+    cluster.respond(PROMETHEUS, NOW, vector(({}, 0.75)), containing=availability)
     text = show(cluster, console)
-    assert "error budget of availability (99.900% over 30d): 75.0% left" in text
-    assert "error budget of latency (99.000% over 30d): no request yet, all left" in text
+    assert "beacon: error budget of availability (99.900% over 30d): 75.0% left" in text
+    assert "error budget of latency (99.000% within 250ms over 30d): not measured" in text
+
+
+def test_a_source_that_does_not_know_the_track_has_one_row(
+    cluster: Cluster, console: Console
+) -> None:
+    cluster.respond(PROMETHEUS, NOW, vector())
+    total = urlencode({"query": QUERIES["requests/s"]})
+    cluster.respond(PROMETHEUS, NOW, vector(({"service": "beacon"}, 3)), containing=total)
+    assert row(show(cluster, console), "all")[:5] == ["beacon", "all", "-", "-", "3.00"]
 
 
 def test_a_track_that_does_not_run_has_no_row(cluster: Cluster, console: Console) -> None:
     cluster.respond(PROMETHEUS, NOW, vector())
     builds = vector(({**STABLE, "version": "1.0.0"}, 2))
-    cluster.respond(PROMETHEUS, NOW, builds, containing="beacon_build_info")
+    cluster.respond(PROMETHEUS, NOW, builds, containing=PODS)
     text = show(cluster, console)
-    assert row(text, "stable")[:3] == ["stable", "1.0.0", "-"]
+    assert row(text, "stable")[:4] == ["beacon", "stable", "1.0.0", "-"]
     assert "│ canary" not in text
 
 
 def test_before_the_first_scrape_there_is_a_message(cluster: Cluster, console: Console) -> None:
     cluster.respond(PROMETHEUS, NOW, vector())
-    assert "has not scraped a pod of beacon yet" in show(cluster, console)
+    assert "Prometheus has no series of beacon yet" in show(cluster, console)
 
 
 def test_a_query_has_a_column_for_each_label(cluster: Cluster, console: Console) -> None:

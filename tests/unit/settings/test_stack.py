@@ -134,12 +134,27 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             'observability.mode is "off": use "bundled" or "operator": services.beacon.slo is set',
         ),
         (
-            {
-                "observability": {"mode": "bundled"},
-                "metrics": None,
-                "slo": {"availability": 99.5},
-            },
-            "metrics is null: use a mapping: slo is set and needs metrics",
+            {"metrics": None, "slo": {"source": "service"}},
+            'slo.source is "service": use "proxy", or add metrics with request metrics',
+        ),
+        (
+            {"metrics": {"convention": "custom"}, "slo": {"source": "service"}},
+            'slo.source is "service": use "proxy", or add metrics with request metrics',
+        ),
+        (
+            {"routing": None, "slo": {"source": "proxy"}},
+            'slo.source is "proxy": use "service" or "queries", or add routing',
+        ),
+        ({"slo": {"source": "queries"}}, 'slo.source is "queries": use "service" or "proxy", or'),
+        (
+            {"slo": {"queries": {"requests": "sum(rate(jobs_total[5m]))"}}},
+            'slo.source is null: use "queries", or remove slo.queries',
+        ),
+        ({"metrics": {"port": "web"}}, 'metrics.port is "web": use a name in ports: http'),
+        ({"metrics": {"buckets": [1, 0.5]}}, "metrics.buckets is [1.0, 0.5]: use ascending num"),
+        (
+            {"alerts": [{"name": "Same", "expr": "up", "summary": "Same"}] * 2},
+            'alerts[1].name is "Same": use each name once',
         ),
         (
             {"observability": {"mode": "bundled", "metrics": {"retentionDays": 29}}},
@@ -244,8 +259,51 @@ def test_the_retention_of_an_existing_prometheus_is_not_checked() -> None:
     assert service(observability=observability).slo.window_days == 30
 
 
-def test_a_service_without_metrics_needs_no_slo() -> None:
-    assert not service(observability={"mode": "bundled"}, metrics=None).metrics
+@pytest.mark.parametrize(
+    ("changes", "buckets"),
+    [
+        ({}, "5ms, 10ms, 25ms, 50ms, 100ms, 250ms, 500ms, 1s, 2.5s, 5s, 10s"),
+        ({"metrics": {"buckets": [0.1, 0.2]}}, "100ms, 200ms"),
+        ({"slo": {"source": "proxy"}}, "100ms, 300ms, 1.2s, 5s"),
+        ({"metrics": None, "observability": {"proxy": {"buckets": [0.5]}}}, "500ms"),
+    ],
+)
+def test_a_latency_threshold_is_a_bucket_of_the_source_of_the_requests(
+    changes: dict[str, Any], buckets: str
+) -> None:
+    bundled: dict[str, Any] = {
+        "observability": {"mode": "bundled"},
+        "slo": {"latency": {"threshold": "251ms"}},
+    }
+    assert errors_of(changed(bundled, changes)) == [
+        'slo.latency.threshold is "251ms": use a bucket of the duration histogram: ' + buckets
+    ]
+
+
+def test_an_objective_of_latency_needs_durations() -> None:
+    metrics = {"convention": "custom", "requests": "jobs_total"}
+    changes = {"observability": {"mode": "bundled"}, "metrics": metrics, "slo": {"latency": {}}}
+    (error,) = errors_of(changes)
+    assert error.startswith("slo.latency.objective is 99.0: use latency: null, or a source")
+
+
+@pytest.mark.parametrize(
+    ("changes", "source"),
+    [
+        ({}, "service"),
+        ({"metrics": None}, "proxy"),
+        ({"metrics": {"convention": "custom"}}, "proxy"),
+        ({"slo": {"source": "proxy"}, "observability": {"mode": "bundled"}}, "proxy"),
+        ({"slo": None}, "service"),
+        ({"probes": {"readiness": {"httpGet": {"path": "/"}}}}, "proxy"),
+        ({"probes": {"readiness": {"httpGet": {"path": "/ready"}}}}, "service"),
+        ({"metrics": None, "routing": None}, None),
+    ],
+)
+def test_requests_are_measured_by_the_service_if_it_has_metrics(
+    changes: dict[str, Any], source: str | None
+) -> None:
+    assert service(**changes).request_source == source
 
 
 @pytest.mark.parametrize(("port", "suffix"), [(80, ""), (8080, ":8080")])

@@ -33,7 +33,8 @@ def args_of(stack: Settings) -> ObservabilityArgs:
         "network": stack.network,
         "namespace": stack.namespace.name,
         "services": [
-            MonitoredService.of(one, stack.namespace.name) for one in stack.services.values()
+            MonitoredService.of(one, stack.namespace.name, stack.observability)
+            for one in stack.services.values()
         ],
     }
 

@@ -38,6 +38,24 @@ def test_urls_of_receivers_are_only_in_the_secret() -> None:
     assert all(f"/run/secrets/server/{name}" in text for name in names)
 
 
+def test_alerts_of_an_owners_services_reach_its_receivers_and_no_others() -> None:
+    owners = {"team-a": {"page": {"webhook": f"{URL}/a"}}, "team-b": {}}
+    alerts = {"page": {"webhook": URL}, "owners": owners}
+    registry = deploy(Alertmanager, alerts=alerts)
+    assert registry.secret() == {"page-webhook": URL, "owner-team-a-page-webhook": f"{URL}/a"}
+    configured = config_file(registry, "alertmanager.yaml")
+    routes = {
+        route["matchers"][0]: [child["receiver"] for child in route["routes"]]
+        for route in configured["route"]["routes"]
+        if "routes" in route
+    }
+    assert routes == {
+        'owner="team-a"': ["owner-team-a-page", "owner-team-a-ticket"],
+        'owner="team-b"': ["owner-team-b-page", "owner-team-b-ticket"],
+    }
+    assert receiver(configured, "owner-team-b-page") == {"name": "owner-team-b-page"}
+
+
 def test_a_page_inhibits_the_ticket_of_the_same_alert() -> None:
     (rule,) = alertmanager_config()["inhibit_rules"]
     assert rule["source_matchers"] == ['severity="page"']

@@ -8,8 +8,6 @@ from tests.unit.components.observability.servers import args_of
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import settings
 
-METRICS_OFF = {"metrics": None}
-
 
 def objects(**changes: Any) -> Registry:
     changes.setdefault("observability", {"mode": "operator"})
@@ -74,10 +72,14 @@ def test_only_rules_about_the_service_are_created() -> None:
     assert not [name for name in groups if name.startswith(("kubernetes", "monitoring"))]
 
 
-def test_a_service_without_metrics_is_not_scraped_and_has_no_objective() -> None:
-    registry = objects(**METRICS_OFF)
+def test_a_service_without_metrics_is_not_scraped_but_has_an_objective() -> None:
+    registry = objects(metrics=None)
     assert registry.of_kind("PodMonitor") == []
-    assert registry.named("PrometheusRule") == {"beacon-service"}
+    assert registry.named("PrometheusRule") == {"beacon-service", "beacon-slo"}
+
+
+def test_a_service_without_an_objective_has_rules_about_its_pods_only() -> None:
+    assert objects(slo=None).named("PrometheusRule") == {"beacon-service"}
 
 
 def test_dashboards_are_config_maps_in_grafanas_namespace() -> None:

@@ -11,6 +11,7 @@ from tests.unit.components.observability.servers import (
     deploy,
 )
 from tests.unit.harness import run
+from tests.unit.stacks import BEACON
 
 
 def prometheus(**metrics: Any) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def job(name: str) -> dict[str, Any]:
 
 
 def test_series_of_the_service_have_labels_for_pod_track_and_version() -> None:
-    found = job("beacon")
+    found = job("services/beacon")
     labels = {
         rule["target_label"]: rule["source_labels"][0]
         for rule in found["relabel_configs"]
@@ -40,7 +41,7 @@ def test_series_of_the_service_have_labels_for_pod_track_and_version() -> None:
 
 
 def test_only_running_pods_of_the_services_namespace_are_scraped() -> None:
-    (discovery,) = job("beacon")["kubernetes_sd_configs"]
+    (discovery,) = job("services/beacon")["kubernetes_sd_configs"]
     assert discovery["namespaces"]["names"] == ["beacon-test"]
     (selector,) = discovery["selectors"]
     assert selector["field"] == "status.phase=Running"
@@ -51,8 +52,23 @@ def test_a_service_without_metrics_is_not_scraped() -> None:
     args = args_of(bundled(metrics=None))
     registry = run(lambda: Prometheus("it", args))
     jobs = {one["job_name"] for one in config_file(registry, "prometheus.yaml")["scrape_configs"]}
-    assert "beacon" not in jobs
+    assert "services/beacon" not in jobs
     assert "servers" in jobs
+
+
+def test_a_service_may_have_the_name_of_another_job() -> None:
+    args = args_of(
+        bundled(services={"coredns": {**BEACON, "routing": {"hosts": ["dns.localhost"]}}})
+    )
+    config = config_file(run(lambda: Prometheus("it", args)), "prometheus.yaml")
+    jobs = [one["job_name"] for one in config["scrape_configs"]]
+    assert len(set(jobs)) == len(jobs)
+
+
+def test_the_path_of_the_metrics_is_that_of_the_settings() -> None:
+    args = args_of(bundled(metrics={"path": "/internal/metrics"}))
+    config = config_file(run(lambda: Prometheus("it", args)), "prometheus.yaml")
+    assert config["scrape_configs"][0]["metrics_path"] == "/internal/metrics"
 
 
 def test_each_server_is_scraped_on_its_metrics_port() -> None:

@@ -1,4 +1,5 @@
 from components.observability.rule import (
+    add_labels,
     add_runbook_urls,
     alert,
     recording_rule,
@@ -12,6 +13,7 @@ def test_a_group_has_rules_in_prometheus_format_and_links_to_runbooks() -> None:
         alert("TargetDown", "page", "up == 0", "down", "{{ $value }}", labels={"window": "1h"}),
     ]
     group = rule_group("targets", rules, "30s")
+    add_labels([[group]], {"owner": "team-a"})
     add_runbook_urls([[group]], "https://wiki.example.com/runbooks/")
     assert [group] == [
         {
@@ -23,7 +25,7 @@ def test_a_group_has_rules_in_prometheus_format_and_links_to_runbooks() -> None:
                     "alert": "TargetDown",
                     "expr": "up == 0",
                     "for": "0s",
-                    "labels": {"severity": "page", "window": "1h"},
+                    "labels": {"severity": "page", "window": "1h", "owner": "team-a"},
                     "annotations": {
                         "summary": "down",
                         "description": "{{ $value }}",

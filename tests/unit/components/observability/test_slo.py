@@ -1,14 +1,20 @@
 import re
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
+from components.observability.queries import DURATION, ERRORS, PODS, REQUESTS
 from components.observability.slo import BURN_RATES, Slo, slo_rules
-from settings import LatencyObjective, SloSettings, duration_seconds
+from settings import LatencyObjective, SloSettings
 
-METRICS = Path(__file__).resolve().parents[4] / "app" / "internal" / "metrics" / "metrics.go"
-SLO = Slo("beacon", "beacon-test", SloSettings())
+BUCKETS = (0.08, 0.25, 1.0, 2.5)
+
+
+def objective(**settings: Any) -> Slo:
+    return Slo("beacon", "beacon-test", SloSettings(**settings), BUCKETS)
+
+
+SLO = objective()
 
 
 def rules(slo: Slo = SLO) -> list[dict[str, Any]]:
@@ -40,54 +46,63 @@ def test_an_alert_fires_if_both_windows_exceed_the_burn_rate(
 
 
 def test_without_a_latency_objective_there_are_no_latency_rules() -> None:
-    without = str(slo_rules(Slo("beacon", "beacon-test", SloSettings(latency=None))))
-    for text in ("latency", "http_request_duration_seconds"):
+    without = str(slo_rules(objective(latency=None)))
+    for text in ("latency", DURATION):
         assert text not in without
         assert text in str(slo_rules(SLO))
 
 
 def test_the_recorded_error_budget_is_exact() -> None:
-    slo = Slo("beacon", "beacon-test", SloSettings(availability=99.95))
+    slo = objective(availability=99.95)
     assert expressions(slo, "slo:error_budget:ratio") == ["vector(0.0005)", "vector(0.01)"]
 
 
 def test_the_remaining_budget_is_that_of_the_configured_window() -> None:
-    slo = Slo("beacon", "beacon-test", SloSettings(window_days=7))
+    slo = objective(window_days=7)
     (expr, _) = expressions(slo, "slo:error_budget_remaining:ratio")
     assert expr == f"1 - {slo.bad_ratio('7d', 'availability')} / 0.001"
     assert "30d" not in str(slo_rules(slo))
 
 
 def test_every_series_that_a_rule_reads_is_recorded_or_exposed() -> None:
-    exposed = {"up", "http_requests_total"}
-    exposed |= {f"http_request_duration_seconds_{part}" for part in ("count", "bucket")}
+    exposed = {REQUESTS, ERRORS, DURATION, PODS, "kube_deployment_status_replicas_ready"}
     read = {name for rule in rules() for name in re.findall(r"([a-z][a-z0-9_:]+)\{", rule["expr"])}
     assert read <= {rule["record"] for rule in rules() if "record" in rule} | exposed
 
 
-def test_every_latency_threshold_is_a_histogram_bucket_of_the_service() -> None:
-    (text,) = re.findall(r"buckets = \[\]float64\{([^}]*)\}", METRICS.read_text())
-    buckets = {float(bucket) for bucket in text.split(",")}
-    thresholds = get_args(LatencyObjective.model_fields["threshold"].annotation)
-    assert {round(duration_seconds(threshold), 6) for threshold in thresholds} <= buckets
-
-
 @pytest.mark.parametrize(
     ("threshold", "matcher"),
-    [("80ms", 'le="0.08"'), ("2.5s", 'le="2.5"'), ("1s", 'le=~"1|1.0"')],
+    [("80ms", 'le="0.08"'), ("2.5s", 'le="2.5"'), ("1s", 'le=~"1([.]0)?"')],
 )
 def test_the_bucket_label_matches_with_prometheus_2_and_3(threshold: str, matcher: str) -> None:
     latency = LatencyObjective.model_validate({"threshold": threshold})
-    slo = Slo("beacon", "beacon-test", SloSettings(latency=latency))
+    slo = objective(latency=latency)
     assert matcher in expressions(slo, "slo:track_bad_requests:rate5m")[1]
+
+
+@pytest.mark.parametrize(
+    ("buckets", "threshold"), [(BUCKETS, 0.25), ((0.1, 0.3, 1.2, 5.0), 0.3), ((0.1,), 0.1)]
+)
+def test_the_default_threshold_is_the_first_bucket_from_250_ms_on(
+    buckets: tuple[float, ...], threshold: float
+) -> None:
+    slo = Slo("beacon", "beacon-test", SloSettings(), buckets)
+    assert slo.latency_threshold == threshold
+    assert expressions(slo, "slo:latency_threshold:seconds") == [f"vector({threshold:g})"]
+
+
+def test_without_durations_only_the_availability_is_measured() -> None:
+    assert Slo("beacon", "beacon-test", SloSettings(), ()).slis == ("availability",)
 
 
 def test_every_rule_selects_one_service_only() -> None:
     for rule in rules():
         for selector in re.findall(r"\{([^{}]*=[^{}]*)\}", rule["expr"]):
-            assert selector.startswith('namespace="beacon-test",service="beacon"')
+            assert selector.startswith(
+                ('namespace="beacon-test",service="beacon"', 'namespace="beacon-test",deployment=')
+            )
 
 
 def test_a_total_outage_exceeds_every_threshold_even_of_a_low_objective() -> None:
-    slo = Slo("beacon", "beacon-test", SloSettings(availability=50))
+    slo = objective(availability=50)
     assert all(slo.max_bad_ratio("availability", burn.factor) < 1 for burn in BURN_RATES)

@@ -33,12 +33,13 @@ def queries(dashboards: Mapping[str, str]) -> Iterator[Query]:
                 instant = target.get("instant", False)
                 yield Query(name, panel["title"], target["datasource"]["type"], expr, instant)
         for annotation in dashboard["annotations"].get("list") or []:
-            yield Query(name, annotation["name"], "prometheus", annotation["expr"], instant=False)
+            expr = _replace_variables(annotation["expr"], dashboard)
+            yield Query(name, annotation["name"], "prometheus", expr, instant=False)
 
 
 def _replace_variables(expr: str, dashboard: Mapping[str, Any]) -> str:
     for name, value in _VARIABLES.items():
         expr = expr.replace(name, value)
     for variable in dashboard["templating"].get("list") or []:
-        expr = expr.replace(f"${variable['name']}", variable.get("allValue", ""))
+        expr = expr.replace(f"${variable['name']}", variable.get("allValue", "beacon"))
     return expr

@@ -8,17 +8,18 @@ import promql_parser
 import pytest
 
 from components.observability.dashboards import all_dashboards
-from components.observability.monitored_service import MonitoredService
-from components.observability.slo import Slo
-from settings import SloSettings
 from tests.unit.components.observability.dashboards.queries import Query, queries
+from tests.unit.components.observability.servers import args_of, bundled
+from tests.unit.stacks import BEACON
 
-
-def monitored(name: str, namespace: str, slo: SloSettings) -> MonitoredService:
-    return MonitoredService(name, namespace, 9090, "admin", Slo(name, namespace, slo))
-
-
-FILES = all_dashboards([monitored("beacon", "beacon-dev", SloSettings())], "monitoring")
+PANEL = {"title": "Jobs", "query": "sum(rate(jobs_total{$selector}[$__rate_interval]))"}
+STACK = bundled(
+    services={
+        "beacon": {"panels": [PANEL]},
+        "hello": {**BEACON, "metrics": None, "routing": {"hosts": ["hello.localhost"]}},
+    }
+)
+FILES = all_dashboards(args_of(STACK))
 QUERIES = list(queries(FILES))
 
 
@@ -87,12 +88,36 @@ def test_network_panels_count_physical_interfaces_only() -> None:
             assert not re.fullmatch(virtual, name), name
 
 
-def test_dashboards_are_those_of_the_service_and_reproducible() -> None:
-    shop = [monitored("shop", "shop-prod", SloSettings(latency=None))]
-    files = all_dashboards(shop, "monitoring")
-    assert files == all_dashboards(shop, "monitoring")
-    assert "beacon-dev" not in str(files)
-    assert "shop-prod" in str(files)
+def test_dashboards_are_reproducible_and_the_same_for_any_service() -> None:
+    args = args_of(STACK)
+    assert all_dashboards(args) == FILES
+    generic = {file: text for file, text in FILES.items() if not file.startswith("service-")}
+    assert not [file for file, text in generic.items() if '="beacon"' in text]
+
+
+def test_a_service_with_panels_of_its_own_has_a_dashboard_of_them() -> None:
+    assert "service-hello.json" not in FILES
+    (panel,) = panels("service-beacon.json")
+    (target,) = panel["targets"]
+    assert panel["title"] == "Jobs"
+    assert 'jobs_total{namespace="beacon-test",service="beacon"}' in target["expr"]
+
+
+@pytest.mark.parametrize("file", ["overview", "service", "objective", "workload", "logs"])
+def test_dashboards_of_services_have_a_variable_for_the_service(file: str) -> None:
+    variables = json.loads(FILES[f"{file}.json"])["templating"]["list"]
+    assert variables[0]["name"] == "service"
+
+
+def test_exemplars_are_those_of_the_services_own_histograms() -> None:
+    exemplars = [
+        target["expr"]
+        for panel in panels("service.json")
+        for target in panel["targets"]
+        if target["exemplar"]
+    ]
+    (expr,) = exemplars
+    assert '__name__=~"http_request_duration_seconds_bucket"' in expr
 
 
 def test_grafanas_sdk_is_only_imported_for_dashboards() -> None:

@@ -1,0 +1,32 @@
+"""Request metrics of ingress-nginx."""
+
+from collections.abc import Iterator
+
+from components.observability.queries import DURATION, REQUESTS, WINDOW
+from components.observability.request_metrics.request_metrics import (
+    ProxyRequestMetrics,
+    rename_labels,
+)
+from components.observability.rule import Rule
+from settings import Track
+
+_CANARY: dict[Track, str] = {"stable": 'canary=~"-?"', "canary": 'canary=~"..+"'}
+"""Label ``canary`` of a request: the upstream of the canary, or ``-`` or nothing."""
+
+
+class IngressNginxRequestMetrics(ProxyRequestMetrics):
+    """Metrics of ingress-nginx.
+
+    Its own label ``namespace`` is that of the Ingress; Prometheus renames it, because the target
+    has one too.
+    """
+
+    def request_rules(self) -> Iterator[Rule]:
+        for track, canary in _CANARY.items():
+            matchers = f'exported_namespace="{self.namespace}",ingress="{self.service}",{canary}'
+            counter = f"rate(nginx_ingress_controller_requests{{{matchers}}}[{WINDOW}])"
+            requests = rename_labels(counter, [("path", "route")])
+            yield self.record_track(REQUESTS, f"sum by (method, route, status) ({requests})", track)
+            buckets = f"nginx_ingress_controller_request_duration_seconds_bucket{{{matchers}}}"
+            durations = rename_labels(f"rate({buckets}[{WINDOW}])", [("path", "route")])
+            yield self.record_track(DURATION, f"sum by (route, le) ({durations})", track)

@@ -1,0 +1,28 @@
+"""Request metrics of Istio."""
+
+from collections.abc import Iterator
+
+from components.observability.queries import DURATION, REQUESTS, WINDOW
+from components.observability.request_metrics.request_metrics import (
+    ProxyRequestMetrics,
+    bucket_labels_in_seconds,
+    rename_labels,
+)
+from components.observability.rule import Rule
+
+
+class IstioRequestMetrics(ProxyRequestMetrics):
+    """Metrics of the proxy that sends a request: Istio's gateway, or the sidecar of a caller."""
+
+    def request_rules(self) -> Iterator[Rule]:
+        for track in ("stable", "canary"):
+            matchers = (
+                f'reporter="source",destination_workload_namespace="{self.namespace}",'
+                f'destination_workload="{self.service}-{track}"'
+            )
+            counter = f"rate(istio_requests_total{{{matchers}}}[{WINDOW}])"
+            requests = rename_labels(counter, [("response_code", "status")])
+            yield self.record_track(REQUESTS, f"sum by (status) ({requests})", track)
+            for label, le in bucket_labels_in_seconds(self.buckets):
+                buckets = f"istio_request_duration_milliseconds_bucket{{{matchers},{label}}}"
+                yield self.record_track(DURATION, f"sum(rate({buckets}[{WINDOW}]))", track, le=le)

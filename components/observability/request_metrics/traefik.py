@@ -1,0 +1,45 @@
+"""Request metrics of Traefik."""
+
+from collections.abc import Iterator
+
+from components.observability.queries import DURATION, REQUESTS, WINDOW
+from components.observability.request_metrics.request_metrics import (
+    ProxyRequestMetrics,
+    rename_labels,
+)
+from components.observability.rule import Rule
+from settings import Track
+
+
+class TraefikRequestMetrics(ProxyRequestMetrics):
+    """Metrics of Traefik with ``--metrics.prometheus.addServicesLabels``.
+
+    A request that finds no ready pod is not counted.
+    """
+
+    def request_rules(self) -> Iterator[Rule]:
+        for track, services in self._services().items():
+            matchers = f'service=~"{services}"'
+            counter = f"rate(traefik_service_requests_total{{{matchers}}}[{WINDOW}])"
+            requests = rename_labels(counter, [("code", "status")])
+            yield self.record_track(REQUESTS, f"sum by (method, status) ({requests})", track)
+            buckets = f"traefik_service_request_duration_seconds_bucket{{{matchers}}}"
+            yield self.record_track(DURATION, f"sum by (le) (rate({buckets}[{WINDOW}]))", track)
+
+    def _services(self) -> dict[Track, str]:
+        """Regular expression of Traefik's names for the Service of each track.
+
+        For an Ingress with ingress-nginx' annotations, it is the name of the Ingress and of the
+        Service of stable, also for the canary, which adds ``-canary``.
+        """
+        namespace, name = self.namespace, self.service
+        main = f"{namespace}-{name}-{name}-stable-[0-9]+"
+        return {
+            "stable": f"{main}@kubernetesingressnginx|{self._by_service('stable')}",
+            "canary": f"{main}-canary@kubernetesingressnginx|{self._by_service('canary')}",
+        }
+
+    def _by_service(self, track: Track) -> str:
+        """Names of the providers of Ingresses and of the Gateway API."""
+        service = f"{self.namespace}-{self.service}-{track}"
+        return f"{service}(-http)?-[0-9]+(-grpc)?@kubernetes(gateway)?"
