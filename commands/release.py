@@ -94,7 +94,10 @@ class Release:
             digest = self._published_digest(version)
             if digest is None:
                 new_version = self._start_version(version)
-        self._file.pin_stable(stable, stable_digest).start_canary(version, weight, digest).save()
+        self._file.pin_stable(stable, stable_digest, before_start=release.stable.before_start)
+        is_running = release.canary is not None and release.canary.version == version
+        before_start = release.canary.before_start if release.canary and is_running else True
+        self._file.start_canary(version, weight, digest, before_start=before_start).save()
         return f"{new_version}{self._place}: stable {stable}, canary {version} at {weight} %"
 
     @property
@@ -150,7 +153,8 @@ class Release:
                 f"canary {canary.version} of {self._service.name} is not deployed yet: "
                 f"run `make up STACK={self._stack.name}`"
             )
-        self._file.pin_stable(canary.version, digest).end_canary()
+        self._file.pin_stable(canary.version, digest, before_start=canary.before_start)
+        self._file.end_canary()
         self._save("promote")
         return f"{self._place}: stable {canary.version}, no canary"
 
@@ -177,7 +181,9 @@ class Release:
         else:
             parse_version(version)
             digest = self._deployed_digest(version)
-        self._file.pin_stable(version, digest).end_canary()
+        # Its Job ran when the version was released.
+        self._file.pin_stable(version, digest, before_start=release.before_start is None)
+        self._file.end_canary()
         self._save("rollback")
         return f"{self._place}: stable {release.stable.version} -> {version}"
 

@@ -69,14 +69,23 @@ class StackFile:
         """Set the digest of a track's version."""
         return self._update(track, {**self.release[track], "digest": digest})
 
-    def pin_stable(self, version: str, digest: str) -> Self:
-        """Set the stable version and its digest."""
-        return self._update("stable", {"version": version, "digest": digest})
+    def pin_stable(self, version: str, digest: str, *, before_start: bool = True) -> Self:
+        """Set the stable version and its digest.
 
-    def start_canary(self, version: str, weight: int, digest: str | None) -> Self:
-        """Set the canary version. Without a digest it is built from the working tree."""
+        Without ``before_start``, the Job `release.beforeStart` does not run for the version.
+        """
+        return self._update("stable", {"version": version, "digest": digest, **_job(before_start)})
+
+    def start_canary(
+        self, version: str, weight: int, digest: str | None, *, before_start: bool = True
+    ) -> Self:
+        """Set the canary version. Without a digest it is built from the working tree.
+
+        ``before_start`` as for :meth:`pin_stable`.
+        """
         pinned = {} if digest is None else {"digest": digest}
-        return self._update("canary", {"version": version, "weight": weight, **pinned})
+        canary = {"version": version, "weight": weight, **pinned, **_job(before_start)}
+        return self._update("canary", canary)
 
     def end_canary(self) -> Self:
         """Remove the canary version."""
@@ -112,6 +121,10 @@ class StackFile:
 
 # ruamel.yaml attaches the lines after a value, such as the comment of the next section, to that
 # value: they are moved to the new last value of the mapping.
+
+
+def _job(before_start: bool) -> dict[str, bool]:
+    return {} if before_start else {"beforeStart": False}
 
 
 def _add(block: CommentedMap, key: str, value: object) -> None:

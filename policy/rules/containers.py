@@ -42,10 +42,10 @@ def resources(obj: Object, _: Stack) -> Iterator[str]:
 
 @rule("probes")
 def probes(obj: Object, _: Stack) -> Iterator[str]:
-    """Containers have a liveness and a readiness probe, unless they run to completion."""
+    """Containers with ports have a liveness and a readiness probe, unless they complete."""
     if obj.pod is None or obj.pod.runs_to_completion:
         return
     for container in obj.containers:
         missing = [probe for probe in _PROBES if not container.spec.get(probe)]
-        if missing and not container.is_init:
+        if missing and not container.is_init and container.spec.get("ports"):
             yield f"container {container.name}: add {' and '.join(missing)}"

@@ -45,7 +45,7 @@ def no_debug(obj: Object, _: Stack) -> Iterator[str]:
         config = _parse(key, text)
         for setting in _DEBUG_SETTINGS:
             if get(config, *setting.split(".")) is True:
-                yield f"{key} sets {setting} to true: set slipway:config.{setting} to false"
+                yield f"{key} sets {setting} to true: set config.{setting} of the service to false"
 
 
 @rule("retention", environment="production")

@@ -78,15 +78,22 @@ def no_wildcard_rbac(obj: Object, _: Stack) -> Iterator[str]:
 
 @rule("no-secret-in-env")
 def no_secret_in_env(obj: Object, _: Stack) -> Iterator[str]:
+    """Environment variables contain no secrets in plain text."""
+    for container in obj.containers:
+        for variable in get_list(container.spec, "env"):
+            name, value = str(variable.get("name")), variable.get("value")
+            if value and (_is_secret(name, value) or _secret_pattern(value)):
+                yield f"container {container.name}: move {name} to a Secret"
+
+
+@rule("secret-as-file")
+def secret_as_file(obj: Object, _: Stack) -> Iterator[str]:
     """Secrets are mounted as files: child processes and crash reports expose the environment."""
     for container in obj.containers:
         where = f"container {container.name}"
         for variable in get_list(container.spec, "env"):
-            name, value = str(variable.get("name")), variable.get("value")
             if get(variable, "valueFrom", "secretKeyRef"):
-                yield f"{where}: mount the Secret of {name} as a file"
-            elif value and (_is_secret(name, value) or _secret_pattern(value)):
-                yield f"{where}: move {name} to a Secret that is mounted as a file"
+                yield f"{where}: mount the Secret of {variable.get('name')} as a file"
         for source in get_list(container.spec, "envFrom"):
             if "secretRef" in source:
                 name = get(source, "secretRef", "name")

@@ -58,6 +58,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dev-no-observability": ("dev", {"observability": {"mode": "off"}, "slo": None}),
 }
 """Stack and changed settings of each variant."""
+CONTRACT = Path(__file__).parent / "contract" / "Pulumi.contract.yaml"
+"""Stack file whose services use every key of a service."""
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Variant = Callable[[str], Path]
@@ -99,14 +101,15 @@ def variant(tmp_path_factory: pytest.TempPathFactory) -> Variant:
     @cache
     def folder(name: str) -> Path:
         folder = tmp_path_factory.mktemp(name)
-        manifests = render.manifests_of(str(stack_file(folder, *VARIANTS[name])))
+        file = stack_file(folder, *VARIANTS[name]) if name in VARIANTS else CONTRACT
+        manifests = render.manifests_of(str(file))
         render.write(manifests, folder / "out")
         return folder / "out"
 
     return folder
 
 
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=[*VARIANTS, "contract"])
 def rendered(request: pytest.FixtureRequest, variant: Variant) -> Path:
     """Folder of the manifests of each variant."""
     return variant(request.param)

@@ -15,6 +15,7 @@ from components.versions import KUBERNETES
 from local.environment import environment
 from local.layout import Layout
 from local.plugins.install import PROGRAMS, install
+from policy.evaluation import load
 from settings.stack_file import PROJECT_FOLDER
 from tests.manifests.conftest import run, stack_file
 from tests.unit.policy.cases import CASES, Case, Changes, find, manifests
@@ -179,10 +180,19 @@ def test_the_pulumi_cli_reports_every_violation(pulumi_project: PulumiProject, s
     cases = cases_of(stack)
     result = pulumi_project.preview(stack, [*in_namespaces([case.violation for case in cases])])
     assert result.returncode != 0
-    reported = REPORTED.findall(result.stdout)
-    assert {(rule, namespace) for level, rule, namespace in reported if level == "mandatory"} == {
-        (case.rule, f"case{number}") for number, case in enumerate(cases)
-    }
+    advisory = load(stack).advisory
+    expected = {(case.rule, f"case{number}") for number, case in enumerate(cases)}
+    for level in ("mandatory", "advisory"):
+        reported = {
+            (rule, namespace)
+            for found, rule, namespace in REPORTED.findall(result.stdout)
+            if found == level
+        }
+        assert reported >= {
+            one for one in expected if (one[0] in advisory) == (level == "advisory")
+        }
+        if level == "mandatory":
+            assert reported <= expected
     for case in cases:
         assert case.message in result.stdout
 

@@ -86,12 +86,17 @@ class Checkout:
         """The release as the stack file has it."""
         written = stack_file.StackFile("dev", "beacon").release
         tracks = {
-            track: SimpleNamespace(**{"digest": None, **written[track]})
+            track: SimpleNamespace(
+                **{"digest": None, **written[track]},
+                before_start=written[track].get("beforeStart", True),
+            )
             if track in written
             else None
             for track in ("stable", "canary")
         }
-        release = SimpleNamespace(strategy=written["strategy"], **tracks)
+        release = SimpleNamespace(
+            strategy=written["strategy"], before_start=written.get("beforeStart"), **tracks
+        )
         service = SimpleNamespace(name="beacon", source=self.source, release=release)
         stack = FakeStack(self.running, self.history)
         return Release(
@@ -198,6 +203,24 @@ def test_rollback_without_a_canary_sets_the_previous_version(
     ]
     checkout.release().rollback()
     assert checkout.written()["stable"] == {"version": "0.9.0", "digest": NEW}
+
+
+def test_the_job_before_a_version_does_not_run_for_a_rollback_and_for_no_later_change(
+    checkout: Checkout,
+) -> None:
+    job = "        strategy: canary\n        beforeStart: {args: [migrate]}\n"
+    checkout.file.write_text(STACK_FILE.replace("        strategy: canary\n", job))
+    checkout.history[:] = [{"stable": {"version": "0.9.0", "digest": NEW}}]
+    checkout.release().rollback()
+    rolled_back = {"version": "0.9.0", "digest": NEW, "beforeStart": False}
+    assert checkout.written()["stable"] == rolled_back
+    checkout.deploy()
+    checkout.release().canary("1.1.0", 10)
+    assert checkout.written()["stable"] == rolled_back
+    assert "beforeStart" not in checkout.written()["canary"]
+    checkout.deploy()
+    checkout.release().promote()
+    assert "beforeStart" not in checkout.written()["stable"]
 
 
 @pytest.mark.parametrize(
