@@ -89,7 +89,26 @@ def manifests_of(stack: str) -> dict[str, str]:
         _run_program()
     finally:
         gc.enable()
-    return dict(sorted((_file_name(one, home), _text(one)) for one in recorder.manifests))
+    manifests = [
+        _without_autoscaled_replicas(one, recorder.manifests) for one in recorder.manifests
+    ]
+    return dict(sorted((_file_name(one, home), _text(one)) for one in manifests))
+
+
+def _without_autoscaled_replicas(manifest: Manifest, manifests: Sequence[Manifest]) -> Manifest:
+    """The manifest without ``replicas`` that an HPA owns: to apply them would reset them."""
+    namespace, name = manifest["metadata"].get("namespace"), manifest["metadata"]["name"]
+    target = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "name": name}
+    is_autoscaled = any(
+        one["kind"] == "HorizontalPodAutoscaler"
+        and one["metadata"].get("namespace") == namespace
+        and one["spec"]["scaleTargetRef"] == target
+        for one in manifests
+    )
+    if not is_autoscaled:
+        return manifest
+    spec = {key: value for key, value in manifest["spec"].items() if key != "replicas"}
+    return {**manifest, "spec": spec}
 
 
 @run_under_mocks

@@ -100,6 +100,8 @@ def _object(args: ResourceValidationArgs) -> Object | None:
         manifest = {"kind": PROVIDER, "metadata": {"name": args.name}, "spec": inputs}
         return Object(manifest, args.urn)
     is_object = args.resource_type.startswith("kubernetes:") and "kind" in inputs
+    if is_object and "spec.replicas" in args.opts.ignore_changes:
+        inputs["spec"] = {key: value for key, value in inputs["spec"].items() if key != "replicas"}
     return Object(inputs, args.urn) if is_object else None
 
 

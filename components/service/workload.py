@@ -110,15 +110,21 @@ class Workload(pulumi.ComponentResource):
 
     def _deployment(self, depends_on: Sequence[pulumi.Resource]) -> Deployment:
         args, service = self._args, self._service
-        identity, pods, rollout = args["identity"], service.workload, service.workload.rollout
+        identity, rollout = args["identity"], service.workload.rollout
+        is_autoscaled = service.autoscaling.enabled
         pod = ServicePod(identity, args["image"], service, args["credentials"], args.get("traces"))
         return Deployment(
             f"{self._name}-deployment",
-            metadata=self._metadata(),
+            metadata=prune_none(
+                {
+                    **self._metadata(),
+                    # Takes the replicas over from an HPA that is deleted.
+                    "annotations": None if is_autoscaled else {"pulumi.com/patchForce": "true"},
+                }
+            ),
             spec=prune_none(
                 {
-                    # The HPA owns the replicas: declaring them would reset them.
-                    "replicas": None if service.autoscaling.enabled else pods.replicas,
+                    "replicas": service.min_replicas,
                     "selector": {"match_labels": identity.selector},
                     "strategy": {
                         "type": "RollingUpdate",
@@ -140,7 +146,12 @@ class Workload(pulumi.ComponentResource):
                 }
             ),
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=depends_on, custom_timeouts=self._rollout_timeout()
+                parent=self,
+                depends_on=depends_on,
+                custom_timeouts=self._rollout_timeout(),
+                # The HPA owns the replicas of a Deployment that exists. To remove a value that was
+                # declared before would reset it to 1.
+                ignore_changes=["spec.replicas"] if is_autoscaled else None,
             ),
         )
 

@@ -1,7 +1,9 @@
 """The autoscaler sets the number of replicas; an update does not."""
 
+import subprocess
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import httpx
 import pytest
@@ -32,6 +34,52 @@ def ready_replicas(project: Project) -> int:
     return int(text or 0)
 
 
+def wait_for_replicas(project: Project, replicas: int) -> None:
+    wait_until(
+        f"{replicas} replicas",
+        lambda: ready_replicas(project) == replicas,
+        seconds=240,
+        interval=2,
+    )
+
+
+@contextmanager
+def fewest_replicas(project: Project) -> Iterator[list[int]]:
+    """Yield a list that has, after the block, the fewest desired or ready replicas during it."""
+    path = "jsonpath={.spec.replicas} {.status.readyReplicas}{'\\n'}"
+    deployment = ("deployment", "beacon-stable", "--namespace", project.stack)
+    watch = subprocess.Popen(
+        ["kubectl", "get", *deployment, "--watch", "--output", path],
+        env=dict(project.environment),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    fewest: list[int] = []
+    try:
+        yield fewest
+    finally:
+        watch.terminate()
+        fewest.append(min(int(number) for number in watch.communicate()[0].split()))
+
+
+def test_a_switch_of_the_autoscaler_keeps_the_pods(project: Project) -> None:
+    wait_for_replicas(project, MIN_REPLICAS)
+    with project.service() as service:
+        service["autoscaling"]["enabled"] = False
+        service["workload"]["replicas"] = MAX_REPLICAS + 1
+    with fewest_replicas(project) as fewest:
+        project.make("up")
+    assert fewest == [MIN_REPLICAS]
+    wait_for_replicas(project, MAX_REPLICAS + 1)
+    with project.service() as service:
+        service["autoscaling"]["enabled"] = True
+    with fewest_replicas(project) as fewest:
+        project.make("up")
+        wait_for_replicas(project, MIN_REPLICAS)
+    assert fewest == [MIN_REPLICAS]
+    project.assert_no_drift()
+
+
 def send_work(host: str, stop: threading.Event) -> None:
     with httpx.Client(base_url=INGRESS_URL, headers={"Host": host}, timeout=30) as client:
         while not stop.wait(INTERVAL):
@@ -43,12 +91,7 @@ def test_replicas_scale_with_the_load_and_an_update_does_not_reset_them(
     project: Project,
 ) -> None:
     # Starting uses CPU too.
-    wait_until(
-        "the minimum of replicas after the start",
-        lambda: ready_replicas(project) == MIN_REPLICAS,
-        seconds=180,
-        interval=2,
-    )
+    wait_for_replicas(project, MIN_REPLICAS)
     stop = threading.Event()
     client = threading.Thread(target=send_work, args=(project.host, stop))
     client.start()
@@ -65,9 +108,4 @@ def test_replicas_scale_with_the_load_and_an_update_does_not_reset_them(
     finally:
         stop.set()
         client.join()
-    wait_until(
-        "the minimum of replicas without load",
-        lambda: ready_replicas(project) == MIN_REPLICAS,
-        seconds=240,
-        interval=2,
-    )
+    wait_for_replicas(project, MIN_REPLICAS)

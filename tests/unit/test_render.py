@@ -52,6 +52,15 @@ def test_file_names_contain_a_namespace_other_than_the_stacks(stack: Any) -> Non
     assert "20-monitoring-persistentvolumeclaim-loki.yaml" in names
 
 
+def test_replicas_are_rendered_only_without_an_hpa(stack: Any) -> None:
+    def spec(enabled: bool) -> dict[str, Any]:
+        files = render.manifests_of(stack(autoscaling={"enabled": enabled}))
+        return yaml.safe_load(files["40-deployment-beacon-stable.yaml"])["spec"]
+
+    assert "replicas" not in spec(enabled=True)
+    assert spec(enabled=False)["replicas"] == 3
+
+
 def test_a_file_contains_one_object(stack: Any) -> None:
     for name, text in render.manifests_of(
         stack(release=CANARY | {"canary": {"version": "2.0.0", "digest": DIGEST, "weight": 5}})

@@ -8,7 +8,7 @@ from components.labels import Identity
 from components.observability.trace_receiver import TraceReceiver
 from components.service.workload import Workload
 from tests.unit.components.service.template import NAMESPACE, template
-from tests.unit.harness import Registry, run
+from tests.unit.harness import RegisteredResource, Registry, run
 from tests.unit.stacks import settings
 
 IMAGE = "localhost:5000/slipway/beacon:1.0.0@sha256:" + "c" * 64
@@ -42,18 +42,26 @@ def test_objects_are_named_after_the_track_and_created_in_the_namespace() -> Non
             assert resource.inputs["metadata"]["namespace"] == NAMESPACE
 
 
-def test_the_hpa_owns_the_replicas() -> None:
+def deployment(registry: Registry) -> RegisteredResource:
+    return registry.resources[registry.urn_of("Deployment", "beacon-stable")]
+
+
+def test_the_hpa_owns_the_replicas_of_a_deployment_that_is_created_with_its_minimum() -> None:
     registry = workload(autoscaling={"minReplicas": 4, "maxReplicas": 7})
-    assert "replicas" not in registry.one("Deployment")["spec"]
+    assert registry.one("Deployment")["spec"]["replicas"] == 4
+    assert deployment(registry).ignore_changes == ("spec.replicas",)
     autoscaler = registry.one("HorizontalPodAutoscaler")["spec"]
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "beacon-stable"}
     assert autoscaler["scaleTargetRef"] == target
     assert (autoscaler["minReplicas"], autoscaler["maxReplicas"]) == (4, 7)
 
 
-def test_without_an_hpa_the_replicas_come_from_the_settings() -> None:
+def test_without_an_hpa_the_replicas_come_from_the_settings_even_if_an_hpa_set_others() -> None:
     registry = workload(autoscaling={"enabled": False}, workload={"replicas": 4})
     assert registry.one("Deployment")["spec"]["replicas"] == 4
+    assert deployment(registry).ignore_changes == ()
+    annotations = registry.one("Deployment")["metadata"]["annotations"]
+    assert annotations == {"pulumi.com/patchForce": "true"}
     assert registry.of_kind("HorizontalPodAutoscaler") == []
 
 
