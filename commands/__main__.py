@@ -23,6 +23,7 @@ from commands.release import Release, parse_version
 from commands.service_option import selected_service, selected_services
 from commands.stack_lock import hold_lock
 from settings import load
+from settings.project import project_name
 from settings.stack_file import stack_of
 
 CONSOLE_WIDTH = 120
@@ -171,13 +172,18 @@ def _deploy(arguments: argparse.Namespace) -> None:
     _check_arguments(arguments)
     deployer = _deployer(arguments)
     _prepare(deployer, arguments)
-    with hold_lock(arguments.stack) if arguments.command in STACK_COMMANDS else nullcontext():
+    with (
+        hold_lock(f"{project_name()}-{arguments.stack}")
+        if arguments.command in STACK_COMMANDS
+        else nullcontext()
+    ):
         # Another command may have changed the stack file while this one waited for the lock.
         current = _deployer(arguments)
         if current.settings != deployer.settings:
             _prepare(current, arguments)
         if arguments.command in RELEASE_COMMANDS:
             current.stack.select()
+            current.check_ownership()
             current = current.logged_in()
         DEPLOY[arguments.command](current, arguments)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from commands import kubectl, status
+from commands import kubectl, ownership, status
 from commands.deployed_configuration import DeployedConfiguration
 from commands.diff.checkout import git
 from commands.errors import CommandError
@@ -15,9 +15,9 @@ from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.registry import login
 from commands.release import Release
-from components.labels import COMMON_LABELS
 from local.layout import Layout
 from settings import Service, Settings, SettingsError
+from settings.project import project_name
 from settings.stack_file import PROJECT_FOLDER
 
 EXCLUDE_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
@@ -43,7 +43,7 @@ class Deployer:
 
     def pending_release(self, service: Service) -> PendingRelease:
         """The release change of a service that is not yet deployed."""
-        folder = Layout().root / "pending-releases" / self.stack.name
+        folder = Layout().root / "pending-releases" / project_name() / self.stack.name
         return PendingRelease(folder / f"{service.name}.json")
 
     def release(self, service: Service) -> Release:
@@ -71,7 +71,7 @@ class Deployer:
         plan.
         """
         self.stack.select()
-        self._check_namespaces()
+        self.check_ownership()
         self._check_node_cidrs()
         options = (
             *self._confirmation(),
@@ -136,12 +136,22 @@ class Deployer:
     def preview(self, *arguments: str) -> None:
         """Run ``pulumi preview``."""
         self.stack.select()
+        self.check_ownership()
         self.stack.preview(*self._refresh(arguments), *arguments)
 
     def down(self, *arguments: str) -> None:
         """Run ``pulumi destroy``."""
         self.check_deletion(arguments)
         self.stack.select()
+        found = ownership.objects(self.environment, self.settings.cluster.context)
+        owners = ownership.namespace_owners(found)
+        for name in self.stack.namespaces():
+            if owners.get(name) not in (None, self._owner):
+                raise CommandError(
+                    f"namespace {name} belongs to stack {owners[name]}, and {self._owner} would "
+                    "delete it: annotate it with its owner, or remove it from the state with "
+                    "`pulumi state delete`"
+                )
         self.stack.destroy(*self._confirmation(), *arguments)
 
     def status(self, service: str = "") -> None:
@@ -158,25 +168,25 @@ class Deployer:
                 f"to confirm on: to delete it, `make down STACK={self.stack.name} ARGS=--yes`"
             )
 
-    def _check_namespaces(self) -> None:
-        """Pulumi would adopt an existing namespace, restrict it, and delete it with the stack."""
-        created, context = self.stack.namespaces(), self.settings.cluster.context
-        new = {key: name for key, name in self.settings.namespaces.items() if name not in created}
-        if not new:
-            return
-        try:
-            unmanaged = kubectl.unmanaged_namespaces(
-                new, environment=self.environment, context=context
-            )
-        except CommandError:
-            return  # Pulumi's own message is better
-        for key in unmanaged:
-            labels = " ".join(f"{label}={value}" for label, value in COMMON_LABELS.items())
-            raise CommandError(
-                f"slipway:{key} is {new[key]}: the cluster has a namespace of that name that this "
-                f"program did not create. Use another name, or let the stack own it and delete it "
-                f"at the end: `kubectl label namespace {new[key]} {labels}`"
-            )
+    def check_ownership(self) -> None:
+        """Raise :class:`CommandError` if the update would change what another stack owns.
+
+        Call it after :meth:`Stack.select`. If the cluster cannot be read, nothing is checked:
+        Pulumi's own message is better.
+        """
+        stack, in_state = self._owner, self.stack.namespaces()
+        found = ownership.objects(self.environment, self.settings.cluster.context)
+        conflicts = [
+            *ownership.stack_conflicts(self.settings, stack, in_state, self.stack.services()),
+            *ownership.namespace_conflicts(self.settings, stack, in_state, found),
+            *ownership.route_conflicts(self.settings, stack, in_state, found),
+        ]
+        if conflicts:
+            raise CommandError("\n".join(conflicts))
+
+    @property
+    def _owner(self) -> str:
+        return f"{project_name()}/{self.stack.name}"
 
     def _check_node_cidrs(self) -> None:
         """Network policies would cut the monitoring servers off from the API server."""

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from commands.errors import FAILED, CommandError
-from components.labels import COMMON_LABELS
 
 TIMEOUT_SECONDS = 20
 
@@ -72,21 +71,6 @@ def namespace_uids(names: Collection[str], *, environment: Mapping[str, str]) ->
     """
     found = _namespaces(names, environment=environment)
     return {namespace["metadata"]["name"]: namespace["metadata"]["uid"] for namespace in found}
-
-
-def unmanaged_namespaces(
-    names: Mapping[str, str], *, environment: Mapping[str, str], context: str | None = None
-) -> list[str]:
-    """Return the keys of those namespaces that exist without this program's labels.
-
-    ``names`` maps keys of the settings to namespaces. Raises :class:`CommandError` as :func:`get`.
-    """
-    unmanaged = {
-        namespace["metadata"]["name"]
-        for namespace in _namespaces(names.values(), environment=environment, context=context)
-        if not COMMON_LABELS.items() <= namespace["metadata"].get("labels", {}).items()
-    }
-    return [key for key, name in names.items() if name in unmanaged]
 
 
 def api_server_addresses(

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from settings.stack_file import PROJECT_FOLDER
 
 _SALT_FROM_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
 """Without a salt in the stack file Pulumi takes the state's, so all machines share one."""
+_STACK = "pulumi:pulumi:Stack"
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 
 
@@ -58,6 +59,13 @@ class Stack:
             for resource in resources
         }
         return {name: uid for name, uid in uids.items() if uid}
+
+    def services(self) -> Collection[str]:
+        """Return the services of the last update, as of :meth:`select`."""
+        for resource in self._state.get("resources", ()):
+            if resource["type"] == _STACK:
+                return resource.get("outputs", {}).get("services", {}).keys()
+        return ()
 
     def up(self, *arguments: str) -> None:
         """Run ``pulumi up``."""

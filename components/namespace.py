@@ -14,6 +14,8 @@ from settings import LimitRangeSettings, ResourceList, ResourceQuotaSettings
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import LimitRangeItemArgsDict
 
+STACK_ANNOTATION = "slipway/stack"
+"""Annotation of a namespace with the stack that owns it and everything in it: project and name."""
 PodSecurity = Literal["restricted", "privileged"]
 
 
@@ -43,6 +45,7 @@ class Namespace(pulumi.ComponentResource):
             f"{name}-namespace",
             metadata={
                 "name": name,
+                "annotations": {STACK_ANNOTATION: f"{pulumi.get_project()}/{pulumi.get_stack()}"},
                 "labels": identity.labels
                 | _pod_security_labels(args.get("pod_security", "restricted")),
             },

@@ -10,7 +10,7 @@ from settings import SettingsError, load
 from settings.yaml_writer import to_yaml
 from tests.unit.stacks import BEACON, DIGEST, OTHER_DIGEST, changed, sections
 
-SHOP = changed(BEACON, {"routing": {"host": "shop.localhost"}, "image": {"repository": "shop"}})
+SHOP = changed(BEACON, {"routing": {"hosts": ["shop.localhost"]}, "image": {"repository": "shop"}})
 RELEASED = {"stable": {"version": "0.9.0", "digest": OTHER_DIGEST}}
 
 
@@ -42,7 +42,7 @@ def test_only_the_release_of_the_service_is_that_of_the_stack_file(
     settings = DeployedConfiguration(file, "dev").set_release("beacon", {})
     assert settings == load(str(file))
     assert settings.services["beacon"].release.stable.digest == OTHER_DIGEST
-    assert settings.services["beacon"].config.message == "old"
+    assert settings.services["beacon"].config == {"message": "old"}
     assert settings.services["shop"].release.stable.version == "1.0.0"
 
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from tests.unit.stacks import OTHER_DIGEST, sections, settings
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
+    monkeypatch.setattr(deployer.ownership, "objects", lambda *_: [])
 
 
 @dataclass
@@ -51,6 +52,9 @@ class FakeStack:
     def namespaces(self) -> dict[str, str]:
         return self.created
 
+    def services(self) -> Collection[str]:
+        return ()
+
     @contextmanager
     def deployed_configuration(self) -> Iterator[Path | None]:
         yield self.deployed
@@ -78,7 +82,6 @@ def calls_of_update(fake: FakeStack, *arguments: str, **changes: Any) -> list[st
 @pytest.fixture
 def no_cluster(monkeypatch):
     monkeypatch.setattr(deployer.status, "show", lambda *_: None)
-    monkeypatch.setattr(deployer.kubectl, "unmanaged_namespaces", lambda *_, **__: [])
     monkeypatch.setattr(deployer.kubectl, "api_server_addresses", lambda **_: [])
 
 
@@ -166,19 +169,38 @@ def test_the_state_of_a_recreated_own_node_is_refreshed(known, found, is_refresh
     assert calls[-1] == f"up --yes --skip-preview{' --refresh' if is_refreshed else ''}"
 
 
+def owned(name: str, owner: str | None) -> dict[str, Any]:
+    annotations = {"slipway/stack": owner} if owner else {}
+    return {"kind": "Namespace", "metadata": {"name": name, "annotations": annotations}}
+
+
 @pytest.mark.usefixtures("no_cluster")
-def test_an_existing_namespace_is_not_adopted(monkeypatch):
-    checked: list[dict[str, str]] = []
-    monkeypatch.setattr(
-        deployer.kubectl,
-        "unmanaged_namespaces",
-        lambda names, **_: checked.append(names) or list(names)[-1:],
-    )
-    fake = FakeStack(created={"beacon-test": "1"})
-    with pytest.raises(CommandError, match="this program did not create"):
-        calls_of_update(fake)
+@pytest.mark.parametrize("command", ["update", "preview"])
+def test_a_namespace_of_another_stack_is_refused_before_anything_is_touched(command, monkeypatch):
+    found = [owned("beacon-test", "shop/dev"), owned("monitoring", None)]
+    monkeypatch.setattr(deployer.ownership, "objects", lambda *_: found)
+    fake = FakeStack()
+    with pytest.raises(CommandError) as error:
+        getattr(deployer_of(fake), command)()
+    keys = [line.partition(" is ")[0] for line in str(error.value).splitlines()]
+    assert keys == ["slipway:namespace.name", "slipway:network.monitoringNamespace"]
     assert fake.calls == ["select"]
-    assert "namespace.name" not in checked[0]
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(
+    ("owner", "deletes"), [("shop/dev", False), ("slipway/dev", True), (None, True)]
+)
+def test_a_namespace_of_another_stack_is_not_deleted(owner, deletes, monkeypatch):
+    monkeypatch.setattr(deployer.ownership, "objects", lambda *_: [owned("beacon-test", owner)])
+    fake = FakeStack(created={"beacon-test": "1"})
+    if deletes:
+        deployer_of(fake).down()
+        assert fake.calls == ["select", "destroy --yes"]
+    else:
+        with pytest.raises(CommandError, match="namespace beacon-test belongs to stack shop/dev"):
+            deployer_of(fake).down()
+        assert fake.calls == ["select"]
 
 
 @pytest.mark.usefixtures("no_cluster")

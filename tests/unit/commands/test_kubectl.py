@@ -12,9 +12,7 @@ from commands.kubectl import (
     get,
     image_digests,
     namespace_uids,
-    unmanaged_namespaces,
 )
-from components.labels import COMMON_LABELS
 from tests.unit.commands.fake_kubectl import Cluster
 
 
@@ -43,14 +41,6 @@ def test_each_existing_namespace_has_a_uid(
     (call,) = cluster.calls()
     assert call[:2] == ["get", "namespaces"]
     assert "--context" not in call
-
-
-def test_a_namespace_without_the_programs_labels_is_unmanaged(cluster: Cluster) -> None:
-    managed, unmanaged = namespace("home", "1"), namespace("monitoring", "2")
-    managed["metadata"]["labels"] = {**COMMON_LABELS, "team": "a"}
-    cluster.kubectl_prints("get", json.dumps({"kind": "List", "items": [managed, unmanaged]}))
-    names = {"namespace.name": "home", "network.monitoringNamespace": "monitoring"}
-    assert unmanaged_namespaces(names, environment=of(cluster)) == ["network.monitoringNamespace"]
 
 
 def replica_set(image: str, sidecar: str = "proxy:1@sha256:other") -> dict[str, Any]:

@@ -149,7 +149,7 @@ def test_a_release_is_pending_until_all_of_it_is_deployed(
     machine, monkeypatch, arguments, is_pending
 ):
     machine.settings = settings(release=PINNED)
-    pending = PendingRelease(Layout().root / "pending-releases" / "dev" / "beacon.json")
+    pending = PendingRelease(Layout().root / "pending-releases" / "slipway" / "dev" / "beacon.json")
     pending.save("rollback", {})
     assert run(monkeypatch, "up", *arguments) == 0
     assert pending.matches("rollback", {}) is is_pending
@@ -160,7 +160,7 @@ def test_a_release_stays_pending_if_the_update_fails(machine, monkeypatch):
         raise commands.CommandError("crashed")
 
     monkeypatch.setattr(commands.Stack, "up", fail)
-    pending = PendingRelease(Layout().root / "pending-releases" / "dev" / "beacon.json")
+    pending = PendingRelease(Layout().root / "pending-releases" / "slipway" / "dev" / "beacon.json")
     pending.save("rollback", {})
     assert run(monkeypatch, "up") == BAD_INPUT
     assert pending.matches("rollback", {})

@@ -1,0 +1,132 @@
+"""Names in the cluster that another stack owns: namespaces, and host names with their paths."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from commands import kubectl
+from commands.errors import CommandError
+from components.namespace import STACK_ANNOTATION
+from settings import PROJECT, RoutingSettings, Settings
+
+Object = Mapping[str, Any]
+_GATEWAY_ROUTES = ("HTTPRoute", "GRPCRoute")
+_KINDS = (
+    "namespaces,ingresses.networking.k8s.io",
+    "httproutes.gateway.networking.k8s.io",
+    "grpcroutes.gateway.networking.k8s.io",
+)
+"""Kinds by API: without the Gateway API the cluster has no such routes, and kubectl fails."""
+
+
+def namespace_conflicts(
+    settings: Settings, stack: str, in_state: Collection[str], found: Collection[Object]
+) -> Iterator[str]:
+    """Yield a message for each namespace of the settings that is not the stack's own.
+
+    ``stack`` is the stack with its project, as in :data:`STACK_ANNOTATION`. ``in_state`` has the
+    namespaces in its state, and ``found`` those in the cluster. Pulumi would adopt an existing
+    namespace, restrict it, and delete it with the stack.
+    """
+    owners = namespace_owners(found)
+    for key, name in settings.namespaces.items():
+        owner = owners.get(name)
+        if name not in owners or owner == stack or (owner is None and name in in_state):
+            continue
+        whose = f"stack {owner}" if owner else "nobody that this program knows"
+        yield (
+            f"{PROJECT}:{key} is {name}: the cluster has this namespace, of {whose}. Use another "
+            f"name, or let {stack} own it and delete it at the end: "
+            f"`kubectl annotate --overwrite namespace {name} {STACK_ANNOTATION}={stack}`"
+        )
+
+
+def namespace_owners(found: Collection[Object]) -> Mapping[str, str | None]:
+    """Return the stack that owns each namespace; None if it has no :data:`STACK_ANNOTATION`."""
+    return {
+        one["metadata"]["name"]: one["metadata"].get("annotations", {}).get(STACK_ANNOTATION)
+        for one in found
+        if one["kind"] == "Namespace"
+    }
+
+
+def route_conflicts(
+    settings: Settings, stack: str, in_state: Collection[str], found: Collection[Object]
+) -> Iterator[str]:
+    """Yield a message for each host and path that an object of another stack routes.
+
+    The arguments are those of :func:`namespace_conflicts`.
+    """
+    owned = (name for name, owner in namespace_owners(found).items() if owner == stack)
+    own = {settings.namespace.name, *in_state, *owned}
+    others = [one for one in found if one["metadata"].get("namespace") not in own]
+    for service in settings.services.values():
+        for route in others:
+            if service.routing is None or _is_elsewhere(service.routing, route):
+                continue
+            for host, path in _routed(route):
+                if host in service.routing.hosts and path in service.routing.paths:
+                    place = f"{route['metadata']['namespace']}/{route['metadata']['name']}"
+                    yield (
+                        f"{PROJECT}:services.{service.name}.routing.hosts has {host}: "
+                        f"{route['kind']} {place} routes its path {path}. "
+                        "Use another host or other paths"
+                    )
+
+
+def _routed(route: Object) -> Iterator[tuple[str, str]]:
+    """Hosts with their paths. Other kinds of objects route none."""
+    if route["kind"] == "Ingress":
+        for rule in route["spec"].get("rules", ()):
+            for path in rule.get("http", {}).get("paths", ()):
+                yield rule.get("host", ""), path.get("path", "/")
+    elif route["kind"] in _GATEWAY_ROUTES:
+        for rule in route["spec"].get("rules", ()):
+            for match in rule.get("matches", ({},)):
+                for host in route["spec"].get("hostnames", ()):
+                    yield host, match.get("path", {}).get("value", "/")
+
+
+def _is_elsewhere(routing: RoutingSettings, route: Object) -> bool:
+    """True if another proxy serves the route: another IngressClass, or another Gateway."""
+    spec = route.get("spec", {})
+    if route["kind"] == "Ingress" and routing.backend == "ingress":
+        classes = (spec.get("ingressClassName"), routing.ingress.class_name)
+        return None not in classes and classes[0] != classes[1]
+    if route["kind"] in _GATEWAY_ROUTES and routing.backend == "gateway":
+        own = (routing.gateway.namespace, routing.gateway.name)
+        home = route["metadata"]["namespace"]
+        parents = {
+            (one.get("namespace", home), one.get("name")) for one in spec.get("parentRefs", ())
+        }
+        return own not in parents
+    return False
+
+
+def stack_conflicts(
+    settings: Settings, stack: str, namespaces: Collection[str], services: Collection[str]
+) -> Iterator[str]:
+    """Yield a message if the stack in the backend has nothing in common with the settings.
+
+    ``namespaces`` and ``services`` are those in its state. All of them would be deleted.
+    """
+    own = {*settings.namespaces.values()}
+    if services and own.isdisjoint(namespaces) and settings.services.keys().isdisjoint(services):
+        yield (
+            f"stack {stack} in the backend has the services {', '.join(sorted(services))} in "
+            f"namespace {', '.join(sorted(namespaces))}, and the stack file has none of them: "
+            "another checkout may have deployed it. Use another project name in Pulumi.yaml, or "
+            f"delete them first: `make down STACK={stack.rpartition('/')[2]}`"
+        )
+
+
+def objects(environment: Mapping[str, str], context: str | None) -> list[Object]:
+    """Namespaces and routes of the cluster; empty if it cannot be read."""
+    found: list[Object] = []
+    for kinds in _KINDS:
+        try:
+            found += kubectl.get(
+                kinds, "--all-namespaces", environment=environment, context=context
+            ).get("items", [])
+        except CommandError:
+            continue
+    return found
