@@ -1,6 +1,7 @@
 """Connections between pods, to the node and to other hosts: only those that a policy allows."""
 
 import json
+import re
 import secrets
 import socket
 import subprocess
@@ -22,7 +23,7 @@ from components.observability.addresses import (
 from local.layout import API_SERVICE_IP, NODE_IP
 from tests.cluster.network_client import BUSYBOX, Address, NetworkClient
 from tests.cluster.observability.receiver import Receiver
-from tests.cluster.project import Project
+from tests.cluster.project import CHECKOUT, Project
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -79,50 +80,53 @@ def stranger(monitored: Project) -> Iterator[str]:
     monitored.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
-ROLES: Mapping[str, tuple[Callable[[str], str], Mapping[str, str], set[str]]] = {
-    "stranger": (
-        lambda stack: f"{stack}-other",
-        {},
-        {*API, *KUBELET, "metrics-server", "other host"},
-    ),
-    "proxy": (
-        lambda _: "ingress",
-        {},
-        {*API, *KUBELET, "metrics-server", "other host", "service"},
-    ),
-    "service": (
-        lambda stack: stack,
-        {"app.kubernetes.io/name": "beacon", "track": "stable"},
-        {COLLECTOR.server},
-    ),
-    "prometheus": (
-        lambda stack: f"{stack}-monitoring",
-        {"app.kubernetes.io/name": PROMETHEUS.server},
-        {*API, *KUBELET, "admin", "alertmanager", "kube-state-metrics", "loki"},
-    ),
-    "kube-state-metrics": (
-        lambda stack: f"{stack}-monitoring",
-        {"app.kubernetes.io/name": KUBE_STATE_METRICS.server},
-        {*API},
-    ),
-    "loki": (
-        lambda stack: f"{stack}-monitoring",
-        {"app.kubernetes.io/name": LOKI.server},
-        set(),
-    ),
+Role = tuple[Callable[[str], str], Mapping[str, str]]
+"""Namespace in a stack, and labels."""
+
+ROLES: Mapping[str, Role] = {
+    "other namespaces": (lambda stack: f"{stack}-other", {}),
+    "proxy": (lambda _: "ingress", {}),
+    "service": (lambda stack: stack, {"app.kubernetes.io/name": "beacon", "track": "stable"}),
+    **{
+        each.server: (
+            lambda stack: f"{stack}-monitoring",
+            {"app.kubernetes.io/name": each.server},
+        )
+        for each in (PROMETHEUS, KUBE_STATE_METRICS, LOKI)
+    },
 }
-"""Namespace of the stack, labels, and the addresses that a pod with these labels reaches."""
+"""Kinds of pods by their name in docs/security.md."""
+ADDRESSES = {
+    "API server": {*API},
+    "admin port of the service": {"admin"},
+}
+"""Addresses that have another name in docs/security.md."""
+UNRESTRICTED = {*API, *KUBELET, "metrics-server", "other host"}
+"""What a pod reaches that no NetworkPolicy selects, besides the pods of the stack."""
+
+
+def documented() -> dict[str, set[str]]:
+    """Addresses that each kind of pod reaches, as in docs/security.md."""
+    rows = re.findall(r"(?m)^\| ([^|]+) \|([^|]*)\|$", (CHECKOUT / "docs/security.md").read_text())
+    return {
+        role: set().union(
+            *(ADDRESSES.get(name, {name}) for name in filter(None, cell.strip().split(", ")))
+        )
+        for role, cell in rows
+        if role in ROLES
+    }
 
 
 @pytest.mark.usefixtures("stranger")
 @pytest.mark.parametrize("role", ROLES)
-def test_a_pod_reaches_only_what_its_policies_and_those_of_the_other_side_allow(
+def test_a_pod_reaches_only_what_is_documented(
     role: str, monitored: Project, addresses: Addresses
 ) -> None:
-    namespace_of, labels, expected = ROLES[role]
+    namespace_of, labels = ROLES[role]
+    expected = documented()[role] | (set() if labels else UNRESTRICTED)
     namespace = namespace_of(monitored.stack)
     instance = {"app.kubernetes.io/instance": namespace} if labels else {}
-    name = f"{monitored.stack}-{role}"
+    name = f"{monitored.stack}-{role.replace(' ', '-')}"
     client = NetworkClient.create(monitored, namespace, name, {**labels, **instance})
     try:
         opened = client.open_of(addresses.values())
