@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_network
 from typing import Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -13,32 +12,13 @@ from settings.one_of import one_of_errors
 from settings.ports import PortName
 from settings.section import Section
 from settings.string_formats import (
+    Cidr,
     DnsLabel,
     HostName,
     LabelKey,
     LabelValue,
     ServiceName,
-    StringFormat,
 )
-
-
-def _is_cidr(text: str) -> bool:
-    try:
-        ip_network(text)
-    except ValueError:
-        return False
-    return True
-
-
-Cidr = Annotated[
-    str,
-    StringFormat(
-        "a network in CIDR notation, like 10.0.0.0/8 or 2001:db8::/32",
-        r"[0-9A-Fa-f:.]+/[0-9]{1,3}",
-        50,
-        _is_cidr,
-    ),
-]
 
 
 class _PortRef:

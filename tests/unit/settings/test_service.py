@@ -232,7 +232,7 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         ),
         (
             {"peers": {"to": [{"cidr": "10.0.0.1/8", "ports": [1]}]}},
-            'peers.to[0].cidr is "10.0.0.1/8": use a network in CIDR notation',
+            'peers.to[0].cidr is "10.0.0.1/8": use an IP block in CIDR notation',
         ),
         (
             {"peers": {"to": [{"cidr": "10.0.0.0/8", "ports": [0]}]}},
