@@ -27,7 +27,7 @@ from local import registry
 from local.layout import Layout
 from local.plugins.install import install
 from settings import RegistryCredentials, RegistrySettings
-from tests.cluster.project import read_until, wait_until
+from tests.cluster.project import CHECKOUT, read_until, wait_until
 
 REGISTRY = "localhost:5000"
 
@@ -73,6 +73,27 @@ def wait(_):
 cluster = kubernetes.Provider("cluster", kubeconfig="")
 image = build.Image("image", context={"location": "app"}, push=False, build_on_preview=False)
 pulumi.Output.all(cluster.urn, image.digest).apply(wait)
+"""
+
+MODULE = f"""
+import sys
+sys.path.insert(0, {str(CHECKOUT)!r})
+
+import pulumi
+from components.service.image import ContainerImage
+from settings import BuilderSettings, ImageSettings, RegistrySettings, ReleasedVersion
+
+config = pulumi.Config()
+image = ContainerImage("shop-stable", {{
+    "name": config.require("tag").rpartition(":")[0],
+    "service": "shop",
+    "source": config.require("source"),
+    "image": ImageSettings(),
+    "registry": RegistrySettings(host="{REGISTRY}"),
+    "builder": BuilderSettings(),
+    "release": ReleasedVersion(version="1.0.0"),
+}})
+pulumi.export("digest", image.digest)
 """
 
 DOCKERFILE = """\
@@ -321,6 +342,25 @@ def test_the_output_of_a_failed_build_step_is_shown_without_secrets(image):
     assert shown.count("load build definition from Dockerfile") == 1
     (image.folder / "app/step").write_text("echo built\n")
     assert "1 created" in image.up()
+
+
+def test_a_go_module_is_built_again_only_if_its_program_changes(image):
+    image.program(MODULE)
+    app = image.folder / "app"
+    image.succeeds("config", "set", "source", str(app))
+    (image.folder / "components").symlink_to(CHECKOUT / "components")
+    (app / "Dockerfile").unlink()
+    shown = image.fails("preview")
+    assert "use a folder with a go.mod or a Dockerfile" in shown
+    (app / "go.mod").write_text("module example.com/shop\n\ngo 1.26\n")
+    (app / "main.go").write_text("package main\n\nfunc main() {}\n")
+    assert "3 created" in image.up()
+    (app / "main_test.go").write_text("package main\n")
+    (app / ".git").mkdir()
+    (app / ".git/HEAD").write_text("ref: refs/heads/main\n")
+    assert "3 unchanged" in image.up()
+    (app / "main.go").write_text('package main\n\nfunc main() { println("2") }\n')
+    assert "1 updated" in image.up()
 
 
 def test_the_credentials_of_a_private_registry_push_and_look_up(image, tmp_path):
