@@ -37,7 +37,7 @@ STACK_OPTION = --stack=$(call shell_quote,STACK)
 # STACK has no default for `make policy`, which then checks every stack.
 STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
-.PHONY: help up preview render status stacks canary promote rollback down env test test-app test-unit test-manifests \
+.PHONY: help up dev preview render status stacks canary promote rollback down env test test-app test-unit test-manifests \
         policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards
@@ -58,6 +58,9 @@ render: $(INSTALLED) ## Write a stack's manifests to OUT, one file per object, w
 
 status: $(INSTALLED) ## Show tracks, versions, traffic, pods and URLs of all services, or of SERVICE
 	@$(PY) -m commands status $(STACK_OPTION) $(call options,SERVICE)
+
+dev: $(INSTALLED) ## Run the working tree of SERVICE in the stack, again after each edit; Ctrl-C restores the stack
+	@$(PY) -m commands dev $(STACK_OPTION) $(call options,SERVICE FORCE)
 
 canary: $(INSTALLED) ## Send WEIGHT percent of the requests to VERSION (SERVICE, if there are several)
 	@$(PY) -m commands canary $(STACK_OPTION) $(call options,SERVICE VERSION WEIGHT)

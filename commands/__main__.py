@@ -14,6 +14,7 @@ from rich.console import Console
 
 from commands import alerts, dashboards, logs, metrics, promotion_gate, traces
 from commands.deployer import Deployer
+from commands.dev.deployment import end_interrupted_sessions
 from commands.errors import CommandError, report_errors
 from commands.make_variables import parse_flag, parse_integer
 from commands.observability_client import ObservabilityClient, check_mode
@@ -76,12 +77,31 @@ def _release(deployer: Deployer, arguments: argparse.Namespace) -> Release:
     return deployer.release(selected_service(deployer.settings, arguments.service))
 
 
+def dev(deployer: Deployer, arguments: argparse.Namespace) -> None:
+    """Run the working tree of a service in the cluster, again after each edit."""
+    from commands.dev.loop import DevLoop  # noqa: PLC0415  # loads a compiled library
+
+    service = selected_service(deployer.settings, arguments.service)
+    if not deployer.prerequisites.has_own_node and not parse_flag("FORCE", arguments.force):
+        raise CommandError(
+            f"{arguments.stack} is not on this project's own node: `make dev` replaces all pods of "
+            f"{service.name} by one with unreviewed code. FORCE=1 does so"
+        )
+    environment = {**deployer.environment, **deployer.registry_login}
+    loop = DevLoop(deployer.settings, arguments.stack, service, environment)
+    deployed = deployer.stack.outputs().get("services", {}).get(service.name)
+    if deployed is None:
+        raise CommandError(f"{service.name} is not deployed: run `make up`")
+    loop.run(deployed["stable"]["image"])
+
+
 DEPLOY: Mapping[str, Callable[[Deployer, argparse.Namespace], None]] = {
-    command.__name__: command for command in (up, preview, down, status, canary, promote, rollback)
+    command.__name__: command
+    for command in (up, preview, down, status, canary, promote, rollback, dev)
 }
 RELEASE_COMMANDS = ("canary", "promote", "rollback")
-SERVICE_COMMANDS = ("status", *RELEASE_COMMANDS)
-STACK_COMMANDS = ("up", "down", *RELEASE_COMMANDS)
+SERVICE_COMMANDS = ("status", "dev", *RELEASE_COMMANDS)
+STACK_COMMANDS = ("up", "down", "dev", *RELEASE_COMMANDS)
 PASS_THROUGH_COMMANDS = ("up", "preview", "down")
 """Commands that pass unknown arguments on to Pulumi."""
 
@@ -109,7 +129,7 @@ def _parse() -> argparse.Namespace:
             command.add_argument("--version", default="")
         if name == "canary":
             command.add_argument("--weight", type=_weight, default="")
-        if name == "promote":
+        if name in ("promote", "dev"):
             command.add_argument("--force", default="")
     for name, module in QUERY.items():
         command = subparsers.add_parser(name)
@@ -164,7 +184,9 @@ def _prepare(deployer: Deployer, arguments: argparse.Namespace) -> None:
     changes_release = arguments.command in RELEASE_COMMANDS
     deployer.prerequisites.prepare(
         builds=arguments.command == "up" or changes_release,
-        another_version=changes_release and bool(getattr(arguments, "version", "")),
+        # The reloader of `dev` is an image of its own.
+        another_version=arguments.command == "dev"
+        or (changes_release and bool(getattr(arguments, "version", ""))),
     )
 
 
@@ -181,7 +203,9 @@ def _deploy(arguments: argparse.Namespace) -> None:
         current = _deployer(arguments)
         if current.settings != deployer.settings:
             _prepare(current, arguments)
-        if arguments.command in RELEASE_COMMANDS:
+        if arguments.command in STACK_COMMANDS:
+            end_interrupted_sessions(current.settings, arguments.stack, current.environment)
+        if arguments.command in (*RELEASE_COMMANDS, "dev"):
             current.stack.select()
             current.check_ownership()
             current = current.logged_in()

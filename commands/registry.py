@@ -35,7 +35,7 @@ def published_digest(image: str, version: str, environment: Mapping[str, str]) -
 
     Raises :class:`RegistryError` if the registry cannot be read.
     """
-    digest = _inspect(f"{image}:{version}", environment, "--format", "{{.Manifest.Digest}}")
+    digest = inspect(f"{image}:{version}", environment, "--format", "{{.Manifest.Digest}}")
     return digest.strip() if digest else None
 
 
@@ -45,7 +45,7 @@ def manifest(reference: str, environment: Mapping[str, str]) -> dict[str, Any] |
     For a multi-platform image, the manifest of the first platform. Raises :class:`RegistryError` if
     the registry cannot be read.
     """
-    raw = _inspect(reference, environment, "--raw")
+    raw = inspect(reference, environment, "--raw")
     if raw is None:
         return None
     found: dict[str, Any] = json.loads(raw)
@@ -55,7 +55,11 @@ def manifest(reference: str, environment: Mapping[str, str]) -> dict[str, Any] |
     return manifest(f"{repository}@{found['manifests'][0]['digest']}", environment)
 
 
-def _inspect(reference: str, environment: Mapping[str, str], *options: str) -> str | None:
+def inspect(reference: str, environment: Mapping[str, str], *options: str) -> str | None:
+    """Output of ``buildx imagetools inspect``, or None if the image is not published.
+
+    Raises :class:`CommandError` if the registry cannot be read.
+    """
     try:
         result = subprocess.run(
             [*buildx(environment), "imagetools", "inspect", reference, *options],
