@@ -19,7 +19,7 @@ DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requ
 # Not passed on to make processes that a test starts. Exported variables would also be expanded: a
 # value of `$(shell …)` would run.
 MAKEOVERRIDES :=
-unexport ARGS BASE FOLLOW FORCE FORMAT FROM LEVEL NAME OUT PLAN PORT QUERY RANGE SERVER SERVICE SHOW_PASSWORD SINCE STACK \
+unexport ARGS BASE FOLLOW FORCE FORMAT FROM HOST LEVEL NAME OUT PLAN PORT QUERY RANGE SERVER SERVICE SHOW_PASSWORD SINCE SOURCE STACK \
          TRACE TRACK VERSION WEIGHT
 
 define newline
@@ -39,7 +39,7 @@ STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
 .PHONY: help up dev preview render status stacks canary promote rollback down env test test-app test-unit test-manifests \
         policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
-        diff new-env config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
+        diff new-env new-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards
 
 help: ## List the targets
@@ -101,6 +101,9 @@ diff: $(INSTALLED) ## Show the changes of a stack's objects since BASE (FORMAT=m
 
 new-env: $(INSTALLED) ## Write the stack file of a new environment: NAME=staging FROM=prod
 	@$(PY) -m commands.new_env --name=$(call shell_quote,NAME) --source=$(call shell_quote,FROM)
+
+new-service: $(INSTALLED) ## Add a service to a stack file: NAME=orders SOURCE=../orders (HOST=orders.localhost)
+	@$(PY) -m commands.new_service $(STACK_OPTION) $(call options,NAME SOURCE HOST)
 
 stacks: ## Print the stacks as JSON (OUT=file: append it as an output of a workflow job)
 	@printf 'names=[%s]\n' "$$(ls Pulumi.*.yaml | sed 's/Pulumi[.]\(.*\)[.]yaml/"\1"/' | paste -sd,)" \

@@ -25,7 +25,7 @@ cluster = Provider(
 )
 namespace = Namespace(
     home.name,
-    {"resource_quota": home.resource_quota, "limit_range": home.limit_range},
+    {"resource_quota": settings.resource_quota, "limit_range": home.limit_range},
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )
 ports = {name: service.served_ports for name, service in settings.services.items()}

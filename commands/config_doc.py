@@ -4,15 +4,12 @@ import sys
 from collections.abc import Iterator
 
 from commands.errors import report_errors
-from commands.settings_docs import REQUIRED, Key, sections
+from commands.settings_docs import DEFAULTS, REQUIRED, Key, sections
 from local import files
 from settings.stack_file import PROJECT_FOLDER
 from settings.yaml_writer import to_yaml_line
 
 FILE = PROJECT_FOLDER / "docs" / "configuration.md"
-
-DEFAULTS = "slipway:defaults"
-"""Section with the keys of a service, which are documented there."""
 
 _HEAD = """\
 # Configuration
@@ -36,7 +33,7 @@ def document() -> str:
 def _section(section: Key) -> Iterator[str]:
     yield f"## {section.name}\n"
     yield f"{section.description}\n"
-    if section.name == DEFAULTS:
+    if section.name == DEFAULTS:  # its keys are those of a service
         return
     yield "| key | type | default | allowed values | description |"
     yield "| --- | --- | --- | --- | --- |"

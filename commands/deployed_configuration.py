@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands.stack_file import StackFile
+from commands.stack_file import ReleaseFile
 from settings import PROJECT, Settings, load
 from settings.stack_file import path_of, read
 
@@ -34,14 +34,14 @@ class DeployedConfiguration:
         Versions without a digest get that of ``outputs``: they are not built again, from newer
         source. Raises :class:`SettingsError` if this program cannot read the configuration.
         """
-        release = StackFile(self._stack, service).release
-        StackFile(str(self.file), service).set_release(release).save()
+        release = ReleaseFile(self._stack, service).release
+        ReleaseFile(str(self.file), service).set_release(release).save()
         for name, one in load(str(self.file)).services.items():
             for track, version in one.release.built.items():
                 running = outputs.get(name, {}).get(track) or {}
                 if running.get("version") == version.version and "@" in running["image"]:
                     digest = running["image"].rpartition("@")[2]
-                    StackFile(str(self.file), name).pin(track, digest).save()
+                    ReleaseFile(str(self.file), name).pin(track, digest).save()
         return load(str(self.file))
 
 

@@ -8,14 +8,14 @@ import argparse
 import re
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from commands.errors import CommandError, report_errors
-from commands.settings_docs import REQUIRED, Key, sections
+from commands.settings_docs import DEFAULTS, REQUIRED, SERVICES, Key, sections
 from local import files
 from settings import PROJECT, load
 from settings.stack_file import path_of, read, read_config
@@ -30,12 +30,11 @@ _MONITORING_NAMESPACES = {
     "slipway:observability.nodeNamespace": "monitoring-node",
 }
 """Keys of the namespaces of the bundled observability, with their defaults."""
-_LINE_LENGTH = 100
+_LINE_LENGTH = 88
+"""Of a description, without its indentation."""
 _HOW_TO_SET = "Encrypted: set it with `pulumi config set --secret --path`."
 _OMITTED: Any = object()
 """Value of a key that the stack file omits, as opposed to `null`."""
-_SHOW_SET_KEYS = None
-"""Instead of inherited values: keys that are omitted are not shown."""
 
 
 @dataclass
@@ -171,70 +170,94 @@ def text_of(name: str, source: str, new: NewStack) -> str:
     ]
     defaults = new.sections.get("defaults", {})
     for section in sections():
-        section_name = section.name.removeprefix(f"{PROJECT}:")
-        value = new.sections.get(section_name, _OMITTED)
-        lines += ["", *_comment("  #", section.description)]
-        if section.has_names:
-            lines += [f"  {section.name}:", *_services(section, value, defaults)]
-        elif section_name == "defaults":
-            # Their keys are those of a service, which are shown there.
-            lines += _key(section, value, 1, _SHOW_SET_KEYS)
-        else:
-            lines += _key(section, value, 1, {})
+        value = new.sections.get(section.name.removeprefix(f"{PROJECT}:"), _OMITTED)
+        shown = _Shown(defaults if section.name == SERVICES else {}, unset=section.name != DEFAULTS)
+        lines += ["", *_indented(_described(section, value, shown))]
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _services(
-    section: Key, services: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> Iterator[str]:
-    """Yield the lines of the services: of the first one with all keys, of others with those set."""
-    inherited: Mapping[str, Any] | None = defaults
-    for name, service in services.items():
-        yield f"    {name}:"
-        for key in section.keys:
-            yield from _described(key, service.get(key.name, _OMITTED), 3, inherited)
-        inherited = _SHOW_SET_KEYS
+@dataclass(frozen=True)
+class _Shown:
+    """How keys are shown that the stack file omits."""
+
+    inherited: Any
+    """Their values in ``slipway:defaults``."""
+    unset: bool = True
+    """False: they are not shown."""
+    in_comment: bool = False
+    """True for keys in a section that is commented out."""
+
+    def of(self, name: str) -> "_Shown":
+        """The same for the keys below ``name``."""
+        values = self.inherited if isinstance(self.inherited, dict) else {}
+        return replace(self, inherited=values.get(name, _OMITTED))
 
 
-def _described(
-    key: Key,
-    value: Any,  # noqa: ANN401
-    depth: int,
-    inherited: Mapping[str, Any] | None,
-) -> Iterator[str]:
-    """Yield the lines of a key and its description before them."""
-    if inherited is _SHOW_SET_KEYS and value is _OMITTED:
+def _is_set(key: Key, value: Any) -> bool:  # noqa: ANN401
+    return value is not _OMITTED and not (key.keys and value == {})
+
+
+def _described(key: Key, value: Any, shown: _Shown) -> Iterator[str]:  # noqa: ANN401
+    """Yield the lines of a key and of its description, without indentation."""
+    is_set = _is_set(key, value)
+    if not is_set and not shown.unset:
         return
-    text = f"{key.description} {_HOW_TO_SET * key.is_secret}"
-    yield from _comment(f"{'  ' * depth}#", text)
-    of_key = None if inherited is None else inherited.get(key.name, _OMITTED)
-    yield from _key(key, value, depth, of_key)
+    yield from _comment(f"{key.description} {_HOW_TO_SET * key.is_secret}")
+    start = "" if is_set or shown.in_comment else "#"
+    if key.has_names and is_set:
+        yield f"{key.name}:"
+        yield from _indented(_named(key, value, shown))
+    elif (
+        key.keys and not key.has_names and value is not None and (is_set or key.default is not None)
+    ):
+        yield f"{start}{key.name}:"
+        inner = replace(shown, in_comment=True) if start else shown
+        values = value if is_set else {}
+        for one in _with_set_key_last(key.keys, values):
+            for line in _indented(
+                _described(one, values.get(one.name, _OMITTED), inner.of(one.name))
+            ):
+                yield f"{start}{line}"
+    else:
+        default = key.default if shown.inherited is _OMITTED else shown.inherited
+        text = to_yaml_line(value if is_set else None if default is REQUIRED else default)
+        yield f"{start}{key.name}: {text}"
 
 
-def _key(key: Key, value: Any, depth: int, inherited: Any) -> Iterator[str]:  # noqa: ANN401
-    """Yield the lines of a key: its value, or its default in a comment.
-
-    ``inherited`` is its value in ``slipway:defaults``, or ``_SHOW_SET_KEYS``.
-    """
-    is_set = value is not _OMITTED and not (key.keys and value == {})
-    indent = "  " * depth
-    start = indent if is_set else f"{indent}#"
-    default = key.default if inherited in (None, _OMITTED) else inherited
-    if not key.keys or value is None:
-        shown = value if is_set else default
-        is_empty = shown is REQUIRED or (shown is None and not is_set)
-        yield f"{start}{key.name}:{'' if is_empty else f' {to_yaml_line(shown)}'}"
-        return
-    yield f"{start}{key.name}:"
-    values = value if is_set else {}
-    of_keys = inherited if isinstance(inherited, dict) or inherited is None else {}
-    for inner in key.keys:
-        yield from _described(inner, values.get(inner.name, _OMITTED), depth + 1, of_keys)
+def _named(key: Key, sections: Mapping[str, Any], shown: _Shown) -> Iterator[str]:
+    """Yield the lines of named sections: the first one with all keys, others with those set."""
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            yield f"{name}: {to_yaml_line(section)}"
+            continue
+        # `slipway:defaults` is merged under each service.
+        of_section = shown if key.name == SERVICES else shown.of(name)
+        yield f"{name}:"
+        for one in _with_set_key_last(key.keys, section):
+            value = section.get(one.name, _OMITTED)
+            yield from _indented(_described(one, value, of_section.of(one.name)))
+        shown = replace(shown, unset=False)
 
 
-def _comment(start: str, text: str) -> Iterator[str]:
-    for line in textwrap.wrap(text, _LINE_LENGTH - len(start) - 1):
-        yield f"{start} {line}"
+# When Pulumi writes a stack file, it moves comments to the column of the next key, and those at the
+# end of a section to that of the last key before them. Therefore `#` is in the same column in all
+# lines of a section that is commented out, and the last key of any other section is a set one.
+
+
+def _with_set_key_last(keys: Sequence[Key], values: Mapping[str, Any]) -> Sequence[Key]:
+    """The keys, with the last one that is set moved to the end."""
+    set_keys = [key for key in keys if _is_set(key, values.get(key.name, _OMITTED))]
+    last = set_keys[-1] if set_keys else None
+    return keys if last is None else [*(key for key in keys if key is not last), last]
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    return (f"  {line}" for line in lines)
+
+
+def _comment(text: str) -> Iterator[str]:
+    for line in textwrap.wrap(text, _LINE_LENGTH):
+        yield f"# {line}"
 
 
 def create(name: str, source: str) -> NewStack:

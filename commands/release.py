@@ -16,7 +16,7 @@ from commands.errors import CommandError
 from commands.pending_release import PendingRelease
 from commands.pulumi import Stack
 from commands.registry import RegistryError, published_digest
-from commands.stack_file import StackFile
+from commands.stack_file import ReleaseFile
 from local import files
 from settings import VERSION, Service
 from settings.source import version_file, working_tree_version
@@ -58,7 +58,7 @@ class Release:
         self._environment = environment
         self._pending = pending
         self._cluster_digests = cluster_digests
-        self._file = StackFile(stack.name, service.name)
+        self._file = ReleaseFile(stack.name, service.name)
 
     def check_canary(self, version: str) -> None:
         """Raise :class:`CommandError` for a canary that the settings rule out."""

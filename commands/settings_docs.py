@@ -7,6 +7,9 @@ from typing import Any
 from settings import PROJECT, Settings
 from settings.schema import allowed_values, resolve, value_node
 
+DEFAULTS = f"{PROJECT}:defaults"
+"""Section with the keys of a service."""
+SERVICES = f"{PROJECT}:services"
 NAME = "<name>"
 """Stands for a name in a path."""
 REQUIRED: Any = object()

@@ -40,9 +40,9 @@ def _has_secret(node: object) -> bool:
 
 
 class StackFile:
-    """The key ``release`` of a service in a stack file. ``save`` writes the file atomically."""
+    """A stack file. ``save`` writes it atomically."""
 
-    def __init__(self, stack: str, service: str) -> None:
+    def __init__(self, stack: str) -> None:
         self.path = path_of(stack)
         self._yaml = YAML()
         self._yaml.preserve_quotes = True
@@ -50,7 +50,34 @@ class StackFile:
         self._yaml.indent(mapping=2, sequence=4, offset=2)
         self._document: Any = self._yaml.load(self.path.read_text())
 
-        self._service: CommentedMap = self._document["config"]["slipway:services"][service]
+    @property
+    def services(self) -> CommentedMap:
+        """The value of ``slipway:services``."""
+        return self._document["config"]["slipway:services"]
+
+    @property
+    def text(self) -> str:
+        """Content of the file with the changes."""
+        text = StringIO()
+        self._yaml.dump(self._document, text)
+        return text.getvalue()
+
+    def add_service(self, name: str, entry: str) -> None:
+        """Add a service. ``entry`` is its text in the file, with the indentation and comments."""
+        added = self._yaml.load(f"config:\n  slipway:services:\n{entry}")
+        _add(self.services, name, added["config"]["slipway:services"][name])
+
+    def save(self) -> None:
+        """Write the file."""
+        files.write(self.path, self.text)
+
+
+class ReleaseFile(StackFile):
+    """The key ``release`` of a service in a stack file."""
+
+    def __init__(self, stack: str, service: str) -> None:
+        super().__init__(stack)
+        self._service: CommentedMap = self.services[service]
 
     @property
     def release(self) -> CommentedMap:
@@ -111,12 +138,6 @@ class StackFile:
             else:
                 version[key] = value
         return self
-
-    def save(self) -> None:
-        """Write the file."""
-        text = StringIO()
-        self._yaml.dump(self._document, text)
-        files.write(self.path, text.getvalue())
 
 
 # ruamel.yaml attaches the lines after a value, such as the comment of the next section, to that

@@ -12,10 +12,10 @@ from settings.string_formats import OwnNamespace
 
 
 class ResourceQuotaSettings(Section):
-    """Resource quota of the namespace."""
+    """Resource quota of the namespace. Defaults are raised to what the services may use."""
 
     pods: Annotated[int, Field(ge=1, le=10_000)] = 50
-    """Maximum number of pods."""
+    """Maximum number of pods: those of rollouts at maximum replicas, or more."""
     requests: ResourceList = ResourceList(cpu="10", memory="13Gi")
     """Maximum sum of all pods' requests. The default fits 50 pods of the default size."""
     limits: ResourceList = ResourceList(cpu="25", memory="25Gi")

@@ -15,6 +15,13 @@ class ResourceList(Section):
     memory: Memory
     """Bytes, as a quantity with a suffix."""
 
+    def maximum(self, other: "ResourceList") -> "ResourceList":
+        """The larger quantity of each resource."""
+        return ResourceList(
+            cpu=max(self.cpu, other.cpu, key=parse_quantity),
+            memory=max(self.memory, other.memory, key=parse_quantity),
+        )
+
     def errors_above(self, limit: "ResourceList", key: str, limit_key: str) -> Iterator[FieldError]:
         """An error for each resource that is more than in ``limit``."""
         for name in ("cpu", "memory"):

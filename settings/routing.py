@@ -69,7 +69,7 @@ class RoutingSettings(Section):
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         other = "gateway" if self.backend == "ingress" else "ingress"
-        if other in self.model_fields_set:
+        if getattr(self, other) != type(self).model_fields[other].default:
             yield FieldError("backend", self.backend, f'"{other}", or remove routing.{other}')
         for key, values in (("hosts", self.hosts), ("paths", self.paths)):
             if len(set(values)) < len(values):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from itertools import combinations, product
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -12,19 +12,16 @@ from settings.builder import BuilderSettings
 from settings.cluster import Cluster
 from settings.defaults import PARTIAL_SERVICE
 from settings.errors import FieldError
-from settings.namespace import NamespaceSettings
+from settings.namespace import NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
 from settings.observability import ObservabilitySettings
 from settings.quantities import format_mebibytes, parse_quantity
 from settings.registry import RegistrySettings
 from settings.release import Track
+from settings.resources import ResourceList
 from settings.section import Section
 from settings.service import Service
 from settings.string_formats import OWN_NAMESPACE, ServiceName
-
-if TYPE_CHECKING:
-    from settings.resources import ResourceList
-
 
 _MAX_JOB_NAME = 63
 """Length of the label with the name of a Job in its pods."""
@@ -58,6 +55,19 @@ class Settings(Section):
             created["network.monitoringNamespace"] = self.network.monitoring_namespace
             created["observability.nodeNamespace"] = self.observability.node_namespace
         return created
+
+    @property
+    def resource_quota(self) -> ResourceQuotaSettings:
+        """Resource quota of the namespace. A default is raised to what the services may use."""
+        quota = self.namespace.resource_quota
+        pods = sum(service.max_pods for service in self.services.values())
+        raised = {
+            "pods": max(quota.pods, pods),
+            "requests": quota.requests.maximum(self._max_usage("requests")),
+            "limits": quota.limits.maximum(self._max_usage("limits")),
+        }
+        given = quota.model_fields_set
+        return quota.model_copy(update={key: raised[key] for key in raised.keys() - given})
 
     def image_name(self, service: Service) -> str:
         """Image name of a service, without tag or digest."""
@@ -159,28 +169,28 @@ class Settings(Section):
                     yield FieldError(key, service.routing.hosts, allowed)
 
     def _quota_errors(self) -> Iterator[FieldError]:
-        quota, services = self.namespace.resource_quota, self.services.values()
+        quota, services = self.resource_quota, self.services.values()
         pods = sum(service.max_pods for service in services)
         reason = f"for the {pods} pods of a rollout at maximum replicas"
         if len(services) > 1:
             reason += f" of {len(services)} services"
+        key = "namespace.resourceQuota"
         if quota.pods < pods:
-            yield FieldError(
-                "namespace.resourceQuota.pods", quota.pods, f"at least {pods}, {reason}"
-            )
+            yield FieldError(f"{key}.pods", quota.pods, f"at least {pods}, {reason}")
         for part in ("requests", "limits"):
-            total: ResourceList = getattr(quota, part)
-            cpu = memory = Decimal(0)
-            for service in services:
-                cpu += service.max_pods * service.total(part, "cpu")
-                memory += service.max_pods * service.total(part, "memory")
-            if parse_quantity(total.cpu) < cpu:
-                key = f"namespace.resourceQuota.{part}.cpu"
-                yield FieldError(key, total.cpu, f"at least {cpu.normalize():f}, {reason}")
-            if parse_quantity(total.memory) < memory:
-                key = f"namespace.resourceQuota.{part}.memory"
-                allowed = f"at least {format_mebibytes(memory)}, {reason}"
-                yield FieldError(key, total.memory, allowed)
+            needed, total = self._max_usage(part).model_dump(), getattr(quota, part).model_dump()
+            for name, quantity in total.items():
+                if parse_quantity(quantity) < parse_quantity(needed[name]):
+                    allowed = f"at least {needed[name]}, {reason}"
+                    yield FieldError(f"{key}.{part}.{name}", quantity, allowed)
+
+    def _max_usage(self, part: Literal["requests", "limits"]) -> ResourceList:
+        """Sum over the pods of all services during rollouts at maximum replicas."""
+        cpu = memory = Decimal(0)
+        for service in self.services.values():
+            cpu += service.max_pods * service.total(part, "cpu")
+            memory += service.max_pods * service.total(part, "memory")
+        return ResourceList(cpu=f"{cpu.normalize():f}", memory=format_mebibytes(memory))
 
     def _observability_errors(self) -> Iterator[FieldError]:
         observability = self.observability

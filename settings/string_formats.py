@@ -106,14 +106,10 @@ OWN_NAMESPACE = StringFormat(
 )
 OwnNamespace = Annotated[str, OWN_NAMESPACE]
 # Object names add a suffix such as `-stable` to the service's name.
-ServiceName = Annotated[
-    str,
-    StringFormat(
-        "a DNS label: at most 50 of a-z, 0-9 and -, beginning with a letter",
-        f"(?=[a-z]){_LABEL}",
-        50,
-    ),
-]
+SERVICE_NAME = StringFormat(
+    "a DNS label: at most 50 of a-z, 0-9 and -, beginning with a letter", f"(?=[a-z]){_LABEL}", 50
+)
+ServiceName = Annotated[str, SERVICE_NAME]
 SourcePath = Annotated[
     str,
     StringFormat("a folder, like app or ../shop", r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*", 253),

@@ -1,5 +1,6 @@
 """YAML for people: readable, and read back unchanged by :mod:`settings.yaml_reader`."""
 
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -25,7 +26,7 @@ def _represent_string(dumper: _Dumper, text: str) -> yaml.Node:
 
 
 def _represent_float(dumper: _Dumper, value: float) -> yaml.Node:
-    text = f"{value:.15f}".rstrip("0").rstrip(".")
+    text = f"{Decimal(repr(value)):f}".removesuffix(".0")
     tag = "tag:yaml.org,2002:float" if "." in text else "tag:yaml.org,2002:int"
     return dumper.represent_scalar(tag, text)
 

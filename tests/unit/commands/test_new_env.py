@@ -1,6 +1,9 @@
 """File of a new stack."""
 
 import json
+import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,9 @@ import yaml
 from commands.diff.__main__ import main as diff
 from commands.errors import BAD_INPUT
 from commands.new_env import main
-from commands.stack_file import StackFile
+from commands.stack_file import ReleaseFile
 from settings import load
+from settings.stack_file import path_of
 from tests.unit.commands.repository import Repository
 from tests.unit.stacks import changed, sections
 
@@ -119,14 +123,80 @@ def test_every_key_has_its_description_and_its_default_in_a_comment(
     assert project() == 0
     text = (project.folder / "Pulumi.staging.yaml").read_text()
     assert "      # HorizontalPodAutoscaler of each version.\n" in text
-    assert "        # Maximum number of replicas. They" in text
+    assert "      #  # Maximum number of replicas. They" in text
     before = load(str(project.folder / "Pulumi.staging.yaml"))
-    assert "        #minReplicas: 3\n" in text
-    uncommented = text.replace("#maxReplicas: ", "maxReplicas: ")
+    assert "      #  minReplicas: 3\n" in text
+    uncommented = text.replace("#  maxReplicas: ", "  maxReplicas: ")
     uncommented = uncommented.replace("      #autoscaling:", "      autoscaling:")
     assert uncommented != text
     (project.folder / "Pulumi.staging.yaml").write_text(uncommented)
     assert load(str(project.folder / "Pulumi.staging.yaml")) == before
+
+
+EXAMPLE = re.compile(r"( *)#((?:  )*)(\w[\w:]*):.*")
+"""A key in a comment: the column of `#`, the indentation behind it, and the name."""
+
+
+def uncommented_examples(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the text with each example key, the keys around it and those below it uncommented."""
+    lines = text.splitlines()
+    for at, line in enumerate(lines):
+        if not (found := EXAMPLE.fullmatch(line)):
+            continue
+        column, depth = found[1], len(found[2])
+        parents, needed = [], depth
+        for before in range(at - 1, -1, -1):
+            if needed == 0:
+                break
+            parent = EXAMPLE.fullmatch(lines[before])
+            if parent and parent[1] == column and len(parent[2]) < needed:
+                parents.append(before)
+                needed = len(parent[2])
+        below = []
+        for after in range(at + 1, len(lines)):
+            if not lines[after].startswith(f"{column}#{' ' * (depth + 2)}"):
+                break
+            below.append(after)
+        chosen = {at, *parents, *below}
+        yield (
+            found[3],
+            "\n".join(
+                one.replace("#", "", 1) if number in chosen else one
+                for number, one in enumerate(lines)
+            ),
+        )
+
+
+@pytest.mark.parametrize("source", ["dev", "prod"])
+def test_every_example_key_is_valid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    shutil.copy(path_of(source), tmp_path)
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    assert main(["--name", "staging", "--source", source]) == 0
+    file = tmp_path / "Pulumi.staging.yaml"
+    examples = list(uncommented_examples(file.read_text()))
+    assert len(examples) > 100
+    changed_files = 0
+    for key, text in examples:
+        file.write_text(text)
+        assert load(str(file)), key
+        changed_files += yaml.safe_load(text) != yaml.safe_load(examples[0][1])
+    assert changed_files > 100
+
+
+def test_pulumi_keeps_the_column_of_each_comment(project: Any) -> None:
+    changes = {"observability": {"mode": "bundled", "logs": {"retentionDays": 3}}}
+    assert project(**changes, defaults={"slo": {"windowDays": 14}}) == 0
+    lines = (project.folder / "Pulumi.staging.yaml").read_text().splitlines()
+    column = None
+    for line in reversed([line for line in lines if line]):
+        # It moves comments to the column of the next key.
+        start = len(line) - len(line.lstrip())
+        if line.lstrip().startswith("#"):
+            assert start == column, line
+        else:
+            column = start
 
 
 def test_an_existing_file_is_not_overwritten(
@@ -189,6 +259,6 @@ def test_a_copy_of_a_shipped_stack_can_be_loaded_and_compared(
 
 def test_release_commands_can_edit_the_file(project: Any) -> None:
     assert project(release={"strategy": "canary"}) == 0
-    StackFile("staging", "beacon").start_canary("2.0.0", 5, None).save()
+    ReleaseFile("staging", "beacon").start_canary("2.0.0", 5, None).save()
     assert beacon_of(project)["release"]["canary"] == {"version": "2.0.0", "weight": 5}
     assert "#canary:" in (project.folder / "Pulumi.staging.yaml").read_text()

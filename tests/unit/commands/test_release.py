@@ -84,7 +84,7 @@ class Checkout:
 
     def release(self) -> Release:
         """The release as the stack file has it."""
-        written = stack_file.StackFile("dev", "beacon").release
+        written = stack_file.ReleaseFile("dev", "beacon").release
         tracks = {
             track: SimpleNamespace(
                 **{"digest": None, **written[track]},
@@ -120,7 +120,7 @@ class Checkout:
         self.pending.clear()
 
     def written(self) -> dict[str, Any]:
-        return dict(stack_file.StackFile("dev", "beacon").release)
+        return dict(stack_file.ReleaseFile("dev", "beacon").release)
 
 
 @pytest.fixture
@@ -399,7 +399,7 @@ def test_a_rollback_ends_a_canary_that_was_never_deployed(checkout: Checkout) ->
 def test_a_manually_edited_version_is_rolled_back_to_the_deployed_one(checkout: Checkout) -> None:
     with_canary(checkout)
     checkout.release().rollback()
-    file = stack_file.StackFile("dev", "beacon").pin_stable("1.4.0", NEW)
+    file = stack_file.ReleaseFile("dev", "beacon").pin_stable("1.4.0", NEW)
     file.save()
     checkout.release().rollback()
     assert checkout.written()["stable"] == {"version": "1.1.0", "digest": OLD}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from commands import stack_file
-from commands.stack_file import StackFile
+from commands.stack_file import ReleaseFile
 
 SALT = "encryptionsalt: v1:abc=:v1:def\n"
 
@@ -88,12 +88,12 @@ def test_a_release_from_canary_to_promotion_changes_nothing_but_values(
     file: Path, text: str
 ) -> None:
     file.write_text(text)
-    StackFile("dev", "beacon").pin_stable("1.0.0", "sha256:a").start_canary(
+    ReleaseFile("dev", "beacon").pin_stable("1.0.0", "sha256:a").start_canary(
         "1.1.0", 10, None
     ).save()
-    StackFile("dev", "beacon").start_canary("1.1.0", 50, "sha256:b").save()
+    ReleaseFile("dev", "beacon").start_canary("1.1.0", 50, "sha256:b").save()
     with_canary = file.read_text().splitlines()
-    StackFile("dev", "beacon").pin_stable("1.1.0", "sha256:b").end_canary().save()
+    ReleaseFile("dev", "beacon").pin_stable("1.1.0", "sha256:b").end_canary().save()
     without = file.read_text()
     is_flow = "{" in text
     pinned = (
@@ -116,14 +116,14 @@ def test_the_end_of_a_canary_leaves_the_comment_after_it(file: Path) -> None:
             "        # The end",
         )
     )
-    StackFile("dev", "beacon").end_canary().save()
+    ReleaseFile("dev", "beacon").end_canary().save()
     assert file.read_text() == COMMENTED
 
 
 def test_the_release_of_a_service_that_has_none_of_its_own_is_added(file: Path) -> None:
     text = "config:\n  slipway:services:\n    beacon:\n      source: app # here\n  # The end.\n"
     file.write_text(text)
-    StackFile("dev", "beacon").pin_stable("1.0.0", "sha256:a").save()
+    ReleaseFile("dev", "beacon").pin_stable("1.0.0", "sha256:a").save()
     release = (
         "      release:\n        stable:\n          version: 1.0.0\n          digest: sha256:a\n"
     )

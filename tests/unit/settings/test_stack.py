@@ -74,7 +74,16 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             'namespace.resourceQuota.limits.memory is "5Gi": use at least 5632Mi, for the 11 pods',
         ),
         (
-            {"autoscaling": {"maxReplicas": 60}},
+            {
+                "autoscaling": {"maxReplicas": 60},
+                "namespace": {
+                    "resourceQuota": {
+                        "pods": 50,
+                        "requests": {"cpu": "20", "memory": "20Gi"},
+                        "limits": {"cpu": "40", "memory": "40Gi"},
+                    }
+                },
+            },
             "namespace.resourceQuota.pods is 50: use at least 61, for the 61 pods of a rollout",
         ),
         (
@@ -118,11 +127,11 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             'builder.cache is "registry": use "builder" with builder.type docker',
         ),
         (
-            {"routing": {"gateway": {"name": "public"}}},
+            {"routing": {"gateway": {"name": "internal"}}},
             'routing.backend is "ingress": use "gateway", or remove routing.gateway',
         ),
         (
-            {"routing": {"backend": "gateway", "ingress": {}}},
+            {"routing": {"backend": "gateway", "ingress": {"className": "traefik"}}},
             'routing.backend is "gateway": use "ingress", or remove routing.ingress',
         ),
         (
@@ -191,11 +200,6 @@ OTHER: dict[str, Any] = changed(BEACON, {"routing": {"hosts": ["other.localhost"
             'services is "beacon-canary": use another name: the objects of beacon have it too',
         ),
         (
-            {f"other-{i}": changed(OTHER, {"routing": {"paths": [f"/{i}"]}}) for i in range(5)},
-            "namespace.resourceQuota.pods is 50: use at least 55, for the 55 pods of a rollout at "
-            "maximum replicas of 5 services",
-        ),
-        (
             {"other": changed(OTHER, {"routing": {"gateway": {"namespace": "beacon-test"}}})},
             'services.other.routing.backend is "ingress": use "gateway"',
         ),
@@ -207,6 +211,25 @@ def test_services_that_are_invalid_together_are_refused(
     with pytest.raises(SettingsError) as error:
         validate("Pulumi.test.yaml", {**SMALLEST, "services": services})
     assert error.value.errors[0].startswith(f"slipway:{message}"), error.value.errors
+
+
+def test_the_resource_quota_is_for_the_rollouts_of_all_services() -> None:
+    services = {f"s{i}": changed(OTHER, {"routing": {"paths": [f"/{i}"]}}) for i in range(5)}
+    stack = {**SMALLEST, "services": services}
+    raised = validate("Pulumi.test.yaml", stack).resource_quota
+    assert (raised.pods, raised.requests.cpu, raised.limits.memory) == (55, "11", "28160Mi")
+    small = changed(stack, {"namespace": {"resourceQuota": {"pods": 54}}})
+    with pytest.raises(SettingsError) as error:
+        validate("Pulumi.test.yaml", small)
+    assert error.value.errors == (
+        "slipway:namespace.resourceQuota.pods is 54: use at least 55, for the 55 pods of a rollout "
+        "at maximum replicas of 5 services",
+    )
+
+
+def test_the_default_of_the_resource_quota_fits_fifty_pods() -> None:
+    quota = settings().resource_quota
+    assert (quota.pods, quota.requests.cpu, quota.limits.cpu) == (50, "10", "25")
 
 
 def test_services_share_a_host_by_path() -> None:
@@ -311,6 +334,16 @@ def test_the_url_contains_a_port_other_than_80(port: int, suffix: str) -> None:
     routing = service(routing={"externalPort": port}).routing
     assert routing
     assert routing.url == f"http://beacon.localhost{suffix}"
+
+
+def test_a_section_that_is_given_in_part_keeps_the_defaults_of_its_other_keys() -> None:
+    workload = {"resources": {"limits": {"cpu": "1"}}}
+    limits = service(workload=workload).workload.resources.limits
+    assert (limits.cpu, limits.memory) == ("1", "512Mi")
+    metrics = {"resources": {"requests": {"memory": "512Mi"}}}
+    resources = settings(observability={"metrics": metrics}).observability.metrics.resources
+    assert (resources.requests.cpu, resources.requests.memory) == ("100m", "512Mi")
+    assert resources.limits.memory == "1Gi"
 
 
 def test_settings_are_immutable() -> None:

@@ -8,7 +8,7 @@ from settings.yaml_reader import YamlReader
 from settings.yaml_writer import to_yaml, to_yaml_line
 from tests.unit.settings.test_yaml_reader import ACCEPTED, REFUSED
 
-VALUES = [*ACCEPTED.values(), *REFUSED, 99.0, 0.00001, "a: b", "", "# a", "two\nlines\n", "é"]
+VALUES = [*ACCEPTED.values(), *REFUSED, 99.0, 99.9, 0.00001, "a: b", "", "# a", "two\nlines\n", "é"]
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -26,3 +26,7 @@ def test_a_value_that_occurs_twice_is_written_without_an_alias() -> None:
 
 def test_integral_numbers_have_no_decimal_point() -> None:
     assert to_yaml_line(99.0) == "99"
+
+
+def test_a_number_has_the_fewest_digits() -> None:
+    assert to_yaml_line(99.9) == "99.9"

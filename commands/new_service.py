@@ -1,0 +1,105 @@
+"""``python -m commands.new_service``: add a service to a stack file.
+
+The entry has the required keys, and every other key with its default in a comment.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from commands.errors import CommandError, report_errors
+from commands.settings_docs import REQUIRED, SERVICES, Key, sections
+from commands.stack_file import StackFile
+from settings import Settings, load
+from settings.source import source_folder, working_tree_version
+from settings.stack_file import path_of
+from settings.string_formats import SERVICE_NAME
+from settings.yaml_writer import to_yaml_line
+
+FIRST_VERSION = "0.1.0"
+"""Version of a service whose source has no ``VERSION`` file."""
+_COMMENT_LENGTH = 72
+
+
+def entry(name: str, source: str, host: str) -> str:
+    """Return the lines of a new service, as in a stack file."""
+    lines = [
+        f"    {name}:",
+        f"      source: {to_yaml_line(source)}",
+        "      release:",
+        "        stable:",
+        f"          version: {working_tree_version(source) or FIRST_VERSION}",
+        # Not at the end: Pulumi moves comments to the column of the last key before them.
+        "      # Other keys with their defaults; docs/configuration.md describes all of them.",
+        *(f"      {line}" for line in _examples()),
+        "      routing:",
+        f"        hosts: [{to_yaml_line(host)}]",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _examples() -> Iterator[str]:
+    (services,) = (section for section in sections() if section.name == SERVICES)
+    for key in services.keys:
+        if key.name not in ("source", "release", "routing"):
+            description = key.description.partition(". ")[0].rstrip(".")
+            yield f"#{key.name}: {_default(key)} # {description}"
+
+
+def _default(key: Key) -> str:
+    if key.keys and key.default is not None:
+        return "{}"  # its keys have their defaults
+    return to_yaml_line(None if key.default is REQUIRED else key.default)
+
+
+def default_host(name: str, settings: Settings) -> str:
+    """Host of a new service: ``name`` in the domain of the first routed service of the stack."""
+    hosts = [one.routing.hosts[0] for one in settings.services.values() if one.routing]
+    domain = hosts[0].partition(".")[2] if hosts else "localhost"
+    return f"{name}.{domain}" if domain else name
+
+
+def create(stack: str, name: str, source: str, host: str = "") -> str:
+    """Add the service to the file of ``stack``; return its host.
+
+    Raises :class:`CommandError` or :class:`SettingsError`; the file is unchanged then.
+    """
+    if not SERVICE_NAME.matches(name):
+        raise CommandError(f"NAME={name} is not a name of a service: use {SERVICE_NAME.allowed}")
+    settings = load(stack)
+    if name in settings.services:
+        raise CommandError(f"{path_of(stack).name} has a service {name} already: it is unchanged")
+    if not source_folder(source).is_dir():
+        raise CommandError(f"SOURCE={source} is not a folder: use a path relative to the project")
+    host = host or default_host(name, settings)
+    file = StackFile(stack)
+    file.add_service(name, entry(name, source, host))
+    with TemporaryDirectory() as folder:
+        draft = Path(folder) / file.path.name
+        draft.write_text(file.text)
+        load(str(draft), check_sources=True)
+    file.save()
+    return host
+
+
+@report_errors
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return the exit code."""
+    parser = argparse.ArgumentParser(prog="commands.new_service", description=__doc__)
+    parser.add_argument("--stack", default="dev")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--source", required=True, help="folder, relative to the project")
+    parser.add_argument(
+        "--host", default="", help="host name; default: in the domain of the others"
+    )
+    options = parser.parse_args(arguments)
+    host = create(options.stack, options.name, options.source, options.host)
+    print(f"{path_of(options.stack).name}: service {options.name} of {options.source} at {host}")
+    print(f"next: make diff STACK={options.stack}, make up STACK={options.stack}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
