@@ -60,8 +60,11 @@ def test_a_key_that_may_be_null_is_null() -> None:
         "Pulumi.test.yaml",
         {**stack(defaults, other=other), "observability": {"mode": "bundled"}},
     )
-    assert settings.services["other"].slo.latency is None
-    latency = settings.services["beacon"].slo.latency
+    slo, of_defaults = settings.services["other"].slo, settings.services["beacon"].slo
+    assert slo
+    assert slo.latency is None
+    assert of_defaults
+    latency = of_defaults.latency
     assert latency
     assert latency.objective == 95
 

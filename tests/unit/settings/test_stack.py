@@ -279,7 +279,9 @@ def test_an_existing_monitoring_namespace_may_be_kube_system(mode: str) -> None:
 
 def test_the_retention_of_an_existing_prometheus_is_not_checked() -> None:
     observability = {"mode": "operator", "metrics": {"retentionDays": 1}}
-    assert service(observability=observability).slo.window_days == 30
+    slo = service(observability=observability).slo
+    assert slo
+    assert slo.window_days == 30
 
 
 @pytest.mark.parametrize(
