@@ -59,12 +59,15 @@ def route_conflicts(
     owned = (name for name, owner in namespace_owners(found).items() if owner == stack)
     own = {settings.namespace.name, *in_state, *owned}
     others = [one for one in found if one["metadata"].get("namespace") not in own]
+    reported: set[tuple[str, str]] = set()
     for service in settings.services.values():
         for route in others:
             if service.routing is None or _is_elsewhere(service.routing, route):
                 continue
             for host, path in _routed(route):
-                if host in service.routing.hosts and path in service.routing.paths:
+                is_own = host in service.routing.hosts and path in service.routing.paths
+                if is_own and (host, path) not in reported:
+                    reported.add((host, path))
                     place = f"{route['metadata']['namespace']}/{route['metadata']['name']}"
                     yield (
                         f"{PROJECT}:services.{service.name}.routing.hosts has {host}: "

@@ -69,15 +69,15 @@ class Stack:
 
     def up(self, *arguments: str) -> None:
         """Run ``pulumi up``."""
-        self._run_program("up", *arguments)
+        self._run("up", "--stack", self.name, *arguments)
 
     def preview(self, *arguments: str) -> None:
         """Run ``pulumi preview``."""
-        self._run_program("preview", *arguments)
+        self._run("preview", "--stack", self.name, *arguments)
 
     def destroy(self, *arguments: str) -> None:
         """Run ``pulumi destroy``."""
-        self._run_program("destroy", *arguments)
+        self._run("destroy", "--stack", self.name, *arguments)
 
     def outputs(self) -> dict[str, Any]:
         """Return the outputs of the last update; empty before the first one."""
@@ -133,12 +133,6 @@ class Stack:
         arguments = ("--json", "--page-size", "1", "--stack", self.name)
         history = json.loads(self._run("stack", "history", *arguments, capture=True) or "[]")
         return bool(history) and history[0]["result"] != "succeeded"
-
-    def _run_program(self, command: str, *arguments: str) -> None:
-        try:
-            self._run(command, "--stack", self.name, *arguments)
-        finally:
-            remove_encryption_salt(self.name)
 
     def _repair_backend(self) -> bool:
         """Remove stale locks and repair files; return True if the state is that of a backup."""
@@ -205,8 +199,11 @@ class Stack:
             stdout=subprocess.PIPE if capture else None,
             stderr=subprocess.PIPE if capture else None,
         )
-        with _forward_signals(process):
-            out, err = process.communicate()
+        try:
+            with _forward_signals(process):
+                out, err = process.communicate()
+        finally:
+            remove_encryption_salt(self.name)
         if process.returncode != 0:
             detail = f":\n{err.strip()}" if capture and err else ""
             if self._backend and (unreadable := self._backend.unreadable_files()):

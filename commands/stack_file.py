@@ -20,6 +20,8 @@ def remove_encryption_salt(stack: str) -> None:
     The state has the salt too. In the file it would bind the stack to one person's passphrase.
     """
     path = path_of(stack)
+    if not path.is_file():
+        return
     text = path.read_text()
     unsalted = re.sub(r"(?m)^encryptionsalt:.*(?:\n[ \t]+.*)*\n?", "", text)
     if unsalted != text and not _may_have_secret(text):

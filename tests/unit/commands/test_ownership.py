@@ -128,6 +128,11 @@ def test_a_stack_with_nothing_in_common_is_not_planned_over(
         assert "`make down STACK=dev`" in messages[0]
 
 
+def test_a_host_and_path_is_reported_once() -> None:
+    found = [ingress("beacon.localhost", "/") for _ in ("stable", "canary")]
+    assert len(list(route_conflicts(settings(), STACK, [], found))) == 1
+
+
 def test_a_service_without_routing_has_no_conflict() -> None:
     worker = settings(routing=None)
     assert list(route_conflicts(worker, STACK, [], [ingress("beacon.localhost", "/")])) == []

@@ -75,6 +75,20 @@ def test_releases_are_those_of_successful_updates_also_beside_secrets(tmp_path: 
     assert versions == ["1.1.0", "1.0.0"]
 
 
+def test_the_salt_that_the_cli_writes_to_decrypt_secrets_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text("config: {}\n")
+    made = with_history(tmp_path, update(beacon("1.0.0")))
+    script = (tmp_path / "pulumi").read_text()
+    written = f"echo 'encryptionsalt: v1:a' >> {file}"
+    (tmp_path / "pulumi").write_text(script.replace("\n", f"\n{written}\n", 1))
+    assert len(list(made.releases("beacon"))) == 1
+    assert file.read_text() == "config: {}\n"
+
+
 def test_the_deployed_commit_is_that_of_the_last_successful_update(tmp_path: Path) -> None:
     updates = [update({}, result="failed", commit="c"), update({}, commit="b")]
     assert with_history(tmp_path, *updates, update({}, commit="a")).deployed_commit() == "b"
