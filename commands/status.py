@@ -38,9 +38,10 @@ def show(
         for row in _rows(name, service, objects):
             table.add_row(*row)
     console.print(table)
-    width = max(map(len, services))
-    for name, service in services.items():
-        console.print(f"{name:{width}}  {service['url']}", soft_wrap=True, highlight=False)
+    urls = {name: service["url"] for name, service in services.items() if "url" in service}
+    width = max(map(len, urls), default=0)
+    for name, url in urls.items():
+        console.print(f"{name:{width}}  {url}", soft_wrap=True, highlight=False)
 
 
 def _rows(
