@@ -9,6 +9,8 @@ from settings import PROJECT, Settings, load
 from settings.stack_file import path_of, read
 
 _MISSING = object()
+_NONE = (_MISSING, {})
+"""Pulumi.yaml has an empty mapping as the default of each section."""
 
 
 class DeployedConfiguration:
@@ -52,5 +54,5 @@ def _differences(deployed: object, current: object, key: str) -> Iterator[str]:
             yield from _differences(
                 deployed.get(name, _MISSING), current.get(name, _MISSING), inner
             )
-    elif deployed != current:
+    elif deployed != current and not (deployed in _NONE and current in _NONE):
         yield key

@@ -52,7 +52,11 @@ def test_other_changes_are_named(project: Path, tmp_path: Path) -> None:
         **beacon(release=RELEASED, config={"message": "new"}, routing={"paths": ["/a"]}),
         network={"proxyNamespace": "edge"},
     )
-    file = write(tmp_path / "deployed", **beacon(config={"message": "old"}, workload={}))
+    file = write(
+        tmp_path / "deployed",
+        **beacon(config={"message": "old"}, workload={"replicas": 3}),
+        builder={},
+    )
     deployed = DeployedConfiguration(file, "dev")
     assert set(deployed.undelivered("beacon")) == {
         "slipway:network",
