@@ -1,7 +1,7 @@
 """Job with a version's image that must succeed before the version's pods start."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.batch.v1 import Job
@@ -34,6 +34,8 @@ class BeforeStartJobsArgs(TypedDict):
     """Command, timeout and retries."""
     images: Mapping[str, pulumi.Input[str]]
     """Image reference with digest, by version."""
+    replaced: NotRequired[str | None]
+    """Version that a newer one is about to replace: its Job has run, and stays as it is."""
     credentials: CredentialNames
     """Names of the Secrets."""
     traces: TraceReceiver | None
@@ -46,7 +48,7 @@ class BeforeStartJobs(pulumi.ComponentResource):
     """A Job for each version, and the objects that the Jobs have in common.
 
     A Job keeps its name when its version moves from one track to the other, so it runs once. It
-    runs again after a failure, and if its own pod template changes.
+    runs again after a failure, and if its own pod template changes before a newer version is there.
     """
 
     jobs: Mapping[str, Job]
@@ -58,9 +60,10 @@ class BeforeStartJobs(pulumi.ComponentResource):
         super().__init__("slipway:beforestart:BeforeStartJobs", name, None, opts)
         self._name = name
         self._args = args
-        after = pulumi.ResourceOptions(parent=self, depends_on=self._dependencies())
+        dependencies = self._dependencies()
         self.jobs = {
-            version: self._job(version, image, after) for version, image in args["images"].items()
+            version: self._job(version, image, dependencies)
+            for version, image in args["images"].items()
         }
         self.register_outputs({})
 
@@ -107,7 +110,9 @@ class BeforeStartJobs(pulumi.ComponentResource):
         )
         return [account, policy, config_map]
 
-    def _job(self, version: str, image: pulumi.Input[str], after: pulumi.ResourceOptions) -> Job:
+    def _job(
+        self, version: str, image: pulumi.Input[str], dependencies: Sequence[pulumi.Resource]
+    ) -> Job:
         args, job, identity = self._args, self._args["job"], self._identity(version)
         pod = ServicePod(identity, image, args["service"], args["credentials"], args["traces"])
         seconds = job.timeout_seconds + _AWAIT_SECONDS
@@ -130,12 +135,10 @@ class BeforeStartJobs(pulumi.ComponentResource):
                     },
                 }
             ),
-            opts=pulumi.ResourceOptions.merge(
-                after,
-                pulumi.ResourceOptions(
-                    custom_timeouts=pulumi.CustomTimeouts(
-                        create=f"{seconds}s", update=f"{seconds}s"
-                    )
-                ),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=dependencies,
+                ignore_changes=["spec"] if version == args.get("replaced") else None,
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{seconds}s", update=f"{seconds}s"),
             ),
         )

@@ -126,6 +126,7 @@ class Release(pulumi.ComponentResource):
                 "namespace": workload["namespace"],
                 "job": release.before_start,
                 "images": images,
+                "replaced": release.stable.version if release.canary else None,
                 "credentials": workload["credentials"],
                 "traces": workload.get("traces"),
                 "stack": workload["stack"],

@@ -77,3 +77,11 @@ def test_one_service_is_shown_alone(show) -> None:
 def test_before_the_first_update_there_is_a_message(show) -> None:
     assert show({}) == ["nothing is deployed: run `make up`"]
     assert show(only="other") == ["other is not deployed: run `make up`"]
+
+
+def test_a_service_without_routing_has_neither_traffic_nor_a_url(show) -> None:
+    worker = {"stable": runs("1.0.0"), "canary": None}
+    lines = show({"namespace": "shop", "services": {"payments": worker}})
+    (row,) = (cells(line) for line in lines if line.startswith("│"))
+    assert row[:5] == ["payments", "stable", "1.0.0", "-", "2/3"]
+    assert lines[-1].startswith("└")

@@ -303,19 +303,14 @@ def test_sidecars_and_init_containers_count_for_the_quota() -> None:
         ({"ports": {"http": 1, "grpc": 2}}, ["http", "grpc"]),
         ({"ports": {"http": 1, "admin": 2}, "metrics": {"port": "admin"}}, ["http"]),
         ({"ports": {"http": 1}, "metrics": {"port": "http"}}, ["http"]),
-        ({"ports": {"grpc": 1}, "routing": {"port": "grpc"}}, ["grpc"]),
-        ({"ports": {}, "routing": None}, []),
+        ({"ports": {"grpc": 1}, "routing": {"port": "grpc"}, "metrics": None}, ["grpc"]),
+        ({"ports": {}, "routing": None, "metrics": None}, []),
     ],
 )
 def test_a_port_with_only_metrics_is_not_served_to_others(
     changes: dict[str, Any], served: list[str]
 ) -> None:
     assert [*service(**changes).served_ports] == served
-
-
-def test_metrics_are_off_for_a_service_without_their_default_port() -> None:
-    assert service(ports={"grpc": 1}, routing={"port": "grpc"}).metrics_port is None
-    assert service().metrics_port == "http"
 
 
 @pytest.fixture

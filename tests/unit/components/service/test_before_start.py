@@ -42,6 +42,16 @@ def test_the_job_of_a_version_is_the_same_after_its_promotion() -> None:
     assert after.resources[urn].inputs == before.resources[urn].inputs
 
 
+def test_a_command_for_the_canary_does_not_run_for_the_version_that_is_stable() -> None:
+    registry = jobs()
+    for version, ignored in (("1-0-0", ("spec",)), ("1-1-0", ())):
+        urn = registry.urn_of("Job", f"beacon-before-start-{version}")
+        assert registry.resources[urn].ignore_changes == ignored
+    alone = jobs({"stable": {"version": "1.0.0", "digest": DIGEST}})
+    (job,) = alone.of_kind("Job")
+    assert job.ignore_changes == ()
+
+
 def test_a_version_of_a_rollback_has_no_job() -> None:
     stable = {"version": "1.0.0", "digest": DIGEST, "beforeStart": False}
     assert jobs({"stable": stable}).of_kind("Job") == []

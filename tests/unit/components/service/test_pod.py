@@ -85,7 +85,7 @@ def test_secret_files_are_mounted() -> None:
         ({}, {"preStop": {"sleep": {"seconds": 5}}}),
         ({"workload": {"preStopSleepSeconds": 9}}, {"preStop": {"sleep": {"seconds": 9}}}),
         ({"workload": {"preStopSleepSeconds": 0}}, None),
-        ({"ports": {}, "routing": None}, None),
+        ({"ports": {}, "routing": None, "metrics": None}, None),
     ],
 )
 def test_a_pod_that_ends_still_serves_until_proxies_know(
@@ -108,7 +108,7 @@ def test_command_args_and_ports_come_from_the_settings() -> None:
 
 
 def test_a_worker_has_neither_ports_nor_probes() -> None:
-    (container,) = of_service(ports={}, routing=None)["spec"]["containers"]
+    (container,) = of_service(ports={}, routing=None, metrics=None)["spec"]["containers"]
     assert not {"ports", "readinessProbe", "livenessProbe", "startupProbe"} & set(container)
 
 

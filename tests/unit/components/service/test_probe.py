@@ -59,14 +59,16 @@ def test_a_probe_has_the_action_of_the_settings(
 def test_by_default_the_probes_connect_to_the_port_http_or_to_the_first_one(
     ports: dict[str, int], port: str
 ) -> None:
-    found = probes(ports=ports, routing=None)
+    found = probes(ports=ports, routing=None, metrics=None)
     assert [action(found[name]) for name in ALL] == [{"tcp_socket": {"port": port}}] * 3
 
 
 def test_a_service_without_ports_has_no_probes_by_default() -> None:
-    assert probes(ports={}, routing=None) == {}
+    assert probes(ports={}, routing=None, metrics=None) == {}
     exec_probe = {"liveness": {"exec": {"command": ["/check"]}}}
-    assert list(probes(ports={}, routing=None, probes=exec_probe)) == ["liveness_probe"]
+    assert list(probes(ports={}, routing=None, metrics=None, probes=exec_probe)) == [
+        "liveness_probe"
+    ]
 
 
 def test_a_probe_can_be_removed() -> None:

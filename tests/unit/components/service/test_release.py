@@ -83,7 +83,7 @@ def test_the_outputs_contain_the_running_versions() -> None:
 
 
 def test_a_worker_has_no_service_and_no_backends() -> None:
-    release, registry = released(ports={}, routing=None)
+    release, registry = released(ports={}, routing=None, metrics=None)
     assert registry.of_kind("Service") == []
     assert registry.named("Deployment") == {"beacon-stable"}
     assert release.backends == ()
