@@ -1,6 +1,7 @@
 """OpenTelemetry Collectors: a gateway for traces and an agent on each node for logs."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,6 +16,7 @@ from components.observability.addresses import (
     PROMETHEUS,
 )
 from components.observability.args import ObservabilityArgs
+from components.observability.monitored_service import MonitoredService
 from components.observability.server import (
     SECRETS,
     HostPath,
@@ -25,7 +27,7 @@ from components.observability.server import (
 )
 from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
-from settings import LogsSettings, Network, ResourceList, ResourceRequirements
+from settings import LogKeys, LogsSettings, ResourceList, ResourceRequirements
 
 _GATEWAY_RESOURCES = ResourceRequirements(
     requests=ResourceList(cpu="50m", memory="64Mi"), limits=ResourceList(cpu="500m", memory="256Mi")
@@ -193,7 +195,7 @@ def agent_config(args: ObservabilityArgs) -> Config:
     logs, network = args["settings"].logs, args["network"]
     exporters = _log_exporters(logs, network.monitoring_namespace)
     sinks = {exporter.rpartition("/")[2]: exporter for exporter in exporters}
-    receiver = _pod_logs(args["namespace"], network, args["settings"].node_namespace)
+    receiver = _pod_logs(args)
     extensions = _authenticator(logs)
     return {
         "extensions": {
@@ -265,9 +267,12 @@ _MEMORY_LIMITER: Config = {
 }
 
 
-def _pod_logs(namespace: str, network: Network, node_namespace: str) -> Config:
+def _pod_logs(args: ObservabilityArgs) -> Config:
+    network, node_namespace = args["network"], args["settings"].node_namespace
     monitoring = network.monitoring_namespace
-    namespaces = {namespace, monitoring, network.proxy_namespace, "kube-system", node_namespace}
+    namespaces = {
+        *(args["namespace"], monitoring, network.proxy_namespace, "kube-system", node_namespace)
+    }
     return {
         "include": [f"{_LOG_DIR}/{name}_*/*/{_LOG_FILES}" for name in sorted(namespaces)],
         # Each line that these two log about a line would be read and logged about again.
@@ -282,16 +287,22 @@ def _pod_logs(namespace: str, network: Network, node_namespace: str) -> Config:
         "max_log_size": "1MiB",
         # Retry forever: the log files keep the lines.
         "retry_on_failure": {"enabled": True, "max_interval": "5s", "max_elapsed_time": _UNLIMITED},
-        "operators": _operators(),
+        "operators": _operators(args["services"]),
     }
 
 
-def _operators() -> list[Config]:
+def _operators(services: Sequence[MonitoredService]) -> list[Config]:
     """Operators that parse the runtime's format, JSON, levels and trace IDs."""
     is_json = 'body matches "^\\\\{.*\\\\}\\\\s*$"'
-    parsed = "attributes.line"
     return [
         {"id": "cri", "type": "container"},
+        # Lines of stdout do not continue those of stderr, which are in the same file.
+        {
+            "id": "stream",
+            "type": "add",
+            "field": "attributes.stream",
+            "value": 'EXPR(attributes["log.file.path"] + " " + attributes["log.iostream"])',
+        },
         {
             # A JSON line is complete: do not wait for further lines.
             "id": "shape",
@@ -304,6 +315,7 @@ def _operators() -> list[Config]:
             "type": "recombine",
             "combine_field": "body",
             "is_first_entry": f"not (body matches {json.dumps(f'^({_CONTINUATION})')})",
+            "source_identifier": "attributes.stream",
             "force_flush_period": "500ms",
             "max_log_size": "256KiB",
         },
@@ -311,57 +323,122 @@ def _operators() -> list[Config]:
             "id": "json",
             "type": "json_parser",
             "if": is_json,
-            "parse_to": parsed,
+            "parse_to": "attributes.line",
             # Keep a line that is not valid JSON unchanged.
             "on_error": "send_quiet",
         },
         {
-            "id": "level",
-            "type": "severity_parser",
-            "if": _has("level"),
-            "parse_from": f"{parsed}.level",
+            # The text handlers of slog and logrus: time=… level=WARN msg=…
+            "id": "logfmt",
+            "type": "regex_parser",
+            "if": f"not ({_IS_PARSED}) and body matches {json.dumps(_LOGFMT_LEVEL)}",
+            "regex": _LOGFMT_LEVEL,
+            "parse_to": "attributes.line",
             "on_error": "send_quiet",
         },
+        *_first_of_keys(services, "level", "level"),
         {
-            "id": "level-by-name",
-            "type": "move",
-            "if": _has("level"),
-            "from": f"{parsed}.level",
-            "to": "attributes.level",
+            "id": "level-name",
+            "type": "add",
+            "if": '"level" in attributes',
+            "field": "attributes.level",
+            "value": f'EXPR({json.dumps(_LEVEL_NAMES)}[{_LEVEL_WITHOUT_OFFSET}] ?? "")',
+        },
+        # Loki rejects a line with large metadata: a level that is not known stays in the line only.
+        {
+            "id": "level-unknown",
+            "type": "remove",
+            "if": 'attributes.level == ""',
+            "field": "attributes.level",
         },
         {
-            "id": "trace",
+            "id": "severity",
+            "type": "severity_parser",
+            "if": '"level" in attributes',
+            "parse_from": "attributes.level",
+            "on_error": "send_quiet",
+        },
+        *_first_of_keys(services, "trace_id", "trace"),
+        *_first_of_keys(services, "span_id", "span"),
+        {
+            "id": "trace-ids",
             "type": "trace_parser",
             "if": _HAS_TRACE,
-            "trace_id": {"parse_from": f"{parsed}.trace_id"},
-            "span_id": {"parse_from": f"{parsed}.span_id"},
+            "trace_id": {"parse_from": "attributes.trace"},
+            "span_id": {"parse_from": "attributes.span"},
             "on_error": "send_quiet",
         },
         *(
             {
-                "id": f"without-{name}",
+                "id": f"without-{key}",
                 "type": "remove",
                 "if": f'"{key}" in attributes',
                 "field": f'attributes["{key}"]',
             }
-            for name, key in (
-                ("parsed", "line"),
-                ("tag", "logtag"),
-                ("time", "time"),
-                ("path", "log.file.path"),
-            )
+            for key in ("line", "stream", "trace", "span", "logtag", "time", "log.file.path")
         ),
     ]
 
 
-def _has(key: str) -> str:
-    return f'"line" in attributes and type(attributes.line.{key}) == "string"'
+def _first_of_keys(
+    services: Sequence[MonitoredService], name: str, attribute: str
+) -> Iterator[Config]:
+    """Operators that copy the first of the keys that a line has to an attribute, as text.
+
+    A service with keys of its own has an operator of its own.
+    """
+    default: tuple[str, ...] = getattr(LogKeys(), name)
+    for service in services:
+        keys: tuple[str, ...] = getattr(service.log_keys, name)
+        if keys != default:
+            container = (
+                f'resource["k8s.namespace.name"] == "{service.namespace}" and '
+                f'resource["k8s.container.name"] == "{service.name}"'
+            )
+            yield _first_key(f"{attribute}-of-{service.name}", keys, attribute, container)
+    yield _first_key(
+        f"{attribute}-of-line", default, attribute, f'not ("{attribute}" in attributes)'
+    )
 
 
+def _first_key(id_: str, keys: Sequence[str], attribute: str, condition: str) -> Config:
+    values = " ?? ".join(f'attributes.line["{key}"]' for key in keys)
+    return {
+        "id": id_,
+        "type": "add",
+        "if": f"{_IS_PARSED} and ({values}) != nil and {condition}",
+        "field": f"attributes.{attribute}",
+        "value": f"EXPR(string({values}))",
+    }
+
+
+_IS_PARSED = '"line" in attributes'
+_LOGFMT_LEVEL = r'(?:^|\s)(?:level|severity|lvl)="?(?P<level>[A-Za-z]+(?:[+-][0-9]+)?)'
+_LEVELS = {
+    "trace": ("trace", "trc", "-8", "10"),
+    "debug": ("debug", "dbg", "-4", "-1", "20"),
+    "info": ("info", "information", "inf", "notice", "0", "30"),
+    "warn": ("warn", "warning", "wrn", "1", "4", "40"),
+    "error": ("error", "err", "2", "3", "8", "50"),
+    "fatal": (
+        *("fatal", "ftl", "critical", "crit", "alert", "emerg", "emergency", "panic", "dpanic"),
+        *("5", "12", "60"),
+    ),
+}
+"""Spellings of levels, and the numbers of slog (-4 to 12), zap (-1 to 5) and Bunyan (10 to 60).
+
+4 is slog's warn and zap's panic: it is warn, because zap writes names.
+"""
+_LEVEL_NAMES = {spelling: level for level, spellings in _LEVELS.items() for spelling in spellings}
+# slog writes levels between its own as WARN+1.
+_LEVEL_WITHOUT_OFFSET = (
+    'lower(attributes.level) matches "^[a-z]+[+-][0-9]+$" '
+    '? split(split(lower(attributes.level), "+")[0], "-")[0] : lower(attributes.level)'
+)
 # Matches the exact format: if the operator failed, the next line would be lost.
 _HAS_TRACE = (
-    f"{_has('trace_id')} and attributes.line.trace_id matches "
-    '"^[0-9a-f]{32}$" and string(attributes.line.span_id ?? "") matches "^([0-9a-f]{16})?$"'
+    '(attributes.trace ?? "") matches "^[0-9a-f]{32}$" and '
+    '(attributes.span ?? "") matches "^([0-9a-f]{16})?$"'
 )
 
 

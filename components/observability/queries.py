@@ -46,6 +46,8 @@ def _sum(by: str) -> str:
     return f"sum by ({by})" if by else "sum"
 
 
-def log_selector(namespace: str, service: str) -> str:
-    """Stream selector of the service's log lines in Loki."""
-    return f'{{k8s_namespace_name="{namespace}",service_name="{service}"}}'
+def log_selector(namespace: str, *services: str) -> str:
+    """Stream selector of the services' log lines in Loki."""
+    operator = "=" if len(services) == 1 else "=~"
+    names = "|".join(services)
+    return f'{{k8s_namespace_name="{namespace}",service_name{operator}"{names}"}}'

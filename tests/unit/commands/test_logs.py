@@ -12,7 +12,7 @@ from commands.errors import CommandError
 from commands.observability_client import LogLine
 from components.observability.addresses import LOKI
 from tests.unit.commands.fake_kubectl import Cluster, printed
-from tests.unit.stacks import settings
+from tests.unit.stacks import BEACON, settings
 
 PATH = "/loki/api/v1/query_range"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -22,6 +22,9 @@ WRITTEN = (
     f'"service":"beacon","version":"1.0.0","track":"stable","trace_id":"{TRACE}","span_id":"",'
     '"status":500,"path":"/api"}'
 )
+
+
+FORMATTER = logs.LineFormatter(settings())
 
 
 def given(**options: str) -> Namespace:
@@ -38,10 +41,11 @@ def streams(*lines: tuple[int, str]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("options", "query"),
     [
-        ({}, f'{ALL} | level!="debug"'),
-        ({"track": "canary"}, f'{ALL} | track="canary" | level!="debug"'),
+        ({}, f'{ALL} | level!~"debug|trace"'),
+        ({"track": "canary"}, f'{ALL} | track="canary" | level!~"debug|trace"'),
         ({"level": "debug"}, f'{ALL} | level="debug"'),
         ({"level": "error"}, f'{ALL} | level="error"'),
+        ({"level": "WARNING"}, f'{ALL} | level="warn"'),
         ({"trace": TRACE}, f'{ALL} | trace_id="{TRACE}"'),
         ({"track": "stable", "level": "warn"}, f'{ALL} | track="stable" | level="warn"'),
     ],
@@ -54,7 +58,7 @@ def test_options_are_part_of_the_query(options: dict[str, str], query: str) -> N
     ("options", "said"),
     [
         ({"track": "blue"}, "TRACK=blue: use stable or canary"),
-        ({"level": "loud"}, "LEVEL=loud: use debug, info, warn, error or fatal"),
+        ({"level": "loud"}, "LEVEL=loud: use trace, debug, info, warn, error or fatal"),
         ({"trace": '"} or {a="'}, "use the 32 hexadecimal digits"),
     ],
 )
@@ -64,15 +68,43 @@ def test_invalid_options_are_refused(options: dict[str, str], said: str) -> None
 
 
 def test_a_json_line_shows_its_message_first() -> None:
-    shown = logs.format_line(LogLine(1_000_000_000, {}, WRITTEN)).plain
+    shown = FORMATTER.format(LogLine(1_000_000_000, {}, WRITTEN)).plain
     assert shown[8:] == (
         f".000 ERROR stable 1.0.0  request failed  status=500  path=/api  trace={TRACE}"
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"time":"2026-01-01T00:00:00Z","level":"WARN","msg":"hello","count":1}',
+        '{"ts":1767225600.0,"level":"warn","msg":"hello","count":1}',
+        '{"level":"warning","time":"2026-01-01T00:00:00Z","msg":"hello","count":1}',
+        '{"time":1767225600,"level":40,"message":"hello","count":1}',
+    ],
+)
+def test_lines_of_common_loggers_look_alike(text: str) -> None:
+    labels = {"service_name": "beacon", "level": "warn", "track": "canary", "version": "1.1.0"}
+    shown = FORMATTER.format(LogLine(1_000_000_000, labels, text)).plain
+    assert shown[8:] == ".000 WARN  canary 1.1.0  hello  count=1"
+
+
+def test_lines_of_several_services_have_their_names_and_keys() -> None:
+    hello = {**BEACON, "routing": None, "logs": {"keys": {"message": ["text"]}}}
+    formatter = logs.LineFormatter(settings(services={"hello": hello}))
+    line = LogLine(1_000_000_000, {"service_name": "hello"}, '{"text":"hi","msg":"no message"}')
+    assert formatter.format(line).plain[13:] == "hello                 hi  msg=no message"
+
+
+def test_without_a_service_lines_of_all_are_shown() -> None:
+    hello = {**BEACON, "routing": None}
+    query = logs.log_query(settings(services={"hello": hello}), given())
+    assert 'service_name=~"beacon|hello"' in query
+
+
 @pytest.mark.parametrize("text", ["panic: oops", "{broken", "[1, 2]", "42", ""])
 def test_a_line_that_is_not_a_json_object_is_unchanged(text: str) -> None:
-    assert logs.format_line(LogLine(0, {}, text)).plain[13:] == text
+    assert FORMATTER.format(LogLine(0, {}, text)).plain[13:] == text
 
 
 @pytest.mark.parametrize(
@@ -86,7 +118,7 @@ def test_a_line_that_is_not_a_json_object_is_unchanged(text: str) -> None:
     ],
 )
 def test_control_characters_are_escaped(written: str, shown: str) -> None:
-    assert shown in logs.format_line(LogLine(0, {}, written)).plain
+    assert shown in FORMATTER.format(LogLine(0, {}, written)).plain
 
 
 def test_markup_in_a_line_is_unchanged(cluster: Cluster, console: Console) -> None:
@@ -102,7 +134,7 @@ def test_the_newest_line_is_last(cluster: Cluster, console: Console) -> None:
         logs.show(client, given(), console)
     assert printed(console).index("first") < printed(console).index("second")
     (request,) = cluster.requests()
-    assert request["query"] == f'{ALL} | level!="debug"'
+    assert request["query"] == f'{ALL} | level!~"debug|trace"'
     assert request["direction"] == "backward"
     assert int(request["end"]) - int(request["start"]) == pytest.approx(900e9, rel=0.01)
 
