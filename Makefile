@@ -85,8 +85,8 @@ logs: $(INSTALLED) ## Show log lines of a service (SERVICE, TRACK, LEVEL, TRACE,
 metrics: $(INSTALLED) ## Show rate, errors and duration by track (SERVICE), or the result of QUERY=PromQL (RANGE=1h)
 	@$(PY) -m commands metrics $(STACK_OPTION) $(call options,SERVICE QUERY RANGE)
 
-alerts: $(INSTALLED) ## Show pending and firing alerts with their runbooks
-	@$(PY) -m commands alerts $(STACK_OPTION)
+alerts: $(INSTALLED) ## Show pending and firing alerts with their objects and runbooks (SERVICE)
+	@$(PY) -m commands alerts $(STACK_OPTION) $(call options,SERVICE)
 
 traces: $(INSTALLED) ## Show the newest traces of SERVICE, slowest first, or one as a tree (TRACE=id, SINCE=1h)
 	@$(PY) -m commands traces $(STACK_OPTION) $(call options,SERVICE TRACE SINCE)

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from commands.control_characters import escape_control_characters
 from commands.observability_client import ObservabilityClient
 from components.observability.addresses import ALERTMANAGER
 from settings import AlertsSettings
@@ -16,11 +17,15 @@ WATCHDOG = "Watchdog"
 """The alert that always fires; if it does not, no other alert is delivered either."""
 _ORDER = {"page": 0, "ticket": 1}
 _STYLES = {"page": "bold red", "ticket": "yellow"}
+_WORKLOADS = ("deployment", "horizontalpodautoscaler", "pod")
+_OBJECTS = ("service", *_WORKLOADS, "persistentvolumeclaim", "job_name", "container", "node")
+"""Labels whose values name an object, after its namespace."""
 _DAY = timedelta(days=1)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """`make alerts` has no options."""
+    """Options of `make alerts`."""
+    parser.add_argument("--service", default="")
 
 
 def show(client: ObservabilityClient, arguments: Namespace, console: Console) -> None:
@@ -29,7 +34,12 @@ def show(client: ObservabilityClient, arguments: Namespace, console: Console) ->
     client.forward(ALERTMANAGER)
     alerts = client.alerts()
     silenced = client.silenced_alerts()
-    others = [alert for alert in alerts if alert["labels"]["alertname"] != WATCHDOG]
+    others = [
+        alert
+        for alert in alerts
+        if alert["labels"]["alertname"] != WATCHDOG
+        and arguments.service in ("", alert["labels"].get("service"))
+    ]
     if others:
         console.print(_table(others, silenced))
     else:
@@ -46,14 +56,25 @@ def receivers(settings: AlertsSettings) -> str:
         receiver = getattr(settings, name)
         kinds = [kind for kind in ("webhook", "slack") if getattr(receiver, kind) is not None]
         parts.append(f"{name}: {' and '.join(kinds) or 'none'}")
+    for owner, receiver in settings.owners.items():
+        kinds = [
+            f"{severity} {kind}"
+            for severity in ("page", "ticket")
+            for kind in ("webhook", "slack")
+            if getattr(getattr(receiver, severity), kind) is not None
+        ]
+        parts.append(f"{owner}: {' and '.join(kinds) or 'none'}")
     parts.append(f"heartbeat: {'webhook' if settings.heartbeat is not None else 'none'}")
     return f"receivers  {', '.join(parts)}"
 
 
 def _table(alerts: list[dict[str, Any]], silenced: list[Mapping[str, str]]) -> Table:
     table = Table()
-    for column in ("severity", "alert", "state", "since"):
-        table.add_column(column, no_wrap=True)
+    table.add_column("severity", no_wrap=True)
+    table.add_column("alert", no_wrap=True)
+    table.add_column("object", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    table.add_column("since", no_wrap=True)
     table.add_column("summary", overflow="fold")
     table.add_column("runbook", overflow="fold")
     for alert in sorted(alerts, key=_urgency):
@@ -62,6 +83,7 @@ def _table(alerts: list[dict[str, Any]], silenced: list[Mapping[str, str]]) -> T
         table.add_row(
             labels.get("severity", "-"),
             labels["alertname"],
+            object_of(labels),
             state,
             _since(alert["activeAt"]),
             annotations.get("summary", "-"),
@@ -69,6 +91,16 @@ def _table(alerts: list[dict[str, Any]], silenced: list[Mapping[str, str]]) -> T
             style="dim" if state == "silenced" else _STYLES.get(labels.get("severity", "")),
         )
     return table
+
+
+def object_of(labels: Mapping[str, str]) -> str:
+    """Object that an alert is about: its namespace and name, then the labels that are left."""
+    named = [labels[name] for name in ("namespace", *_OBJECTS) if labels.get(name)]
+    if len(named) > 1 and "service" in labels and any(labels.get(name) for name in _WORKLOADS):
+        named.remove(labels["service"])
+    shown = {"alertname", "severity", "owner", "window", "within", "namespace", *_OBJECTS}
+    details = [f"{name}={value}" for name, value in sorted(labels.items()) if name not in shown]
+    return escape_control_characters(" ".join(["/".join(named), *details]).strip() or "-")
 
 
 def _urgency(alert: dict[str, Any]) -> tuple[bool, int, str]:

@@ -36,6 +36,7 @@ def show(
     console: Console,
     *active: dict[str, Any],
     silenced: tuple[dict[str, Any], ...] = (),
+    service: str = "",
     **settings: Any,
 ) -> str:
     cluster.respond(PROMETHEUS, "/api/v1/alerts", {"data": {"alerts": list(active)}})
@@ -48,7 +49,7 @@ def show(
     ]
     cluster.respond(ALERTMANAGER, "/api/v2/alerts", held)
     with cluster.client(**settings) as client:
-        alerts.show(client, Namespace(), console)
+        alerts.show(client, Namespace(service=service), console)
     return printed(console)
 
 
@@ -69,10 +70,43 @@ def test_an_alert_has_severity_state_duration_summary_and_runbook(
     text = show(cluster, console, WATCHDOG, alert("TargetDown", "page", minutes=65))
     (line,) = (line for line in text.splitlines() if "TargetDown" in line)
     assert [cell.strip() for cell in line.strip("│").split("│")] == [
-        *("page", "TargetDown", "firing", "1 h 5 min"),
+        *("page", "TargetDown", "-", "firing", "1 h 5 min"),
         *("TargetDown happened", "docs/runbooks/TargetDown.md"),
     ]
     assert "no alert is firing" not in text
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"),
+    [
+        (
+            {"namespace": "monitoring", "persistentvolumeclaim": "prometheus"},
+            "monitoring/prometheus",
+        ),
+        ({"namespace": "shop", "service": "api", "pod": "api-stable-1"}, "shop/api-stable-1"),
+        (
+            {"namespace": "shop", "service": "api", "deployment": "api-stable", "owner": "team-a"},
+            "shop/api-stable",
+        ),
+        (
+            {"namespace": "shop", "service": "api", "sli": "latency", "window": "1h"},
+            "shop/api sli=latency",
+        ),
+        ({"node": "node-1", "condition": "DiskPressure"}, "node-1 condition=DiskPressure"),
+        ({"job": "kubelet"}, "job=kubelet"),
+        ({}, "-"),
+    ],
+)
+def test_an_alert_names_its_object(labels: dict[str, str], named: str) -> None:
+    assert alerts.object_of({"alertname": "It", "severity": "page", **labels}) == named
+
+
+def test_alerts_of_one_service_can_be_selected(cluster: Cluster, console: Console) -> None:
+    of_service = alert("ServicePanics", "ticket", minutes=1)
+    of_service["labels"]["service"] = "beacon"
+    text = show(cluster, console, of_service, alert("TargetDown", "page"), service="beacon")
+    assert "ServicePanics" in text
+    assert "TargetDown" not in text
 
 
 def test_firing_alerts_come_first_by_severity_and_start(cluster: Cluster, console: Console) -> None:
@@ -104,6 +138,10 @@ def test_a_silenced_alert_is_marked(cluster: Cluster, console: Console) -> None:
         (
             {"page": {"webhook": SECRET, "slack": SECRET}, "ticket": {"slack": SECRET}},
             "page: webhook and slack, ticket: slack, heartbeat: none",
+        ),
+        (
+            {"owners": {"team-a": {"page": {"slack": SECRET}}, "team-b": {}}},
+            "page: none, ticket: none, team-a: page slack, team-b: none, heartbeat: none",
         ),
         ({"heartbeat": SECRET}, "page: none, ticket: none, heartbeat: webhook"),
     ],
