@@ -70,7 +70,7 @@ class Prometheus(Server):
         config_files = {_CONFIG_FILE: to_yaml(_config(args))}
         for name, groups in all_rules(args).items():
             text = yaml_writer.to_yaml({"groups": groups}, sort_keys=False, width=1000)
-            config_files[f"rules/{name}.yaml"] = text
+            config_files[f"rules-{name}.yaml"] = text
         return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
@@ -138,7 +138,7 @@ def _config(args: ObservabilityArgs) -> Config:
             "exemplars": {"max_exemplars": 20_000},
         },
         "alerting": {"alertmanagers": [{"static_configs": [alertmanager]}]},
-        "rule_files": [str(_CONFIG_DIR / "rules" / "*.yaml")],
+        "rule_files": [str(_CONFIG_DIR / "rules-*.yaml")],
         "scrape_configs": [
             *(
                 _service(service, service.metrics)

@@ -29,19 +29,21 @@ from settings import Network, ResourceRequirements, Storage, format_mebibytes
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
-        ConfigMapVolumeSourceArgsDict,
         ContainerArgsDict,
+        KeyToPathArgsDict,
         PodSpecArgsDict,
         PodTemplateSpecArgsDict,
         ProbeArgsDict,
         SecretVolumeSourceArgsDict,
         VolumeArgsDict,
         VolumeMountArgsDict,
+        VolumeProjectionArgsDict,
     )
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
     from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
 _TMP_BYTES = Decimal(64 * 2**20)
+_MAX_CONFIG_MAP_BYTES = 900_000
 _STARTUP_SECONDS = 900
 """Replaying a write-ahead log after a crash can take minutes."""
 _TIMEOUT = f"{_STARTUP_SECONDS + 300}s"
@@ -168,13 +170,19 @@ class Server(pulumi.ComponentResource):
         if spec.rbac_rules:
             # The names of cluster-scoped objects must be unique among stacks.
             depends_on += self._cluster_role(f"{network.monitoring_namespace}-{name}")
-        if spec.config_files:
+        claims = [self._persistent_volume_claim(spec.storage)] if spec.storage else []
+        # The configuration limits the data to the size of the volume: if the volume cannot be
+        # expanded, the configuration stays as it is.
+        after_claims = pulumi.ResourceOptions(parent=self, depends_on=claims)
+        depends_on += claims
+        for number, files in enumerate(_config_maps(spec.config_files)):
+            config_name = _numbered(name, number)
             depends_on.append(
                 ConfigMap(
-                    f"{name}-config",
-                    metadata=self._metadata(),
-                    data={_key(path): text for path, text in spec.config_files.items()},
-                    opts=self._child,
+                    _numbered(f"{name}-config", number),
+                    metadata={**self._metadata(), "name": config_name},
+                    data={_key(path): text for path, text in files.items()},
+                    opts=after_claims,
                 )
             )
         if spec.secrets:
@@ -187,8 +195,6 @@ class Server(pulumi.ComponentResource):
                     opts=self._child,
                 )
             )
-        if spec.storage:
-            depends_on.append(self._persistent_volume_claim(spec.storage))
         kinds = {"Deployment": Deployment, "StatefulSet": StatefulSet, "DaemonSet": DaemonSet}
         kinds[spec.kind](
             f"{name}-{spec.kind.lower()}",
@@ -277,13 +283,9 @@ class Server(pulumi.ComponentResource):
             )
         ]
         if spec.config_files:
-            config_map: ConfigMapVolumeSourceArgsDict = {
-                "name": self._name,
-                "items": [{"key": _key(path), "path": path} for path in spec.config_files],
-            }
             volumes.append(
                 (
-                    {"name": "config", "config_map": config_map},
+                    self._config_volume(),
                     {"name": "config", "mount_path": str(spec.config_dir), "read_only": True},
                 )
             )
@@ -317,6 +319,17 @@ class Server(pulumi.ComponentResource):
                 )
             )
         return volumes
+
+    def _config_volume(self) -> "VolumeArgsDict":
+        config_maps = _config_maps(self._spec.config_files)
+        if len(config_maps) == 1:
+            items = _items(config_maps[0])
+            return {"name": "config", "config_map": {"name": self._name, "items": items}}
+        sources: list[VolumeProjectionArgsDict] = [
+            {"config_map": {"name": _numbered(self._name, number), "items": _items(files)}}
+            for number, files in enumerate(config_maps)
+        ]
+        return {"name": "config", "projected": {"sources": sources}}
 
     def _service(self) -> None:
         Service(
@@ -418,6 +431,30 @@ def _replicas_and_strategy(name: str, kind: str) -> dict[str, object]:
             return {"replicas": 1, "service_name": name, "pod_management_policy": "Parallel"}
     surge = {"max_surge": 1, "max_unavailable": 0}
     return {"replicas": 1, "strategy": {"type": "RollingUpdate", "rolling_update": surge}}
+
+
+def _config_maps(config_files: Mapping[str, str]) -> list[dict[str, str]]:
+    """Files of each ConfigMap, which holds at most 1 MiB: usually, one holds them all."""
+    config_maps: list[dict[str, str]] = []
+    size = 0
+    for path, text in config_files.items():
+        size += len(text.encode())
+        if not config_maps or size > _MAX_CONFIG_MAP_BYTES:
+            config_maps.append({})
+            size = len(text.encode())
+        config_maps[-1][path] = text
+    return config_maps
+
+
+def _items(files: Mapping[str, str]) -> "list[KeyToPathArgsDict] | None":
+    """Paths of the keys. Without a folder, none: a further file does not change the pod."""
+    if not any("/" in path for path in files):
+        return None
+    return [{"key": _key(path), "path": path} for path in files]
+
+
+def _numbered(name: str, number: int) -> str:
+    return f"{name}-{number + 1}" if number else name
 
 
 def _key(path: str) -> str:

@@ -1,7 +1,6 @@
 """The rendered configuration files are valid for the programs that read them."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +22,20 @@ def configurations(request: pytest.FixtureRequest, variant: Variant, tmp_path: P
         name = workload["metadata"]["name"]
         for config_map in rendered.glob(f"20-*-configmap-{name}.yaml"):
             data = yaml.safe_load(config_map.read_text())["data"]
-            for item in _mounted_items(workload):
-                path = folder / name / item["path"]
+            for key, mounted in _mounted_paths(workload, data).items():
+                path = folder / name / mounted
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(data[item["key"]])
+                path.write_text(data[key])
     return folder
 
 
-def _mounted_items(workload: dict[str, Any]) -> Iterator[dict[str, str]]:
-    for volume in workload["spec"]["template"]["spec"]["volumes"]:
-        if volume["name"] == "config":
-            yield from volume["configMap"]["items"]
+def _mounted_paths(workload: dict[str, Any], data: dict[str, str]) -> dict[str, str]:
+    """Path of each key of the ConfigMap below its mount."""
+    (volume,) = (
+        one for one in workload["spec"]["template"]["spec"]["volumes"] if one["name"] == "config"
+    )
+    items = volume["configMap"].get("items", [{"key": key, "path": key} for key in data])
+    return {item["key"]: item["path"] for item in items}
 
 
 def test_the_service_accepts_its_configuration(go: Run, rendered: Path, tmp_path: Path) -> None:

@@ -159,6 +159,36 @@ def test_config_files_keep_their_path_below_the_mount() -> None:
     ]
 
 
+def test_a_further_file_does_not_change_the_pod() -> None:
+    files = {"one.yaml": "", "rules-a.yaml": ""}
+    more = {**files, "rules-b.yaml": ""}
+    one, other = (
+        pod(deploy(config_files=each, hot_reloaded=frozenset(each))) for each in (files, more)
+    )
+    assert one == other
+
+
+def test_files_that_exceed_a_config_map_are_in_several() -> None:
+    files = {f"rules-{number}.yaml": "x" * 400_000 for number in range(5)}
+    registry = deploy(config_files=files)
+    maps = {one.inputs["metadata"]["name"]: one.inputs for one in registry.of_kind("ConfigMap")}
+    assert {name: set(one["data"]) for name, one in maps.items()} == {
+        "one": {"rules-0.yaml", "rules-1.yaml"},
+        "one-2": {"rules-2.yaml", "rules-3.yaml"},
+        "one-3": {"rules-4.yaml"},
+    }
+    (volume,) = (one for one in pod(registry)["volumes"] if one["name"] == "config")
+    mounted = [source["configMap"]["name"] for source in volume["projected"]["sources"]]
+    assert mounted == ["one", "one-2", "one-3"]
+
+
+def test_the_configuration_is_changed_after_the_volume_has_been_expanded() -> None:
+    storage = Storage(volume_size="2Gi")
+    registry = deploy(config_files={"one.yaml": ""}, storage=storage)
+    needed = registry.dependencies_of(registry.urn_of("ConfigMap", "one"))
+    assert registry.urn_of("PersistentVolumeClaim", "one") in needed
+
+
 def test_secrets_are_mounted_as_files_and_are_only_in_the_secret() -> None:
     registry = deploy(secrets={"password": "hidden"}, config_files={"a": "b"})
     assert registry.secret() == {"password": "hidden"}
