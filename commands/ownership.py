@@ -1,11 +1,12 @@
 """Names in the cluster that another stack owns: namespaces, and host names with their paths."""
 
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from commands import kubectl
 from commands.errors import CommandError
-from components.namespace import STACK_ANNOTATION
+from components.labels import STACK_ANNOTATION
 from settings import PROJECT, RoutingSettings, Settings
 
 Object = Mapping[str, Any]
@@ -124,12 +125,13 @@ def stack_conflicts(
 
 def objects(environment: Mapping[str, str], context: str | None) -> list[Object]:
     """Namespaces and routes of the cluster; empty if it cannot be read."""
-    found: list[Object] = []
-    for kinds in _KINDS:
+
+    def items(kinds: str) -> list[Object]:
         try:
-            found += kubectl.get(
-                kinds, "--all-namespaces", environment=environment, context=context
-            ).get("items", [])
+            found = kubectl.get(kinds, "--all-namespaces", environment=environment, context=context)
         except CommandError:
-            continue
-    return found
+            return []
+        return found.get("items", [])
+
+    with ThreadPoolExecutor() as pool:
+        return [one for found in pool.map(items, _KINDS) for one in found]

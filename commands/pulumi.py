@@ -4,8 +4,10 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,8 +46,13 @@ class Stack:
         """Create the stack if it is new. ``repair`` the state after an interrupted update."""
         is_from_backup = repair and self._repair_backend()
         self._run("stack", "select", "--create", self.name, capture=True)
-        if repair:
-            self._repair(is_from_backup)
+        if not repair:
+            return
+        # Neither writes a file, and each start of the CLI takes a third of a second.
+        with ThreadPoolExecutor() as pool:
+            exported = pool.submit(self._export)
+            has_failed = pool.submit(self._last_update_failed)
+        self._repair(exported.result(), is_from_backup or has_failed.result())
 
     def namespaces(self) -> dict[str, str]:
         """Return the UID of each namespace of the stack, as of :meth:`select`."""
@@ -141,17 +148,19 @@ class Stack:
         self._wait_for_lock(self._backend)
         return self._backend.repair()
 
-    def _repair(self, is_from_backup: bool) -> None:
+    def _export(self) -> dict[str, Any]:
+        text = self._run("stack", "export", "--stack", self.name, capture=True)
+        return json.loads(text).get("deployment") or {}
+
+    def _repair(self, state: dict[str, Any], is_outdated: bool) -> None:
         """Refresh the state after an update that failed or was killed.
 
         The state of an interrupted update has the objects before their change. Creating resources
         again whose creation is pending is safe: every object has a fixed name, and server-side
         apply adopts an existing one.
         """
-        state = json.loads(self._run("stack", "export", "--stack", self.name, capture=True))
-        self._state = state.get("deployment") or {}
-        is_pending = bool(self._state.get("pending_operations"))
-        if is_from_backup or is_pending or self._last_update_failed():
+        self._state = state
+        if is_outdated or state.get("pending_operations"):
             self._refresh()
 
     def _refresh(self) -> None:
@@ -221,6 +230,9 @@ def _interrupt_with_parent() -> Sequence[str]:
 @contextmanager
 def _forward_signals(process: "subprocess.Popen[str]") -> Iterator[None]:
     """Let Pulumi handle Ctrl-C and termination: it saves its state before it ends."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers belong to the main thread
+        return
     # The terminal sends Ctrl-C to Pulumi too; a second signal would make it stop without saving.
     interrupt = signal.signal(signal.SIGINT, lambda *_: None)
     terminate = signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))

@@ -10,6 +10,8 @@ COMMON_LABELS: Labels = {
     f"{_RECOMMENDED}/managed-by": "pulumi",
 }
 """Labels of every object that the program creates."""
+STACK_ANNOTATION = "slipway/stack"
+"""Annotation of a namespace with the stack that owns it and everything in it: project and name."""
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,13 @@ from pulumi_kubernetes.core.v1 import LimitRange, ResourceQuota
 from pulumi_kubernetes.core.v1 import Namespace as KubernetesNamespace
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 
-from components.labels import Identity
+from components.labels import STACK_ANNOTATION, Identity
 from components.versions import KUBERNETES
 from settings import LimitRangeSettings, ResourceList, ResourceQuotaSettings
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import LimitRangeItemArgsDict
 
-STACK_ANNOTATION = "slipway/stack"
-"""Annotation of a namespace with the stack that owns it and everything in it: project and name."""
 PodSecurity = Literal["restricted", "privileged"]
 
 

@@ -15,6 +15,7 @@ from components.labels import Identity
 from local import files
 from local.layout import Layout
 from settings import Settings
+from settings.project import project_name
 
 FIELD_MANAGER = "slipway-dev"
 LABEL = {"slipway.dev/dev": "true"}
@@ -200,7 +201,7 @@ def dev_deployment_of(
 
 
 def _records(stack: str) -> Path:
-    return Layout().root / "dev-sessions" / stack
+    return Layout().root / "dev-sessions" / project_name() / stack
 
 
 @contextmanager

@@ -56,8 +56,7 @@ class DevLoop:
             raise CommandError(f"{image} has no command to replace")
         with TemporaryDirectory(prefix="slipway-dev-") as folder:
             out = Path(folder)
-            version = f"{self._service.release.stable.version}-dev"
-            program = Program(self._service, version, deployed.architecture, out)
+            program = Program(self._service, deployed.architecture, out)
             self._build(program)
             repository = self._settings.image_name(self._service)
             (out / "image").mkdir()

@@ -1,13 +1,11 @@
-"""Program of a service, compiled on this machine."""
+"""Programs that run in a container of ``make dev``, compiled on this machine."""
 
-import subprocess
 from pathlib import Path
 
 from commands.errors import FAILED, CommandError
-from local import toolchain
-from local.layout import Layout
-from settings import Service, SourceError, find_program
-from settings.go_source import workspace_of
+from commands.go import Go
+from commands.go_sources import GoSource
+from settings import Service
 from settings.source import source_folder
 
 RELOADER = Path(__file__).parent / "reloader" / "main.go"
@@ -18,68 +16,43 @@ class BuildError(Exception):
 
 
 class Program:
-    """Compiles a service for Linux, as an image without a Dockerfile does.
+    """The program of a service, compiled for Linux as in its image.
 
-    ``architecture`` is a ``GOARCH``. Raises :class:`CommandError` for a service with cgo.
+    ``architecture`` is a ``GOARCH``, ``out`` a folder. Raises :class:`CommandError` for a service
+    with cgo, or without a Go program.
     """
 
-    def __init__(self, service: Service, version: str, architecture: str, out: Path) -> None:
+    def __init__(self, service: Service, architecture: str, out: Path) -> None:
         assert service.source  # noqa: S101  # of the caller
-        build = service.image.build
-        if build.cgo:
+        if service.image.build.cgo:
             key = f"slipway:services.{service.name}.image.build.cgo"
             raise CommandError(f"{key} is true: `make dev` builds without cgo")
-        try:
-            found = find_program(service.source, build, service.name)
-        except SourceError as error:
-            raise CommandError(f"slipway:services.{service.name}.{error}") from None
-        self.context = source_folder(found.context).resolve()
+        source = GoSource(service, service.source)
+        self.context = source_folder(source.program.context).resolve()
         """Folder with all files of the build."""
         self.file = out / service.name
-        self._go = Go(architecture)
-        self._folder = self.context / found.folder
-        self._is_workspace = workspace_of(self._folder) is not None
-        stamp = f" -X {found.version_variable}={version}" if found.version_variable else ""
-        self._arguments = (
-            *("-tags", ",".join(["timetzdata", *build.tags])),
-            *("-ldflags", f"-s -w{stamp}"),
-            *("-o", str(self.file), found.main_package),
-        )
+        self._architecture = architecture
+        self._go = Go(source.folder)
+        build, *flags, package = source.build_arguments()
+        self._arguments = (build, *flags, "-o", str(self.file), package)
 
     def build(self) -> None:
         """Write :attr:`file`. Raises :class:`BuildError`."""
-        workspace = {"GOWORK": ""} if self._is_workspace else {}
-        self._go.build(self._folder, *self._arguments, **workspace)
-
-
-class Go:
-    """The Go compiler of this machine."""
-
-    def __init__(self, architecture: str) -> None:
-        self._layout = Layout()
-        self._toolchain = toolchain.find(self._layout) or toolchain.install(self._layout)
-        self._target = {"GOOS": "linux", "GOARCH": architecture}
-
-    def build(self, folder: Path, *arguments: str, **variables: str) -> None:
-        """Run ``go build`` in ``folder``. Raises :class:`BuildError`."""
-        environment = {**self._toolchain.variables(self._layout), **self._target, **variables}
-        done = subprocess.run(
-            [str(self._toolchain.command), "build", *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise BuildError(done.stderr.strip())
+        _build(self._go, self._arguments, self._architecture)
 
 
 def build_reloader(architecture: str, out: Path) -> Path:
     """Compile the program that runs a service in its container; return its file."""
     file = out / "reloader"
+    arguments = ("build", "-ldflags", "-s -w", "-o", str(file), RELOADER.name)
     try:
-        Go(architecture).build(RELOADER.parent, "-ldflags", "-s -w", "-o", str(file), RELOADER.name)
+        _build(Go(RELOADER.parent), arguments, architecture)
     except BuildError as error:
         raise CommandError(f"the reloader does not compile: {error}", FAILED) from None
     return file
+
+
+def _build(go: Go, arguments: tuple[str, ...], architecture: str) -> None:
+    done = go.run(*arguments, CGO_ENABLED="0", GOOS="linux", GOARCH=architecture)
+    if done.returncode != 0:
+        raise BuildError(done.stderr.strip())

@@ -1,5 +1,6 @@
 """Order of checks, prerequisites, lock and deployment in a command."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -164,3 +165,8 @@ def test_a_release_stays_pending_if_the_update_fails(machine, monkeypatch):
     pending.save("rollback", {})
     assert run(monkeypatch, "up") == BAD_INPUT
     assert pending.matches("rollback", {})
+
+
+def test_the_commands_do_not_load_the_sdk_of_pulumi_which_takes_a_second() -> None:
+    code = "import sys, commands.__main__; sys.exit('pulumi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -161,7 +161,7 @@ def test_a_state_from_a_backup_is_refreshed(tmp_path: Path) -> None:
     made, checkpoint = with_backend(tmp_path, '{"a": ', **{"stacks/slipway/dev.json.bak": "{}"})
     made.select()
     assert checkpoint.read_text() == "{}"
-    assert (tmp_path / "calls").read_text().split() == ["stack", "stack", "config", "refresh"]
+    assert (tmp_path / "calls").read_text().split()[-2:] == ["config", "refresh"]
 
 
 def test_a_state_that_is_complete_is_not_refreshed(tmp_path: Path) -> None:
