@@ -17,7 +17,7 @@ from commands.dev.deployment import dev_deployment_of
 from commands.dev.image import DeployedImage, reloader_image
 from commands.dev.program import BuildError, Program, build_reloader
 from commands.errors import CommandError
-from commands.logs import format_line
+from commands.logs import LineFormatter
 from commands.observability_client import LogLine
 from settings import Service, Settings
 
@@ -92,7 +92,7 @@ class DevLoop:
     def _watch(self, program: Program) -> None:
         changes = watch(
             program.context,
-            watch_filter=_SourceFilter(),
+            watch_filter=SourceFilter(),
             step=QUIET_MILLISECONDS,
             debounce=_MAX_WAIT_MILLISECONDS,
         )
@@ -126,21 +126,24 @@ class DevLoop:
     def _show_logs(self, ended: threading.Event) -> None:
         """Print the log lines of the container; continue with the next container or pod."""
         last = time.time_ns()
+        formatter = LineFormatter(self._settings)
+        labels = {"service_name": self._service.name}
         while not ended.is_set():
             since = datetime.fromtimestamp(last / 1e9, UTC).isoformat()
             process = self._deployment.logs(self._service.name, since)
             for line in process.stdout or ():
-                at, text = _parse(line)
+                at, text = parse_line(line)
                 if at > last:
                     last = at
-                    self._console.print(format_line(LogLine(at, {}, text)), soft_wrap=True)
+                    line_of_pod = LogLine(at, labels, text)
+                    self._console.print(formatter.format(line_of_pod), soft_wrap=True)
                 if ended.is_set():
                     process.terminate()
             process.wait()
             ended.wait(_RECONNECT_SECONDS)
 
 
-class _SourceFilter(DefaultFilter):
+class SourceFilter(DefaultFilter):
     """All files but those of editors, caches and version control, and Go's tests."""
 
     def __call__(self, change: Change, path: str) -> bool:
@@ -153,7 +156,7 @@ def _newest(changes: "set[tuple[Change, str]]") -> float:
     return max(times, default=time.time())
 
 
-def _parse(line: str) -> tuple[int, str]:
+def parse_line(line: str) -> tuple[int, str]:
     """Nanoseconds and text of a line of ``kubectl logs --timestamps``."""
     stamp, _, text = line.rstrip("\n").partition(" ")
     seconds, _, fraction = stamp.rstrip("Z").partition(".")
