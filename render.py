@@ -12,7 +12,7 @@ import json
 import os
 import runpy
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ _APPLY_ORDER = (
     ("GRPCRoute", "HTTPRoute", "Ingress"),
     ("PodMonitor", "PrometheusRule", "ServiceMonitor"),
 )
+_AUTOSCALER = "HorizontalPodAutoscaler"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  # marks a secret in Pulumi's protocol
 
 
@@ -87,25 +88,27 @@ def manifests_of(stack: str) -> dict[str, str]:
     gc.disable()
     try:
         _run_program()
+        autoscaled = {_target(one) for one in recorder.manifests if one["kind"] == _AUTOSCALER}
+        manifests = [_without_replicas(one, autoscaled) for one in recorder.manifests]
+        return dict(sorted((_file_name(one, home), _text(one)) for one in manifests))
     finally:
         gc.enable()
-    manifests = [
-        _without_autoscaled_replicas(one, recorder.manifests) for one in recorder.manifests
-    ]
-    return dict(sorted((_file_name(one, home), _text(one)) for one in manifests))
 
 
-def _without_autoscaled_replicas(manifest: Manifest, manifests: Sequence[Manifest]) -> Manifest:
+_Identity = tuple[str | None, str, str, str]
+"""Namespace, API version, kind and name of an object."""
+
+
+def _target(autoscaler: Manifest) -> _Identity:
+    target = autoscaler["spec"]["scaleTargetRef"]
+    namespace = autoscaler["metadata"].get("namespace")
+    return namespace, target["apiVersion"], target["kind"], target["name"]
+
+
+def _without_replicas(manifest: Manifest, autoscaled: Set[_Identity]) -> Manifest:
     """The manifest without ``replicas`` that an HPA owns: to apply them would reset them."""
     namespace, name = manifest["metadata"].get("namespace"), manifest["metadata"]["name"]
-    target = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "name": name}
-    is_autoscaled = any(
-        one["kind"] == "HorizontalPodAutoscaler"
-        and one["metadata"].get("namespace") == namespace
-        and one["spec"]["scaleTargetRef"] == target
-        for one in manifests
-    )
-    if not is_autoscaled:
+    if (namespace, manifest["apiVersion"], manifest["kind"], name) not in autoscaled:
         return manifest
     spec = {key: value for key, value in manifest["spec"].items() if key != "replicas"}
     return {**manifest, "spec": spec}

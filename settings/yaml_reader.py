@@ -8,6 +8,7 @@ which the Pulumi CLI reads as strings. Quoted scalars are always strings.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -147,6 +148,7 @@ def _is_string(event: yaml.ScalarEvent) -> bool:
     )
 
 
+@lru_cache(maxsize=10_000)
 def is_plain_string(text: str) -> bool:
     """True if all parsers read ``text`` without quotes as a string."""
     plain = text[:1] + text[1:].replace("_", "")
