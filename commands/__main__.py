@@ -99,6 +99,8 @@ DEPLOY: Mapping[str, Callable[[Deployer, argparse.Namespace], None]] = {
     command.__name__: command
     for command in (up, preview, down, status, canary, promote, rollback, dev)
 }
+REPEATED_COMMANDS = ("promote", "rollback")
+"""Commands that would change more if they were done twice."""
 RELEASE_COMMANDS = ("canary", "promote", "rollback")
 SERVICE_COMMANDS = ("status", "dev", *RELEASE_COMMANDS)
 STACK_COMMANDS = ("up", "down", "dev", *RELEASE_COMMANDS)
@@ -193,6 +195,7 @@ def _prepare(deployer: Deployer, arguments: argparse.Namespace) -> None:
 def _deploy(arguments: argparse.Namespace) -> None:
     _check_arguments(arguments)
     deployer = _deployer(arguments)
+    was_pending = _is_pending(deployer, arguments)
     _prepare(deployer, arguments)
     with (
         hold_lock(f"{project_name()}-{arguments.stack}")
@@ -209,7 +212,39 @@ def _deploy(arguments: argparse.Namespace) -> None:
             current.stack.select()
             current.check_ownership()
             current = current.logged_in()
+        if _was_done_meanwhile(deployer, current, was_pending, arguments):
+            print(f"`{arguments.command}` was done by the run that this one waited for")
+            current.status(arguments.service)
+            return
         DEPLOY[arguments.command](current, arguments)
+
+
+def _is_pending(deployer: Deployer, arguments: argparse.Namespace) -> bool:
+    """True if the same command was interrupted, or another process still runs it."""
+    return arguments.command in REPEATED_COMMANDS and _release(deployer, arguments).is_pending(
+        arguments.command
+    )
+
+
+def _was_done_meanwhile(
+    before: Deployer, after: Deployer, was_pending: bool, arguments: argparse.Namespace
+) -> bool:
+    """True if another process did what this command is for while this one waited for the lock.
+
+    Killing ``make`` does not end the command that it ran. Done twice, a rollback would go back
+    further.
+    """
+    if arguments.command not in REPEATED_COMMANDS or getattr(arguments, "version", ""):
+        return False
+    if was_pending:
+        return not _is_pending(after, arguments)
+    old, new = (
+        selected_service(one.settings, arguments.service).release for one in (before, after)
+    )
+    is_promoted = old.canary is not None and new.stable.version == old.canary.version
+    if new.canary is not None or old == new:
+        return False
+    return is_promoted if arguments.command == "promote" else not is_promoted
 
 
 def _query(arguments: argparse.Namespace) -> None:

@@ -105,7 +105,7 @@ class Deployer:
             deployed = DeployedConfiguration(file, self.stack.name)
             try:
                 undelivered = deployed.undelivered(service.name)
-                deployed.set_release(service.name, self.stack.outputs().get("services", {}))
+                deployed.set_release(service.name, self.stack.services())
             except SettingsError as error:
                 print(
                     "the configuration of the last update cannot be used, so that of the working "

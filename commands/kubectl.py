@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from commands.errors import FAILED, CommandError
@@ -18,10 +18,23 @@ def get(
     ``context`` is by default the kubeconfig's current one. Raises :class:`CommandError` when
     kubectl is missing or fails.
     """
+    return _get((*arguments, "--output", "json"), environment, context)
+
+
+def get_raw(
+    path: str, *, environment: Mapping[str, str], context: str | None = None
+) -> dict[str, Any]:
+    """Return the response of the API server for a path, as :func:`get`, without discovery."""
+    return _get(("--raw", path), environment, context)
+
+
+def _get(
+    arguments: Sequence[str], environment: Mapping[str, str], context: str | None
+) -> dict[str, Any]:
     command = [
         "kubectl",
         *(["--context", context] if context else []),
-        *("get", *arguments, "--output", "json", f"--request-timeout={TIMEOUT_SECONDS}s"),
+        *("get", *arguments, f"--request-timeout={TIMEOUT_SECONDS}s"),
     ]
     try:
         result = subprocess.run(

@@ -11,12 +11,13 @@ from settings import PROJECT, RoutingSettings, Settings
 
 Object = Mapping[str, Any]
 _GATEWAY_ROUTES = ("HTTPRoute", "GRPCRoute")
-_KINDS = (
-    "namespaces,ingresses.networking.k8s.io",
-    "httproutes.gateway.networking.k8s.io",
-    "grpcroutes.gateway.networking.k8s.io",
-)
-"""Kinds by API: without the Gateway API the cluster has no such routes, and kubectl fails."""
+_LISTS = {
+    "Namespace": "/api/v1/namespaces",
+    "Ingress": "/apis/networking.k8s.io/v1/ingresses",
+    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/httproutes",
+    "GRPCRoute": "/apis/gateway.networking.k8s.io/v1/grpcroutes",
+}
+"""Path of each kind in the API. A cluster without the Gateway API does not have the last two."""
 
 
 def namespace_conflicts(
@@ -126,12 +127,12 @@ def stack_conflicts(
 def objects(environment: Mapping[str, str], context: str | None) -> list[Object]:
     """Namespaces and routes of the cluster; empty if it cannot be read."""
 
-    def items(kinds: str) -> list[Object]:
+    def listed(kind: str) -> list[Object]:
         try:
-            found = kubectl.get(kinds, "--all-namespaces", environment=environment, context=context)
+            found = kubectl.get_raw(_LISTS[kind], environment=environment, context=context)
         except CommandError:
             return []
-        return found.get("items", [])
+        return [{**item, "kind": kind} for item in found["items"]]
 
     with ThreadPoolExecutor() as pool:
-        return [one for found in pool.map(items, _KINDS) for one in found]
+        return [one for items in pool.map(listed, _LISTS) for one in items]

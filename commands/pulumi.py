@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +22,8 @@ from settings.stack_file import PROJECT_FOLDER
 _SALT_FROM_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
 """Without a salt in the stack file Pulumi takes the state's, so all machines share one."""
 _STACK = "pulumi:pulumi:Stack"
+_RECENT = "10"
+"""Entries of the history that are read with the state."""
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 
 
@@ -41,6 +43,7 @@ class Stack:
         }
         self._backend = FileBackend.of(url, PROJECT_FOLDER, name)
         self._state: dict[str, Any] = {}
+        self._recent: list[dict[str, Any]] = []
 
     def select(self, *, repair: bool = True) -> None:
         """Create the stack if it is new. ``repair`` the state after an interrupted update."""
@@ -67,12 +70,12 @@ class Stack:
         }
         return {name: uid for name, uid in uids.items() if uid}
 
-    def services(self) -> Collection[str]:
-        """Return the services of the last update, as of :meth:`select`."""
+    def services(self) -> Mapping[str, Any]:
+        """Return the output of each service in the last update, as of :meth:`select`."""
         for resource in self._state.get("resources", ()):
             if resource["type"] == _STACK:
-                return resource.get("outputs", {}).get("services", {}).keys()
-        return ()
+                return resource.get("outputs", {}).get("services", {})
+        return {}
 
     def up(self, *arguments: str) -> None:
         """Run ``pulumi up``."""
@@ -108,7 +111,9 @@ class Stack:
 
     def deployed_commit(self) -> str | None:
         """Return the commit of the last successful update; None if it was made without git."""
-        return next(self._successful_updates(), {}).get("environment", {}).get("git.head") or None
+        updates = _successful_updates(self._recent)
+        last = next(updates, None) or next(self._successful_updates(), {})
+        return last.get("environment", {}).get("git.head") or None
 
     @contextmanager
     def deployed_configuration(self) -> Iterator[Path | None]:
@@ -132,14 +137,12 @@ class Stack:
         # The value of a key that contains a secret is only shown with the secret.
         arguments = ("--json", "--show-secrets", "--stack", self.name)
         history = json.loads(self._run("stack", "history", *arguments, capture=True) or "[]")
-        for update in history:
-            if update.get("kind") == "update" and update.get("result") == "succeeded":
-                yield update
+        return _successful_updates(history)
 
     def _last_update_failed(self) -> bool:
-        arguments = ("--json", "--page-size", "1", "--stack", self.name)
-        history = json.loads(self._run("stack", "history", *arguments, capture=True) or "[]")
-        return bool(history) and history[0]["result"] != "succeeded"
+        arguments = ("--json", "--page-size", _RECENT, "--stack", self.name)
+        self._recent = json.loads(self._run("stack", "history", *arguments, capture=True) or "[]")
+        return bool(self._recent) and self._recent[0]["result"] != "succeeded"
 
     def _repair_backend(self) -> bool:
         """Remove stale locks and repair files; return True if the state is that of a backup."""
@@ -219,6 +222,12 @@ class Stack:
                 detail = f": {unreadable[0]} is incomplete, `make up` repairs it{detail}"
             raise CommandError(f"pulumi {arguments[0]} of {self.name} failed{detail}", FAILED)
         return out or ""
+
+
+def _successful_updates(history: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for update in history:
+        if update.get("kind") == "update" and update.get("result") == "succeeded":
+            yield update
 
 
 def _interrupt_with_parent() -> Sequence[str]:

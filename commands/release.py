@@ -132,7 +132,7 @@ class Release:
 
     def check_promotion(self) -> None:
         """Raise :class:`CommandError` if there is no canary."""
-        if self._service.release.canary is None and not self._is_pending("promote"):
+        if self._service.release.canary is None and not self.is_pending("promote"):
             raise CommandError(
                 f"there is no canary of {self._service.name} in {self._file.path.name} to promote: "
                 "start one with `make canary VERSION=… WEIGHT=…`"
@@ -164,7 +164,7 @@ class Release:
         ``version`` is by default the previous stable version.
         """
         release = self._service.release
-        if version is None and self._is_pending("rollback"):
+        if version is None and self.is_pending("rollback"):
             return (
                 f"{self._place}: stable {release.stable.version}, as the interrupted "
                 "rollback wrote it (VERSION=… goes back further)"
@@ -195,7 +195,8 @@ class Release:
     def _key(self) -> str:
         return f"slipway:services.{self._service.name}.release"
 
-    def _is_pending(self, command: str) -> bool:
+    def is_pending(self, command: str) -> bool:
+        """True if ``command`` wrote the stack file and its update has not succeeded."""
         return self._pending.matches(command, self._file.release)
 
     def _save(self, command: str) -> None:

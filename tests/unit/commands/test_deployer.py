@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,8 +52,8 @@ class FakeStack:
     def namespaces(self) -> dict[str, str]:
         return self.created
 
-    def services(self) -> Collection[str]:
-        return ()
+    def services(self) -> dict[str, Any]:
+        return {}
 
     @contextmanager
     def deployed_configuration(self) -> Iterator[Path | None]:

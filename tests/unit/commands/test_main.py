@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -30,6 +30,7 @@ class Machine:
         self.done: list[str] = []
         self.settings = settings(release=PINNED)
         self.while_waiting: Settings | None = None
+        self.when_locked: Callable[[], None] = lambda: None
 
     def load(self, *_: object, **__: object) -> Settings:
         return self.settings
@@ -41,6 +42,7 @@ class Machine:
     def hold_lock(self, *arguments: Any) -> Iterator[None]:
         with hold_lock(*arguments):
             self.done.append("lock")
+            self.when_locked()
             if self.while_waiting is not None:
                 self.settings = self.while_waiting
             yield
@@ -133,6 +135,35 @@ def test_a_command_reads_the_stack_file_again_when_it_has_the_lock(machine, monk
     assert capsys.readouterr().out == "1.0.1\n"
     how = {"builds": True, "another_version": False}
     assert machine.done == [f"prepare {how}", "lock", f"prepare {how}", "up"]
+
+
+@pytest.mark.parametrize("is_written", [True, False], ids=["after", "before"])
+def test_a_rollback_that_another_process_completes_is_not_done_again(
+    machine, monkeypatch, capsys, is_written
+):
+    """The command of a killed `make` goes on. It was killed after or before the change."""
+    file = Layout().root / "pending-releases" / "slipway" / "dev" / "beacon.json"
+    ended = settings(release=PINNED)
+    if is_written:
+        machine.settings = ended
+        PendingRelease(file).save("rollback", {})
+        machine.when_locked = PendingRelease(file).clear
+    else:
+        machine.settings = settings(release={**CANARY, "stable": PINNED["stable"]})
+        machine.while_waiting = ended
+    assert run(monkeypatch, "rollback") == 0
+    assert "`rollback` was done by the run that this one waited for" in capsys.readouterr().out
+    assert "up" not in machine.done
+
+
+def test_a_promotion_that_another_process_completes_is_done(machine, monkeypatch, capsys):
+    machine.settings = settings(release=CANARY)
+    promoted = {"strategy": "canary", "stable": {"version": "1.1.0", "digest": DIGEST}}
+    machine.while_waiting = settings(release=promoted)
+    monkeypatch.setattr(commands.promotion_gate, "check", lambda *_: None)
+    monkeypatch.setattr(commands.Release, "check_promotion", lambda _: None)
+    assert run(monkeypatch, "promote") == 0
+    assert "`promote` was done by" in capsys.readouterr().out
 
 
 def test_a_command_checks_its_input_again_when_it_has_the_lock(machine, monkeypatch, capsys):

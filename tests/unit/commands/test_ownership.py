@@ -1,5 +1,6 @@
 """Names in the cluster that another stack owns."""
 
+import json
 from collections.abc import Collection
 from typing import Any
 
@@ -139,5 +140,13 @@ def test_a_service_without_routing_has_no_conflict() -> None:
 
 
 def test_a_cluster_without_the_gateway_api_has_no_routes(cluster: Cluster) -> None:
-    cluster.kubectl_prints("get", "", "the server doesn't have a resource type", 1)
+    cluster.kubectl_prints("get", "", "the server could not find the requested resource", 1)
     assert objects({"PATH": str(cluster.folder)}, None) == []
+
+
+def test_objects_are_those_of_the_context(cluster: Cluster) -> None:
+    item = {"metadata": {"name": "a"}}
+    cluster.kubectl_prints("get", json.dumps({"kind": "List", "items": [item]}))
+    found = objects({"PATH": str(cluster.folder)}, "prod")
+    assert [one["kind"] for one in found] == ["Namespace", "Ingress", "HTTPRoute", "GRPCRoute"]
+    assert all(call[:4] == ["--context", "prod", "get", "--raw"] for call in cluster.calls())
