@@ -54,7 +54,7 @@ class DevDeployment:
         self._run(
             "create", "--filename=-", f"--field-manager={FIELD_MANAGER}", text=json.dumps(stand_in)
         )
-        self._wait(self.name)
+        self._run("rollout", "status", f"deployment/{self.name}", f"--timeout={ROLLOUT_SECONDS}s")
         self._scale(0)
 
     def install(self, container: str, program: Path) -> None:
@@ -70,7 +70,11 @@ class DevDeployment:
         with _without_interrupts():
             recorded = json.loads(self._record.read_text())
             self._scale(max(1, recorded["replicas"]))
-            self._wait(self._declared)
+            # The stand-in is one pod too, and the cluster may have no room for the others yet.
+            self._run(
+                *("wait", f"deployment/{self._declared}", f"--timeout={ROLLOUT_SECONDS}s"),
+                "--for=jsonpath={.status.availableReplicas}",
+            )
             self._release_fields()
             self._run("delete", "deployment", self.name, "--ignore-not-found")
             self._record.unlink()
@@ -97,9 +101,6 @@ class DevDeployment:
             *("patch", "deployment", self._declared, "--subresource=scale", "--type=merge"),
             *(f"--patch={patch}", f"--field-manager={FIELD_MANAGER}"),
         )
-
-    def _wait(self, name: str) -> None:
-        self._run("rollout", "status", f"deployment/{name}", f"--timeout={ROLLOUT_SECONDS}s")
 
     def _release_fields(self) -> None:
         """Own no field of the declared Deployment: a later change by Pulumi would conflict."""

@@ -114,7 +114,7 @@ def test_the_declared_deployment_gets_its_replicas_and_field_managers_back(
     deployment.end()
     scale, wait, _, release, delete = calls(tmp_path)
     assert '--patch={"spec": {"replicas": 3}}' in scale
-    assert wait[:3] == ["rollout", "status", "deployment/shop-stable"]
+    assert wait[:2] == ["wait", "deployment/shop-stable"]
     assert '"value": [{"manager": "pulumi"}]' in release[-1]
     assert delete[:3] == ["delete", "deployment", "shop-stable-dev"]
     deployment.end()
