@@ -29,18 +29,19 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
 
-    def service(source: str | None, **keys: Any) -> dict[str, Any]:
-        release = {"stable": {"version": "1.0.0"}}
-        host = {"host": f"{len(keys)}-{source}.localhost"} if source else {"host": "x.localhost"}
-        return {"source": source, "release": release, "routing": host, **keys}
-
     digest = f"sha256:{'a' * 64}"
+    published = {"stable": {"version": "1.0.0", "digest": digest}}
+    keys: dict[str, dict[str, Any]] = {
+        "shop": {"source": "mono"},
+        "cart": {"source": "mono", "image": {"build": {"tags": ["netgo"]}}},
+        "hello": {"source": "hello"},
+        "site": {"source": "site"},
+        "proxy": {"release": published},
+    }
+    common = {"release": {"stable": {"version": "1.0.0"}}}
     services = {
-        "shop": service("mono"),
-        "cart": service("mono", image={"build": {"tags": ["netgo"]}}),
-        "hello": service("hello"),
-        "site": service("site"),
-        "proxy": service(None, release={"stable": {"version": "1.0.0", "digest": digest}}),
+        name: {**common, "routing": {"hosts": [f"{name}.localhost"]}, **one}
+        for name, one in keys.items()
     }
     stack = changed(sections(), {"namespace": {"resourceQuota": {"pods": 500}}})
     quota = {"cpu": "100", "memory": "100Gi"}
