@@ -1,12 +1,14 @@
 """Update, preview and deletion of a stack, with the checks around Pulumi's own commands."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
+from itertools import islice
 from pathlib import Path
 
 from commands import kubectl, ownership, status
+from commands.capacity import Capacity, Shares, deployed_shares, shares_of
 from commands.deployed_configuration import DeployedConfiguration
 from commands.diff.checkout import git
 from commands.errors import CommandError
@@ -16,12 +18,16 @@ from commands.pulumi import Stack
 from commands.registry import login
 from commands.release import Release
 from local.layout import Layout
-from settings import Service, Settings, SettingsError
+from settings import Service, Settings, SettingsError, load
 from settings.project import project_name
 from settings.stack_file import PROJECT_FOLDER
 
 EXCLUDE_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
 """Arguments of an update that leaves the observability servers unchanged."""
+EXCLUDE_ROUTING = ("--exclude", "**slipway:routing:**", "--exclude-dependents")
+"""Arguments of an update that moves no requests."""
+ROLLBACK_SECONDS = 20
+"""Time that a rollback waits for pods: a broken canary must not keep its requests for longer."""
 PROGRAM = ("__main__.py", "components", "settings", "versions.yaml")
 """Files and folders of the Pulumi program."""
 
@@ -63,12 +69,13 @@ class Deployer:
             self.stack, service, image, environment, pending, cluster_digests=cluster_digests
         )
 
-    def update(self, *arguments: str, plan: Path | None = None) -> None:
+    def update(self, *arguments: str, plan: Path | None = None, is_rollback: bool = False) -> None:
         """Run ``pulumi up`` and show the result.
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
-        plan.
+        plan. A track has the ready pods for its share of the requests before they are moved; a
+        rollback waits for them only :data:`ROLLBACK_SECONDS`.
         """
         self.stack.select()
         self.check_ownership()
@@ -80,9 +87,17 @@ class Deployer:
             *arguments,
             *(["--plan", str(plan)] if plan else []),
         )
+        capacity = Capacity(self.settings, self.environment)
+        moves = list(self._moves())
+        # An update that leaves out resources of a plan violates it.
+        if plan is None and any(capacity.starts_too_small(*move) for move in moves):
+            self.stack.up(*EXCLUDE_ROUTING, *options)
+        for service, before in moves:
+            rollout = service.workload.rollout.progress_deadline_seconds
+            seconds = ROLLBACK_SECONDS if is_rollback else rollout
+            capacity.reserve(service, before, seconds, is_required=not is_rollback)
         if self.prerequisites.lacks_images():
             # Deploy the service before the images of the servers are compiled, which takes minutes.
-            # Not with a plan: an update that leaves out resources of its plan violates it.
             if plan is None:
                 self.stack.up(*EXCLUDE_OBSERVABILITY, *options)
             self.prerequisites.build_images()
@@ -90,7 +105,17 @@ class Deployer:
         if not arguments:  # such as --target, which deploys a part
             for service in self.settings.services.values():
                 self.pending_release(service).clear()
+        capacity.restore(self.settings.services.values())
         self.status()
+
+    def _moves(self) -> Iterator[tuple[Service, Shares]]:
+        """Services of which the share of a track grows, with their shares before the update."""
+        # A release command has written the stack file after the settings were loaded.
+        for service in load(self.stack.name).services.values():
+            for deployed in islice(self.stack.releases(service.name), 1):
+                before, after = deployed_shares(deployed), shares_of(service.release)
+                if any(after[track] > before[track] for track in after):
+                    yield service, before
 
     def update_release(self, service: Service) -> None:
         """Deploy the release of a service in the stack file, and nothing else.
@@ -100,7 +125,7 @@ class Deployer:
         """
         with self.stack.deployed_configuration() as file:
             if file is None:
-                self.update()
+                self.update(is_rollback=True)
                 return
             deployed = DeployedConfiguration(file, self.stack.name)
             try:
@@ -111,13 +136,13 @@ class Deployer:
                     "the configuration of the last update cannot be used, so that of the working "
                     f"tree is deployed: {error}"
                 )
-                self.update()
+                self.update(is_rollback=True)
                 return
             if undelivered:
                 print(f"not deployed by the rollback: {', '.join(undelivered)}")
             if changed := self._changed_program():
                 print(f"deployed with the rollback: {changed}")
-            self.update("--config-file", str(file))
+            self.update("--config-file", str(file), is_rollback=True)
         self.pending_release(service).clear()
 
     def _changed_program(self) -> str:

@@ -1,4 +1,4 @@
-"""Objects of a stack's cluster, read by ``kubectl get``."""
+"""Objects of a stack's cluster, by ``kubectl``."""
 
 import json
 import subprocess
@@ -31,21 +31,55 @@ def get_raw(
 def _get(
     arguments: Sequence[str], environment: Mapping[str, str], context: str | None
 ) -> dict[str, Any]:
+    output = _run("get", *arguments, environment=environment, context=context)
+    # With --ignore-not-found the output can be empty.
+    return json.loads(output.strip() or "{}")
+
+
+def apply(
+    manifest: Mapping[str, Any], *, environment: Mapping[str, str], context: str | None = None
+) -> None:
+    """Set the fields of ``manifest`` by server-side apply, and take their ownership.
+
+    The field manager is ``kubectl``, whose fields Pulumi takes over with its next update of the
+    object. Raises :class:`CommandError` as :func:`get`.
+    """
+    options = ("--server-side", "--force-conflicts", "--field-manager", "kubectl")
+    text = json.dumps(manifest)
+    _run("apply", *options, "-f", "-", environment=environment, context=context, typed=text)
+
+
+def scale(
+    deployment: str,
+    namespace: str,
+    replicas: int,
+    *,
+    environment: Mapping[str, str],
+    context: str | None = None,
+) -> None:
+    """Set the replicas of a Deployment. Raises :class:`CommandError` as :func:`get`."""
+    target = (f"deployment/{deployment}", "--namespace", namespace, f"--replicas={replicas}")
+    _run("scale", *target, environment=environment, context=context)
+
+
+def _run(
+    *arguments: str, environment: Mapping[str, str], context: str | None, typed: str | None = None
+) -> str:
     command = [
         "kubectl",
         *(["--context", context] if context else []),
-        *("get", *arguments, f"--request-timeout={TIMEOUT_SECONDS}s"),
+        *(*arguments, f"--request-timeout={TIMEOUT_SECONDS}s"),
     ]
     try:
         result = subprocess.run(
-            command, env=dict(environment), capture_output=True, text=True, check=False
+            command, env=dict(environment), input=typed, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
         raise CommandError("there is no kubectl on the PATH: install it") from None
     if result.returncode != 0:
-        raise CommandError(f"cannot read the cluster: {result.stderr.strip()}", FAILED)
-    # With --ignore-not-found the output can be empty.
-    return json.loads(result.stdout.strip() or "{}")
+        verb = "read" if arguments[0] == "get" else "change"
+        raise CommandError(f"cannot {verb} the cluster: {result.stderr.strip()}", FAILED)
+    return result.stdout
 
 
 def image_digests(

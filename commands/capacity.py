@@ -1,0 +1,267 @@
+"""Ready pods of a track before its share of the requests grows.
+
+An autoscaler scales a track by the load that it has had, so a track that gets more requests at once
+has too few pods for a minute. Here the minimum of the track's HorizontalPodAutoscaler is raised
+before the requests move, and restored when the autoscaler's own metrics include them.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, get_args
+
+from commands import kubectl
+from commands.errors import FAILED, CommandError
+from components.labels import Identity
+from settings import ReleaseSettings, Service, Settings, Track, parse_quantity
+
+MINIMUM_ANNOTATION = "slipway/declared-min-replicas"
+"""Annotation of an HPA whose minimum is raised: the minimum to restore."""
+METRICS_SECONDS = 90
+"""Time after which the metrics of an HPA include all requests: two samples of metrics-server, which
+takes one every 15 s, and the period of the HPA controller, 15 s, with a margin."""
+POLL_SECONDS = 1
+
+Shares = Mapping[Track, int]
+"""Percentage of the requests, by track."""
+
+
+def shares_of(release: ReleaseSettings) -> Shares:
+    """Shares of a release's tracks."""
+    weight = release.canary_weight
+    return {"stable": 100 - weight, "canary": weight}
+
+
+def deployed_shares(release: Mapping[str, Any]) -> Shares:
+    """Shares of the ``release`` that the history of a stack has."""
+    weight = (release.get("canary") or {}).get("weight", 0)
+    return {"stable": 100 - weight, "canary": weight}
+
+
+@dataclass(frozen=True)
+class TrackPods:
+    """Pods of a track, and the bounds of its autoscaler."""
+
+    name: str
+    """Name of the Deployment and of its HPA."""
+    ready: int
+    desired: int
+    minimum: int
+    """Without an HPA, the minimum and the maximum are the desired number."""
+    maximum: int
+    recommended: float | None
+    """Pods that the metrics of the HPA require. ``None``: not known."""
+    declared_minimum: int | None
+    """Minimum to restore. ``None``: the minimum is not raised."""
+
+    @property
+    def serving(self) -> float:
+        """Pods that the requests of the track need.
+
+        That is all ready ones, if the autoscaler has scaled up. At the minimum, it may be fewer.
+        """
+        if self.ready > self.minimum or self.recommended is None:
+            return self.ready
+        return min(self.ready, self.recommended)
+
+    @property
+    def is_justified(self) -> bool:
+        """True if the metrics of the autoscaler require its minimum."""
+        return self.recommended is not None and ceil(self.recommended) >= self.minimum
+
+
+class Capacity:
+    """Pods and autoscalers of a stack's services during one update."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self._namespace = settings.namespace.name
+        self._environment = environment
+        self._context = settings.cluster.context
+        self._raised: dict[str, int] = {}
+
+    def starts_too_small(self, service: Service, before: Shares) -> bool:
+        """True if a new track has, with its minimum of replicas, too few pods for its share."""
+        tracks, after = self._tracks(service), shares_of(service.release)
+        return any(
+            _needed(tracks, before, after[track]) > service.min_replicas
+            for track in service.release.tracks
+            if tracks and track not in tracks
+        )
+
+    def reserve(
+        self, service: Service, before: Shares, seconds: float, *, is_required: bool
+    ) -> None:
+        """Wait until each track whose share grows has the ready pods for it.
+
+        That is its share of the pods that serve now, within the bounds of its autoscaler, which
+        keeps them until :meth:`restore`. After ``seconds`` this returns, or raises
+        :class:`CommandError` if the pods are required.
+        """
+        tracks, after = self._tracks(service), shares_of(service.release)
+        missing: dict[Track, int] = {}
+        for track, pods in tracks.items():
+            if after[track] <= before[track]:
+                continue
+            needed = min(_needed(tracks, before, after[track]), pods.maximum)
+            if needed > pods.minimum:
+                print(
+                    f"{pods.name}: at least {needed} pods instead of {pods.minimum}, for "
+                    f"{after[track]} % of the requests"
+                )
+                self._raise_minimum(pods, needed)
+            if needed > pods.ready:
+                missing[track] = needed
+        deadline = time.monotonic() + seconds
+        while missing and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            tracks = self._tracks(service)
+            missing = {
+                track: needed for track, needed in missing.items() if tracks[track].ready < needed
+            }
+        if not missing:
+            return
+        problem = " and ".join(
+            f"{tracks[track].name} has {tracks[track].ready} of {needed} ready pods"
+            for track, needed in missing.items()
+        )
+        if not is_required:
+            print(f"{problem} after {seconds:g} s: not waiting any longer")
+            return
+        for pods in tracks.values():
+            self._restore_minimum(pods)
+        raise CommandError(
+            f"{problem} after {seconds:g} s, so no requests are moved to it: look for the reason "
+            "with `kubectl get pods`, and run this again or `make rollback`",
+            FAILED,
+        )
+
+    def restore(self, services: Iterable[Service]) -> None:
+        """Restore the raised minimums, when the metrics of the autoscalers include all requests.
+
+        Also those that an interrupted command has raised.
+        """
+        pods_of = {pods.name: pods for one in services for pods in self._tracks(one).values()}
+        for name, minimum in self._raised.items():
+            if name in pods_of and pods_of[name].minimum < minimum:  # the update has changed it
+                self._raise_minimum(pods_of[name], minimum)
+        raised = {
+            name
+            for name, pods in pods_of.items()
+            if name in self._raised or pods.declared_minimum is not None
+        }
+        if not raised:
+            return
+        print(f"waiting for the autoscaler's metrics of {', '.join(sorted(raised))}")
+        deadline = time.monotonic() + METRICS_SECONDS
+        while True:
+            found = [pods for one in services for pods in self._tracks(one).values()]
+            kept = [pods for pods in found if pods.name in raised]
+            if all(pods.is_justified for pods in kept) or time.monotonic() > deadline:
+                break
+            time.sleep(POLL_SECONDS)
+        for pods in kept:
+            self._restore_minimum(pods)
+
+    def _raise_minimum(self, pods: TrackPods, minimum: int) -> None:
+        declared = pods.minimum if pods.declared_minimum is None else pods.declared_minimum
+        self._raised[pods.name] = minimum
+        self._set_minimum(pods.name, minimum, {MINIMUM_ANNOTATION: str(declared)})
+        if pods.desired < minimum:
+            # The HPA controller would do it within 15 s.
+            kubectl.scale(
+                pods.name,
+                self._namespace,
+                minimum,
+                environment=self._environment,
+                context=self._context,
+            )
+
+    def _restore_minimum(self, pods: TrackPods) -> None:
+        if pods.declared_minimum is not None:
+            self._set_minimum(pods.name, pods.declared_minimum)
+
+    def _set_minimum(
+        self, name: str, minimum: int, annotations: Mapping[str, str] | None = None
+    ) -> None:
+        metadata = {"name": name, "namespace": self._namespace}
+        manifest = {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            # Applied without the annotation, it is removed.
+            "metadata": {**metadata, "annotations": annotations} if annotations else metadata,
+            "spec": {"minReplicas": minimum},
+        }
+        kubectl.apply(manifest, environment=self._environment, context=self._context)
+
+    def _tracks(self, service: Service) -> Mapping[Track, TrackPods]:
+        """Tracks of a service that are deployed."""
+        items = kubectl.get(
+            *("deployments,horizontalpodautoscalers", "--namespace", self._namespace),
+            *("--selector", f"app.kubernetes.io/name={service.name}"),
+            environment=self._environment,
+            context=self._context,
+        )["items"]
+        objects = {(item["kind"], item["metadata"]["name"]): item for item in items}
+        tracks: dict[Track, TrackPods] = {}
+        for track in get_args(Track):
+            name = Identity(service.name, self._namespace, track).object_name
+            if deployment := objects.get(("Deployment", name)):
+                autoscaler = objects.get(("HorizontalPodAutoscaler", name))
+                tracks[track] = _track_pods(name, deployment, autoscaler)
+        return tracks
+
+
+def _track_pods(
+    name: str, deployment: Mapping[str, Any], autoscaler: Mapping[str, Any] | None
+) -> TrackPods:
+    desired = deployment["spec"].get("replicas", 1)
+    ready = deployment.get("status", {}).get("readyReplicas", 0)
+    if autoscaler is None:
+        return TrackPods(name, ready, desired, desired, desired, None, None)
+    declared = autoscaler["metadata"].get("annotations", {}).get(MINIMUM_ANNOTATION)
+    return TrackPods(
+        name,
+        ready,
+        desired,
+        autoscaler["spec"].get("minReplicas", 1),
+        autoscaler["spec"]["maxReplicas"],
+        _recommended(autoscaler),
+        None if declared is None else int(declared),
+    )
+
+
+def _needed(tracks: Mapping[Track, TrackPods], before: Shares, share: int) -> int:
+    """Pods for a share of the requests that the tracks serve now."""
+    serving = sum(pods.serving for track, pods in tracks.items() if before[track])
+    return ceil(serving * share / 100)
+
+
+def _recommended(autoscaler: Mapping[str, Any]) -> float | None:
+    """Pods that the metrics require: the maximum over all metrics, as the HPA computes it."""
+    status = autoscaler.get("status", {})
+    current = {_metric(one): one for one in status.get("currentMetrics") or ()}
+    ratios = [
+        _ratio(current.get(_metric(metric), {}), metric) for metric in autoscaler["spec"]["metrics"]
+    ]
+    known = [ratio for ratio in ratios if ratio is not None]
+    if not known or len(known) < len(ratios):
+        return None
+    return max(known) * status.get("currentReplicas", 0)
+
+
+def _metric(metric: Mapping[str, Any]) -> tuple[str, str]:
+    kind = metric["type"]
+    source = metric.get(kind.lower(), {})
+    return kind, source.get("name") or source.get("metric", {}).get("name", "")
+
+
+def _ratio(current: Mapping[str, Any], metric: Mapping[str, Any]) -> float | None:
+    source = metric["type"].lower()
+    target = metric[source]["target"]
+    value = current.get(source, {}).get("current", {})
+    if "averageUtilization" in target and value.get("averageUtilization") is not None:
+        return value["averageUtilization"] / target["averageUtilization"]
+    if "averageValue" in target and value.get("averageValue") is not None:
+        return float(parse_quantity(value["averageValue"]) / parse_quantity(target["averageValue"]))
+    return None

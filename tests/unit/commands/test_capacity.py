@@ -1,0 +1,231 @@
+"""Pods of tracks before and after requests move between them, with a simulated cluster."""
+
+from typing import Any
+
+import pytest
+
+from commands import capacity
+from commands.capacity import Capacity, Shares
+from commands.errors import FAILED, CommandError
+from settings import Service
+from tests.unit.stacks import CANARY, changed, settings
+
+MINIMUM, MAXIMUM, TARGET = 2, 8, 50
+START_SECONDS = 3
+"""Time until a new pod is ready."""
+
+
+class Cluster:
+    """Deployments and HPAs of the service beacon. New pods get ready as time passes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **ready: int) -> None:
+        self.now = 0.0
+        self.can_start_pods = True
+        self.utilization: dict[str, int | None] = dict.fromkeys(ready, TARGET)
+        self.ready = dict(ready)
+        self.replicas = dict(ready)
+        self.minimum = dict.fromkeys(ready, MINIMUM)
+        self.annotations: dict[str, dict[str, str]] = {track: {} for track in ready}
+        self.scaled_at: dict[str, float] = {}
+        for name in ("get", "apply", "scale"):
+            monkeypatch.setattr(capacity.kubectl, name, getattr(self, name))
+        monkeypatch.setattr(capacity.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(capacity.time, "sleep", self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        for track, at in self.scaled_at.items():
+            if self.can_start_pods and self.now >= at + START_SECONDS:
+                self.ready[track] = self.replicas[track]
+
+    def get(self, *_: str, **__: Any) -> dict[str, Any]:
+        items: list[dict[str, Any]] = []
+        for track, ready in self.ready.items():
+            metadata = {"name": f"beacon-{track}", "annotations": self.annotations[track]}
+            utilization = self.utilization[track]
+            cpu = {"averageUtilization": utilization}
+            items += [
+                {
+                    "kind": "Deployment",
+                    "metadata": metadata,
+                    "spec": {"replicas": self.replicas[track]},
+                    "status": {"readyReplicas": ready},
+                },
+                {
+                    "kind": "HorizontalPodAutoscaler",
+                    "metadata": metadata,
+                    "spec": {
+                        "minReplicas": self.minimum[track],
+                        "maxReplicas": MAXIMUM,
+                        "metrics": [
+                            {
+                                "type": "Resource",
+                                "resource": {
+                                    "name": "cpu",
+                                    "target": {"averageUtilization": TARGET},
+                                },
+                            }
+                        ],
+                    },
+                    "status": {
+                        "currentReplicas": ready,
+                        "currentMetrics": []
+                        if utilization is None
+                        else [{"type": "Resource", "resource": {"name": "cpu", "current": cpu}}],
+                    },
+                },
+            ]
+        return {"items": items}
+
+    def apply(self, manifest: dict[str, Any], **_: Any) -> None:
+        track = manifest["metadata"]["name"].removeprefix("beacon-")
+        self.annotations[track] = manifest["metadata"].get("annotations", {})
+        self.minimum[track] = manifest["spec"]["minReplicas"]
+
+    def scale(self, deployment: str, namespace: str, replicas: int, **_: Any) -> None:
+        track = deployment.removeprefix("beacon-")
+        self.replicas[track] = replicas
+        self.scaled_at[track] = self.now
+
+
+def service(weight: int | None) -> Service:
+    release = changed(CANARY, {"canary": {"weight": weight}})
+    if weight is None:
+        release = {key: value for key, value in release.items() if key != "canary"}
+    stack = settings(release=release, autoscaling={"minReplicas": MINIMUM, "maxReplicas": MAXIMUM})
+    return stack.services["beacon"]
+
+
+def shares(weight: int) -> Shares:
+    return {"stable": 100 - weight, "canary": weight}
+
+
+def reserve(before: int, after: int | None, **options: Any) -> Capacity:
+    """Reserve for a change of the canary's weight; ``None`` ends the canary."""
+    reserved = Capacity(settings(), {})
+    arguments = {"is_required": True, **options}
+    reserved.reserve(service(after), shares(before), 10, **arguments)
+    return reserved
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "track", "pods"),
+    [
+        (0, 100, "canary", 6),
+        (0, 50, "canary", 3),
+        (100, None, "stable", 6),
+        (100, 40, "stable", 4),
+        (10, 100, "canary", 7),
+        (10, None, "stable", 7),
+    ],
+)
+def test_a_track_has_ready_pods_for_its_share_before_the_requests_move(
+    before: int, after: int | None, track: str, pods: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = {"stable": 2 if before == 100 else 6, "canary": 6 if before == 100 else 1}
+    cluster = Cluster(monkeypatch, **ready)
+    reserve(before, after)
+    assert cluster.ready[track] == pods
+    assert cluster.minimum[track] == pods
+
+
+def test_a_track_never_has_more_than_the_maximum_of_its_autoscaler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(monkeypatch, stable=5, canary=5)
+    reserve(50, None)
+    assert cluster.minimum["stable"] == MAXIMUM
+
+
+def test_an_idle_track_needs_no_more_than_the_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(monkeypatch, stable=MINIMUM, canary=MINIMUM)
+    cluster.utilization = {"stable": 2, "canary": 1}
+    reserve(50, None).restore([service(None)])
+    assert cluster.annotations == {"stable": {}, "canary": {}}
+    assert cluster.now == 0
+
+
+def test_the_requests_do_not_move_while_pods_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(monkeypatch, stable=6, canary=2)
+    cluster.can_start_pods = False
+    message = r"beacon-canary has 2 of 6 ready pods after 10 s, so no requests are moved"
+    with pytest.raises(CommandError, match=message) as error:
+        reserve(0, 100)
+    assert error.value.exit_code == FAILED
+    assert cluster.minimum["canary"] == MINIMUM
+
+
+def test_a_rollback_does_not_wait_for_pods_that_cannot_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = Cluster(monkeypatch, stable=2, canary=6)
+    cluster.can_start_pods = False
+    reserve(100, None, is_required=False)
+    assert "beacon-stable has 2 of 6 ready pods after 10 s: not waiting" in capsys.readouterr().out
+    assert cluster.minimum["stable"] == 6
+
+
+def test_the_minimum_is_restored_when_the_metrics_require_the_pods(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(monkeypatch, stable=6, canary=2)
+    cluster.utilization["canary"] = 1
+    reserved = reserve(0, 100)
+
+    def sleep(seconds: float) -> None:
+        assert cluster.minimum["canary"] == 6
+        cluster.now += seconds
+        if cluster.now > 40:
+            cluster.utilization["canary"] = TARGET
+
+    monkeypatch.setattr(capacity.time, "sleep", sleep)
+    reserved.restore([service(100)])
+    assert cluster.now < capacity.METRICS_SECONDS
+    assert cluster.minimum["canary"] == MINIMUM
+    assert cluster.annotations["canary"] == {}
+
+
+def test_the_minimum_is_restored_after_a_time_even_if_the_load_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(monkeypatch, stable=6, canary=2)
+    cluster.utilization["canary"] = None
+    reserve(0, 100).restore([service(100)])
+    assert cluster.minimum["canary"] == MINIMUM
+
+
+def test_a_minimum_that_the_update_has_reset_is_raised_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(monkeypatch, stable=6, canary=2)
+    cluster.utilization["canary"] = 1
+    reserved = reserve(0, 100)
+    cluster.minimum["canary"] = 3  # by the update, with the annotation
+    cluster.annotations["canary"] = {}
+    seen: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        cluster.now += seconds
+        seen.append(cluster.minimum["canary"])
+
+    monkeypatch.setattr(capacity.time, "sleep", sleep)
+    reserved.restore([service(100)])
+    assert set(seen) == {6}
+    assert cluster.minimum["canary"] == 3
+
+
+def test_the_next_command_restores_what_an_interrupted_one_has_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(monkeypatch, stable=6, canary=2)
+    reserve(0, 100)
+    Capacity(settings(), {}).restore([service(100)])
+    assert cluster.minimum["canary"] == MINIMUM
+
+
+@pytest.mark.parametrize(("weight", "too_small"), [(10, False), (30, False), (50, True)])
+def test_a_new_track_starts_without_requests_if_its_minimum_is_too_small(
+    weight: int, too_small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Cluster(monkeypatch, stable=6)
+    assert Capacity(settings(), {}).starts_too_small(service(weight), shares(0)) is too_small
