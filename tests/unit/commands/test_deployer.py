@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +11,14 @@ from typing import Any, cast
 import pytest
 
 from commands import deployer
+from commands.capacity import Shares
 from commands.deployer import Deployer
 from commands.errors import BAD_INPUT, CommandError
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
+from settings import Service
 from settings.yaml_writer import to_yaml
-from tests.unit.stacks import OTHER_DIGEST, sections, settings
+from tests.unit.stacks import CANARY, OTHER_DIGEST, changed, sections, settings
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +38,8 @@ class FakeStack:
     calls: list[str] = field(default_factory=list)
     deployed: Path | None = None
     commit: str | None = None
+    deployed_releases: list[dict[str, Any]] = field(default_factory=list)
+    """Release of the service in each update, newest first."""
 
     def select(self) -> None:
         self.calls.append("select")
@@ -59,6 +63,9 @@ class FakeStack:
     def deployed_configuration(self) -> Iterator[Path | None]:
         yield self.deployed
 
+    def releases(self, service: str) -> Iterator[dict[str, Any]]:
+        yield from self.deployed_releases
+
     def deployed_commit(self) -> str | None:
         return self.commit
 
@@ -79,8 +86,29 @@ def calls_of_update(fake: FakeStack, *arguments: str, **changes: Any) -> list[st
     return fake.calls
 
 
+@dataclass
+class FakeCapacity:
+    """Fake capacity of the tracks that records the calls with those of the stack."""
+
+    calls: list[str]
+    is_too_small: bool = False
+
+    def starts_too_small(self, service: Service, before: Shares) -> bool:
+        return self.is_too_small
+
+    def reserve(
+        self, service: Service, before: Shares, seconds: float, *, is_required: bool
+    ) -> None:
+        shares = f"{before['canary']} % -> {service.release.canary_weight} %"
+        self.calls.append(f"reserve {shares}, {seconds:g} s{'' if is_required else ' at most'}")
+
+    def restore(self, services: Iterable[Service]) -> None:
+        self.calls.append("restore")
+
+
 @pytest.fixture
 def no_cluster(monkeypatch):
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([]))
     monkeypatch.setattr(deployer.status, "show", lambda *_: None)
     monkeypatch.setattr(deployer.kubectl, "api_server_addresses", lambda **_: [])
 
@@ -100,6 +128,35 @@ def test_an_update_with_a_plan_is_not_split():
     fake = FakeStack(missing_images=True)
     deployer_of(fake).update(plan=Path("plan.json"))
     assert fake.calls == ["select", "images", "up --yes --skip-preview --plan plan.json"]
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(
+    ("weights", "is_too_small", "is_rollback", "calls"),
+    [
+        ((0, 50), False, False, ["reserve 0 % -> 50 %, 300 s", "up", "restore"]),
+        (
+            (0, 50),
+            True,
+            False,
+            ["up without routes", "reserve 0 % -> 50 %, 300 s", "up", "restore"],
+        ),
+        ((50, 0), False, True, ["reserve 50 % -> 0 %, 20 s at most", "up", "restore"]),
+        ((50, 50), False, False, ["up", "restore"]),
+    ],
+)
+def test_requests_move_after_their_track_has_the_pods(
+    weights, is_too_small, is_rollback, calls, monkeypatch
+):
+    deployed, weight = weights
+    fake = FakeStack(deployed_releases=[{"canary": {"weight": deployed}}, {}])
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity(fake.calls, is_too_small))
+    stack = deployer_of(fake, release=changed(CANARY, {"canary": {"weight": weight}}))
+    monkeypatch.setattr(deployer, "load", lambda _: stack.settings)
+    stack.update(is_rollback=is_rollback)
+    routes = "up --exclude **slipway:routing:** --exclude-dependents --yes --skip-preview"
+    names = {routes: "up without routes", "up --yes --skip-preview": "up"}
+    assert [names.get(call, call) for call in fake.calls[1:]] == calls
 
 
 def on_users_cluster(fake: FakeStack, **variables: str) -> Deployer:
