@@ -1,11 +1,13 @@
 """Update, preview and deletion of a stack, with the checks around Pulumi's own commands."""
 
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from commands import kubectl, ownership, status
 from commands.capacity import Capacity, Shares, deployed_shares, shares_of
@@ -17,15 +19,14 @@ from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.registry import login
 from commands.release import Release
+from commands.stack_file import ReleaseFile
 from local.layout import Layout
 from settings import Service, Settings, SettingsError, load
 from settings.project import project_name
-from settings.stack_file import PROJECT_FOLDER
+from settings.stack_file import PROJECT_FOLDER, path_of
 
 EXCLUDE_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
 """Arguments of an update that leaves the observability servers unchanged."""
-EXCLUDE_ROUTING = ("--exclude", "**slipway:routing:**", "--exclude-dependents")
-"""Arguments of an update that moves no requests."""
 ROLLBACK_SECONDS = 20
 """Time that a rollback waits for pods: a broken canary must not keep its requests for longer."""
 PROGRAM = ("__main__.py", "components", "settings", "versions.yaml")
@@ -89,9 +90,10 @@ class Deployer:
         )
         capacity = Capacity(self.settings, self.environment)
         moves = list(self._moves())
-        # An update that leaves out resources of a plan violates it.
-        if plan is None and any(capacity.starts_too_small(*move) for move in moves):
-            self.stack.up(*EXCLUDE_ROUTING, *options)
+        # Only the changes of a plan are allowed.
+        started = [move[0] for move in moves if plan is None and capacity.starts_too_small(*move)]
+        if started:
+            self._start_canaries(started, options)
         for service, before in moves:
             rollout = service.workload.rollout.progress_deadline_seconds
             seconds = ROLLBACK_SECONDS if is_rollback else rollout
@@ -107,6 +109,14 @@ class Deployer:
                 self.pending_release(service).clear()
         capacity.restore(self.settings.services.values())
         self.status()
+
+    def _start_canaries(self, services: Sequence[Service], options: Sequence[str]) -> None:
+        """Deploy the canaries of these services with weight 0."""
+        with TemporaryDirectory(prefix="slipway-") as folder:
+            file = shutil.copy(path_of(self.stack.name), folder)
+            for service in services:
+                ReleaseFile(file, service.name).set_weight(0).save()
+            self.stack.up("--config-file", file, *options)
 
     def _moves(self) -> Iterator[tuple[Service, Shares]]:
         """Services of which the share of a track grows, with their shares before the update."""

@@ -116,6 +116,10 @@ class ReleaseFile(StackFile):
         canary = {"version": version, "weight": weight, **pinned, **_job(before_start)}
         return self._update("canary", canary)
 
+    def set_weight(self, weight: int) -> Self:
+        """Set the weight of the canary."""
+        return self._update("canary", {**self.release["canary"], "weight": weight})
+
     def end_canary(self) -> Self:
         """Remove the canary version."""
         if "canary" in self.release:

@@ -16,7 +16,7 @@ from commands.deployer import Deployer
 from commands.errors import BAD_INPUT, CommandError
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
-from settings import Service
+from settings import Service, load
 from settings.yaml_writer import to_yaml
 from tests.unit.stacks import CANARY, OTHER_DIGEST, changed, sections, settings
 
@@ -132,31 +132,33 @@ def test_an_update_with_a_plan_is_not_split():
 
 @pytest.mark.usefixtures("no_cluster")
 @pytest.mark.parametrize(
-    ("weights", "is_too_small", "is_rollback", "calls"),
+    ("weights", "is_too_small", "calls"),
     [
-        ((0, 50), False, False, ["reserve 0 % -> 50 %, 300 s", "up", "restore"]),
-        (
-            (0, 50),
-            True,
-            False,
-            ["up without routes", "reserve 0 % -> 50 %, 300 s", "up", "restore"],
-        ),
-        ((50, 0), False, True, ["reserve 50 % -> 0 %, 20 s at most", "up", "restore"]),
-        ((50, 50), False, False, ["up", "restore"]),
+        ((0, 50), False, ["reserve 0 % -> 50 %, 300 s", "up at 50 %", "restore"]),
+        ((0, 50), True, ["up at 0 %", "reserve 0 % -> 50 %, 300 s", "up at 50 %", "restore"]),
+        ((50, 0), False, ["reserve 50 % -> 0 %, 20 s at most", "up at 0 %", "restore"]),
+        ((50, 50), False, ["up at 50 %", "restore"]),
     ],
 )
 def test_requests_move_after_their_track_has_the_pods(
-    weights, is_too_small, is_rollback, calls, monkeypatch
+    weights, is_too_small, calls, monkeypatch, tmp_path
 ):
     deployed, weight = weights
+    release = changed(CANARY, {"canary": {"weight": weight}})
+    file = stack_file(tmp_path, release=release)
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
     fake = FakeStack(deployed_releases=[{"canary": {"weight": deployed}}, {}])
+
+    def up(*arguments: str) -> None:
+        has_file = "--config-file" in arguments
+        config = arguments[arguments.index("--config-file") + 1] if has_file else str(file)
+        fake.calls.append(f"up at {load(config).services['beacon'].release.canary_weight} %")
+
+    monkeypatch.setattr(fake, "up", up)
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity(fake.calls, is_too_small))
-    stack = deployer_of(fake, release=changed(CANARY, {"canary": {"weight": weight}}))
-    monkeypatch.setattr(deployer, "load", lambda _: stack.settings)
-    stack.update(is_rollback=is_rollback)
-    routes = "up --exclude **slipway:routing:** --exclude-dependents --yes --skip-preview"
-    names = {routes: "up without routes", "up --yes --skip-preview": "up"}
-    assert [names.get(call, call) for call in fake.calls[1:]] == calls
+    deployer_of(fake, release=release).update(is_rollback=weight < deployed)
+    assert fake.calls[1:] == calls
+    assert load(str(file)).services["beacon"].release.canary_weight == weight
 
 
 def on_users_cluster(fake: FakeStack, **variables: str) -> Deployer:
