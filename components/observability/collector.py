@@ -217,7 +217,9 @@ def agent_config(args: ObservabilityArgs) -> Config:
             "k8sattributes": {
                 "filter": {"node_from_env_var": "NODE_NAME"},
                 "wait_for_metadata": True,
-                "wait_for_metadata_timeout": "30s",
+                # If the API server does not answer for this long, the collector hangs and has to be
+                # restarted by its startup probe.
+                "wait_for_metadata_timeout": "10m",
                 "extract": {
                     "metadata": ["k8s.node.name"],
                     "labels": [
