@@ -59,7 +59,7 @@ def _rows(
             name,
             track,
             running["version"],
-            f"{weight} %",
+            f"{weight} %" if "url" in service else "-",
             _readiness(_of_track(objects, "Deployment", name, track)),
             _autoscaling(_of_track(objects, "HorizontalPodAutoscaler", name, track)),
             running["image"].rpartition(":")[2][:DIGEST_LENGTH],

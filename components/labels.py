@@ -29,7 +29,7 @@ class Identity:
 
     @property
     def object_name(self) -> str:
-        """Name of the track's objects, such as ``beacon-canary``."""
+        """Name of the track's objects, such as ``shop-canary``."""
         return f"{self.name}-{self.track}" if self.track else self.name
 
     @property

@@ -97,7 +97,7 @@ Cidr = Annotated[
     ),
 ]
 DnsLabel = Annotated[
-    str, StringFormat("a DNS label: at most 63 of a-z, 0-9 and -, like beacon-dev", _LABEL, 63)
+    str, StringFormat("a DNS label: at most 63 of a-z, 0-9 and -, like shop-dev", _LABEL, 63)
 ]
 OWN_NAMESPACE = StringFormat(
     "a namespace of the stack's own: at most 63 of a-z, 0-9 and -, not default and not kube-…",
@@ -117,7 +117,7 @@ SourcePath = Annotated[
 HostName = Annotated[
     str,
     StringFormat(
-        "a DNS name in lower case, like beacon.example.com",
+        "a DNS name in lower case, like shop.example.com",
         rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*",
         check=_is_host_name,
     ),
@@ -199,7 +199,7 @@ RegistryUser = Annotated[
 Repository = Annotated[
     str,
     StringFormat(
-        "a repository path in lower case without registry, tag or digest, like slipway/beacon",
+        "a repository path in lower case without registry, tag or digest, like team/shop",
         r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*",
         200,
     ),

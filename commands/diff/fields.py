@@ -34,7 +34,7 @@ class Field:
 
     @property
     def name(self) -> str:
-        """Path as text, like ``spec.containers[beacon].image``."""
+        """Path as text, like ``spec.containers[shop].image``."""
         text = ""
         for step in self.path:
             if isinstance(step, int | ListKey):

@@ -63,7 +63,7 @@ def test_each_track_of_each_service_has_a_row(show) -> None:
         ["orders", "stable", "1.0.0", "90 %", "3/3"],
         ["orders", "canary", "1.1.0", "10 %", "1/3"],
         ["payments", "stable", "2.0.0", "100 %", "2/3"],
-        ["mailer", "stable", "3.0.0", "100 %", "0/0"],
+        ["mailer", "stable", "3.0.0", "-", "0/0"],
     ]
     assert lines[-2:] == ["orders    http://orders", "payments  http://payments"]
 
