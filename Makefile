@@ -2,8 +2,8 @@
 STACK  ?= dev
 PYTHON ?= python3
 ARGS   ?=
-# Processes of pytest: more than CPUs, for most tests wait for other programs. tests/conftest.py limits
-# the cluster tests among them.
+# Worker processes of pytest: more than CPUs, because most tests wait for other programs.
+# tests/conftest.py limits the number of cluster tests that run at once.
 TEST_PROCESSES     ?= --numprocesses=4
 ALL_TEST_PROCESSES ?= --numprocesses=6
 BASE   ?= HEAD
@@ -16,8 +16,8 @@ INSTALLED := $(VENV)/.installed-$(shell cat requirements.txt local/requirements.
 POLICY_INSTALLED := policy/.venv/.installed-$(shell cksum < policy/requirements.txt | cut -d' ' -f1)
 DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requirements.txt | cksum | cut -d' ' -f1)
 
-# Not passed on to make processes that a test starts. Exported variables would also be expanded: a
-# value of `$(shell …)` would run.
+# Not exported: make processes that a test starts would inherit the variables, and make expands an
+# exported variable, so a value of `$(shell …)` would run.
 MAKEOVERRIDES :=
 unexport ARGS BASE FOLLOW FORCE FORMAT FROM HOST LEVEL NAME OUT PLAN PORT QUERY RANGE SERVER SERVICE SHOW_PASSWORD SINCE SOURCE STACK \
          TRACE TRACK VERSION WEIGHT
