@@ -100,7 +100,7 @@ DEPLOY: Mapping[str, Callable[[Deployer, argparse.Namespace], None]] = {
     for command in (up, preview, down, status, canary, promote, rollback, dev)
 }
 REPEATED_COMMANDS = ("promote", "rollback")
-"""Commands that would change more if they were done twice."""
+"""Commands that are not idempotent: a second rollback restores an even earlier version."""
 RELEASE_COMMANDS = ("canary", "promote", "rollback")
 SERVICE_COMMANDS = ("status", "dev", *RELEASE_COMMANDS)
 STACK_COMMANDS = ("up", "down", "dev", *RELEASE_COMMANDS)
@@ -220,7 +220,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
 
 
 def _is_pending(deployer: Deployer, arguments: argparse.Namespace) -> bool:
-    """True if the same command was interrupted, or another process still runs it."""
+    """True if an interrupted command, or another process, has not deployed this change yet."""
     return arguments.command in REPEATED_COMMANDS and _release(deployer, arguments).is_pending(
         arguments.command
     )
@@ -229,10 +229,9 @@ def _is_pending(deployer: Deployer, arguments: argparse.Namespace) -> bool:
 def _was_done_meanwhile(
     before: Deployer, after: Deployer, was_pending: bool, arguments: argparse.Namespace
 ) -> bool:
-    """True if another process did what this command is for while this one waited for the lock.
+    """True if another process completed the same command while this one waited for the lock.
 
-    Killing ``make`` does not end the command that it ran. Done twice, a rollback would go back
-    further.
+    That is usually the command of a ``make`` that was killed, which does not end its command.
     """
     if arguments.command not in REPEATED_COMMANDS or getattr(arguments, "version", ""):
         return False

@@ -1,4 +1,4 @@
-"""Update, preview and deletion of a stack, with the checks around Pulumi's own commands."""
+"""Update, preview and deletion of a stack, with checks before Pulumi's commands."""
 
 import shutil
 import sys
@@ -28,7 +28,7 @@ from settings.stack_file import PROJECT_FOLDER, path_of
 EXCLUDE_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
 """Arguments of an update that leaves the observability servers unchanged."""
 ROLLBACK_SECONDS = 20
-"""Time that a rollback waits for pods: a broken canary must not keep its requests for longer."""
+"""Longest wait of a rollback for ready pods: a broken canary still gets requests meanwhile."""
 PROGRAM = ("__main__.py", "components", "settings", "versions.yaml")
 """Files and folders of the Pulumi program."""
 
@@ -75,8 +75,8 @@ class Deployer:
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
-        plan. A track has the ready pods for its share of the requests before they are moved; a
-        rollback waits for them only :data:`ROLLBACK_SECONDS`.
+        plan. Requests are moved to a track when it has the ready pods for them, in a rollback after
+        :data:`ROLLBACK_SECONDS` at the latest.
         """
         self.stack.select()
         self.check_ownership()
@@ -90,7 +90,7 @@ class Deployer:
         )
         capacity = Capacity(self.settings, self.environment)
         moves = list(self._moves())
-        # Only the changes of a plan are allowed.
+        # A plan does not allow the additional update.
         started = [move[0] for move in moves if plan is None and capacity.starts_too_small(*move)]
         if started:
             self._start_canaries(started, options)
@@ -119,7 +119,7 @@ class Deployer:
             self.stack.up("--config-file", file, *options)
 
     def _moves(self) -> Iterator[tuple[Service, Shares]]:
-        """Services of which the share of a track grows, with their shares before the update."""
+        """Services with a track that gets more requests, with the shares before the update."""
         # A release command has written the stack file after the settings were loaded.
         for service in load(self.stack.name).services.values():
             for deployed in islice(self.stack.releases(service.name), 1):
@@ -130,8 +130,8 @@ class Deployer:
     def update_release(self, service: Service) -> None:
         """Deploy the release of a service in the stack file, and nothing else.
 
-        The rest of the configuration is that of the last update. What the working tree has besides
-        is printed. Call it after :meth:`Stack.select`.
+        The rest of the configuration is that of the last update. Keys with another value in the
+        stack file are printed. Call it after :meth:`Stack.select`.
         """
         with self.stack.deployed_configuration() as file:
             if file is None:
@@ -156,7 +156,7 @@ class Deployer:
         self.pending_release(service).clear()
 
     def _changed_program(self) -> str:
-        """What is known about changes of the program since the last update; empty: no change."""
+        """Message about changes of the program since the last update. Empty: no change."""
         commit = self.stack.deployed_commit()
         if commit is None:
             return "the program of the working tree; the last update was made without a commit"

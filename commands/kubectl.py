@@ -1,8 +1,8 @@
-"""Objects of a stack's cluster, by ``kubectl``."""
+"""``kubectl`` commands in a stack's cluster."""
 
 import json
 import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from commands.errors import FAILED, CommandError
@@ -46,7 +46,7 @@ def apply(
     """
     options = ("--server-side", "--force-conflicts", "--field-manager", "kubectl")
     text = json.dumps(manifest)
-    _run("apply", *options, "-f", "-", environment=environment, context=context, typed=text)
+    _run("apply", *options, "-f", "-", environment=environment, context=context, stdin=text)
 
 
 def scale(
@@ -63,7 +63,7 @@ def scale(
 
 
 def _run(
-    *arguments: str, environment: Mapping[str, str], context: str | None, typed: str | None = None
+    *arguments: str, environment: Mapping[str, str], context: str | None, stdin: str | None = None
 ) -> str:
     command = [
         "kubectl",
@@ -72,10 +72,10 @@ def _run(
     ]
     try:
         result = subprocess.run(
-            command, env=dict(environment), input=typed, capture_output=True, text=True, check=False
+            command, env=dict(environment), input=stdin, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
-        raise CommandError("there is no kubectl on the PATH: install it") from None
+        raise CommandError("kubectl is not in PATH: install it") from None
     if result.returncode != 0:
         verb = "read" if arguments[0] == "get" else "change"
         raise CommandError(f"cannot {verb} the cluster: {result.stderr.strip()}", FAILED)
@@ -116,8 +116,10 @@ def namespace_uids(names: Collection[str], *, environment: Mapping[str, str]) ->
     A namespace that was recreated, or that is in another cluster, has another UID. Raises
     :class:`CommandError` as :func:`get`.
     """
-    found = _namespaces(names, environment=environment)
-    return {namespace["metadata"]["name"]: namespace["metadata"]["uid"] for namespace in found}
+    found = get("namespaces", *names, "--ignore-not-found", environment=environment)
+    # kubectl returns one object for one name and a list for several.
+    namespaces = found.get("items", [found] if found else [])
+    return {one["metadata"]["name"]: one["metadata"]["uid"] for one in namespaces}
 
 
 def api_server_addresses(
@@ -139,13 +141,3 @@ def api_server_addresses(
         for endpoint in item.get("endpoints") or []
         for address in endpoint["addresses"]
     ]
-
-
-def _namespaces(
-    names: Iterable[str], *, environment: Mapping[str, str], context: str | None = None
-) -> list[dict[str, Any]]:
-    found = get(
-        *("namespaces", *names, "--ignore-not-found"), environment=environment, context=context
-    )
-    # kubectl returns one object for one name and a list for several.
-    return found.get("items", [found] if found else [])

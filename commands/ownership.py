@@ -34,9 +34,9 @@ def namespace_conflicts(
         owner = owners.get(name)
         if name not in owners or owner == stack or (owner is None and name in in_state):
             continue
-        whose = f"stack {owner}" if owner else "nobody that this program knows"
+        owner_text = f"of stack {owner}" if owner else f"without the annotation {STACK_ANNOTATION}"
         yield (
-            f"{PROJECT}:{key} is {name}: the cluster has this namespace, of {whose}. Use another "
+            f"{PROJECT}:{key} is {name}: the cluster has this namespace, {owner_text}. Use another "
             f"name, or let {stack} own it and delete it at the end: "
             f"`kubectl annotate --overwrite namespace {name} {STACK_ANNOTATION}={stack}`"
         )
@@ -79,7 +79,7 @@ def route_conflicts(
 
 
 def _routed(route: Object) -> Iterator[tuple[str, str]]:
-    """Hosts with their paths. Other kinds of objects route none."""
+    """Hosts with their paths. Empty for an object that is not a route."""
     if route["kind"] == "Ingress":
         for rule in route["spec"].get("rules", ()):
             for path in rule.get("http", {}).get("paths", ()):
@@ -110,9 +110,9 @@ def _is_elsewhere(routing: RoutingSettings, route: Object) -> bool:
 def stack_conflicts(
     settings: Settings, stack: str, namespaces: Collection[str], services: Collection[str]
 ) -> Iterator[str]:
-    """Yield a message if the stack in the backend has nothing in common with the settings.
+    """Yield a message if the stack in the backend has no namespace or service of the settings.
 
-    ``namespaces`` and ``services`` are those in its state. All of them would be deleted.
+    ``namespaces`` and ``services`` are those in its state. An update would delete all of them.
     """
     own = {*settings.namespaces.values()}
     if services and own.isdisjoint(namespaces) and settings.services.keys().isdisjoint(services):

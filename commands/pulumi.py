@@ -20,10 +20,10 @@ from commands.stack_lock import WAIT_SECONDS
 from settings.stack_file import PROJECT_FOLDER
 
 _SALT_FROM_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
-"""Without a salt in the stack file Pulumi takes the state's, so all machines share one."""
+"""Without a salt in the stack file, Pulumi uses that of the state, so all machines share one."""
 _STACK = "pulumi:pulumi:Stack"
 _RECENT = "10"
-"""Entries of the history that are read with the state."""
+"""Number of entries of the history that :meth:`Stack.select` reads."""
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 
 
@@ -46,12 +46,13 @@ class Stack:
         self._recent: list[dict[str, Any]] = []
 
     def select(self, *, repair: bool = True) -> None:
-        """Create the stack if it is new. ``repair`` the state after an interrupted update."""
+        """Create the stack if it is new. With ``repair``, refresh the state of a failed update."""
         is_from_backup = repair and self._repair_backend()
         self._run("stack", "select", "--create", self.name, capture=True)
         if not repair:
             return
-        # Neither writes a file, and each start of the CLI takes a third of a second.
+        # In parallel: each start of the CLI takes a third of a second, and neither command writes a
+        # file.
         with ThreadPoolExecutor() as pool:
             exported = pool.submit(self._export)
             has_failed = pool.submit(self._last_update_failed)
@@ -167,7 +168,8 @@ class Stack:
             self._refresh()
 
     def _refresh(self) -> None:
-        # The history would have the configuration of the stack file, which is not deployed yet.
+        # By default a refresh records the configuration of the stack file in the history, although
+        # it is not deployed yet.
         with self.deployed_configuration() as file:
             self._run(
                 "refresh",
@@ -188,8 +190,8 @@ class Stack:
             if time.monotonic() > deadline:
                 raise CommandError(
                     f"another update of {self.name} ({held[0]}) did not "
-                    f"end within {WAIT_SECONDS} s: end it, then run this again. If that process is "
-                    "another program by now, run `pulumi cancel`",
+                    f"end within {WAIT_SECONDS} s: end it, then run this again. If another program "
+                    "has its process ID by now, run `pulumi cancel`",
                     FAILED,
                 )
             if is_first_try:

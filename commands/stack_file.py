@@ -83,7 +83,7 @@ class ReleaseFile(StackFile):
 
     @property
     def release(self) -> CommentedMap:
-        """The value of ``release``. Empty if the service has none of its own."""
+        """The value of ``release``. Empty if the service has no key ``release``."""
         return self._service.get("release", CommentedMap())
 
     def set_release(self, release: CommentedMap) -> Self:
@@ -103,7 +103,9 @@ class ReleaseFile(StackFile):
 
         Without ``before_start``, the Job `release.beforeStart` does not run for the version.
         """
-        return self._update("stable", {"version": version, "digest": digest, **_job(before_start)})
+        return self._update(
+            "stable", {"version": version, "digest": digest, **_before_start_key(before_start)}
+        )
 
     def start_canary(
         self, version: str, weight: int, digest: str | None, *, before_start: bool = True
@@ -113,7 +115,7 @@ class ReleaseFile(StackFile):
         ``before_start`` as for :meth:`pin_stable`.
         """
         pinned = {} if digest is None else {"digest": digest}
-        canary = {"version": version, "weight": weight, **pinned, **_job(before_start)}
+        canary = {"version": version, "weight": weight, **pinned, **_before_start_key(before_start)}
         return self._update("canary", canary)
 
     def set_weight(self, weight: int) -> Self:
@@ -146,12 +148,12 @@ class ReleaseFile(StackFile):
         return self
 
 
-# ruamel.yaml attaches the lines after a value, such as the comment of the next section, to that
-# value: they are moved to the new last value of the mapping.
-
-
-def _job(before_start: bool) -> dict[str, bool]:
+def _before_start_key(before_start: bool) -> dict[str, bool]:
     return {} if before_start else {"beforeStart": False}
+
+
+# ruamel.yaml attaches the lines after a value, such as the comment of the next section, to that
+# value. These functions move them to the new last value of the mapping.
 
 
 def _add(block: CommentedMap, key: str, value: object) -> None:
