@@ -21,7 +21,8 @@ from settings.stack import Settings
 from settings.stack_file import path_of, read
 from settings.string_formats import VERSION
 
-_PROBE = "defaults"
+_DEFAULTS_SERVICE = "defaults"
+"""Name of the service that has only the defaults."""
 _REQUIRED_KEYS = {
     "source": ".",
     "release": {"stable": {"version": "0.0.0"}},
@@ -145,13 +146,13 @@ def _with_errors_of_defaults(
 ) -> Sequence[InvalidKey]:
     """The errors, with those that ``slipway:defaults`` causes reported once, with its keys.
 
-    The defaults are validated as a service of the stack. What is an error there as well as in a
-    service is an error of the defaults. A value that is only wrong together with another one may be
-    right in every service.
+    The defaults are validated as a service of the stack. An error of that service and of another
+    one is an error of the defaults. A value that is invalid only together with another value may be
+    valid in every service.
     """
-    probe = {_PROBE: _merge(_REQUIRED_KEYS, sections["defaults"])}
-    _, found = _parse({**sections, "services": probe}, context)
-    prefix = f"services.{_PROBE}."
+    defaults = {_DEFAULTS_SERVICE: _merge(_REQUIRED_KEYS, sections["defaults"])}
+    _, found = _parse({**sections, "services": defaults}, context)
+    prefix = f"services.{_DEFAULTS_SERVICE}."
     of_defaults = {
         (error.key.removeprefix(prefix), error.reason): error
         for error in found

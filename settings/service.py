@@ -142,7 +142,7 @@ class Service(Section):
         """Source of the request metrics. ``None``: nothing measures the requests."""
         if self.slo and self.slo.source:
             return self.slo.source
-        # Requests to / cannot be told from probes of /.
+        # Requests to / cannot be distinguished from probes of /.
         if (
             self.metrics
             and self.metrics.request_metrics

@@ -50,7 +50,7 @@ class StringFormat:
 
 
 def check_unicode(text: str) -> str:
-    """Return ``text``. Raises the error of pydantic for half of a surrogate pair."""
+    """Return ``text``. Raises pydantic's error for an unpaired surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:

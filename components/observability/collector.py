@@ -41,7 +41,7 @@ _HEALTH = HttpProbe("/", 13133)
 _LOG_DIR = "/var/log/pods"
 _LOG_FILES = "*.log{,.????????-??????}"
 """The current log file and the one rotated last, so that the agent also reads that to its end.
-The names of older files, which the kubelet compresses, are longer."""
+Older files, which the kubelet compresses, have longer names."""
 _STATE_DIR = "/var/lib/otelcol"
 _UNLIMITED = "0s"
 _API_KEY = "bearertokenauth/elasticsearch"
@@ -429,7 +429,7 @@ _LEVELS = {
 }
 """Spellings of levels, and the numbers of slog (-4 to 12), zap (-1 to 5) and Bunyan (10 to 60).
 
-4 is slog's warn and zap's panic: it is warn, because zap writes names.
+4 is warn of slog and panic of zap. It means warn here, because zap writes names.
 """
 _LEVEL_NAMES = {spelling: level for level, spellings in _LEVELS.items() for spelling in spellings}
 # slog writes levels between its own as WARN+1.

@@ -66,7 +66,9 @@ class MonitoredService:
 
 
 _HTTP_ERRORS = "5.."
+"""Regular expression of the statuses of failed requests to a proxy."""
 _QUERIED_ERRORS = "error|5.."
+"""The same for the status label of queries."""
 
 
 def _request_metrics(

@@ -64,7 +64,7 @@ class OperatorObjects(pulumi.ComponentResource):
         return Identity(service.name, self._namespace)
 
     def _opts(self, earlier_name: str) -> pulumi.ResourceOptions:
-        """Options of a service's object, whose name had no service while a stack had only one."""
+        """Options with an alias: in a stack of one service, names were without the service's."""
         aliases = [pulumi.Alias(name=earlier_name)] if self._has_one_service else None
         return pulumi.ResourceOptions(parent=self, aliases=aliases)
 

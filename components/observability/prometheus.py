@@ -167,7 +167,7 @@ def _retention(metrics: MetricsSettings) -> Config:
 
 
 def _metrics_ports(args: ObservabilityArgs) -> list[NetworkPeer]:
-    """Metrics ports of the services, if any has one."""
+    """Peer for the metrics ports of all services. Empty if no service has metrics."""
     ports = {service.metrics_port for service in args["services"] if service.metrics}
     return [NetworkPeer(args["namespace"], tuple(sorted(ports)))] if ports else []
 
@@ -207,7 +207,7 @@ def _servers(namespaces: set[str]) -> Config:
                     "__meta_kubernetes_pod_label_app_kubernetes_io_name",
                     "__meta_kubernetes_pod_container_port_number",
                 ),
-                "|".join(_port(address) for address in _SERVERS),
+                "|".join(_name_and_port(address) for address in _SERVERS),
             ),
             *_POD_LABELS,
             _copy("__meta_kubernetes_pod_label_app_kubernetes_io_name", "job"),
@@ -216,7 +216,7 @@ def _servers(namespaces: set[str]) -> Config:
     }
 
 
-def _port(address: Address) -> str:
+def _name_and_port(address: Address) -> str:
     return f"{address.server};{address.port}"
 
 

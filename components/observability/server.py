@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 _TMP_BYTES = Decimal(64 * 2**20)
 _MAX_CONFIG_MAP_BYTES = 900_000
 _STARTUP_SECONDS = 900
-"""Replaying a write-ahead log after a crash can take minutes."""
+"""Failure threshold of the startup probe: replaying a write-ahead log can take minutes."""
 _TIMEOUT = f"{_STARTUP_SECONDS + 300}s"
-"""For the slowest start, after binding the volume and pulling the image."""
+"""Slowest start, and 5 minutes to bind the volume and pull the image."""
 _CUSTOM_TIMEOUTS = pulumi.CustomTimeouts(create=_TIMEOUT, update=_TIMEOUT)
 
 SECRETS = PurePosixPath("/run/secrets/server")
@@ -434,7 +434,7 @@ def _replicas_and_strategy(name: str, kind: str) -> dict[str, object]:
 
 
 def _config_maps(config_files: Mapping[str, str]) -> list[dict[str, str]]:
-    """Files of each ConfigMap, which holds at most 1 MiB: usually, one holds them all."""
+    """Files of each ConfigMap. Usually there is one; a ConfigMap has at most 1 MiB."""
     config_maps: list[dict[str, str]] = []
     size = 0
     for path, text in config_files.items():
@@ -447,7 +447,7 @@ def _config_maps(config_files: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _items(files: Mapping[str, str]) -> "list[KeyToPathArgsDict] | None":
-    """Paths of the keys. Without a folder, none: a further file does not change the pod."""
+    """Paths of the keys. ``None`` without folders: adding a file then keeps the pod spec."""
     if not any("/" in path for path in files):
         return None
     return [{"key": _key(path), "path": path} for path in files]

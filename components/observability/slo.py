@@ -38,10 +38,10 @@ _INTERVAL = 15
 _FAST_WINDOWS = ("30m", "1h")
 _SLOW_WINDOWS = ("2h", "6h", "1d", "3d")
 _MIN_BAD_REQUESTS = 5
-"""Below this, neither an alert nor an unhealthy canary. The workbook's chapter, "Low-Traffic
+"""With fewer, no alert fires and no canary is unhealthy. The workbook's chapter, "Low-Traffic
 Services and Error Budget Alerting": one failed request of ten in an hour would page somebody."""
 MIN_CANARY_REQUESTS = 100
-"""Requests to the canary within the gate's window before it can be healthy."""
+"""Minimum number of requests in the gate's window. A canary with fewer is not measured."""
 _MAX_CANARY_FACTOR = 2
 """A canary is unhealthy above this multiple of stable's ratio of bad requests."""
 _MAX_BAD_RATIO = Decimal("0.9")

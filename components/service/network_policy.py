@@ -62,7 +62,7 @@ def _from(peer: PeerFrom, service: Service, namespace: str) -> NetworkPeer:
 
 def _to(peer: PeerTo, namespace: str, stack: Mapping[str, Ports]) -> Iterator[NetworkPeer]:
     if peer.service:
-        ports = _numbers(stack[peer.service], peer)
+        ports = _port_numbers(stack[peer.service], peer)
         yield NetworkPeer(namespace, ports, Identity(peer.service, namespace).selector)
     elif peer.cidr:
         yield NetworkPeer(None, peer.ports, networks=(ip_network(peer.cidr),))
@@ -73,7 +73,7 @@ def _to(peer: PeerTo, namespace: str, stack: Mapping[str, Ports]) -> Iterator[Ne
         yield NetworkPeer(peer.namespace, peer.ports, peer.pod_labels)
 
 
-def _numbers(ports: Ports, peer: PeerTo) -> tuple[int, ...]:
+def _port_numbers(ports: Ports, peer: PeerTo) -> tuple[int, ...]:
     return tuple(ports[port] if isinstance(port, str) else port for port in peer.ports or ports)
 
 
@@ -87,9 +87,9 @@ class PeerPoliciesArgs(TypedDict):
 
 
 class PeerPolicies(pulumi.ComponentResource):
-    """The other side of a service's peers: what services of the stack accept from it, or open.
+    """NetworkPolicies of a service's peers in the stack: ingress from it, and egress to it.
 
-    NetworkPolicies add up, so a peer's own objects stay as they are.
+    NetworkPolicies are additive, so the peers' own NetworkPolicies do not change.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class PeerPolicies(pulumi.ComponentResource):
         own = Identity(service.name, namespace).selector
         for peer in service.peers.to:
             if peer.service:
-                ports = _numbers(stack[peer.service], peer)
+                ports = _port_numbers(stack[peer.service], peer)
                 selector: LabelSelectorArgsDict = {
                     "match_labels": Identity(peer.service, namespace).selector
                 }

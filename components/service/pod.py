@@ -79,7 +79,7 @@ class ServicePod:
             **container_probes(service.probes, service.ports),
         }
         return {
-            **self._base([container], extra),
+            **self._pod_spec([container], extra),
             "termination_grace_period_seconds": service.workload.termination_grace_period_seconds,
             "topology_spread_constraints": _topology_spread(scheduling, self._identity.selector),
         }
@@ -93,9 +93,9 @@ class ServicePod:
             # The error of a failed Job then contains the end of its log.
             "termination_message_policy": "FallbackToLogsOnError",
         }
-        return {**self._base([container], []), "restart_policy": "Never"}
+        return {**self._pod_spec([container], []), "restart_policy": "Never"}
 
-    def _base(
+    def _pod_spec(
         self, containers: "list[ContainerArgsDict]", extra: "list[ContainerArgsDict]"
     ) -> "PodSpecArgsDict":
         service, credentials = self._service, self._credentials
@@ -110,7 +110,7 @@ class ServicePod:
             "security_context": _pod_security_context(service),
             "affinity": _affinity(scheduling),
             "tolerations": _tolerations(scheduling) or None,
-            # A sidecar may be what an init container connects through.
+            # An init container may connect through a sidecar, such as a database proxy.
             "init_containers": [*sidecars(service, credentials.environment), *extra] or None,
             "containers": containers,
             "volumes": pod_volumes(
@@ -147,7 +147,7 @@ class ServicePod:
 
     def _lifecycle(self) -> "LifecycleArgsDict | None":
         seconds = self._service.workload.pre_stop_sleep_seconds
-        # Without ports there are no endpoints that must forget the pod first.
+        # Without ports there are no endpoints that proxies have to update before SIGTERM.
         has_sleep = seconds and self._service.ports
         return {"pre_stop": {"sleep": {"seconds": seconds}}} if has_sleep else None
 
@@ -165,7 +165,7 @@ def _pod_security_context(service: Service) -> "PodSecurityContextArgsDict":
 
 
 def _sysctls(ports: Sequence[int]) -> "list[SysctlArgsDict]":
-    """Allow ports that only root may open otherwise; Pod Security ``restricted`` permits it."""
+    """Let the user bind ports below 1024. Pod Security ``restricted`` allows this sysctl."""
     lowest = min(ports, default=_PRIVILEGED_PORTS)
     if lowest >= _PRIVILEGED_PORTS:
         return []

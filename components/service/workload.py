@@ -1,4 +1,4 @@
-"""Workload of one version: Deployment, HPA, disruption budget, network policy and ConfigMap."""
+"""Workload of one version: Deployment, HPA, PodDisruptionBudget, NetworkPolicy, ConfigMap."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -118,7 +118,7 @@ class Workload(pulumi.ComponentResource):
             metadata=prune_none(
                 {
                     **self._metadata(),
-                    # Takes the replicas over from an HPA that is deleted.
+                    # Takes ownership of the replicas from a deleted HPA.
                     "annotations": None if is_autoscaled else {"pulumi.com/patchForce": "true"},
                 }
             ),
@@ -149,8 +149,8 @@ class Workload(pulumi.ComponentResource):
                 parent=self,
                 depends_on=depends_on,
                 custom_timeouts=self._rollout_timeout(),
-                # The HPA owns the replicas of a Deployment that exists. To remove a value that was
-                # declared before would reset it to 1.
+                # The HPA owns the replicas of an existing Deployment. Removing the declared value
+                # would reset it to 1.
                 ignore_changes=["spec.replicas"] if is_autoscaled else None,
             ),
         )
