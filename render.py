@@ -180,7 +180,7 @@ def write(files: Mapping[str, str], out: Path) -> None:
         foreign = sorted(path.name for path in out.iterdir() if path.name not in (*previous, LIST))
         if foreign:
             raise RenderError(
-                f"{out} has files that were not rendered ({_few(foreign)}): use another"
+                f"{out} has files that were not rendered ({_few(foreign)}): use an empty folder"
             )
         listed.write_text("".join(f"{name}\n" for name in sorted({*previous, *files})))
         for name, text in files.items():

@@ -213,7 +213,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
             current.check_ownership()
             current = current.logged_in()
         if _was_done_meanwhile(deployer, current, was_pending, arguments):
-            print(f"`{arguments.command}` was done by the run that this one waited for")
+            print(f"another process completed `{arguments.command}` while this one waited for it")
             current.status(arguments.service)
             return
         DEPLOY[arguments.command](current, arguments)

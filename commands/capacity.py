@@ -51,7 +51,7 @@ class TrackPods:
     """Without an HPA, the minimum and the maximum are the desired number."""
     maximum: int
     recommended: float | None
-    """Pods that the metrics of the HPA require. ``None``: not known."""
+    """Pods that the metrics of the HPA require. ``None``: unknown."""
     declared_minimum: int | None
     """Minimum to restore. ``None``: the minimum is not raised."""
 
@@ -131,8 +131,8 @@ class Capacity:
         for pods in tracks.values():
             self._restore_minimum(pods)
         raise CommandError(
-            f"{problem} after {seconds:g} s, so no requests are moved to it: look for the reason "
-            "with `kubectl get pods`, and run this again or `make rollback`",
+            f"{problem} after {seconds:g} s, so no requests are moved to it: `kubectl "
+            "describe pods` shows why; then run this again or `make rollback`",
             FAILED,
         )
 

@@ -112,7 +112,7 @@ class Settings(Section):
                 yield replace(error, key=f"{key}.image.{error.key}")
         other, hyphen, track = service.name.rpartition("-")
         if hyphen and track in get_args(Track) and other in self.services:
-            allowed = f"another name: the objects of {other} have it too"
+            allowed = f"another name: the {track} objects of {other} have this name"
             yield FieldError("services", service.name, allowed)
         containers = (*service.init_containers, *service.sidecars)
         if any(container.name == service.name for container in containers):
@@ -165,7 +165,7 @@ class Settings(Section):
                 other = routes.setdefault((host, path), name)
                 if other != name:
                     key = f"services.{name}.routing.hosts"
-                    allowed = f"other hosts, or another path than {path}: {other} has both"
+                    allowed = f"other hosts, or another path than {path}: {other} has {host}{path}"
                     yield FieldError(key, service.routing.hosts, allowed)
 
     def _quota_errors(self) -> Iterator[FieldError]:

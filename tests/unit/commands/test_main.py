@@ -152,7 +152,10 @@ def test_a_rollback_that_another_process_completes_is_not_done_again(
         machine.settings = settings(release={**CANARY, "stable": PINNED["stable"]})
         machine.while_waiting = ended
     assert run(monkeypatch, "rollback") == 0
-    assert "`rollback` was done by the run that this one waited for" in capsys.readouterr().out
+    assert (
+        "another process completed `rollback` while this one waited for it"
+        in capsys.readouterr().out
+    )
     assert "up" not in machine.done
 
 

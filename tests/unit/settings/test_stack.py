@@ -193,11 +193,12 @@ OTHER: dict[str, Any] = changed(BEACON, {"routing": {"hosts": ["other.localhost"
         (
             {"beacon": BEACON, "other": BEACON},
             'services.other.routing.hosts is ["beacon.localhost"]: use other hosts, or another '
-            "path than /: beacon has both",
+            "path than /: beacon has beacon.localhost/",
         ),
         (
             {"beacon": BEACON, "beacon-canary": OTHER},
-            'services is "beacon-canary": use another name: the objects of beacon have it too',
+            'services is "beacon-canary": use another name: the canary objects of beacon have this '
+            "name",
         ),
         (
             {"other": changed(OTHER, {"routing": {"gateway": {"namespace": "beacon-test"}}})},
