@@ -1,4 +1,4 @@
-"""The autoscaler sets the number of replicas; an update does not."""
+"""The autoscaler sets the number of replicas; an update does not, and waits for those it needs."""
 
 import subprocess
 import threading
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(900)
 MIN_REPLICAS = 2
 MAX_REPLICAS = 3
 INTERVAL = 0.2
-"""Seconds between requests. They use many times the CPU request of the pods."""
+"""Seconds between requests."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,9 +27,9 @@ def deployed(project: Project) -> None:
     project.make("up")
 
 
-def ready_replicas(project: Project) -> int:
+def ready_replicas(project: Project, track: str = "stable") -> int:
     text = project.kubectl(
-        "get", "deployment", "beacon-stable", "-o", "jsonpath={.status.readyReplicas}"
+        "get", "deployment", f"beacon-{track}", "-o", "jsonpath={.status.readyReplicas}"
     )
     return int(text or 0)
 
@@ -80,32 +80,59 @@ def test_a_switch_of_the_autoscaler_keeps_the_pods(project: Project) -> None:
     project.assert_no_drift()
 
 
-def send_work(host: str, stop: threading.Event) -> None:
-    with httpx.Client(base_url=INGRESS_URL, headers={"Host": host}, timeout=30) as client:
-        while not stop.wait(INTERVAL):
-            with suppress(httpx.HTTPError):
-                client.get("/api/v1/work", params={"iterations": 500_000})
+class Load:
+    """Requests that use many times the CPU request of the pods, until ``stop``."""
+
+    def __init__(self, project: Project) -> None:
+        self._host = project.host
+        self._stopped = threading.Event()
+        self._client = threading.Thread(target=self._send, daemon=True)
+        self._client.start()
+
+    def _send(self) -> None:
+        headers = {"Host": self._host}
+        with httpx.Client(base_url=INGRESS_URL, headers=headers, timeout=30) as client:
+            while not self._stopped.wait(INTERVAL):
+                with suppress(httpx.HTTPError):
+                    client.get("/api/v1/work", params={"iterations": 500_000})
+
+    def stop(self) -> None:
+        """Send no more requests."""
+        self._stopped.set()
+        self._client.join()
 
 
-def test_replicas_scale_with_the_load_and_an_update_does_not_reset_them(
-    project: Project,
-) -> None:
+@pytest.fixture(scope="module")
+def load(project: Project) -> Iterator[Load]:
+    """Load that the autoscaler has scaled stable to its maximum for."""
     # Starting uses CPU too.
     wait_for_replicas(project, MIN_REPLICAS)
-    stop = threading.Event()
-    client = threading.Thread(target=send_work, args=(project.host, stop))
-    client.start()
-    try:
-        wait_until(
-            "more replicas under load",
-            lambda: ready_replicas(project) > MIN_REPLICAS,
-            seconds=180,
-            interval=2,
-        )
-        scaled = ready_replicas(project)
-        project.assert_unchanged()
-        assert ready_replicas(project) >= scaled
-    finally:
-        stop.set()
-        client.join()
+    load = Load(project)
+    wait_for_replicas(project, MAX_REPLICAS)
+    yield load
+    load.stop()
+
+
+@pytest.mark.usefixtures("load")
+def test_an_update_does_not_reset_the_replicas_that_the_load_needs(project: Project) -> None:
+    project.assert_unchanged()
+    assert ready_replicas(project) == MAX_REPLICAS
+
+
+def test_a_canary_gets_all_requests_only_with_the_pods_that_they_need(
+    project: Project, load: Load
+) -> None:
+    canary = project.start("canary", "VERSION=1.1.0", "WEIGHT=100", output=subprocess.DEVNULL)
+    wait_until(
+        "a response of the canary",
+        lambda: project.get().headers.get("X-Version") == "1.1.0",
+        seconds=300,
+        interval=0.5,
+    )
+    assert ready_replicas(project, "canary") == MAX_REPLICAS
+    assert canary.wait() == 0
+    assert ready_replicas(project, "canary") == MAX_REPLICAS
+    load.stop()
+    project.assert_no_drift()
+    project.make("rollback")
     wait_for_replicas(project, MIN_REPLICAS)
