@@ -20,7 +20,6 @@ from settings.yaml_writer import to_yaml_line
 
 FIRST_VERSION = "0.1.0"
 """Version of a service whose source has no ``VERSION`` file."""
-_COMMENT_LENGTH = 72
 
 
 def entry(name: str, source: str, host: str) -> str:

@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from pydantic import ValidationError
@@ -59,10 +59,6 @@ class InvalidKey:
 
     def __str__(self) -> str:
         return f"{self.key} {self.reason}"
-
-    def below(self, prefix: str) -> "InvalidKey":
-        """The same error with the prefix before its key."""
-        return replace(self, key=f"{prefix}{self.key}")
 
 
 def format_value(value: object) -> str:

@@ -91,12 +91,7 @@ class RoutingSettings(Section):
             yield FieldError("requestTimeoutSeconds", self.request_timeout_seconds, allowed)
 
     @property
-    def host(self) -> str:
-        """Host name of :attr:`url`."""
-        return self.hosts[0]
-
-    @property
     def url(self) -> str:
         """External URL of the service."""
         port = "" if self.external_port == _HTTP_PORT else f":{self.external_port}"
-        return f"http://{self.host}{port}"
+        return f"http://{self.hosts[0]}{port}"

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,8 @@ class Renderings:
     """Abbreviated commit of the base."""
     is_new: bool
     """True if the base does not have the stack."""
-    rebuilds_image: bool
-    """True if an update builds an image, whose digest is not known yet."""
+    changed_sources: Sequence[str]
+    """Changed source folders of services. Their images are not built yet and have no digest."""
 
 
 def render_both(stack: str, base: str) -> Renderings:
@@ -57,10 +58,12 @@ def render_both(stack: str, base: str) -> Renderings:
             _render(checkout, stack, out / "base", f"{name} at BASE={base}")
         head_rendering.result()
         head = read(out / "head")
-        rebuilds_image = UNBUILT in str(head) and any(
-            _has_changed(project, commit, source) for source in _sources(stack)
-        )
-        return Renderings(stack, read(out / "base"), head, commit[:10], is_new, rebuilds_image)
+        changed_sources = [
+            source
+            for source in sorted(_sources(stack))
+            if UNBUILT in str(head) and _has_changed(project, commit, source)
+        ]
+        return Renderings(stack, read(out / "base"), head, commit[:10], is_new, changed_sources)
 
 
 def _sources(stack: str) -> set[str]:

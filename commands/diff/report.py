@@ -64,9 +64,12 @@ class Report:
     @property
     def notes(self) -> Sequence[str]:
         """Changes that the manifests do not show."""
-        if self._renderings.rebuilds_image and not self._renderings.is_new:
-            return ["app/ changed: its image is built again, and gets another digest"]
-        return []
+        if self._renderings.is_new:
+            return []
+        return [
+            f"{source}/ changed: its image is built again, and gets another digest"
+            for source in self._renderings.changed_sources
+        ]
 
     @cached_property
     def warnings(self) -> Sequence[str]:

@@ -149,10 +149,6 @@ class Slo:
         """PromQL: remaining fraction of the window's error budget; negative if exceeded."""
         return self._series("slo:error_budget_remaining:ratio", sli=sli)
 
-    def track_bad_ratio(self, sli: Sli) -> str:
-        """PromQL: ratio of bad requests over 5 minutes by track."""
-        return self._series(f"slo:track_bad_requests:ratio_rate{WINDOW}", sli=sli)
-
     def canary_health(self, version: str | None = None) -> str:
         """PromQL: :class:`CanaryHealth` of each version of the canary, or of one of them."""
         return self._series("slo:canary_gate:state", version=version)

@@ -27,4 +27,4 @@ def report(base: list[Manifest], head: list[Manifest]) -> Report:
     before, after = (
         {ObjectReference.of(one): deepcopy(one) for one in manifests} for manifests in (base, head)
     )
-    return Report(Renderings("test", before, after, "0123456789", False, False))
+    return Report(Renderings("test", before, after, "0123456789", False, ()))
