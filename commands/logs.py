@@ -73,7 +73,7 @@ def log_query(settings: Settings, arguments: Namespace) -> str:
         _check("TRACK", arguments.track, get_args(Track))
         query += f' | track="{arguments.track}"'
     if arguments.level:
-        level = arguments.level.lower()
+        level: str = arguments.level.lower()
         level = _LEVEL_ALIASES.get(level, level)
         _check("LEVEL", level, LEVELS)
         query += f' | level="{level}"'

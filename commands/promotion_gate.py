@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from commands.errors import FAILED, CommandError
 from commands.observability_client import ObservabilityClient, monitored
 from components.observability.queries import WINDOW_SECONDS
+from components.observability.request_metrics import ProxyRequestMetrics
 from components.observability.slo import MIN_CANARY_REQUESTS, CanaryHealth
 from settings import Service, Settings
 
@@ -22,7 +23,8 @@ def check(settings: Settings, service: Service, environment: Mapping[str, str]) 
     canary, mode = service.release.canary, settings.observability.mode
     if canary is None:
         return
-    (slo,) = (one.slo for one in monitored(settings, [service]))
+    (measured,) = monitored(settings, [service])
+    slo = measured.slo
     if mode != "bundled" or slo is None:
         reason = f"observability.mode is {mode}" if mode != "bundled" else "slo is null"
         print(f"no promotion gate for {service.name} {canary.version}: {reason}")
@@ -52,9 +54,16 @@ def check(settings: Settings, service: Service, environment: Mapping[str, str]) 
         case CanaryHealth.HEALTHY:
             print(f"promotion gate: {name} meets the objective in {count:.0f} requests")
         case CanaryHealth.NOT_MEASURED:
+            predecessor = (
+                "; the proxy's requests are this version's from 5 minutes after the last pod of "
+                "another version of the canary"
+                if isinstance(measured.requests, ProxyRequestMetrics)
+                else ""
+            )
             raise CommandError(
-                f"{name} is not measured: {count:.0f} requests of users in the last 5 minutes, and "
-                f"the promotion gate needs {MIN_CANARY_REQUESTS} with each indicator of the "
-                f"objective: wait for more, or raise its weight; {_FORCE}",
+                f"{name} is not measured: {count:.0f} requests of users in the last 5 minutes are "
+                f"known to be its own, and the promotion gate needs {MIN_CANARY_REQUESTS} with "
+                f"each indicator of the objective{predecessor}. Wait for more, or raise its "
+                f"weight; {_FORCE}",
                 FAILED,
             )

@@ -1,7 +1,7 @@
 """``make traces``: the newest traces, or the spans of one trace as a tree, from Jaeger."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.tree import Tree
 from commands.errors import CommandError
 from commands.make_variables import parse_duration, parse_trace_id
 from commands.observability_client import ObservabilityClient
-from commands.service_option import selected_service
+from commands.service_option import selected_services
 
 TRACES = 20
 """Maximum number of traces in the list."""
@@ -48,16 +48,32 @@ def show(client: ObservabilityClient, arguments: Namespace, console: Console) ->
         console.print(f"its log lines: make logs TRACE={arguments.trace}", style="dim")
         return
     since = arguments.since or "1h"
-    service = selected_service(client.settings, arguments.service).name
-    traces = client.traces(service, parse_duration("SINCE", since), TRACES)
+    services = [one.name for one in selected_services(client.settings, arguments.service)]
+    traces = _newest(client, services, parse_duration("SINCE", since))
     if not traces:
         console.print(
-            f"no trace of {service} in the last {since}: send a request, or look further back "
-            "with SINCE=24h"
+            f"no trace of {' and '.join(services)} in the last {since}: send a request, or look "
+            "further back with SINCE=24h"
         )
         return
     console.print(_table(traces))
     console.print("one as a tree: make traces TRACE=<id>", style="dim", markup=False)
+
+
+def _newest(
+    client: ObservabilityClient, services: Sequence[str], seconds: int
+) -> list[dict[str, Any]]:
+    """The newest traces of the services; one of several services once."""
+    traces = {
+        trace["traceID"]: trace
+        for service in services
+        for trace in client.traces(service, seconds, TRACES)
+    }
+    return sorted(traces.values(), key=_start, reverse=True)[:TRACES]
+
+
+def _start(trace: Mapping[str, Any]) -> int:
+    return min(span["startTime"] for span in trace["spans"])
 
 
 def tree(trace: Mapping[str, Any]) -> Tree:

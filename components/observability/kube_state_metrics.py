@@ -53,7 +53,7 @@ class KubeStateMetrics(Server):
                 f"--port={KUBE_STATE_METRICS.port}",
                 f"--telemetry-port={KUBE_STATE_METRICS_OWN.port}",
                 f"--resources={','.join(resources)}",
-                f"--metric-labels-allowlist=pods=[{','.join((*_LABELS, 'track'))}]",
+                f"--metric-labels-allowlist=pods=[{','.join((*_LABELS, 'track', 'owner'))}]",
             ],
             rbac_rules=_rbac_rules(),
             ingress=[

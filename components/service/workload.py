@@ -138,7 +138,8 @@ class Workload(pulumi.ComponentResource):
                     "progress_deadline_seconds": rollout.progress_deadline_seconds,
                     "template": {
                         "metadata": {
-                            "labels": identity.labels,
+                            "labels": identity.labels
+                            | ({"owner": service.owner} if service.owner else {}),
                             "annotations": pod.annotations or None,
                         },
                         "spec": pod.spec,

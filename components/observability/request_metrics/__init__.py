@@ -15,6 +15,7 @@ from settings import Proxy
 
 __all__ = [
     "PROXIES",
+    "ProxyRequestMetrics",
     "QueriedRequestMetrics",
     "RequestMetrics",
     "ServiceRequestMetrics",

@@ -56,8 +56,18 @@ def test_a_version_that_misses_the_objective_is_refused_with_its_error_ratios(
 def test_a_version_that_is_not_measured_is_refused_with_its_requests(
     cluster: Cluster, state: float | None
 ) -> None:
-    with pytest.raises(CommandError, match=r"1\.1\.0 is not measured: 12 requests.*FORCE=1"):
+    with pytest.raises(
+        CommandError, match=r"1\.1\.0 is not measured: 12 requests.*FORCE=1"
+    ) as error:
         check(cluster, state, requests=12)
+    assert "proxy" not in str(error.value)
+
+
+def test_behind_a_proxy_it_is_said_when_the_requests_are_the_versions_own(cluster: Cluster) -> None:
+    cluster.respond(PROMETHEUS, QUERY, vector())
+    client = cluster.client()
+    with pytest.raises(CommandError, match=r"0 requests.*from 5 minutes after the last pod of"):
+        promotion_gate.check(client.settings, candidate(metrics=None), client.environment)
 
 
 def test_without_prometheus_the_user_has_to_decide(cluster: Cluster) -> None:

@@ -10,6 +10,7 @@ from commands import traces
 from commands.errors import CommandError
 from components.observability.addresses import JAEGER
 from tests.unit.commands.fake_kubectl import Cluster, printed
+from tests.unit.stacks import BEACON, settings
 
 STATUS = "http.response.status_code"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -125,6 +126,18 @@ def test_the_newest_traces_are_sorted_by_duration(cluster: Cluster, console: Con
     (request,) = cluster.requests()
     assert request["service"] == "beacon"
     assert int(request["end"]) - int(request["start"]) == 3600 * 1_000_000
+
+
+def test_a_trace_of_several_services_is_listed_once(cluster: Cluster, console: Console) -> None:
+    body = {"data": [trace(span("GET /", 0, 1000))]}
+    cluster.respond(JAEGER, "/api/traces", body)
+    hello = {**BEACON, "routing": None}
+    client = cluster.client()
+    client.settings = settings(services={"hello": hello})
+    with client:
+        traces.show(client, given(), console)
+    assert printed(console).count("GET /") == 1
+    assert [request["service"] for request in cluster.requests()] == ["beacon", "hello"]
 
 
 def test_without_traces_there_is_a_message(cluster: Cluster, console: Console) -> None:

@@ -88,6 +88,12 @@ def test_the_rollout_comes_from_the_settings() -> None:
     assert spec["progressDeadlineSeconds"] == 60
 
 
+def test_pods_have_the_label_of_their_owner() -> None:
+    spec = workload(owner="team-a").one("Deployment")["spec"]
+    assert spec["template"]["metadata"]["labels"]["owner"] == "team-a"
+    assert "owner" not in spec["selector"]["matchLabels"]
+
+
 def test_selectors_match_the_pods_of_the_track_in_all_versions() -> None:
     registry = workload()
     spec = registry.one("Deployment")["spec"]
