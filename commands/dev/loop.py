@@ -87,7 +87,7 @@ class DevLoop:
         finally:
             ended.set()
             self._deployment.end()
-        self._console.print(f"{name} is as declared", highlight=False)
+        self._console.print(f"{name} is restored", highlight=False)
 
     def _watch(self, program: Program) -> None:
         changes = watch(
