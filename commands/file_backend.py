@@ -129,7 +129,7 @@ class FileBackend:
         for file in unreadable:
             if file != self.checkpoint:
                 aside = file.rename(f"{file}.unreadable")
-                print(f"{file} is incomplete: it is {aside.name} now")
+                print(f"{file} is incomplete: it is renamed to {aside.name}")
         if self.checkpoint not in unreadable:
             return False
         previous = Path(f"{self.checkpoint}.bak")
@@ -137,7 +137,7 @@ class FileBackend:
         for backup in (previous, *older):
             if _is_complete(backup):
                 files.write(self.checkpoint, backup.read_bytes())
-                print(f"{self.checkpoint} is incomplete: its content is that of {backup} now")
+                print(f"{self.checkpoint} is incomplete: it is restored from {backup}")
                 return True
         raise CommandError(
             f"the state of {self.stack}, {self.checkpoint}, is incomplete, and so are its backups "

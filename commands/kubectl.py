@@ -75,7 +75,7 @@ def _run(
             command, env=dict(environment), input=stdin, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
-        raise CommandError("kubectl is not in PATH: install it") from None
+        raise CommandError("kubectl is not in PATH: install it, or run `make local-up`") from None
     if result.returncode != 0:
         verb = "read" if arguments[0] == "get" else "change"
         raise CommandError(f"cannot {verb} the cluster: {result.stderr.strip()}", FAILED)

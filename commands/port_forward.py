@@ -72,7 +72,9 @@ class PortForward:
                 stderr=subprocess.STDOUT,
             )
         except FileNotFoundError:
-            raise CommandError("there is no kubectl: run `make local-up`") from None
+            raise CommandError(
+                "kubectl is not in PATH: install it, or run `make local-up`"
+            ) from None
 
     @property
     def port(self) -> int:
@@ -136,6 +138,6 @@ class PortForward:
             return CommandError(f"the cluster does not respond ({output}): see `make local-status`")
         if self.requested_port and "unable to listen" in output:
             return CommandError(
-                f"cannot forward port {self.requested_port}, PORT= takes another one: {output}"
+                f"cannot forward port {self.requested_port}, use another PORT: {output}"
             )
         return CommandError(f"cannot reach {name}: {output}")

@@ -81,6 +81,6 @@ class BuildSettings(Section):
     def cross_field_errors(self) -> Iterator[FieldError]:
         for name, value in self.arguments.items():
             if name in _SET_BY_SLIPWAY:
-                yield FieldError(f"arguments.{name}", value, "another argument: this one is set")
+                yield FieldError(f"arguments.{name}", value, "another name: Slipway sets this one")
         if self.cgo and self.base_image is None:
             yield FieldError("baseImage", MISSING, "an image with a C library, for cgo true")

@@ -132,7 +132,7 @@ class ConfigSchema:
 
 
 def _leaves(error: "ValidationError") -> Iterator["ValidationError"]:
-    """The errors of the only branch of ``anyOf`` or ``oneOf`` for the value's type, if one is."""
+    """Errors of the only branch of ``anyOf`` or ``oneOf`` for the value's type, or ``error``."""
     branches: dict[Any, list[ValidationError]] = {}
     for inner in error.context or ():
         branches.setdefault(inner.schema_path[0], []).append(inner)

@@ -105,7 +105,7 @@ def _reason(detail: ErrorDetails, schema: JsonSchema, node: JsonSchema) -> str:
         case _ if node.get("writeOnly"):
             return f"is not encrypted: use {allowed}"
         case "string_unicode":
-            return "has half of a surrogate pair, which is no character: use the character"
+            return "has an unpaired surrogate, which is not a character: use the character itself"
         case "string_type" if isinstance(value, bool | int | float):
             quoted = "" if "in quotes" in allowed else ", in quotes"
             allowed += f"{quoted} (`pulumi config set --path --type string`)"

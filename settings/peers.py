@@ -82,7 +82,7 @@ class PeerTo(Section):
         if self.service is None and not self.ports:
             yield FieldError("ports", MISSING, "the ports to connect to")
         if self.pod_labels and self.namespace is None:
-            yield FieldError("podLabels", self.pod_labels, "it with namespace only")
+            yield FieldError("podLabels", self.pod_labels, "no labels without namespace")
         names = [port for port in self.ports if isinstance(port, str)]
         if names and (self.host or self.cidr):
             yield FieldError("ports", self.ports, "port numbers with host or cidr")
@@ -105,7 +105,7 @@ class PeerFrom(Section):
     def cross_field_errors(self) -> Iterator[FieldError]:
         yield from one_of_errors(self, ("service", "namespace", "cidr"))
         if self.pod_labels and self.namespace is None:
-            yield FieldError("podLabels", self.pod_labels, "it with namespace only")
+            yield FieldError("podLabels", self.pod_labels, "no labels without namespace")
 
 
 class Peers(Section):

@@ -116,7 +116,7 @@ IntOrPercent = Annotated[int | str, _IntOrPercent()]
 
 
 def scaled_value(value: int | str, total: int, *, round_up: bool = True) -> int:
-    """The number of pods that an ``IntOrPercent`` of ``total`` pods is.
+    """Number of pods of an ``IntOrPercent``. A percentage is of ``total`` pods.
 
     Kubernetes rounds ``maxSurge`` up and the ``maxUnavailable`` of a Deployment down.
     """

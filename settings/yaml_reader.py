@@ -65,7 +65,7 @@ class YamlReader:
             mark = error.problem_mark or error.context_mark
             place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "it"
             if "Unicode character escape" in str(error.problem):
-                place += " has an escape of no character, such as half of a surrogate pair"
+                place += " has an escape that is not a character, such as an unpaired surrogate"
                 raise YamlError(f"{place}: write the character itself") from None
             raise YamlError(f"{place} is not valid YAML: {error.problem}") from None
         except yaml.YAMLError as error:

@@ -277,7 +277,7 @@ def _pod_logs(args: ObservabilityArgs) -> Config:
     }
     return {
         "include": [f"{_LOG_DIR}/{name}_*/*/{_LOG_FILES}" for name in sorted(namespaces)],
-        # Each line that these two log about a line would be read and logged about again.
+        # Without this, the agent and Loki would log lines about their own lines, endlessly.
         "exclude": [
             f"{_LOG_DIR}/{node_namespace}_{AGENT_METRICS.server}-*/*/{_LOG_FILES}",
             f"{_LOG_DIR}/{monitoring}_{LOKI.server}-*/*/{_LOG_FILES}",
@@ -346,7 +346,7 @@ def _operators(services: Sequence[MonitoredService]) -> list[Config]:
             "field": "attributes.level",
             "value": f'EXPR({json.dumps(_LEVEL_NAMES)}[{_LEVEL_WITHOUT_OFFSET}] ?? "")',
         },
-        # Loki rejects a line with large metadata: a level that is not known stays in the line only.
+        # An unknown level is not copied to the metadata: Loki rejects a line with large metadata.
         {
             "id": "level-unknown",
             "type": "remove",

@@ -80,7 +80,7 @@ def test_an_invalid_port_is_refused(cluster: Cluster, console: Console, port: st
 def test_a_port_in_use_is_an_error(cluster: Cluster, console: Console) -> None:
     said = "unable to listen on port 3000: bind: address already in use"
     cluster.kubectl_prints("port-forward", "", said, 1)
-    with pytest.raises(CommandError, match="cannot forward port 3000, PORT= takes another one"):
+    with pytest.raises(CommandError, match="cannot forward port 3000, use another PORT"):
         show(cluster, console)
 
 

@@ -411,11 +411,9 @@ def test_the_program_shows_no_value_that_is_encrypted_in_the_wrong_place(
         ("env.NAME", {"env": {"NAME": "\ud800"}}),
     ],
 )
-def test_half_of_a_surrogate_pair_is_refused(
-    engine: Any, key: str, changes: dict[str, Any]
-) -> None:
+def test_an_unpaired_surrogate_is_refused(engine: Any, key: str, changes: dict[str, Any]) -> None:
     engine(sections(**changes))
-    with pytest.raises(pulumi.RunError, match=rf"{key} has half of a surrogate pair, which is"):
+    with pytest.raises(pulumi.RunError, match=rf"{key} has an unpaired surrogate, which is not"):
         from_pulumi()
 
 

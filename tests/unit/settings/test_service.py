@@ -240,7 +240,7 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         ),
         (
             {"peers": {"to": [{"service": "orders", "podLabels": {"a": "b"}}]}},
-            'peers.to[0].podLabels is {"a": "b"}: use it with namespace only',
+            'peers.to[0].podLabels is {"a": "b"}: use no labels without namespace',
         ),
         (
             {"peers": {"from": [{"host": "a"}]}},
