@@ -178,7 +178,7 @@ def text_of(name: str, source: str, new: NewStack) -> str:
 
 @dataclass(frozen=True)
 class _Shown:
-    """How keys are shown that the stack file omits."""
+    """How keys that the stack file omits are shown."""
 
     inherited: Any
     """Their values in ``slipway:defaults``."""

@@ -25,8 +25,6 @@ from settings import load
 from settings.stack_file import PROJECT_FOLDER
 
 OUT = PROJECT_FOLDER / "out"
-
-
 IMAGES = OUT / "images"
 
 TASKS: Mapping[str, Callable[[argparse.Namespace], str]] = {

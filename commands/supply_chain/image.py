@@ -58,7 +58,8 @@ def built_services(settings: Settings, name: str) -> Sequence[Service]:
     """Services with a source: the one with the name, or all."""
     services = [one for one in selected_services(settings, name) if one.source]
     if not services:
-        raise CommandError(f"{f'SERVICE={name}' if name else 'no service'} has a source to build")
+        subject = f"SERVICE={name} has no" if name else "no service has a"
+        raise CommandError(f"{subject} source to build: set slipway:services.<name>.source")
     return services
 
 
