@@ -11,7 +11,7 @@ from components.service.service import DeployedService
 from settings import from_pulumi
 
 settings = from_pulumi()
-home, network = settings.namespace, settings.network
+network = settings.network
 cluster = Provider(
     "cluster",
     # Empty: the provider reads KUBECONFIG itself and writes no copy to a temporary file.
@@ -24,11 +24,14 @@ cluster = Provider(
     upsert_existing_objects=True,
 )
 namespace = Namespace(
-    home.name,
-    {"resource_quota": settings.resource_quota, "limit_range": home.limit_range},
+    settings.namespace.name,
+    {
+        "resource_quota": settings.resource_quota,
+        "limit_range": settings.namespace.limit_range,
+    },
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )
-ports = {name: service.served_ports for name, service in settings.services.items()}
+served_ports = {name: service.served_ports for name, service in settings.services.items()}
 deployed = {
     name: DeployedService(
         {
@@ -39,13 +42,14 @@ deployed = {
             "builder": settings.builder,
             "network": network,
             "traces": TraceReceiver.of(settings.observability, network, namespace.name),
-            "stack": ports,
+            "stack": served_ports,
         }
     )
     for name, service in settings.services.items()
 }
-services = [one.last for one in deployed.values()]
-served = pulumi.ResourceOptions(providers=[cluster], depends_on=services)
+after_services = pulumi.ResourceOptions(
+    providers=[cluster], depends_on=[one.last for one in deployed.values()]
+)
 monitored = [
     MonitoredService.of(service, namespace.name, settings.observability)
     for service in settings.services.values()
@@ -58,7 +62,7 @@ observability = Observability(
         "namespace": namespace.name,
         "services": monitored,
     },
-    opts=served,
+    opts=after_services,
 )
 pulumi.export("namespace", namespace.name)
 pulumi.export("services", {name: one.outputs for name, one in deployed.items()})

@@ -49,26 +49,26 @@ class Namespace(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
-        inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
+        in_namespace = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
         if quota := args.get("resource_quota", ResourceQuotaSettings()):
             ResourceQuota(
                 f"{name}-quota",
                 metadata={"name": "quota", "namespace": name, "labels": identity.labels},
                 spec={"hard": _hard_limits(quota)},
-                opts=inside,
+                opts=in_namespace,
             )
         if limits := args.get("limit_range", LimitRangeSettings()):
             LimitRange(
                 f"{name}-limits",
                 metadata={"name": "limits", "namespace": name, "labels": identity.labels},
                 spec={"limits": [_limit_range_item(limits)]},
-                opts=inside,
+                opts=in_namespace,
             )
         NetworkPolicy(
             f"{name}-default-deny",
             metadata={"name": "default-deny", "namespace": name, "labels": identity.labels},
             spec={"pod_selector": {}, "policy_types": ["Ingress", "Egress"]},
-            opts=inside,
+            opts=in_namespace,
         )
         self.register_outputs({"name": name})
 

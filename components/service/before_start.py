@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _TRACK = "before-start"
 _AWAIT_SECONDS = 60
-"""Time beyond the Job's own timeout for the result to be reported."""
+"""Time for the Job controller to report the result after the Job's own timeout."""
 
 
 class BeforeStartJobsArgs(TypedDict):
@@ -35,7 +35,7 @@ class BeforeStartJobsArgs(TypedDict):
     images: Mapping[str, pulumi.Input[str]]
     """Image reference with digest, by version."""
     replaced: NotRequired[str | None]
-    """Version that a newer one is about to replace: its Job has run, and stays as it is."""
+    """Stable version during a canary release: its Job has run and is not changed."""
     credentials: CredentialNames
     """Names of the Secrets."""
     traces: TraceReceiver | None

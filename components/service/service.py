@@ -25,7 +25,7 @@ class DeployedServiceArgs(TypedDict):
     registry: RegistrySettings
     builder: BuilderSettings
     network: Network
-    """Namespaces from which the pods accept connections."""
+    """Namespaces of the proxy and of Prometheus, which connect to the pods."""
     traces: NotRequired[TraceReceiver | None]
     """Receiver of spans. Default ``None``: tracing is disabled."""
     stack: Mapping[str, Ports]
@@ -39,14 +39,14 @@ class DeployedService:
     """
 
     last: pulumi.Resource
-    """Depends on all other resources of the service: its router, or its release."""
+    """Router, or without routing the release: depends on all other resources of the service."""
     outputs: dict[str, Any]
     """Version of each track; with routing, the URL and the host names."""
 
     def __init__(self, args: DeployedServiceArgs) -> None:
         service, namespace, registry = args["service"], args["namespace"].name, args["registry"]
         name, routing, providers = service.name, service.routing, [args["cluster"]]
-        inside = pulumi.ResourceOptions(providers=providers, depends_on=[args["namespace"]])
+        in_namespace = pulumi.ResourceOptions(providers=providers, depends_on=[args["namespace"]])
         credentials = Credentials(
             name,
             {
@@ -55,13 +55,13 @@ class DeployedService:
                 "environment": encrypted_environment(service),
                 "registry": registry,
             },
-            opts=inside,
+            opts=in_namespace,
         )
         if any(peer.service for peer in (*service.peers.to, *service.peers.from_)):
             PeerPolicies(
                 f"{name}-peers",
                 {"service": service, "namespace": namespace, "stack": args["stack"]},
-                opts=inside,
+                opts=in_namespace,
             )
         images: dict[Track, ContainerImage] = {
             track: ContainerImage(
@@ -92,19 +92,19 @@ class DeployedService:
                     "stack": args["stack"],
                 },
             },
-            opts=inside,
+            opts=in_namespace,
         )
         self.last = release
         self.outputs = {"stable": release.stable, "canary": release.canary}
         if routing is None:
             return
-        routed = RouterArgs(
+        router_args = RouterArgs(
             namespace=namespace,
             split=TrafficSplit(
                 routing.hosts, routing.paths, release.backends, routing.canary_override
             ),
             settings=routing,
         )
-        released = pulumi.ResourceOptions(providers=providers, depends_on=[release])
-        self.last = ROUTERS[routing.backend](name, routed, opts=released)
+        after_release = pulumi.ResourceOptions(providers=providers, depends_on=[release])
+        self.last = ROUTERS[routing.backend](name, router_args, opts=after_release)
         self.outputs |= {"url": routing.url, "hosts": [*routing.hosts]}

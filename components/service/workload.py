@@ -37,7 +37,7 @@ class WorkloadTemplate(TypedDict):
     namespace: str
     service: Service
     network: Network
-    """Namespaces from which the pods accept connections."""
+    """Namespaces of the proxy and of Prometheus, which connect to the pods."""
     traces: NotRequired[TraceReceiver | None]
     """Receiver of spans. Default ``None``: tracing is disabled."""
     credentials: CredentialNames
