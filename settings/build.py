@@ -13,8 +13,8 @@ from settings.string_formats import (
     BuildTag,
     ImageReference,
     MainPackage,
-    RelativePath,
     SecretId,
+    SourceFilePath,
     SourcePath,
     StageName,
     VersionVariable,
@@ -37,7 +37,7 @@ _SET_BY_SLIPWAY = (
 class BuildSettings(Section):
     """Build of the image. A folder with a `go.mod` needs no Dockerfile and no key."""
 
-    dockerfile: RelativePath | None = None
+    dockerfile: SourceFilePath | None = None
     """Dockerfile, relative to the source folder. Default: `Dockerfile`, if the source has one. With
     `null`, and without one: `components/service/go.Dockerfile`, a static program in an empty
     image."""

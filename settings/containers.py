@@ -18,7 +18,7 @@ Command = Annotated[
     tuple[Annotated[str, Field(max_length=4096)], ...], Field(strict=False, max_length=100)
 ]
 """Program or arguments. They are not passed to a shell."""
-ImageReference = Annotated[
+PinnedImage = Annotated[
     str,
     StringFormat(
         "an image with its registry and digest, like ghcr.io/org/name:1.0@sha256:…",
@@ -56,7 +56,7 @@ class InitContainer(Section):
 
     name: DnsLabel
     """Name of the container."""
-    image: ImageReference
+    image: PinnedImage
     """Image with digest."""
     command: Command = ()
     """Program. Default: that of the image."""

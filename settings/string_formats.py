@@ -159,7 +159,7 @@ MainPackage = Annotated[
         r"\.(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*",
     ),
 ]
-RelativePath = Annotated[
+SourceFilePath = Annotated[
     str,
     StringFormat(
         "a path below the source folder, like build/Dockerfile",

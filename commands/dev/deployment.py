@@ -80,7 +80,7 @@ class DevDeployment:
             self._record.unlink()
 
     def logs(self, container: str, since: str) -> "subprocess.Popen[str]":
-        """Start to print the log lines since a time, in RFC 3339, each after its own."""
+        """Start kubectl, which prints the log lines since a time in RFC 3339, with timestamps."""
         return subprocess.Popen(
             [
                 *self._kubectl,
@@ -103,7 +103,7 @@ class DevDeployment:
         )
 
     def _release_fields(self) -> None:
-        """Own no field of the declared Deployment: a later change by Pulumi would conflict."""
+        """Give up the ownership of fields: a later change by Pulumi would conflict."""
         arguments = ("get", "deployment", self._declared, "--output=json", "--show-managed-fields")
         managers = json.loads(self._run(*arguments, capture=True))["metadata"]["managedFields"]
         kept = [one for one in managers if one["manager"] != FIELD_MANAGER]
@@ -140,7 +140,7 @@ def dev_deployment(
     template["metadata"]["labels"] |= LABEL
     pod = template["spec"]
     main = next(one for one in pod["containers"] if one["name"] == container)
-    # Both Deployments have pods for a moment, maybe on a node that is full.
+    # Until the declared pods have ended, both Deployments have pods: fit on a full node.
     if "cpu" in main.get("resources", {}).get("requests", {}):
         main["resources"]["requests"]["cpu"] = "10m"
     mount = {"name": FIELD_MANAGER, "mountPath": _FOLDER}

@@ -50,7 +50,7 @@ class DeployedImage:
 def reloader_image(
     repository: str, reloader: Path, architecture: str, environment: Mapping[str, str]
 ) -> str:
-    """Publish the reloader in a repository, unless it is; return its reference with a digest."""
+    """Push the reloader, unless the repository has it; return its reference with a digest."""
     tag = f"dev-{hashlib.sha256(reloader.read_bytes()).hexdigest()[:12]}"
     digest = published_digest(repository, tag, environment)
     if digest is None:

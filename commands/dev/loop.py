@@ -144,7 +144,7 @@ class DevLoop:
 
 
 class SourceFilter(DefaultFilter):
-    """All files but those of editors, caches and version control, and Go's tests."""
+    """All files except Go tests and those of editors, caches and version control."""
 
     def __call__(self, change: Change, path: str) -> bool:
         return not path.endswith("_test.go") and super().__call__(change, path)

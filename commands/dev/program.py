@@ -23,7 +23,7 @@ class Program:
     """
 
     def __init__(self, service: Service, architecture: str, out: Path) -> None:
-        assert service.source  # noqa: S101  # of the caller
+        assert service.source  # noqa: S101  # DevLoop refuses a service without one
         if service.image.build.cgo:
             key = f"slipway:services.{service.name}.image.build.cgo"
             raise CommandError(f"{key} is true: `make dev` builds without cgo")
