@@ -86,5 +86,5 @@ def test_an_error_of_kubectl_is_in_the_message(cluster: Cluster) -> None:
 
 
 def test_a_missing_kubectl_is_in_the_message(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="no kubectl"):
+    with pytest.raises(CommandError, match="kubectl is not in PATH"):
         get("pods", environment={"PATH": str(tmp_path)})

@@ -93,7 +93,7 @@ def test_a_cluster_that_does_not_respond_is_an_error_after_a_timeout(
 
 
 def test_a_missing_kubectl_is_in_the_message(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="no kubectl"):
+    with pytest.raises(CommandError, match="kubectl is not in PATH"):
         PortForward(LOKI, KUBECTL, {"PATH": str(tmp_path)})
 
 
