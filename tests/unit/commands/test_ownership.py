@@ -44,7 +44,9 @@ def test_a_namespace_belongs_to_one_stack(
     if is_refused:
         (message,) = messages
         assert message.startswith("slipway:namespace.name is beacon-test: ")
-        assert f"of stack {owner}" in message or (owner is None and "of nobody" in message)
+        assert f"of stack {owner}" in message or (
+            owner is None and "without the annotation slipway/stack" in message
+        )
         assert "slipway/stack=slipway/dev`" in message
 
 
