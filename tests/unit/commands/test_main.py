@@ -166,7 +166,7 @@ def test_a_promotion_that_another_process_completes_is_done(machine, monkeypatch
     monkeypatch.setattr(commands.promotion_gate, "check", lambda *_: None)
     monkeypatch.setattr(commands.Release, "check_promotion", lambda _: None)
     assert run(monkeypatch, "promote") == 0
-    assert "`promote` was done by" in capsys.readouterr().out
+    assert "another process completed `promote`" in capsys.readouterr().out
 
 
 def test_a_command_checks_its_input_again_when_it_has_the_lock(machine, monkeypatch, capsys):
