@@ -39,7 +39,7 @@ def _mounted_paths(workload: dict[str, Any], data: dict[str, str]) -> dict[str, 
 
 
 def test_the_service_accepts_its_configuration(go: Run, rendered: Path, tmp_path: Path) -> None:
-    for config_map in rendered.glob("20-configmap-*.yaml"):
+    for config_map in rendered.glob("20-configmap-beacon-*.yaml"):
         file = tmp_path / "config.yaml"
         file.write_text(yaml.safe_load(config_map.read_text())["data"]["config.yaml"])
         result = go("run", ".", "--check-config", file, cwd=PROJECT_FOLDER / "app")

@@ -45,7 +45,7 @@ def workloads(rendered: Path, pod_security: str) -> list[Path]:
     return [
         file
         for file, obj in objects.items()
-        if obj["kind"] in ("Deployment", "StatefulSet", "DaemonSet")
+        if obj["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job")
         and obj["metadata"]["namespace"] in namespaces
     ]
 
