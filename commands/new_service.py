@@ -5,16 +5,17 @@ The entry has the required keys, and every other key with its default in a comme
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from commands.errors import CommandError, report_errors
 from commands.settings_docs import REQUIRED, SERVICES, Key, sections
 from commands.stack_file import StackFile
-from settings import Settings, load
+from settings import load
+from settings.service import Service
 from settings.source import source_folder, working_tree_version
-from settings.stack_file import path_of
+from settings.stack_file import path_of, read
 from settings.string_formats import SERVICE_NAME
 from settings.yaml_writer import to_yaml_line
 
@@ -53,9 +54,9 @@ def _default(key: Key) -> str:
     return to_yaml_line(None if key.default is REQUIRED else key.default)
 
 
-def default_host(name: str, settings: Settings) -> str:
+def default_host(name: str, services: Mapping[str, Service]) -> str:
     """Host of a new service: ``name`` in the domain of the first routed service of the stack."""
-    hosts = [one.routing.hosts[0] for one in settings.services.values() if one.routing]
+    hosts = [one.routing.hosts[0] for one in services.values() if one.routing]
     domain = hosts[0].partition(".")[2] if hosts else "localhost"
     return f"{name}.{domain}" if domain else name
 
@@ -67,12 +68,13 @@ def create(stack: str, name: str, source: str, host: str = "") -> str:
     """
     if not SERVICE_NAME.matches(name):
         raise CommandError(f"NAME={name} is not a name of a service: use {SERVICE_NAME.allowed}")
-    settings = load(stack)
-    if name in settings.services:
+    # A stack file without services is invalid until the first one is added.
+    services = load(stack).services if read(path_of(stack)).get("services") else {}
+    if name in services:
         raise CommandError(f"{path_of(stack).name} has a service {name} already: it is unchanged")
     if not source_folder(source).is_dir():
         raise CommandError(f"SOURCE={source} is not a folder: use a path relative to the project")
-    host = host or default_host(name, settings)
+    host = host or default_host(name, services)
     file = StackFile(stack)
     file.add_service(name, entry(name, source, host))
     with TemporaryDirectory() as folder:

@@ -54,8 +54,11 @@ class StackFile:
 
     @property
     def services(self) -> CommentedMap:
-        """The value of ``slipway:services``."""
-        return self._document["config"]["slipway:services"]
+        """The value of ``slipway:services``. It is added if the file has no service."""
+        config = self._document["config"]
+        if not config.get("slipway:services"):
+            config["slipway:services"] = CommentedMap()
+        return config["slipway:services"]
 
     @property
     def text(self) -> str:

@@ -110,7 +110,7 @@ class ReadinessProbe(Probe):
 
 
 class Probes(Section):
-    """Startup, liveness and readiness probe. `null`: none."""
+    """Probes. Default: a TCP connection to the port `http`, or else to the first one."""
 
     startup: StartupProbe | None = StartupProbe()
     liveness: LivenessProbe | None = LivenessProbe()

@@ -43,6 +43,7 @@ def test_the_index_links_to_all_pages() -> None:
 def test_settings_keys_exist(page: Path) -> None:
     leaves = [leaf for section in sections() for leaf in section.leaves()]
     known = {path for section in sections() for path in paths(section)}
+    known.add("slipway:services.<name>")
     mappings = tuple(f"{leaf.path}." for leaf in leaves if leaf.type == "mapping")
     text = re.sub(r"slipway:services\.[a-z-]+", "slipway:services.<name>", page.read_text())
     named = set(re.findall(r"(slipway:[A-Za-z]+(?:\.<name>)?(?:\.[A-Za-z]+)*)", text))

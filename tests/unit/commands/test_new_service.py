@@ -59,6 +59,20 @@ def test_the_other_lines_of_the_file_are_unchanged(project: Path) -> None:
     assert "        hosts: [hello.example.com]\n" in added
 
 
+@pytest.mark.parametrize("services", ["", "  slipway:services: {}\n"])
+def test_the_first_service_of_a_stack_file_can_be_added(project: Path, services: str) -> None:
+    stack_file = f"""\
+config:
+  slipway:namespace: {{name: shop}}
+  slipway:registry: {{host: localhost:5000}}
+{services}"""
+    (project / "Pulumi.dev.yaml").write_text(stack_file)
+    assert add() == 0
+    routing = load("dev").services["hello"].routing
+    assert routing
+    assert routing.hosts == ("hello.localhost",)
+
+
 def test_the_service_has_the_version_of_its_source(project: Path) -> None:
     (project / "hello" / "VERSION").write_text("2.3.4\n")
     assert add() == 0
