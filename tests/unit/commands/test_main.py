@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from commands import __main__ as commands
-from commands import release
+from commands import deployer, release
 from commands.errors import BAD_INPUT
 from commands.pending_release import PendingRelease
 from commands.stack_lock import hold_lock
@@ -56,6 +56,7 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     # Short enough for the sockets in it, whatever a test is called.
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setattr(commands, "load", made.load)
+    monkeypatch.setattr(deployer, "load", made.load)
     monkeypatch.setattr(commands, "hold_lock", made.hold_lock)
     monkeypatch.setattr(
         commands.Prerequisites, "prepare", lambda self, **how: made.done.append(f"prepare {how}")
