@@ -5,7 +5,8 @@ import pytest
 
 from components.observability.queries import DURATION, ERRORS, PODS, REQUESTS
 from components.observability.slo import BURN_RATES, Slo, slo_rules
-from settings import LatencyObjective, SloSettings
+from settings import LatencyObjective, SloSettings, load
+from settings.stack_file import PROJECT_FOLDER
 
 BUCKETS = (0.08, 0.25, 1.0, 2.5)
 
@@ -89,6 +90,15 @@ def test_the_default_threshold_is_the_first_bucket_from_250_ms_on(
     slo = Slo("beacon", "beacon-test", SloSettings(), buckets)
     assert slo.latency_threshold == threshold
     assert expressions(slo, "slo:latency_threshold:seconds") == [f"vector({threshold:g})"]
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_the_buckets_in_the_stack_file_are_those_of_beacon(stack: str) -> None:
+    source = PROJECT_FOLDER / "app" / "internal" / "metrics" / "metrics.go"
+    (text,) = re.findall(r"buckets = \[\]float64\{([^}]*)\}", source.read_text())
+    metrics = load(stack).services["beacon"].metrics
+    assert metrics
+    assert metrics.buckets == tuple(float(bucket) for bucket in text.split(","))
 
 
 def test_without_durations_only_the_availability_is_measured() -> None:
