@@ -65,6 +65,7 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(commands.Prerequisites, "has_own_node", True)
     monkeypatch.setattr(commands.Stack, "select", lambda _: None)
     monkeypatch.setattr(commands.Stack, "up", made.up)
+    monkeypatch.setattr(commands.Stack, "releases", lambda *_: iter(()))
     monkeypatch.setattr(commands.Stack, "deployed_configuration", lambda _: nullcontext())
     monkeypatch.setattr(commands.Deployer, "status", lambda *_: None)
     monkeypatch.setattr(
