@@ -57,6 +57,7 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setattr(commands, "load", made.load)
     monkeypatch.setattr(deployer, "load", made.load)
+    monkeypatch.setattr(deployer.Capacity, "restore", lambda *_: None)
     monkeypatch.setattr(commands, "hold_lock", made.hold_lock)
     monkeypatch.setattr(
         commands.Prerequisites, "prepare", lambda self, **how: made.done.append(f"prepare {how}")
