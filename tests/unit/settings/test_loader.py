@@ -131,7 +131,7 @@ def errors_of(
         (build(arguments=[]), "arguments is []: use a mapping; each value: a string"),
         (build(arguments={"A": 1}), "arguments.A is 1: use a string of at most 1024"),
         (build(arguments={"a": "b"}), 'arguments is "a": use a build argument\'s name'),
-        (build(arguments={"VERSION": "1"}), 'arguments.VERSION is "1": use another argument'),
+        (build(arguments={"VERSION": "1"}), 'arguments.VERSION is "1": use another name'),
         (build(secrets={"netrc": "hunter2"}), "secrets.netrc is not encrypted: use an encrypted"),
         (build(mainPackage="cmd/shop"), 'mainPackage is "cmd/shop": use . or a folder below'),
         (build(mainPackage="./../shop"), 'mainPackage is "./../shop": use . or a folder below'),
