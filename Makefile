@@ -20,7 +20,7 @@ DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requ
 # exported variable, so a value of `$(shell …)` would run.
 MAKEOVERRIDES :=
 unexport ARGS BASE FOLLOW FORCE FORMAT FROM HOST LEVEL NAME OUT PLAN PORT QUERY RANGE SERVER SERVICE SHOW_PASSWORD SINCE SOURCE STACK \
-         TRACE TRACK VERSION WEIGHT
+         TRACE TRACK VALUE VERSION WEIGHT
 
 define newline
 
@@ -37,7 +37,7 @@ STACK_OPTION = --stack=$(call shell_quote,STACK)
 # STACK has no default for `make policy`, which then checks every stack.
 STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
-.PHONY: help up dev preview render status stacks canary promote rollback down env test test-app test-unit test-manifests \
+.PHONY: help up dev preview render status stacks canary promote rollback set down env test test-app test-unit test-manifests \
         policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards
@@ -70,6 +70,9 @@ promote: $(INSTALLED) ## Send every request to the canary's version, if it meets
 
 rollback: $(INSTALLED) ## End the canary; without one, return to the previous stable version (or VERSION)
 	@$(PY) -m commands rollback $(STACK_OPTION) $(call options,SERVICE VERSION)
+
+set: $(INSTALLED) ## Set KEY of a service to VALUE in all tracks at once: KEY=config.logLevel VALUE=debug (SERVICE)
+	@$(PY) -m commands set $(STACK_OPTION) $(call options,SERVICE KEY VALUE)
 
 down: $(INSTALLED) ## Delete a stack's resources
 	@$(PY) -m commands down $(STACK_OPTION) $(ARGS)

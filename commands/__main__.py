@@ -73,6 +73,12 @@ def rollback(deployer: Deployer, arguments: argparse.Namespace) -> None:
     deployer.update_release(service)
 
 
+def set_value(deployer: Deployer, arguments: argparse.Namespace) -> None:
+    """Set a key of a service in all tracks at once."""
+    print(_release(deployer, arguments).set_value(arguments.key, arguments.value))
+    deployer.update()
+
+
 def _release(deployer: Deployer, arguments: argparse.Namespace) -> Release:
     return deployer.release(selected_service(deployer.settings, arguments.service))
 
@@ -96,14 +102,17 @@ def dev(deployer: Deployer, arguments: argparse.Namespace) -> None:
 
 
 DEPLOY: Mapping[str, Callable[[Deployer, argparse.Namespace], None]] = {
-    command.__name__: command
-    for command in (up, preview, down, status, canary, promote, rollback, dev)
+    **{
+        command.__name__: command
+        for command in (up, preview, down, status, canary, promote, rollback, dev)
+    },
+    "set": set_value,
 }
 REPEATED_COMMANDS = ("promote", "rollback")
 """Commands that are not idempotent: a second rollback restores an even earlier version."""
 RELEASE_COMMANDS = ("canary", "promote", "rollback")
-SERVICE_COMMANDS = ("status", "dev", *RELEASE_COMMANDS)
-STACK_COMMANDS = ("up", "down", "dev", *RELEASE_COMMANDS)
+SERVICE_COMMANDS = ("status", "dev", "set", *RELEASE_COMMANDS)
+STACK_COMMANDS = ("up", "down", "dev", "set", *RELEASE_COMMANDS)
 PASS_THROUGH_COMMANDS = ("up", "preview", "down")
 """Commands that pass unknown arguments on to Pulumi."""
 
@@ -131,6 +140,9 @@ def _parse() -> argparse.Namespace:
             command.add_argument("--version", default="")
         if name == "canary":
             command.add_argument("--weight", type=_weight, default="")
+        if name == "set":
+            command.add_argument("--key", default="")
+            command.add_argument("--value", default="")
         if name in ("promote", "dev"):
             command.add_argument("--force", default="")
     for name, module in QUERY.items():
@@ -185,7 +197,7 @@ def _deployer(arguments: argparse.Namespace) -> Deployer:
 def _prepare(deployer: Deployer, arguments: argparse.Namespace) -> None:
     changes_release = arguments.command in RELEASE_COMMANDS
     deployer.prerequisites.prepare(
-        builds=arguments.command == "up" or changes_release,
+        builds=arguments.command in ("up", "set") or changes_release,
         # The reloader of `dev` is an image of its own.
         another_version=arguments.command == "dev"
         or (changes_release and bool(getattr(arguments, "version", ""))),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.stack_file import ReleaseFile
-from settings import PROJECT, Settings, load
+from settings import PROJECT, TRACK_KEYS, Settings, load, stable_settings
 from settings.stack_file import path_of, read
 
 _MISSING = object()
@@ -21,23 +21,22 @@ class DeployedConfiguration:
         self._stack = stack
 
     def undelivered(self, service: str) -> Sequence[str]:
-        """Keys of the stack file that differ, except the release of the service."""
+        """Keys of the stack file that differ, except those that a service is released with."""
         keys = _differences(read(self.file), read(path_of(self._stack)), "")
-        release = f"services.{service}.release"
-        return [
-            f"{PROJECT}:{key}"
-            for key in keys
-            if key != release and not key.startswith(f"{release}.")
-        ]
+        released = [f"services.{service}.{key}." for key in ("release", *TRACK_KEYS)]
+        return [f"{PROJECT}:{key}" for key in keys if not f"{key}.".startswith(tuple(released))]
 
     def set_release(self, service: str, outputs: Mapping[str, Any]) -> Settings:
-        """Take over the release of a service from the stack file, and return the settings.
+        """Take over a service's release and its settings from the stack file.
 
+        Return the settings of the stack.
         Versions without a digest get that of ``outputs``: they are not built again, from newer
         source. Raises :class:`SettingsError` if this program cannot read the configuration.
         """
         release = ReleaseFile(self._stack, service).release
-        ReleaseFile(str(self.file), service).set_release(release).save()
+        deployed = ReleaseFile(str(self.file), service).set_release(release)
+        deployed.restore_settings(stable_settings(read(path_of(self._stack)), service))
+        deployed.save()
         for name, one in load(str(self.file)).services.items():
             for track, version in one.release.built.items():
                 running = outputs.get(name, {}).get(track) or {}

@@ -17,6 +17,7 @@ from commands.errors import FAILED, CommandError
 from commands.file_backend import FileBackend, without_sidecars
 from commands.stack_file import remove_encryption_salt
 from commands.stack_lock import WAIT_SECONDS
+from settings import PROJECT
 from settings.stack_file import PROJECT_FOLDER
 
 _SALT_FROM_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
@@ -25,6 +26,14 @@ _STACK = "pulumi:pulumi:Stack"
 _RECENT = "10"
 """Number of entries of the history that :meth:`Stack.select` reads."""
 _NAMESPACE = "kubernetes:core/v1:Namespace"
+
+
+def _from_json(text: str) -> Any:  # noqa: ANN401
+    """A value of the configuration: JSON, or the text itself."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 class Stack:
@@ -105,10 +114,21 @@ class Stack:
 
     def releases(self, service: str) -> Iterator[dict[str, Any]]:
         """Yield the ``release`` of a service in each successful update, newest first."""
-        for update in self._successful_updates():
-            value = update.get("config", {}).get("slipway:services", {}).get("value", "{}")
-            if release := json.loads(value).get(service, {}).get("release"):
+        for sections in self.configurations():
+            if release := sections.get("services", {}).get(service, {}).get("release"):
                 yield release
+
+    def configurations(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the sections of the configuration of each successful update, newest first.
+
+        Secrets are decrypted.
+        """
+        for update in self._successful_updates():
+            yield {
+                key.removeprefix(f"{PROJECT}:"): _from_json(one.get("value", "{}"))
+                for key, one in update.get("config", {}).items()
+                if key.startswith(f"{PROJECT}:")
+            }
 
     def deployed_commit(self) -> str | None:
         """Return the commit of the last successful update; None if it was made without git."""

@@ -8,18 +8,23 @@ version.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from ruamel.yaml.error import YAMLError
 from semver import Version
 
 from commands.errors import CommandError
 from commands.pending_release import PendingRelease
 from commands.pulumi import Stack
 from commands.registry import RegistryError, published_digest
+from commands.released_settings import ReleasedSettings
 from commands.stack_file import ReleaseFile
 from local import files
-from settings import VERSION, Service
+from settings import TRACK_KEYS, VERSION, Service, SettingsError, load, stable_settings
 from settings.source import version_file, working_tree_version
+from settings.stack_file import read
 
 
 def parse_version(version: str) -> Version:
@@ -89,16 +94,44 @@ class Release:
                 "compare with: run `make up` first"
             )
         digest = self._digest_of_current_canary(version)
-        new_version = ""
+        is_new = False
         if digest is None and version != self._built_version:
             digest = self._published_digest(version)
-            if digest is None:
-                new_version = self._start_version(version)
-        self._file.pin_stable(stable, stable_digest, before_start=release.stable.before_start)
+            is_new = digest is None
+        self._file.pin_stable(
+            stable,
+            stable_digest,
+            before_start=release.stable.before_start,
+            settings=self._stable_settings(),
+        )
         is_running = release.canary is not None and release.canary.version == version
         before_start = release.canary.before_start if release.canary and is_running else True
-        self._file.start_canary(version, weight, digest, before_start=before_start).save()
+        self._file.start_canary(version, weight, digest, before_start=before_start)
+        self._check_file()
+        new_version = self._start_version(version) if is_new else ""
+        self._file.save()
         return f"{new_version}{self._place}: stable {stable}, canary {version} at {weight} %"
+
+    def _stable_settings(self) -> Mapping[str, Any]:
+        """Settings that stable was released with: changes since then are the canary's."""
+        if (settings := self._file.stable_settings) is not None:
+            return settings
+        with self._stack.deployed_configuration() as file:
+            return stable_settings(read(file or self._file.path), self._service.name)
+
+    def _check_file(self) -> None:
+        """Raise :class:`CommandError` if the stack file would be invalid."""
+        with TemporaryDirectory(prefix="slipway-") as folder:
+            file = Path(folder) / self._file.path.name
+            file.write_text(self._file.text)
+            try:
+                load(str(file))
+            except SettingsError as error:
+                hint = ".release.stable.settings" in str(error) and (
+                    "the settings that stable was deployed with cannot be used with this program: "
+                    f"run `make up STACK={self._stack.name}` first. "
+                )
+                raise CommandError(f"{hint or ''}{error}") from None
 
     @property
     def _built_version(self) -> str | None:
@@ -170,22 +203,70 @@ class Release:
                 "rollback wrote it (VERSION=… goes back further)"
             )
         if release.canary is not None and version is None:
+            restored = self._restore(self._file.stable_settings)
             self._file.end_canary()
             self._save("rollback")
             return (
                 f"{self._place}: stable {release.stable.version}, "
-                f"canary {release.canary.version} ended"
+                f"canary {release.canary.version} ended{restored}"
             )
         if version is None:
-            version, digest = self._previous_stable()
+            version = self._previous_stable()
         else:
             parse_version(version)
-            digest = self._deployed_digest(version)
+        digest = self._deployed_digest(version)
+        restored = self._restore(self._settings_of(version))
         # Its Job ran when the version was released.
         self._file.pin_stable(version, digest, before_start=release.before_start is None)
         self._file.end_canary()
         self._save("rollback")
-        return f"{self._place}: stable {release.stable.version} -> {version}"
+        return f"{self._place}: stable {release.stable.version} -> {version}{restored}"
+
+    def _restore(self, settings: Mapping[str, Any] | None) -> str:
+        """Give the service the settings of a release; return a message about the changed keys."""
+        if settings is None:
+            return ""
+        changed = self._file.restore_settings(settings)
+        return f"\n{self._place}: as released: {', '.join(changed)}" if changed else ""
+
+    def _settings_of(self, version: str) -> Mapping[str, Any] | None:
+        """Settings that stable was last deployed with at this version. ``None``: not known."""
+        name = self._service.name
+        for sections in self._stack.configurations():
+            release = sections.get("services", {}).get(name, {}).get("release", {})
+            if release.get("stable", {}).get("version") == version:
+                released = ReleasedSettings(
+                    stable_settings(sections, name), stable_settings(read(self._file.path), name)
+                )
+                for key in released.omitted:
+                    print(
+                        f"{key} of {version} is not restored: set it with "
+                        f"`pulumi config set --secret --path slipway:services.{name}.{key}`"
+                    )
+                return released.values
+        print(f"the settings of {version} are not known, so those of the stack file are deployed")
+        return None
+
+    def set_value(self, key: str, value: str) -> str:
+        """Set a key of the service, which is a path like ``config.logLevel``, in all tracks.
+
+        ``value`` is YAML. Raises :class:`CommandError` for a secret and for keys of the release.
+        """
+        place = f"slipway:services.{self._service.name}"
+        if not key or not value or key.partition(".")[0] in ("release", "secrets"):
+            raise CommandError(
+                f"KEY={key} VALUE={value}: use a key of {place} like KEY=config.logLevel, and a "
+                "value. `make canary` changes the release, `pulumi config set --secret` secrets"
+            )
+        has_own = self._file.stable_settings is not None and key.partition(".")[0] in TRACK_KEYS
+        try:
+            previous = self._file.set_value(key, value)
+        except YAMLError as error:
+            raise CommandError(f"VALUE={value} is not a YAML value: {error}") from None
+        self._check_file()
+        self._file.save()
+        tracks = "stable and canary" if has_own else "all tracks"
+        return f"{self._place}: {key}: {previous} -> {value}, for {tracks}"
 
     @property
     def _place(self) -> str:
@@ -203,12 +284,12 @@ class Release:
         self._pending.save(command, self._file.release)
         self._file.save()
 
-    def _previous_stable(self) -> tuple[str, str]:
+    def _previous_stable(self) -> str:
         current = self._service.release.stable.version
         for release in self._stack.releases(self._service.name):
             version = release.get("stable", {}).get("version")
             if version not in (None, current):
-                return version, self._deployed_digest(version)
+                return version
         raise CommandError(
             f"{self._service.name} in {self._stack.name} has never run another stable version than "
             f"{current}: set one with VERSION=…"

@@ -1,8 +1,10 @@
 """Editing of stack files. Comments, order and quotes are preserved."""
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import StringIO
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
@@ -11,7 +13,10 @@ from ruamel.yaml.scalarstring import ScalarString
 from ruamel.yaml.tokens import CommentToken
 
 from local import files
+from settings import TRACK_KEYS
 from settings.stack_file import path_of
+
+_MISSING = object()
 
 
 def remove_encryption_salt(stack: str) -> None:
@@ -101,14 +106,58 @@ class ReleaseFile(StackFile):
         """Set the digest of a track's version."""
         return self._update(track, {**self.release[track], "digest": digest})
 
-    def pin_stable(self, version: str, digest: str, *, before_start: bool = True) -> Self:
+    @property
+    def stable_settings(self) -> Mapping[str, Any] | None:
+        """Settings of stable. ``None``: those of the service."""
+        return self.release.get("stable", {}).get("settings")
+
+    def pin_stable(
+        self,
+        version: str,
+        digest: str,
+        *,
+        before_start: bool = True,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Set the stable version and its digest.
 
         Without ``before_start``, the Job `release.beforeStart` does not run for the version.
+        Without ``settings``, stable has those of the service.
         """
-        return self._update(
-            "stable", {"version": version, "digest": digest, **_before_start_key(before_start)}
-        )
+        kept = {} if settings is None else {"settings": settings}
+        pinned = {"version": version, "digest": digest, **_before_start_key(before_start)}
+        return self._update("stable", {**pinned, **kept})
+
+    def restore_settings(self, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Change the service so that it has these settings of a track; return the changed keys.
+
+        What a key has already, be it from ``slipway:defaults``, is not written.
+        """
+        defaults = self._document["config"].get("slipway:defaults") or {}
+        restoration = _Restoration([])
+        for key in TRACK_KEYS:
+            values = (defaults.get(key, _MISSING), settings.get(key, _MISSING))
+            restoration.restore(self._service, key, *values)
+        return restoration.changed
+
+    def set_value(self, path: str, text: str) -> str:
+        """Set a key of the service, and of the settings of stable if it has its own.
+
+        ``text`` is YAML. Return the previous value as text.
+        """
+        keys = path.split(".")
+        blocks: list[Any] = [self._service]
+        if self.stable_settings is not None and keys[0] in TRACK_KEYS:
+            blocks.append(self.stable_settings)
+        previous = _value_at(self._service, keys)
+        for block in blocks:
+            inner = block
+            for key in keys[:-1]:
+                if not isinstance(inner.get(key), CommentedMap):
+                    _assign(inner, key, CommentedMap())
+                inner = inner[key]
+            _assign(inner, keys[-1], self._yaml.load(text))
+        return previous
 
     def start_canary(
         self, version: str, weight: int, digest: str | None, *, before_start: bool = True
@@ -126,24 +175,26 @@ class ReleaseFile(StackFile):
         return self._update("canary", {**self.release["canary"], "weight": weight})
 
     def end_canary(self) -> Self:
-        """Remove the canary version."""
+        """Remove the canary version, and the settings of stable: it has those of the service."""
         if "canary" in self.release:
             _remove(self.release, "canary")
+        if self.stable_settings is not None:
+            _remove(self.release["stable"], "settings")
         return self
 
     def _update(self, track: str, values: dict[str, Any]) -> Self:
         if "release" not in self._service:
-            _add(self._service, "release", CommentedMap({track: CommentedMap(values)}))
+            _add(self._service, "release", _commented({track: values}))
             return self
         if track not in self.release:
-            _add(self.release, track, CommentedMap(values))
+            _add(self.release, track, _commented(values))
             return self
         version = self.release[track]
         for key in version.keys() - values.keys():
             _remove(version, key)
         for key, value in values.items():
             if key not in version:
-                _add(version, key, value)
+                _add(version, key, _commented(value))
             elif isinstance(old := version[key], ScalarString):
                 version[key] = type(old)(value)  # keeps the quotes
             else:
@@ -153,6 +204,77 @@ class ReleaseFile(StackFile):
 
 def _before_start_key(before_start: bool) -> dict[str, bool]:
     return {} if before_start else {"beforeStart": False}
+
+
+def _at(block: Any, keys: Sequence[str]) -> Any:  # noqa: ANN401
+    for key in keys:
+        block = block.get(key, _MISSING) if isinstance(block, dict) else _MISSING
+    return block
+
+
+def _value_at(block: Any, keys: Sequence[str]) -> str:  # noqa: ANN401
+    for key in keys:
+        if not isinstance(block, dict) or key not in block:
+            return "none"
+        block = block[key]
+    return str(block)
+
+
+@dataclass(frozen=True)
+class _Restoration:
+    """Restores wanted values in a mapping that is merged over defaults."""
+
+    changed: list[str]
+    """Paths of the changed keys."""
+
+    def restore(self, block: CommentedMap, path: str, default: object, wanted: object) -> None:
+        """Change the key at the end of ``path`` so that its merged value is ``wanted``."""
+        key = path.rpartition(".")[2]
+        current = block.get(key, _MISSING)
+        present = [value for value in (current, default) if value is not _MISSING]
+        if present and _is_mapping(wanted) and all(map(_is_mapping, present)):
+            inner: CommentedMap = CommentedMap() if current is _MISSING else current
+            defaults = default if _is_mapping(default) else {}
+            for name in {**defaults, **inner, **wanted}:
+                inner_values = (defaults.get(name, _MISSING), wanted.get(name, _MISSING))
+                self.restore(inner, f"{path}.{name}", *inner_values)
+            if current is _MISSING and inner:
+                _add(block, key, inner)
+            return
+        is_removed = current is None and wanted is _MISSING
+        if is_removed or (default if current is _MISSING else current) == wanted:
+            return
+        self.changed.append(path)
+        if wanted is not _MISSING:
+            _assign(block, key, wanted)
+        elif default is not _MISSING:
+            _assign(block, key, None)
+        elif key in block:
+            _remove(block, key)
+
+
+def _is_mapping(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict) and "secure" not in value
+
+
+def _assign(block: CommentedMap, key: str, value: Any) -> None:  # noqa: ANN401
+    if key in block and not isinstance(block[key], CommentedMap):
+        old = block[key]
+        quoted = isinstance(old, ScalarString) and isinstance(value, str)
+        block[key] = type(old)(value) if quoted else _commented(value)
+        return
+    if key in block:
+        _remove(block, key)
+    _add(block, key, _commented(value))
+
+
+def _commented(value: Any) -> Any:  # noqa: ANN401
+    """Mappings of ruamel.yaml, which can have comments."""
+    if isinstance(value, dict):
+        return CommentedMap({key: _commented(inner) for key, inner in value.items()})
+    if isinstance(value, list | tuple):
+        return [_commented(inner) for inner in value]
+    return value
 
 
 # ruamel.yaml attaches the lines after a value, such as the comment of the next section, to that

@@ -21,7 +21,7 @@ from settings.go_source import (
     workspace_of,
 )
 from settings.image import ImageSettings
-from settings.loader import from_pulumi, load
+from settings.loader import from_pulumi, load, stable_settings
 from settings.namespace import LimitRangeSettings, NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
 from settings.observability import (
@@ -52,7 +52,7 @@ from settings.resources import ResourceList, ResourceRequirements
 from settings.routing import CanaryOverride, GatewaySettings, RoutingBackend, RoutingSettings
 from settings.schema import PROJECT
 from settings.secret_files import GeneratedSecret, SecretFiles
-from settings.service import SECRETS_FOLDER, Service
+from settings.service import SECRETS_FOLDER, TRACK_KEYS, Service
 from settings.service_alert import ServiceAlert
 from settings.service_logs import LogKeys, ServiceLogs
 from settings.service_metrics import ServiceMetrics
@@ -66,6 +66,7 @@ from settings.workload import Scheduling, WorkloadSettings
 __all__ = [
     "PROJECT",
     "SECRETS_FOLDER",
+    "TRACK_KEYS",
     "VERSION",
     "AlertsSettings",
     "Autoscaling",
@@ -147,5 +148,6 @@ __all__ = [
     "own_dockerfile",
     "parse_quantity",
     "scaled_value",
+    "stable_settings",
     "workspace_of",
 ]

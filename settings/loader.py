@@ -1,6 +1,7 @@
 """Loading of a stack's configuration, from its file or from the Pulumi engine."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -15,7 +16,7 @@ from settings.errors import FieldError, InvalidKey, SettingsError, invalid_keys
 from settings.go_source import SourceError, check_source
 from settings.schema import PROJECT, node_at
 from settings.secret import DECRYPTED
-from settings.service import Service
+from settings.service import TRACK_KEYS, Service
 from settings.source import DEFAULT_SCHEMA, version_file, working_tree_version
 from settings.stack import Settings
 from settings.stack_file import path_of, read
@@ -115,12 +116,56 @@ def validate(
         errors = _with_errors_of_defaults(errors, sections, context)
     if settings is None or errors:
         raise SettingsError(source, [f"{PROJECT}:{error}" for error in errors])
+    _set_stable_settings(settings, source, merged, context)
     if check_sources:
         services = settings.services.values()
         of_sources = [error for one in services for error in _source_errors(one)]
         if of_sources:
             raise SettingsError(source, of_sources)
     return settings
+
+
+def _set_stable_settings(
+    settings: Settings, source: str, sections: Mapping[str, Any], context: object
+) -> None:
+    """Validate each ``release.stable.settings`` in its service; ``sections`` have the defaults."""
+    services = {
+        name: _as_stable(sections["services"][name], stable)
+        for name, service in settings.services.items()
+        if (stable := service.release.stable.settings) is not None
+    }
+    if not services:
+        return
+    found, errors = _parse({**sections, "services": {**sections["services"], **services}}, context)
+    if found is None or errors:
+        key = re.compile(rf"^services\.({'|'.join(services)})\.")
+        keys = [key.sub(r"services.\1.release.stable.settings.", str(error)) for error in errors]
+        raise SettingsError(source, [f"{PROJECT}:{one}" for one in keys])
+    for name in services:
+        settings.services[name].set_stable(found.services[name])
+
+
+def _as_stable(service: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The service with the settings of stable instead of its own, and without a canary."""
+    release = {key: value for key, value in service["release"].items() if key != "canary"}
+    release["stable"] = {
+        key: value for key, value in release["stable"].items() if key != "settings"
+    }
+    shared = {key: value for key, value in service.items() if key not in TRACK_KEYS}
+    return {**shared, **settings, "release": release}
+
+
+def stable_settings(sections: Mapping[str, Any], service: str) -> dict[str, Any]:
+    """Settings of a service's stable version, from the sections of a stack file.
+
+    Those of ``release.stable.settings``, or else of the service with the defaults. Nothing is
+    validated.
+    """
+    merged = _merge(sections.get("defaults") or {}, sections["services"][service])
+    settings = merged.get("release", {}).get("stable", {}).get("settings")
+    if settings is not None:
+        return settings
+    return {key: merged[key] for key in TRACK_KEYS if key in merged}
 
 
 def _merge(defaults: object, service: object) -> Any:  # noqa: ANN401

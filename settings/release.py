@@ -1,7 +1,7 @@
 """``release`` of a service."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,14 @@ class ReleasedVersion(Section):
     """Runs `release.beforeStart` for the version. `make rollback` sets it to false."""
 
 
+class StableVersion(ReleasedVersion):
+    """Stable version."""
+
+    settings: dict[str, Any] | None = None
+    """Keys of the service as stable was released with them. `make canary` writes them, so that
+    changes of the service reach stable with the promotion. Default: those of the service."""
+
+
 class CanaryVersion(ReleasedVersion):
     """Canary version."""
 
@@ -38,7 +46,7 @@ class ReleaseSettings(Section):
 
     strategy: Strategy = "rolling"
     """`rolling` updates stable in place. `canary` allows a canary version beside it."""
-    stable: ReleasedVersion
+    stable: StableVersion
     canary: CanaryVersion | None = None
     """Default: none, all requests are routed to stable."""
     before_start: BeforeStart | None = None
@@ -46,6 +54,9 @@ class ReleaseSettings(Section):
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         if self.canary is None:
+            if self.stable.settings is not None:
+                allowed = "no settings without release.canary: `make rollback` ends a canary"
+                yield FieldError("stable.settings", self.stable.settings, allowed)
             return
         if self.strategy != "canary":
             yield FieldError("strategy", self.strategy, '"canary", or remove release.canary')

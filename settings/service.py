@@ -22,7 +22,7 @@ from settings.probes import Probes, unknown_port
 from settings.project import project_name
 from settings.proxy_metrics import ProxyMetrics
 from settings.quantities import parse_quantity, scaled_value
-from settings.release import ReleaseSettings
+from settings.release import ReleaseSettings, Track
 from settings.routing import RoutingSettings
 from settings.secret_files import SecretFiles
 from settings.section import Section
@@ -41,6 +41,14 @@ from settings.workload import WorkloadSettings
 
 SECRETS_FOLDER = "/run/secrets"
 """Parent of the folder with the secret files of a service."""
+
+
+TRACK_KEYS = (
+    *("command", "args", "env", "envFrom", "ports", "pprofPort", "probes", "config", "configFile"),
+    *("secrets", "volumes", "initContainers", "sidecars", "serviceAccount", "securityContext"),
+    *("workload", "autoscaling", "podDisruptionBudget", "peers", "tracing"),
+)
+"""Keys of a service that are released together with a version: each track has its own."""
 
 
 class Service(Section):
@@ -98,6 +106,7 @@ class Service(Section):
     """Grafana panels of the service's own."""
 
     _name: str = PrivateAttr("")
+    _stable: "Service | None" = PrivateAttr(None)
 
     @property
     def name(self) -> str:
@@ -107,6 +116,14 @@ class Service(Section):
     def set_name(self, name: str) -> None:
         """Set :attr:`name`; called once, by the model of the stack."""
         self._name = name
+
+    def set_stable(self, stable: "Service") -> None:
+        """Set the service with ``release.stable.settings``; called once, by the loader."""
+        self._stable = stable
+
+    def of_track(self, track: Track) -> "Service":
+        """The service with the settings that a track was released with."""
+        return self._stable or self if track == "stable" else self
 
     @property
     def repository(self) -> str:

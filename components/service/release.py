@@ -75,14 +75,17 @@ class Release(pulumi.ComponentResource):
         release, images = args["release"], args["images"]
         if set(images) != set(release.tracks):
             raise ValueError(f"images are of {sorted(images)}: use {sorted(release.tracks)}")
-        service = args["workload"]["service"]
-        if service.served_ports:
-            for track in _TRACKS[release.strategy]:
-                self._service(track)
-        routing = service.routing
-        port = service.ports[routing.port] if routing else None
+        tracks = _TRACKS[release.strategy]
+        services: dict[Track, Service] = {
+            track: args["workload"]["service"].of_track(track) for track in tracks
+        }
+        for track, service in services.items():
+            if service.served_ports:
+                self._service(track, service)
         self.backends = tuple(
-            self._backend(track, port) for track in _TRACKS[release.strategy] if port
+            self._backend(track, service.ports[service.routing.port])
+            for track, service in services.items()
+            if service.routing
         )
         jobs = self._before_start()
         for track, version in release.tracks.items():
@@ -91,6 +94,7 @@ class Release(pulumi.ComponentResource):
                 f"{name}-{track}",
                 {
                     **args["workload"],
+                    "service": services[track],
                     "identity": self._identity(track, version.version),
                     "image": images[track],
                 },
@@ -134,7 +138,7 @@ class Release(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         ).jobs
 
-    def _service(self, track: Track) -> None:
+    def _service(self, track: Track, service: Service) -> None:
         identity, workload = self._identity(track), self._args["workload"]
         KubernetesService(
             f"{self._name}-{track}-service",
@@ -148,7 +152,7 @@ class Release(pulumi.ComponentResource):
             spec={
                 "type": "ClusterIP",
                 "selector": identity.selector,
-                "ports": prune_none(_service_ports(workload["service"])),
+                "ports": prune_none(_service_ports(service)),
             },
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -47,12 +47,14 @@ class DeployedService:
         service, namespace, registry = args["service"], args["namespace"].name, args["registry"]
         name, routing, providers = service.name, service.routing, [args["cluster"]]
         in_namespace = pulumi.ResourceOptions(providers=providers, depends_on=[args["namespace"]])
+        stable = service.of_track("stable")
+        # All tracks mount the same objects: they have the keys of both, with the service's values.
         credentials = Credentials(
             name,
             {
                 "namespace": namespace,
-                "files": service.secrets,
-                "environment": encrypted_environment(service),
+                "files": {**stable.secrets, **service.secrets},
+                "environment": encrypted_environment(stable) | encrypted_environment(service),
                 "registry": registry,
             },
             opts=in_namespace,

@@ -318,12 +318,13 @@ def stack_file(folder: Path, **changes: Any) -> Path:
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A stack file with a release and a message that are not deployed."""
+    """A stack file with a release and a host name that are not deployed."""
     folder = tmp_path / "project"
     stack_file(
         folder,
         release={"stable": {"version": "0.9.0", "digest": OTHER_DIGEST}},
-        config={"message": "new"},
+        config={"message": "of 0.9.0"},
+        routing={"hosts": ["new.localhost"]},
     )
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", folder)
     monkeypatch.setattr(deployer, "PROJECT_FOLDER", folder)
@@ -345,9 +346,10 @@ def test_a_rollback_deploys_the_release_and_names_what_it_leaves_out(tmp_path, c
     roll_back(fake)
     assert fake.calls == ["select", f"up --yes --skip-preview --config-file {deployed}"]
     text = deployed.read_text()
-    assert ("version: 0.9.0" in text, "message: old" in text) == (True, True)
+    assert ("version: 0.9.0" in text, "message: of 0.9.0" in text) == (True, True)
+    assert "new.localhost" not in text
     printed = capsys.readouterr().out
-    assert "not deployed by the rollback: slipway:services.beacon.config.message\n" in printed
+    assert "not deployed by the rollback: slipway:services.beacon.routing.hosts\n" in printed
     assert "the last update was made without a commit" in printed
 
 

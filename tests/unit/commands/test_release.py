@@ -2,11 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from ruamel.yaml import YAML
 
 from commands import release as release_module
 from commands import stack_file
@@ -14,6 +17,8 @@ from commands.errors import BAD_INPUT, CommandError
 from commands.pending_release import PendingRelease
 from commands.registry import RegistryError
 from commands.release import Release
+from settings import TRACK_KEYS, stable_settings
+from settings.stack_file import read
 
 if TYPE_CHECKING:
     from commands.pulumi import Stack
@@ -32,8 +37,12 @@ config:
         strategy: canary
         stable:
           version: 1.0.0
+      slo: null
+      routing: {hosts: [beacon.localhost]}
   slipway:namespace:
     name: "beacon" # quoted on purpose
+  slipway:registry:
+    host: localhost:5000
 """
 
 
@@ -46,9 +55,17 @@ class FakeStack:
 
     name = "dev"
 
-    def __init__(self, outputs: dict[str, Any], releases: list[dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        outputs: dict[str, Any],
+        releases: list[dict[str, Any]],
+        settings: dict[str, dict[str, Any]],
+        deployed: Path,
+    ) -> None:
         self._outputs = outputs
         self._releases = releases
+        self._settings = settings
+        self._deployed = deployed
 
     def outputs(self) -> dict[str, Any]:
         return {"services": {"beacon": self._outputs}}
@@ -56,6 +73,23 @@ class FakeStack:
     def releases(self, service: str) -> list[dict[str, Any]]:
         assert service == "beacon"
         return self._releases
+
+    def configurations(self) -> Iterator[dict[str, Any]]:
+        for release in self._releases:
+            settings = self._settings.get(release.get("stable", {}).get("version", ""), {})
+            service = {**_decrypted(settings), "release": release}
+            yield {"services": {"beacon": service}}
+
+    @contextmanager
+    def deployed_configuration(self) -> Iterator[Path | None]:
+        yield self._deployed if self._deployed.is_file() else None
+
+
+def _decrypted(value: Any) -> Any:
+    if isinstance(value, dict):
+        encrypted = "secure" in value
+        return "hunter2" if encrypted else {key: _decrypted(one) for key, one in value.items()}
+    return value
 
 
 class Checkout:
@@ -72,6 +106,9 @@ class Checkout:
         self.in_cluster: dict[str, str] = {}
         self.running: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
+        self.settings: dict[str, dict[str, Any]] = {}
+        """Settings of the service that each version of stable was last deployed with."""
+        self.deployed = folder / "deployed" / "Pulumi.dev.yaml"
         self.pending = PendingRelease(folder / "pending.json")
         monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", folder)
         monkeypatch.setattr(release_module, "published_digest", self._published_digest)
@@ -98,7 +135,7 @@ class Checkout:
             strategy=written["strategy"], before_start=written.get("beforeStart"), **tracks
         )
         service = SimpleNamespace(name="beacon", source=self.source, release=release)
-        stack = FakeStack(self.running, self.history)
+        stack = FakeStack(self.running, self.history, self.settings, self.deployed)
         return Release(
             cast("Stack", stack),
             cast("Service", service),
@@ -111,6 +148,11 @@ class Checkout:
     def deploy(self) -> None:
         """Deploy the stack file successfully."""
         written = self.written()
+        self.settings[written["stable"]["version"]] = json.loads(
+            json.dumps(stable_settings(read(self.file), "beacon"))
+        )
+        self.deployed.parent.mkdir(exist_ok=True)
+        self.deployed.write_text(self.file.read_text())
         self.history.insert(0, json.loads(json.dumps(written)))
         self.running = {
             track: runs(written[track]["version"], written[track].get("digest", OLD))
@@ -120,7 +162,24 @@ class Checkout:
         self.pending.clear()
 
     def written(self) -> dict[str, Any]:
-        return dict(stack_file.ReleaseFile("dev", "beacon").release)
+        """The release in the stack file, without the settings of stable."""
+        release = dict(stack_file.ReleaseFile("dev", "beacon").release)
+        stable = {key: value for key, value in release["stable"].items() if key != "settings"}
+        return {**release, "stable": stable}
+
+    def edit(self, **settings: Any) -> None:
+        """Set keys of the service."""
+        yaml = YAML()
+        document = yaml.load(self.file.read_text())
+        document["config"]["slipway:services"]["beacon"].update(settings)
+        with self.file.open("w") as out:
+            yaml.dump(document, out)
+
+    def settings_in_file(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Settings of the service, and those of stable, in the stack file."""
+        service = read(self.file)["services"]["beacon"]
+        own = {key: value for key, value in service.items() if key in TRACK_KEYS}
+        return own, service["release"]["stable"].get("settings")
 
 
 @pytest.fixture
@@ -431,3 +490,115 @@ def test_a_canary_that_was_never_deployed_is_built_again(checkout: Checkout) -> 
     checkout.running["canary"] = runs("1.3.0", NEW)
     checkout.release().canary("1.3.0", 10)
     assert checkout.written()["canary"] == {"version": "1.3.0", "weight": 10}
+
+
+DEPLOYED = {
+    "config": {"message": "old", "level": "info"},
+    "env": {"MODE": "a", "KEY": {"secret": {"secure": "v1:old"}}},
+    "workload": {"replicas": 2},
+}
+EDITED = {
+    "config": {"message": "new", "more": True},
+    "env": {"MODE": "b", "KEY": {"secret": {"secure": "v1:new"}}},
+    "workload": {"replicas": 4},
+    "args": ["--fast"],
+}
+
+
+@pytest.fixture
+def edited(checkout: Checkout) -> Checkout:
+    """Stable 1.0.0 is deployed; the settings of the service have changed since."""
+    checkout.edit(**DEPLOYED)
+    checkout.deploy()
+    checkout.edit(**EDITED)
+    return checkout
+
+
+def test_stable_keeps_the_settings_that_it_was_deployed_with_during_a_canary(
+    edited: Checkout,
+) -> None:
+    edited.release().canary("1.1.0", 10)
+    assert edited.settings_in_file() == (EDITED, DEPLOYED)
+    edited.deploy()
+    later = {**EDITED, "args": ["--faster"]}
+    edited.edit(**later)
+    edited.release().canary("1.1.0", 50)
+    assert edited.settings_in_file() == (later, DEPLOYED)
+
+
+def test_a_promotion_gives_stable_the_settings_of_the_canary(edited: Checkout) -> None:
+    edited.release().canary("1.1.0", 10)
+    edited.deploy()
+    edited.release().promote()
+    assert edited.settings_in_file() == (EDITED, None)
+
+
+def test_a_rollback_of_a_canary_restores_the_settings_and_names_them(edited: Checkout) -> None:
+    edited.release().canary("1.1.0", 10)
+    edited.deploy()
+    message = edited.release().rollback()
+    assert edited.settings_in_file() == (DEPLOYED, None)
+    restored = set(message.rpartition(": as released: ")[2].split(", "))
+    changed = {"args", "config.message", "config.more", "config.level", "workload.replicas"}
+    assert restored == changed | {"env.MODE", "env.KEY.secret"}
+
+
+def test_a_rollback_without_a_canary_restores_the_settings_of_the_previous_version(
+    edited: Checkout,
+) -> None:
+    edited.edit(release={"strategy": "canary", "stable": {"version": "1.1.0", "digest": NEW}})
+    edited.deploy()
+    edited.running["stable"] = runs("1.1.0", NEW)
+    edited.in_cluster["1.0.0"] = OLD
+    edited.release().rollback()
+    settings, _ = edited.settings_in_file()
+    # The history has no encrypted values: that of the stack file stays.
+    kept = {**DEPLOYED, "env": {"MODE": "a", "KEY": {"secret": {"secure": "v1:new"}}}}
+    assert settings == kept
+    assert "hunter2" not in edited.file.read_text()
+
+
+def test_a_secret_that_the_stack_file_has_no_longer_is_not_restored(
+    edited: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edited.edit(
+        release={"strategy": "canary", "stable": {"version": "1.1.0", "digest": NEW}},
+        env={"MODE": "b"},
+    )
+    edited.deploy()
+    edited.in_cluster["1.0.0"] = OLD
+    edited.release().rollback()
+    assert edited.settings_in_file()[0]["env"] == {"MODE": "a"}
+    assert "hunter2" not in edited.file.read_text()
+    assert "--secret --path slipway:services.beacon.env.KEY.secret" in capsys.readouterr().out
+
+
+def test_a_key_is_set_for_all_tracks_at_once(edited: Checkout) -> None:
+    edited.release().canary("1.1.0", 10)
+    message = edited.release().set_value("config.level", "debug")
+    assert message == "Pulumi.dev.yaml: beacon: config.level: none -> debug, for stable and canary"
+    service, stable = edited.settings_in_file()
+    assert stable is not None
+    assert service["config"]["level"] == stable["config"]["level"] == "debug"
+    edited.release().set_value("workload.rollout.maxSurge", "25%")
+    _, stable = edited.settings_in_file()
+    assert stable is not None
+    assert stable["workload"] == {"replicas": 2, "rollout": {"maxSurge": "25%"}}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("workload.replicas", "many", "workload.replicas is"),
+        ("config.[", "{", "is not a YAML value"),
+        ("release.stable.version", "2.0.0", "KEY=release.stable.version VALUE=2.0.0: use a key"),
+        ("config.level", "", "KEY=config.level VALUE=: use a key"),
+    ],
+)
+def test_a_wrong_value_is_refused_and_nothing_is_written(
+    edited: Checkout, key: str, value: str, message: str
+) -> None:
+    before = edited.file.read_text()
+    with pytest.raises(CommandError, match=re.escape(message)):
+        edited.release().set_value(key, value)
+    assert edited.file.read_text() == before
