@@ -203,7 +203,7 @@ class Release:
                 "rollback wrote it (VERSION=… goes back further)"
             )
         if release.canary is not None and version is None:
-            restored = self._restore(self._file.stable_settings)
+            restored = self._restore(self._stable_settings())
             self._file.end_canary()
             self._save("rollback")
             return (
@@ -222,15 +222,13 @@ class Release:
         self._save("rollback")
         return f"{self._place}: stable {release.stable.version} -> {version}{restored}"
 
-    def _restore(self, settings: Mapping[str, Any] | None) -> str:
+    def _restore(self, settings: Mapping[str, Any]) -> str:
         """Give the service the settings of a release; return a message about the changed keys."""
-        if settings is None:
-            return ""
         changed = self._file.restore_settings(settings)
         return f"\n{self._place}: as released: {', '.join(changed)}" if changed else ""
 
-    def _settings_of(self, version: str) -> Mapping[str, Any] | None:
-        """Settings that stable was last deployed with at this version. ``None``: not known."""
+    def _settings_of(self, version: str) -> Mapping[str, Any]:
+        """Settings that stable was last deployed with at this version, or else those it has now."""
         name = self._service.name
         for sections in self._stack.configurations():
             release = sections.get("services", {}).get(name, {}).get("release", {})
@@ -244,8 +242,8 @@ class Release:
                         f"`pulumi config set --secret --path slipway:services.{name}.{key}`"
                     )
                 return released.values
-        print(f"the settings of {version} are not known, so those of the stack file are deployed")
-        return None
+        print(f"the settings of {version} are not known: those that are deployed now stay")
+        return self._stable_settings()
 
     def set_value(self, key: str, value: str) -> str:
         """Set a key of the service, which is a path like ``config.logLevel``, in all tracks.

@@ -46,13 +46,13 @@ from settings.quantities import (
     scaled_value,
 )
 from settings.registry import RegistryCredentials, RegistrySettings, docker_config
-from settings.release import ReleasedVersion, ReleaseSettings, Strategy, Track
+from settings.release import TRACK_KEYS, ReleasedVersion, ReleaseSettings, Strategy, Track
 from settings.request_metrics import Proxy, RequestMetricNames
 from settings.resources import ResourceList, ResourceRequirements
 from settings.routing import CanaryOverride, GatewaySettings, RoutingBackend, RoutingSettings
 from settings.schema import PROJECT
 from settings.secret_files import GeneratedSecret, SecretFiles
-from settings.service import SECRETS_FOLDER, TRACK_KEYS, Service
+from settings.service import SECRETS_FOLDER, Service
 from settings.service_alert import ServiceAlert
 from settings.service_logs import LogKeys, ServiceLogs
 from settings.service_metrics import ServiceMetrics

@@ -14,9 +14,10 @@ from settings.config_schema import InvalidSchemaError
 from settings.defaults import merge
 from settings.errors import FieldError, InvalidKey, SettingsError, invalid_keys
 from settings.go_source import SourceError, check_source
+from settings.release import TRACK_KEYS
 from settings.schema import PROJECT, node_at
 from settings.secret import DECRYPTED
-from settings.service import TRACK_KEYS, Service
+from settings.service import Service
 from settings.source import DEFAULT_SCHEMA, version_file, working_tree_version
 from settings.stack import Settings
 from settings.stack_file import path_of, read

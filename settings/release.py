@@ -15,6 +15,14 @@ Strategy = Literal["rolling", "canary"]
 Weight = Annotated[int, Field(ge=0, le=100)]
 
 
+TRACK_KEYS = (
+    *("command", "args", "env", "envFrom", "ports", "pprofPort", "probes", "config", "configFile"),
+    *("secrets", "volumes", "initContainers", "sidecars", "serviceAccount", "securityContext"),
+    *("workload", "autoscaling", "podDisruptionBudget", "peers", "tracing"),
+)
+"""Keys of a service that are released together with a version: each track has its own."""
+
+
 class ReleasedVersion(Section):
     """A version. It is built from the working tree unless it has a digest."""
 
@@ -32,6 +40,11 @@ class StableVersion(ReleasedVersion):
     settings: dict[str, Any] | None = None
     """Keys of the service as stable was released with them. `make canary` writes them, so that
     changes of the service reach stable with the promotion. Default: those of the service."""
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        for key, value in (self.settings or {}).items():
+            if key not in TRACK_KEYS:
+                yield FieldError(f"settings.{key}", value, f"one of {', '.join(TRACK_KEYS)}")
 
 
 class CanaryVersion(ReleasedVersion):

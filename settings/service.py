@@ -43,14 +43,6 @@ SECRETS_FOLDER = "/run/secrets"
 """Parent of the folder with the secret files of a service."""
 
 
-TRACK_KEYS = (
-    *("command", "args", "env", "envFrom", "ports", "pprofPort", "probes", "config", "configFile"),
-    *("secrets", "volumes", "initContainers", "sidecars", "serviceAccount", "securityContext"),
-    *("workload", "autoscaling", "podDisruptionBudget", "peers", "tracing"),
-)
-"""Keys of a service that are released together with a version: each track has its own."""
-
-
 class Service(Section):
     """A service: its source, release, pods, and who connects to it."""
 

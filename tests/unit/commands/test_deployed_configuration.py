@@ -34,15 +34,18 @@ def beacon(**changes: Any) -> dict[str, Any]:
     return {"services": {"beacon": changes}}
 
 
-def test_only_the_release_of_the_service_is_that_of_the_stack_file(
+def test_only_the_release_of_the_service_and_its_settings_are_those_of_the_stack_file(
     project: Path, tmp_path: Path
 ) -> None:
-    write(project, **beacon(release=RELEASED, config={"message": "new"}), network={"x": 1})
-    file = write(tmp_path / "deployed", **beacon(config={"message": "old"}))
+    released = beacon(release=RELEASED, config={"message": "of 0.9.0"}, owner="another")
+    write(project, **released, network={"x": 1})
+    file = write(tmp_path / "deployed", **beacon(config={"message": "of 1.0.0"}, args=["--fast"]))
     settings = DeployedConfiguration(file, "dev").set_release("beacon", {})
     assert settings == load(str(file))
     assert settings.services["beacon"].release.stable.digest == OTHER_DIGEST
-    assert settings.services["beacon"].config == {"message": "old"}
+    assert settings.services["beacon"].config == {"message": "of 0.9.0"}
+    assert settings.services["beacon"].args == ()
+    assert settings.services["beacon"].owner is None
     assert settings.services["shop"].release.stable.version == "1.0.0"
 
 
@@ -60,9 +63,7 @@ def test_other_changes_are_named(project: Path, tmp_path: Path) -> None:
     deployed = DeployedConfiguration(file, "dev")
     assert set(deployed.undelivered("beacon")) == {
         "slipway:network",
-        "slipway:services.beacon.config.message",
         "slipway:services.beacon.routing.paths",
-        "slipway:services.beacon.workload",
     }
     others = {"slipway:services.beacon.release.stable.version"}
     assert others < set(deployed.undelivered("shop"))

@@ -602,3 +602,12 @@ def test_a_wrong_value_is_refused_and_nothing_is_written(
     with pytest.raises(CommandError, match=re.escape(message)):
         edited.release().set_value(key, value)
     assert edited.file.read_text() == before
+
+
+def test_a_version_whose_settings_are_not_known_gets_those_that_are_deployed(
+    edited: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edited.in_cluster["0.9.0"] = NEW
+    edited.release().rollback("0.9.0")
+    assert edited.settings_in_file() == (DEPLOYED, None)
+    assert "the settings of 0.9.0 are not known" in capsys.readouterr().out

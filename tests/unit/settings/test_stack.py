@@ -1,14 +1,15 @@
 """Checks across the sections of a stack's configuration."""
 
+import re
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from settings import SettingsError
+from settings import Settings, SettingsError
 from settings.loader import validate
 from settings.project import project_name
-from tests.unit.stacks import BEACON, CANARY, SMALLEST, changed, service, settings
+from tests.unit.stacks import BEACON, CANARY, DIGEST, SMALLEST, changed, service, settings
 
 
 def errors_of(changes: dict[str, Any]) -> list[str]:
@@ -352,3 +353,44 @@ def test_a_section_that_is_given_in_part_keeps_the_defaults_of_its_other_keys() 
 def test_settings_are_immutable() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         service().ports = {}
+
+
+def with_stable(settings_of_stable: dict[str, Any], **service_keys: Any) -> Settings:
+    release = changed(CANARY, {"stable": {"settings": settings_of_stable}})
+    return settings(release=release, **service_keys)
+
+
+def test_stable_has_the_settings_that_it_was_released_with_instead_of_the_services() -> None:
+    stack = with_stable(
+        {"config": {"message": "old"}},
+        config={"message": "new", "more": True},
+        args=["--new"],
+        owner="shop",
+    )
+    service = stack.services["beacon"]
+    stable = service.of_track("stable")
+    assert (stable.config, stable.args, stable.owner) == ({"message": "old"}, (), "shop")
+    assert service.of_track("canary") is service
+    assert (service.config, service.args) == ({"message": "new", "more": True}, ("--new",))
+
+
+@pytest.mark.parametrize(
+    ("stable", "error"),
+    [
+        ({"workload": {"replicas": 0}}, "workload.replicas is 0: use an integer from 1"),
+        ({"routing": {}}, "routing is {}: use one of command, args"),
+        ({"autoscaling": {"minReplicas": 50}}, "autoscaling.minReplicas is 50: use at most"),
+    ],
+)
+def test_the_settings_of_stable_are_validated_like_those_of_the_service(
+    stable: dict[str, Any], error: str
+) -> None:
+    prefix = "slipway:services.beacon.release.stable.settings."
+    with pytest.raises(SettingsError, match=re.escape(prefix + error)):
+        with_stable(stable)
+
+
+def test_the_settings_of_stable_require_a_canary() -> None:
+    stable = {"version": "1.0.0", "digest": DIGEST, "settings": {}}
+    with pytest.raises(SettingsError, match=r"release\.stable\.settings is \{\}: use no settings"):
+        settings(release={"strategy": "canary", "stable": stable})

@@ -7,7 +7,7 @@ import pytest
 from components.service.release import Release
 from tests.unit.components.service.template import template
 from tests.unit.harness import Registry, run
-from tests.unit.stacks import CANARY, settings
+from tests.unit.stacks import CANARY, changed, settings
 
 IMAGES = {"stable": "registry/beacon@sha256:old", "canary": "registry/beacon@sha256:new"}
 
@@ -111,3 +111,43 @@ def test_a_service_has_all_ports_but_that_of_metrics(
     assert (http["name"], http["port"], http["targetPort"]) == ("http", 8080, "http")
     assert (grpc["name"], grpc["port"], grpc.get("appProtocol")) == ("grpc", 8081, app_protocol)
     assert [backend.port for backend in release.backends] == [8081]
+
+
+STABLE = {
+    "config": {"message": "old"},
+    "env": {"MODE": "old"},
+    "args": ["--old"],
+    "ports": {"http": 8000},
+    "workload": {"replicas": 2},
+    "autoscaling": {"enabled": False},
+}
+NEW = {
+    "config": {"message": "new"},
+    "env": {"MODE": "new", "MORE": "new"},
+    "ports": {"http": 9000},
+    "workload": {"replicas": 5},
+    "autoscaling": {"enabled": False},
+}
+
+
+def objects_of(registry: Registry, track: str) -> dict[str, Any]:
+    """Specs and data of a track's objects, by kind."""
+    return {
+        one.inputs["kind"]: one.inputs.get("spec") or one.inputs.get("data")
+        for one in registry.resources.values()
+        if one.inputs.get("metadata", {}).get("name") == f"beacon-{track}"
+    }
+
+
+def test_stable_keeps_the_objects_of_its_release_while_a_canary_has_new_settings() -> None:
+    rolling = {key: value for key, value in CANARY.items() if key != "canary"}
+    _, before = released(release=rolling, **STABLE)
+    release, registry = released(release=changed(CANARY, {"stable": {"settings": STABLE}}), **NEW)
+    assert objects_of(registry, "stable") == objects_of(before, "stable")
+    pod = objects_of(registry, "canary")["Deployment"]["template"]["spec"]["containers"][0]
+    assert {"name": "MORE", "value": "new"} in pod["env"]
+    assert "args" not in pod
+    assert {backend.track: backend.port for backend in release.backends} == {
+        "stable": 8000,
+        "canary": 9000,
+    }
