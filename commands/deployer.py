@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from commands import kubectl, ownership, status
 from commands.capacity import Capacity, Shares, deployed_shares, shares_of
+from commands.changed_config import ChangedConfig
 from commands.deployed_configuration import DeployedConfiguration
 from commands.diff.checkout import git
 from commands.errors import CommandError
@@ -88,6 +89,7 @@ class Deployer:
             *arguments,
             *(["--plan", str(plan)] if plan else []),
         )
+        config = ChangedConfig(self.settings, self.environment)
         capacity = Capacity(self.settings, self.environment)
         moves = list(self._moves())
         # A plan does not allow the additional update.
@@ -107,6 +109,7 @@ class Deployer:
         if not arguments:  # such as --target, which deploys a part
             for service in self.settings.services.values():
                 self.pending_release(service).clear()
+        config.sync()
         capacity.restore(self.settings.services.values())
         self.status()
 

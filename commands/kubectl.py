@@ -62,6 +62,21 @@ def scale(
     _run("scale", *target, environment=environment, context=context)
 
 
+def annotate_pods(
+    namespace: str,
+    selector: Mapping[str, str],
+    annotations: Mapping[str, str],
+    *,
+    environment: Mapping[str, str],
+    context: str | None = None,
+) -> None:
+    """Annotate the pods with these labels. Raises :class:`CommandError` as :func:`get`."""
+    labels = ",".join(f"{key}={value}" for key, value in selector.items())
+    values = (f"{key}={value}" for key, value in annotations.items())
+    target = ("pods", "--namespace", namespace, "--selector", labels, "--overwrite", *values)
+    _run("annotate", *target, environment=environment, context=context)
+
+
 def _run(
     *arguments: str, environment: Mapping[str, str], context: str | None, stdin: str | None = None
 ) -> str:

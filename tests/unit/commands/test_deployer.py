@@ -106,9 +106,18 @@ class FakeCapacity:
         self.calls.append("restore")
 
 
+class FakeConfig:
+    """Fake configuration of pods."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def sync(self) -> None: ...
+
+
 @pytest.fixture
 def no_cluster(monkeypatch):
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([]))
+    monkeypatch.setattr(deployer, "ChangedConfig", FakeConfig)
     monkeypatch.setattr(deployer.status, "show", lambda *_: None)
     monkeypatch.setattr(deployer.kubectl, "api_server_addresses", lambda **_: [])
 

@@ -58,9 +58,11 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(commands, "load", made.load)
     monkeypatch.setattr(deployer, "load", made.load)
     monkeypatch.setattr(deployer.Capacity, "restore", lambda *_: None)
+    monkeypatch.setattr(deployer.ChangedConfig, "_hashes", lambda _: {})
     monkeypatch.setattr(deployer, "load", made.load)
     monkeypatch.setattr(commands.Stack, "releases", lambda *_: iter(()))
     monkeypatch.setattr(deployer.Capacity, "restore", lambda *_: None)
+    monkeypatch.setattr(deployer.ChangedConfig, "_hashes", lambda _: {})
     monkeypatch.setattr(commands, "hold_lock", made.hold_lock)
     monkeypatch.setattr(
         commands.Prerequisites, "prepare", lambda self, **how: made.done.append(f"prepare {how}")
