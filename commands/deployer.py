@@ -33,6 +33,21 @@ ROLLBACK_SECONDS = 20
 PROGRAM = ("__main__.py", "components", "settings", "versions.yaml")
 """Files and folders of the Pulumi program."""
 
+REPLACEMENT = (
+    "Pulumi would update the existing object, which has the same name, instead of creating "
+    "another one, and then delete it."
+)
+
+
+def _check_arguments(arguments: Sequence[str]) -> None:
+    """Raise :class:`CommandError` for arguments that would delete objects."""
+    for argument in arguments:
+        if argument.partition("=")[0] in ("--replace", "--target-replace"):
+            raise CommandError(
+                f"{argument.partition('=')[0]} is not supported: {REPLACEMENT} Delete the object "
+                "with kubectl and run `make up ARGS=--refresh`"
+            )
+
 
 @dataclass(frozen=True)
 class Deployer:
@@ -79,9 +94,12 @@ class Deployer:
         plan. Requests are moved to a track when it has the ready pods for them, in a rollback after
         :data:`ROLLBACK_SECONDS` at the latest.
         """
+        _check_arguments(arguments)
         self.stack.select()
+        self._check_taints()
         self.check_ownership()
         self._check_node_cidrs()
+        self.stack.keep_moved_back(self.settings.namespaces.values())
         options = (
             *self._confirmation(),
             *(["--skip-preview"] if self.prerequisites.has_own_node else []),
@@ -112,6 +130,15 @@ class Deployer:
         config.sync()
         capacity.restore(self.settings.services.values())
         self.status()
+
+    def _check_taints(self) -> None:
+        """Raise :class:`CommandError` if the state marks an object for replacement."""
+        if tainted := self.stack.tainted():
+            raise CommandError(
+                f"{', '.join(tainted)} is tainted: {REPLACEMENT} Remove the mark with `pulumi "
+                "state untaint`. To create an object again, delete it with kubectl and run "
+                "`make up ARGS=--refresh`"
+            )
 
     def _start_canaries(self, services: Sequence[Service], options: Sequence[str]) -> None:
         """Deploy the canaries of these services with weight 0."""

@@ -36,6 +36,11 @@ def _from_json(text: str) -> Any:  # noqa: ANN401
         return text
 
 
+def _namespace_and_name(identifier: str) -> Sequence[str]:
+    namespace, _, name = identifier.rpartition("/")
+    return namespace, name
+
+
 class Stack:
     """One stack of the project.
 
@@ -79,6 +84,40 @@ class Stack:
             for resource in resources
         }
         return {name: uid for name, uid in uids.items() if uid}
+
+    def tainted(self) -> Sequence[str]:
+        """Return the names of the Kubernetes objects that ``pulumi state taint`` has marked."""
+        return [one["urn"].rpartition("::")[2] for one in self._objects() if one.get("taint")]
+
+    def keep_moved_back(self, namespaces: Iterable[str]) -> None:
+        """Keep the objects of an interrupted move out of these namespaces.
+
+        The state has the deletion of such an object as pending. An update back to the namespace
+        would adopt the object, and then delete it.
+        """
+        live = {one["urn"]: one.get("id", "") for one in self._objects() if not one.get("delete")}
+        kept = [
+            one
+            for one in self._objects()
+            if one.get("delete")
+            and _namespace_and_name(one["id"])[0] in namespaces
+            and _namespace_and_name(one["id"])[1]
+            == _namespace_and_name(live.get(one["urn"], ""))[1]
+        ]
+        if not kept:
+            return
+        exported = json.loads(self._run("stack", "export", "--stack", self.name, capture=True))
+        resources = exported["deployment"]["resources"]
+        exported["deployment"]["resources"] = [one for one in resources if one not in kept]
+        with TemporaryDirectory(prefix="slipway-") as folder:
+            file = Path(folder) / "state.json"
+            file.write_text(json.dumps(exported))
+            self._run("stack", "import", "--file", str(file), "--stack", self.name, capture=True)
+
+    def _objects(self) -> Iterator[dict[str, Any]]:
+        for resource in self._state.get("resources", ()):
+            if resource["type"].startswith("kubernetes:"):
+                yield resource
 
     def services(self) -> Mapping[str, Any]:
         """Return the output of each service in the last update, as of :meth:`select`."""

@@ -31,7 +31,7 @@ class IngressRouter(Router):
         stable = self._ingress(f"{name}-ingress", args, split.stable, annotations, opts)
         if split.canary:
             # The proxy ignores a canary Ingress without a main Ingress for the same host and path.
-            after = pulumi.ResourceOptions(parent=self, depends_on=[stable])
+            after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[stable]))
             annotations = proxy | _canary_annotations(split, split.canary)
             self._ingress(f"{name}-ingress-canary", args, split.canary, annotations, after)
 

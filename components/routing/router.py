@@ -33,7 +33,10 @@ class Router(pulumi.ComponentResource):
     ) -> None:
         super().__init__(f"slipway:routing:{type(self).__name__}", name, None, opts)
         self.identity = Identity(name, args["namespace"])
-        self.route(args, pulumi.ResourceOptions(parent=self))
+        # When objects are replaced, Pulumi deletes the old ones in the order of their own
+        # dependencies: a route goes before the workloads, and the namespace, that it needs.
+        depends_on = opts.depends_on if opts else None
+        self.route(args, pulumi.ResourceOptions(parent=self, depends_on=depends_on))
         self.register_outputs({})
 
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:

@@ -107,6 +107,8 @@ class DeployedService:
             ),
             settings=routing,
         )
-        after_release = pulumi.ResourceOptions(providers=providers, depends_on=[release])
+        after_release = pulumi.ResourceOptions(
+            providers=providers, depends_on=[release, args["namespace"]]
+        )
         self.last = ROUTERS[routing.backend](name, router_args, opts=after_release)
         self.outputs |= {"url": routing.url, "hosts": [*routing.hosts]}

@@ -195,3 +195,21 @@ def test_pulumi_yaml_declares_all_sections() -> None:
         for field in Settings.model_fields.values()
     }
     assert declared == expected
+
+
+@pytest.mark.parametrize("backend", ["ingress", "gateway"])
+def test_a_replaced_route_is_deleted_before_the_workloads_and_the_namespace(
+    program: Program, backend: str
+) -> None:
+    canary = changed(CANARY, {"canary": {"version": VERSION}, "stable": {"version": "0.9.0"}})
+    registry = program(release=canary, routing={"backend": backend})
+    routes = registry.of_kind("Ingress") + registry.of_kind("HTTPRoute")
+    # Pulumi deletes replaced objects in the order of their own dependencies, not their parents'.
+    needed = {
+        registry.urn_of("Deployment", "beacon-stable"),
+        registry.urn_of("Deployment", "beacon-canary"),
+        registry.urn_of("Namespace", "beacon-test"),
+    }
+    assert routes
+    for route in routes:
+        assert needed <= route.depends_on

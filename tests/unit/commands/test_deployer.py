@@ -40,9 +40,17 @@ class FakeStack:
     commit: str | None = None
     deployed_releases: list[dict[str, Any]] = field(default_factory=list)
     """Release of the service in each update, newest first."""
+    tainted_objects: list[str] = field(default_factory=list)
+    kept_in: list[str] = field(default_factory=list)
 
     def select(self) -> None:
         self.calls.append("select")
+
+    def tainted(self) -> list[str]:
+        return self.tainted_objects
+
+    def keep_moved_back(self, namespaces: Iterable[str]) -> None:
+        self.kept_in = list(namespaces)
 
     def up(self, *arguments: str) -> None:
         self.calls.append(f"up {' '.join(arguments)}")
@@ -394,3 +402,23 @@ def test_a_rollback_names_changes_of_the_program(project, tmp_path, capsys):
         assert (said in printed) and ("deployed with the rollback" in printed) is bool(said)
     roll_back(FakeStack(deployed=stack_file(tmp_path / "deployed"), commit="0" * 40))
     assert "commit 0000000000 is not in this repository" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(
+    ("arguments", "tainted", "message"),
+    [
+        (
+            ["--replace", "urn"],
+            [],
+            "--replace is not supported: Pulumi would update the existing",
+        ),
+        (["--target-replace=urn"], [], "--target-replace is not supported"),
+        ([], ["beacon-stable-deployment"], "beacon-stable-deployment is tainted: Pulumi would"),
+    ],
+)
+def test_a_replacement_that_would_delete_the_object_is_refused(arguments, tainted, message):
+    fake = FakeStack(tainted_objects=tainted)
+    with pytest.raises(CommandError, match=message):
+        deployer_of(fake).update(*arguments)
+    assert not any(call.startswith("up") for call in fake.calls)

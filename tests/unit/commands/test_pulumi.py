@@ -176,3 +176,46 @@ def test_a_command_that_fails_names_an_incomplete_file(tmp_path: Path) -> None:
     (tmp_path / "pulumi").write_text("#!/bin/sh\necho unexpected end of JSON input >&2\nexit 255\n")
     with pytest.raises(CommandError, match=f"{checkpoint} is incomplete, `make up` repairs it"):
         made.outputs()
+
+
+MOVED = """\
+#!/bin/sh
+case "$1 $2" in
+  "stack export") cat {folder}/state ;;
+  "stack import") cp "$4" {folder}/imported ;;
+esac
+"""
+
+
+def moved_object(name: str, namespace: str, **more: object) -> dict[str, Any]:
+    urn = f"urn:pulumi:dev::slipway::kubernetes:apps/v1:Deployment::{name}"
+    kind = "kubernetes:apps/v1:Deployment"
+    return {"urn": urn, "type": kind, "id": f"{namespace}/{name}", **more}
+
+
+def test_objects_of_a_namespace_that_a_stack_moves_back_to_are_not_deleted(
+    tmp_path: Path,
+) -> None:
+    """Objects with the same name in the new namespace have replaced them."""
+    kept = [
+        moved_object("web", "new"),
+        moved_object("job-2", "old"),
+        {**moved_object("job-1", "old", delete=True), "urn": moved_object("job-2", "old")["urn"]},
+    ]
+    resources = [*kept, moved_object("web", "old", delete=True)]
+    made = stack(tmp_path, {"resources": resources})
+    (tmp_path / "pulumi").write_text(MOVED.format(folder=tmp_path))
+    made.select()
+    made.keep_moved_back(["new"])
+    assert not (tmp_path / "imported").exists()
+    made.keep_moved_back(["old"])
+    imported = json.loads((tmp_path / "imported").read_text())
+    assert imported["deployment"]["resources"] == kept
+
+
+def test_objects_that_are_tainted_are_named(tmp_path: Path) -> None:
+    made = stack(
+        tmp_path, {"resources": [moved_object("web", "home", taint=True), namespace("home", "1")]}
+    )
+    made.select()
+    assert made.tainted() == ["web"]
