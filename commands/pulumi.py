@@ -95,20 +95,22 @@ class Stack:
         The state has the deletion of such an object as pending. An update back to the namespace
         would adopt the object, and then delete it.
         """
-        live = {one["urn"]: one.get("id", "") for one in self._objects() if not one.get("delete")}
-        kept = [
-            one
-            for one in self._objects()
-            if one.get("delete")
-            and _namespace_and_name(one["id"])[0] in namespaces
-            and _namespace_and_name(one["id"])[1]
-            == _namespace_and_name(live.get(one["urn"], ""))[1]
-        ]
-        if not kept:
+        if not any(one.get("delete") for one in self._objects()):
             return
+        # Another than that of `select`, which may have refreshed it.
         exported = json.loads(self._run("stack", "export", "--stack", self.name, capture=True))
         resources = exported["deployment"]["resources"]
-        exported["deployment"]["resources"] = [one for one in resources if one not in kept]
+        live = {one["urn"]: one.get("id", "") for one in resources if not one.get("delete")}
+
+        def is_moved_back(one: Mapping[str, Any]) -> bool:
+            namespace, name = _namespace_and_name(one.get("id", ""))
+            is_moved = name == _namespace_and_name(live.get(one["urn"], ""))[1]
+            return bool(one.get("delete")) and is_moved and namespace in namespaces
+
+        kept = [one for one in resources if not is_moved_back(one)]
+        if len(kept) == len(resources):
+            return
+        exported["deployment"]["resources"] = kept
         with TemporaryDirectory(prefix="slipway-") as folder:
             file = Path(folder) / "state.json"
             file.write_text(json.dumps(exported))

@@ -49,6 +49,12 @@ _MUTABLE_STATEFUL_SET_FIELDS = (
 def risks(change: Change) -> Iterator[str]:
     """Risks of a change, as messages."""
     reference = change.reference
+    if change.renamed_from and reference.kind == "Namespace":
+        yield (
+            f"moves all objects from {change.renamed_from} to {reference}: requests are routed to "
+            "the new namespace before the old one is deleted with its volumes"
+        )
+        return
     if change.renamed_from:
         yield f"deletes {change.renamed_from} and creates {reference}: Kubernetes cannot rename it"
         return
