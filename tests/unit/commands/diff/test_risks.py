@@ -24,6 +24,15 @@ def test_deleting_an_object_with_state_or_routes_is_a_risk(kind: str) -> None:
     assert warning.startswith(f"deletes {kind} ")
 
 
+def test_a_moved_namespace_says_what_it_means_for_requests() -> None:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "app": "slipway"}
+    old, new = (manifest("Namespace", name) for name in ("old", "new"))
+    for one in (old, new):
+        one["metadata"]["labels"] = labels
+    (warning,) = report([old], [new]).warnings
+    assert "requests are routed to the new namespace before the old one is deleted" in warning
+
+
 def test_other_deletions_and_additions_are_no_risk() -> None:
     assert warnings(manifest("ConfigMap", "a"), manifest("Service", "b")) == []
 
