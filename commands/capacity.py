@@ -56,14 +56,14 @@ class TrackPods:
     """Minimum to restore. ``None``: the minimum is not raised."""
 
     @property
-    def serving(self) -> float:
-        """Pods that the requests of the track need.
+    def serving(self) -> float | None:
+        """Pods that the requests of the track need. ``None``: not known.
 
         That is all ready ones, if the autoscaler has scaled up. At the minimum, it may be fewer.
         """
-        if self.ready > self.minimum or self.recommended is None:
+        if self.ready > self.minimum:
             return self.ready
-        return min(self.ready, self.recommended)
+        return None if self.recommended is None else min(self.ready, self.recommended)
 
     @property
     def is_justified(self) -> bool:
@@ -233,8 +233,21 @@ def _track_pods(
 
 def _needed(tracks: Mapping[Track, TrackPods], before: Shares, share: int) -> int:
     """Pods for a share of the requests that the tracks serve now."""
-    serving = sum(pods.serving for track, pods in tracks.items() if before[track])
-    return ceil(serving * share / 100)
+    known: dict[Track, float] = {
+        track: pods.serving
+        for track, pods in tracks.items()
+        if before[track] and pods.serving is not None
+    }
+    # The metrics of a new track are not known for a minute. Its requests need as many pods as those
+    # of the other track.
+    per_percent = max((pods / before[track] for track, pods in known.items()), default=None)
+    total = sum(known.values())
+    for track, pods in tracks.items():
+        if before[track] and track not in known:
+            total += (
+                pods.ready if per_percent is None else min(pods.ready, per_percent * before[track])
+            )
+    return ceil(total * share / 100)
 
 
 def _recommended(autoscaler: Mapping[str, Any]) -> float | None:

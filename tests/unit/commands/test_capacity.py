@@ -145,6 +145,16 @@ def test_an_idle_track_needs_no_more_than_the_minimum(monkeypatch: pytest.Monkey
     assert cluster.now == 0
 
 
+@pytest.mark.parametrize(("stable", "pods"), [(2, MINIMUM), (TARGET, 3)])
+def test_a_track_without_metrics_needs_pods_as_the_other_track_does(
+    stable: int, pods: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(monkeypatch, stable=MINIMUM, canary=MINIMUM)
+    cluster.utilization = {"stable": stable, "canary": None}
+    reserve(10, None)
+    assert cluster.minimum["stable"] == pods
+
+
 def test_the_requests_do_not_move_while_pods_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = Cluster(monkeypatch, stable=6, canary=2)
     cluster.can_start_pods = False
