@@ -19,7 +19,7 @@ def deployed(project: Project) -> None:
     with project.config() as config:
         beacon = config["slipway:services"].pop("beacon")
         common: dict[str, Any] = {
-            **{key: beacon[key] for key in ("source", "image", "probes", "workload")},
+            **{key: beacon[key] for key in ("source", "probes", "workload")},
             "autoscaling": {"enabled": False},
             "env": {"BEACON_CONFIG": "/etc/front/config.yaml"},
             "configFile": {"path": "/etc/front/config.yaml", "reload": "hot"},
@@ -44,6 +44,8 @@ def deployed(project: Project) -> None:
                 "routing": {"hosts": [f"other.{project.host}"], "externalPort": 8080},
             },
         }
+        for name, service in services.items():
+            service["image"] = {"repository": f"slipway/{project.stack}/{name}"}
         # A stack file has no aliases.
         config["slipway:services"] = json.loads(json.dumps(services))
     project.make("up")

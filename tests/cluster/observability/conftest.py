@@ -59,6 +59,8 @@ def monitored(
     with project.service() as service:
         service["slo"] = {"availability": 99.9}
         service["tracing"] = {"sampleRatio": 1}
+        # By default, beacon starts a new trace for a request that the proxy forwards.
+        service["config"]["tracing"] = {"trustParent": "always"}
     project.run("pulumi", "stack", "select", "--create", project.stack)
     for key, path in (
         ("page.webhook", "/page"),

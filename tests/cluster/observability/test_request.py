@@ -17,7 +17,6 @@ REQUESTS = 500
 TARGETS = {
     "alertmanager",
     "apiserver",
-    "beacon",
     "collector",
     "collector-agent",
     "coredns",
@@ -28,6 +27,7 @@ TARGETS = {
     "loki",
     "node-exporter",
     "prometheus",
+    "services/beacon",
 }
 
 

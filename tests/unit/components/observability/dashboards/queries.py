@@ -41,5 +41,6 @@ def _replace_variables(expr: str, dashboard: Mapping[str, Any]) -> str:
     for name, value in _VARIABLES.items():
         expr = expr.replace(name, value)
     for variable in dashboard["templating"].get("list") or []:
-        expr = expr.replace(f"${variable['name']}", variable.get("allValue", "beacon"))
+        default = "" if variable["type"] == "textbox" else "beacon"
+        expr = expr.replace(f"${variable['name']}", variable.get("allValue", default))
     return expr
