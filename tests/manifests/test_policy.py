@@ -184,7 +184,7 @@ def test_the_pulumi_cli_reports_every_violation(pulumi_project: PulumiProject, s
     expected = {(case.rule, f"case{number}") for number, case in enumerate(cases)}
     for level in ("mandatory", "advisory"):
         reported = {
-            (rule, namespace)
+            (rule.removesuffix("-advisory"), namespace)
             for found, rule, namespace in REPORTED.findall(result.stdout)
             if found == level
         }
