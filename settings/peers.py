@@ -1,13 +1,12 @@
-"""``peers`` of a service: who it connects to, and who connects to it."""
+"""``peers`` of a service: destinations and sources of connections."""
 
-import re
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field
 
 from settings.errors import MISSING, FieldError
+from settings.int_or_string import IntOrString
 from settings.one_of import one_of_errors
 from settings.ports import PortName
 from settings.section import Section
@@ -20,43 +19,15 @@ from settings.string_formats import (
     ServiceName,
 )
 
-
-class _PortRef:
-    """Number of a port, or its name."""
-
-    allowed = "a port number from 1 to 65535, or the name of a container port, like http"
-    _name = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
-
-    def _validate(self, value: object) -> int | str:
-        match value:
-            case bool():
-                pass
-            case int() if 1 <= value <= 65535:  # noqa: PLR2004
-                return value
-            case str() if len(value) <= 15 and self._name.fullmatch(value):  # noqa: PLR2004
-                return value
-        raise ValueError(self.allowed)
-
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self._validate)
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {
-            "type": ["integer", "string"],
-            "minimum": 1,
-            "maximum": 65535,
-            "pattern": f"^{self._name.pattern}$",
-            "maxLength": 15,
-            "patternErrorMessage": f"use {self.allowed}",
-        }
-
-
+_PORT_REF = IntOrString(
+    "a port number from 1 to 65535, or the name of a container port, like http",
+    minimum=1,
+    maximum=65535,
+    pattern="(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*",
+    max_length=15,
+)
 PortRefs = Annotated[
-    tuple[Annotated[int | str, _PortRef()], ...], Field(strict=False, max_length=50)
+    tuple[Annotated[int | str, _PORT_REF], ...], Field(strict=False, max_length=50)
 ]
 PortNames = Annotated[tuple[PortName, ...], Field(strict=False, max_length=20)]
 
@@ -112,6 +83,6 @@ class Peers(Section):
     """Connections that are allowed besides those of the proxy, of monitoring and to DNS."""
 
     to: Annotated[tuple[PeerTo, ...], Field(strict=False, max_length=100)] = ()
-    """Who the service connects to. A service of this stack then accepts the connections too."""
+    """Destinations of connections. A service of this stack also accepts the connections."""
     from_: Annotated[tuple[PeerFrom, ...], Field(alias="from", strict=False, max_length=100)] = ()
-    """Who connects to the service. A service of this stack may then connect to it too."""
+    """Sources of connections. A service of this stack is also allowed to connect."""

@@ -2,11 +2,9 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
-
+from settings.int_or_string import IntOrString
 from settings.string_formats import StringFormat
 
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
@@ -83,36 +81,15 @@ def duration_format(minimum: str, maximum: str) -> StringFormat:
     )
 
 
-class _IntOrPercent:
-    """A number of pods, or a percentage of them."""
-
-    allowed = "a number of pods, or a percentage from 0% to 100% in quotes"
-    _percentage = re.compile(r"(100|[1-9]?[0-9])%")
-
-    def _validate(self, value: object) -> int | str:
-        is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1000  # noqa: PLR2004
-        if is_count or (isinstance(value, str) and self._percentage.fullmatch(value)):
-            return value  # type: ignore[return-value]
-        raise ValueError(self.allowed)
-
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self._validate)
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {
-            "type": ["integer", "string"],
-            "minimum": 0,
-            "maximum": 1000,
-            "pattern": f"^{self._percentage.pattern}$",
-            "patternErrorMessage": f"use {self.allowed}",
-        }
-
-
-IntOrPercent = Annotated[int | str, _IntOrPercent()]
+IntOrPercent = Annotated[
+    int | str,
+    IntOrString(
+        "a number of pods, or a percentage from 0% to 100% in quotes",
+        minimum=0,
+        maximum=1000,
+        pattern="(100|[1-9]?[0-9])%",
+    ),
+]
 
 
 def scaled_value(value: int | str, total: int, *, round_up: bool = True) -> int:
