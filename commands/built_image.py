@@ -17,6 +17,7 @@ from commands.errors import FAILED, CommandError, report_errors
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.service_option import selected_services
+from commands.workflow_output import write_output
 from settings import load
 
 BUILDERS = ("docker-build:index:Image", "docker:index/image:Image")
@@ -77,11 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (built,) = service.release.built.values()
         name, digest = of_version(outputs[service.name], built.version)
         images.append({"service": service.name, "name": name, "digest": digest})
-    line = f"images={json.dumps(images)}\n"
-    print(line, end="")
-    if options.out:
-        with options.out.open("a") as out:
-            out.write(line)
+    write_output("images", json.dumps(images), options.out)
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from commands.errors import FAILED, CommandError, report_errors
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
+from commands.workflow_output import write_output
 from settings import load
 
 
@@ -30,11 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise CommandError(
             f"{options.stack} was not deployed from a commit of a repository", FAILED
         )
-    line = f"commit={commit}\n"
-    print(line, end="")
-    if options.out:
-        with options.out.open("a") as out:
-            out.write(line)
+    write_output("commit", commit, options.out)
     return 0
 
 
