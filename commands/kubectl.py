@@ -77,17 +77,22 @@ def annotate_pods(
     _run("annotate", *target, environment=environment, context=context)
 
 
+def kubectl_command(context: str | None) -> list[str]:
+    """``kubectl`` with the option for ``context``; ``None`` is the kubeconfig's current one."""
+    return ["kubectl", *(["--context", context] if context else [])]
+
+
 def _run(
     *arguments: str, environment: Mapping[str, str], context: str | None, stdin: str | None = None
 ) -> str:
-    command = [
-        "kubectl",
-        *(["--context", context] if context else []),
-        *(*arguments, f"--request-timeout={TIMEOUT_SECONDS}s"),
-    ]
     try:
         result = subprocess.run(
-            command, env=dict(environment), input=stdin, capture_output=True, text=True, check=False
+            [*kubectl_command(context), *arguments, f"--request-timeout={TIMEOUT_SECONDS}s"],
+            env=dict(environment),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError:
         raise CommandError("kubectl is not in PATH: install it, or run `make local-up`") from None

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 from commands.control_characters import escape_json
 from commands.errors import CommandError
+from commands.kubectl import kubectl_command
 from commands.port_forward import PortForward, ServerDownError
 from components.observability.addresses import ALERTMANAGER, JAEGER, LOKI, PROMETHEUS, Address
 from components.observability.monitored_service import MonitoredService
@@ -224,9 +225,7 @@ class ObservabilityClient:
         raise self._down(server, "its pod does not respond")
 
     def _kubectl(self) -> list[str]:
-        context = self.settings.cluster.context
-        options = ["--context", context] if context else []
-        return ["kubectl", *options, "--namespace", self.namespace]
+        return [*kubectl_command(self.settings.cluster.context), "--namespace", self.namespace]
 
     def _down(self, server: Address, reason: str) -> ServerDownError:
         return ServerDownError(server, self._kubectl(), reason)

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from commands.dev.image import DeployedImage
 from commands.errors import FAILED, CommandError
+from commands.kubectl import kubectl_command
 from components.labels import Identity
 from local import files
 from local.layout import Layout
@@ -196,7 +197,7 @@ def dev_deployment_of(
 ) -> DevDeployment:
     """Return the stand-in for the Deployment of a service's stable track."""
     namespace, context = settings.namespace.name, settings.cluster.context
-    kubectl = ["kubectl", *(["--context", context] if context else []), "--namespace", namespace]
+    kubectl = [*kubectl_command(context), "--namespace", namespace]
     name = Identity(service, namespace, "stable").object_name
     return DevDeployment(name, kubectl, environment, _records(stack) / f"{service}.json")
 
