@@ -16,10 +16,11 @@ from commands.make_variables import parse_duration, parse_flag, parse_trace_id
 from commands.observability_client import LogLine, ObservabilityClient
 from commands.port_forward import ServerDownError
 from commands.service_option import selected_services
+from components.observability.log_levels import LEVEL_SPELLINGS
 from components.observability.queries import log_selector
 from settings import LogKeys, Settings, Track
 
-LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
+LEVELS = tuple(LEVEL_SPELLINGS)
 LINES = 100
 """Maximum number of lines without ``FOLLOW``."""
 FOLLOW_SECONDS = 2

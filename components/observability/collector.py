@@ -16,6 +16,7 @@ from components.observability.addresses import (
     PROMETHEUS,
 )
 from components.observability.args import ObservabilityArgs
+from components.observability.log_levels import LEVEL_OF_SPELLING
 from components.observability.monitored_service import MonitoredService
 from components.observability.server import (
     SECRETS,
@@ -344,7 +345,7 @@ def _operators(services: Sequence[MonitoredService]) -> list[Config]:
             "type": "add",
             "if": '"level" in attributes',
             "field": "attributes.level",
-            "value": f'EXPR({json.dumps(_LEVEL_NAMES)}[{_LEVEL_WITHOUT_OFFSET}] ?? "")',
+            "value": f'EXPR({json.dumps(LEVEL_OF_SPELLING)}[{_LEVEL_WITHOUT_OFFSET}] ?? "")',
         },
         # An unknown level is not copied to the metadata: Loki rejects a line with large metadata.
         {
@@ -416,22 +417,6 @@ def _first_key(id_: str, keys: Sequence[str], attribute: str, condition: str) ->
 
 _IS_PARSED = '"line" in attributes'
 _LOGFMT_LEVEL = r'(?:^|\s)(?:level|severity|lvl)="?(?P<level>[A-Za-z]+(?:[+-][0-9]+)?)'
-_LEVELS = {
-    "trace": ("trace", "trc", "-8", "10"),
-    "debug": ("debug", "dbg", "-4", "-1", "20"),
-    "info": ("info", "information", "inf", "notice", "0", "30"),
-    "warn": ("warn", "warning", "wrn", "1", "4", "40"),
-    "error": ("error", "err", "2", "3", "8", "50"),
-    "fatal": (
-        *("fatal", "ftl", "critical", "crit", "alert", "emerg", "emergency", "panic", "dpanic"),
-        *("5", "12", "60"),
-    ),
-}
-"""Spellings of levels, and the numbers of slog (-4 to 12), zap (-1 to 5) and Bunyan (10 to 60).
-
-4 is warn of slog and panic of zap. It means warn here, because zap writes names.
-"""
-_LEVEL_NAMES = {spelling: level for level, spellings in _LEVELS.items() for spelling in spellings}
 # slog writes levels between its own as WARN+1.
 _LEVEL_WITHOUT_OFFSET = (
     'lower(attributes.level) matches "^[a-z]+[+-][0-9]+$" '
