@@ -25,6 +25,10 @@ class RegistrySettings(Section):
     credentials: RegistryCredentials | None = None
     """Default: none, for an open registry or a machine that is already logged in."""
 
+    def image_name(self, repository: str) -> str:
+        """Image name of a repository, without tag or digest."""
+        return f"{self.host}/{repository}"
+
 
 def docker_config(host: str, username: str, password: str) -> str:
     """Content of a Docker configuration file with the credentials of one registry."""

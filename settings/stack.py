@@ -71,7 +71,7 @@ class Settings(Section):
 
     def image_name(self, service: Service) -> str:
         """Image name of a service, without tag or digest."""
-        return f"{self.registry.host}/{service.repository}"
+        return self.registry.image_name(service.repository)
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         yield from self._namespace_errors()

@@ -69,7 +69,7 @@ class DeployedService:
             track: ContainerImage(
                 f"{name}-{track}",
                 {
-                    "name": f"{registry.host}/{service.repository}",
+                    "name": registry.image_name(service.repository),
                     "service": name,
                     "image": service.image,
                     "registry": registry,
