@@ -178,7 +178,7 @@ def text_of(name: str, source: str, new: NewStack) -> str:
 
 @dataclass(frozen=True)
 class _Shown:
-    """How keys that the stack file omits are shown."""
+    """Format of the keys that the stack file omits."""
 
     inherited: Any
     """Their values in ``slipway:defaults``."""

@@ -95,7 +95,7 @@ def invalid_keys(error: ValidationError, schema: JsonSchema) -> Iterator[Invalid
 
 
 def _reason(detail: ErrorDetails, schema: JsonSchema, node: JsonSchema) -> str:
-    """What is wrong with the value of a key, and the allowed values."""
+    """Reason that a value is invalid, and the allowed values."""
     value, allowed = detail["input"], allowed_values(schema, node)
     match detail["type"]:
         case "missing":

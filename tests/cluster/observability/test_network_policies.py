@@ -102,7 +102,7 @@ ADDRESSES = {
 }
 """Addresses that have another name in docs/security.md."""
 UNRESTRICTED = {*API, *KUBELET, "metrics-server", "other host"}
-"""What a pod reaches that no NetworkPolicy selects, besides the pods of the stack."""
+"""Destinations outside the stack that a pod reaches if no NetworkPolicy selects it."""
 
 
 def documented() -> dict[str, set[str]]:

@@ -1,4 +1,4 @@
-"""What a service may need: values, and values together, that are refused."""
+"""Invalid values of a service, alone and in combination."""
 
 import json
 from pathlib import Path

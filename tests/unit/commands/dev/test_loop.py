@@ -1,4 +1,4 @@
-"""What starts a build, what is refused, and the lines of ``kubectl logs``."""
+"""Builds of ``make dev``: edits that start one, invalid services, and log lines."""
 
 from typing import Any
 
