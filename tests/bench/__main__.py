@@ -89,9 +89,10 @@ def stack_operations(project: Project) -> Iterator[Figure]:
 
 def image_size(project: Project) -> Figure:
     """Return the size of the pushed image: compressed layers and configuration."""
-    running = Stack(project.stack, project.environment).outputs()["stable"]
-    pushed = manifest(running["image"], project.environment)
-    assert pushed, f"{running['image']} is not published"
+    (service,) = Stack(project.stack, project.environment).outputs()["services"].values()
+    image = service["stable"]["image"]
+    pushed = manifest(image, project.environment)
+    assert pushed, f"{image} is not published"
     size = pushed["config"]["size"] + sum(layer["size"] for layer in pushed["layers"])
     return Figure("image, compressed", round(size / 1e6, 2), "MB")
 
