@@ -19,7 +19,7 @@ DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requ
 # Not exported: make processes that a test starts would inherit the variables, and make expands an
 # exported variable, so a value of `$(shell …)` would run.
 MAKEOVERRIDES :=
-unexport ARGS BASE FOLLOW FORCE FORMAT FROM HOST LEVEL NAME OUT PLAN PORT QUERY RANGE SERVER SERVICE SHOW_PASSWORD SINCE SOURCE STACK \
+unexport ARGS BASE DELETE_SOURCE FOLLOW FORCE FORMAT FROM HOST LEVEL MAIN_PACKAGE NAME OUT PLAN PORT QUERY RANGE SERVER SERVICE SHOW_PASSWORD SINCE SOURCE STACK \
          TRACE TRACK VALUE VERSION WEIGHT
 
 define newline
@@ -39,7 +39,7 @@ STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
 .PHONY: help up dev preview render status stacks canary promote rollback set down env test test-app test-unit test-manifests \
         policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
-        diff new-env new-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
+        diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards
 
 help: ## List the targets
@@ -105,8 +105,11 @@ diff: $(INSTALLED) ## Show the changes of a stack's objects since BASE (FORMAT=m
 new-env: $(INSTALLED) ## Write the stack file of a new environment: NAME=staging FROM=prod
 	@$(PY) -m commands.new_env --name=$(call shell_quote,NAME) --source=$(call shell_quote,FROM)
 
-new-service: $(INSTALLED) ## Add a service to a stack file: NAME=orders SOURCE=../orders (HOST=orders.localhost)
-	@$(PY) -m commands.new_service $(STACK_OPTION) $(call options,NAME SOURCE HOST)
+new-service: $(INSTALLED) ## Add a service to a stack file: NAME=orders SOURCE=../orders (HOST, MAIN_PACKAGE=./cmd/orders)
+	@$(PY) -m commands.new_service $(STACK_OPTION) $(call options,NAME SOURCE HOST MAIN_PACKAGE)
+
+remove-service: $(INSTALLED) ## Remove a service from every stack file: NAME=orders (DELETE_SOURCE=1: and its source folder)
+	@$(PY) -m commands.remove_service $(call options,NAME DELETE_SOURCE)
 
 stacks: ## Print the stacks as JSON (OUT=file: append it as an output of a workflow job)
 	@printf 'names=[%s]\n' "$$(ls Pulumi.*.yaml | sed 's/Pulumi[.]\(.*\)[.]yaml/"\1"/' | paste -sd,)" \

@@ -48,7 +48,8 @@ deployed = {
     for name, service in settings.services.items()
 }
 after_services = pulumi.ResourceOptions(
-    providers=[cluster], depends_on=[one.last for one in deployed.values()]
+    providers=[cluster],
+    depends_on=[resource for one in deployed.values() for resource in one.last],
 )
 monitored = [
     MonitoredService.of(service, namespace.name, settings.observability)

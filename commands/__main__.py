@@ -53,8 +53,9 @@ def status(deployer: Deployer, arguments: argparse.Namespace) -> None:
 
 def canary(deployer: Deployer, arguments: argparse.Namespace) -> None:
     """Send a percentage of the requests to another version."""
-    print(_release(deployer, arguments).canary(arguments.version, arguments.weight))
-    deployer.update()
+    service = selected_service(deployer.settings, arguments.service)
+    print(deployer.release(service).canary(arguments.version, arguments.weight))
+    deployer.update_service(service)
 
 
 def promote(deployer: Deployer, arguments: argparse.Namespace) -> None:
@@ -63,7 +64,7 @@ def promote(deployer: Deployer, arguments: argparse.Namespace) -> None:
     if service.release.canary and not parse_flag("FORCE", arguments.force):
         promotion_gate.check(deployer.settings, service, deployer.environment)
     print(deployer.release(service).promote())
-    deployer.update()
+    deployer.update_service(service)
 
 
 def rollback(deployer: Deployer, arguments: argparse.Namespace) -> None:

@@ -10,6 +10,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pulumi.runtime import Mocks, set_all_config, set_mocks
@@ -19,7 +21,6 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 from commands.errors import CommandError, report_errors
 from local import files
 from render import UNBUILT, engine_config
-from settings.source import working_tree_version
 from settings.stack_file import PROJECT_FOLDER
 
 FILE = PROJECT_FOLDER / "docs" / "architecture.md"
@@ -82,19 +83,24 @@ class _Monitor(MockMonitor):
 
 def tree() -> Mapping[str, Node]:
     """Every component and resource of the program, by URN."""
-    canary = {"version": working_tree_version("app"), "weight": 10}
-    stable = {"version": "0.0.1", "digest": UNBUILT}
-    shop = {
-        "source": "app",
-        "release": {"strategy": "canary", "stable": stable, "canary": canary},
-        "config": {"message": "Hello"},
-        "secrets": {"token": {"generate": {}}},
-        "routing": {"hosts": ["shop.example.com"]},
-    }
-    set_all_config(*engine_config({**_SETTINGS, "services": {"shop": shop}}))
-    monitor = _Monitor()
-    set_mocks(_Mocks(), project="slipway", stack="diagram", preview=False, monitor=monitor)
-    _run_program()
+    with TemporaryDirectory() as source:
+        (Path(source) / "go.mod").write_text("module shop\n")
+        (Path(source) / "main.go").write_text("package main\n")
+        shop = {
+            "source": os.path.relpath(source, PROJECT_FOLDER),
+            "release": {
+                "strategy": "canary",
+                "stable": {"version": "1.0.0", "digest": UNBUILT},
+                "canary": {"version": "1.1.0", "weight": 10},
+            },
+            "config": {"message": "Hello"},
+            "secrets": {"token": {"generate": {}}},
+            "routing": {"hosts": ["shop.example.com"]},
+        }
+        set_all_config(*engine_config({**_SETTINGS, "services": {"shop": shop}}))
+        monitor = _Monitor()
+        set_mocks(_Mocks(), project="slipway", stack="diagram", preview=False, monitor=monitor)
+        _run_program()
     return monitor.nodes
 
 

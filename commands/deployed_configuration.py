@@ -37,18 +37,28 @@ class DeployedConfiguration:
         deployed = ReleaseFile(str(self.file), service).set_release(release)
         deployed.restore_settings(stable_settings(read(path_of(self._stack)), service))
         deployed.save()
-        for name, one in load(str(self.file)).services.items():
-            for track, version in one.release.built.items():
-                running = outputs.get(name, {}).get(track) or {}
-                if running.get("version") == version.version and "@" in running["image"]:
-                    digest = running["image"].rpartition("@")[2]
-                    ReleaseFile(str(self.file), name).pin(track, digest).save()
+        pin_deployed(self.file, outputs)
         return load(str(self.file))
+
+
+def pin_deployed(file: Path, outputs: Mapping[str, Any], except_for: str = "") -> None:
+    """Pin the versions in a stack file that are built and deployed already to their images.
+
+    ``outputs`` are those of the services in the last update.
+    """
+    for name, one in load(str(file)).services.items():
+        for track, version in one.release.built.items() if name != except_for else ():
+            running = outputs.get(name, {}).get(track) or {}
+            if running.get("version") == version.version and "@" in running["image"]:
+                digest = running["image"].rpartition("@")[2]
+                ReleaseFile(str(file), name).pin(track, digest).save()
 
 
 def _differences(deployed: object, current: object, key: str) -> Iterator[str]:
     if isinstance(deployed, dict) and isinstance(current, dict):
         for name in {**deployed, **current}:
+            if name == "digest" and name not in current and "version" in current:
+                continue  # of the image that a release command has pinned the version to
             inner = f"{key}.{name}" if key else str(name)
             yield from _differences(
                 deployed.get(name, _MISSING), current.get(name, _MISSING), inner

@@ -1,7 +1,7 @@
 """``python -m commands.new_env``: create the file of a new stack from that of another stack.
 
-The file has every key with its description. Keys that the other stack omits are commented out and
-have their defaults.
+The file has the keys of the other stack, and those beside them, with their descriptions. Keys that
+the other stack omits are commented out and have their defaults.
 """
 
 import argparse
@@ -58,9 +58,7 @@ def derive(name: str, source: str, source_sections: Mapping[str, Any]) -> NewSta
     """
     new = NewStack({})
     new.sections = _without_secrets(source_sections, sections(), new.secrets)
-    services = new.sections.get("services", {})
-    hosts = [f"slipway:services.{service}.routing.hosts" for service in services]
-    for path in (*_RENAMED, *hosts):
+    for path in (*_RENAMED, *_host_keys(new.sections.get("services", {}))):
         old_value = _get(new.sections, path)
         if old_value is None:
             continue
@@ -76,6 +74,17 @@ def derive(name: str, source: str, source_sections: Mapping[str, Any]) -> NewSta
             old_value = _get(new.sections, path) or default
             _change(new, path, old_value, _rename(path, old_value, name, source))
     return new
+
+
+def _host_keys(services: Mapping[str, Any]) -> Iterator[str]:
+    """Keys of the host names of the services' routes."""
+    for name, service in services.items():
+        routing = service.get("routing") or {}
+        for route in (
+            "",
+            *(f".additionalPorts.{port}" for port in routing.get("additionalPorts", ())),
+        ):
+            yield f"slipway:services.{name}.routing{route}.hosts"
 
 
 def _is_same_cluster(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -184,8 +193,6 @@ class _Shown:
     """Their values in ``slipway:defaults``."""
     unset: bool = True
     """False: they are not shown."""
-    in_comment: bool = False
-    """True for keys in a section that is commented out."""
 
     def of(self, name: str) -> "_Shown":
         """The same for the keys below ``name``."""
@@ -203,25 +210,29 @@ def _described(key: Key, value: Any, shown: _Shown) -> Iterator[str]:  # noqa: A
     if not is_set and not shown.unset:
         return
     yield from _comment(f"{key.description} {_HOW_TO_SET * key.is_secret}")
-    start = "" if is_set or shown.in_comment else "#"
-    if key.has_names and is_set:
+    if not is_set:
+        yield f"#{key.name}: {to_yaml_line(_default(key, shown.inherited))}"
+    elif key.keys and value is not None:
         yield f"{key.name}:"
-        yield from _indented(_named(key, value, shown))
-    elif (
-        key.keys and not key.has_names and value is not None and (is_set or key.default is not None)
-    ):
-        yield f"{start}{key.name}:"
-        inner = replace(shown, in_comment=True) if start else shown
-        values = value if is_set else {}
-        for one in _with_set_key_last(key.keys, values):
-            for line in _indented(
-                _described(one, values.get(one.name, _OMITTED), inner.of(one.name))
-            ):
-                yield f"{start}{line}"
+        lines = _named(key, value, shown) if key.has_names else _keys(key.keys, value, shown)
+        yield from _indented(lines)
     else:
-        default = key.default if shown.inherited is _OMITTED else shown.inherited
-        text = to_yaml_line(value if is_set else None if default is REQUIRED else default)
-        yield f"{start}{key.name}: {text}"
+        yield f"{key.name}: {to_yaml_line(value)}"
+
+
+def _default(key: Key, inherited: Any) -> Any:  # noqa: ANN401
+    """Value of a key that is omitted. ``{}``: all keys of the section have their defaults."""
+    if inherited is not _OMITTED:
+        return inherited
+    if key.default is REQUIRED or key.default is None:
+        return None
+    return {} if key.keys else key.default
+
+
+def _keys(keys: Sequence[Key], values: Mapping[str, Any], shown: _Shown) -> Iterator[str]:
+    """Yield the lines of a section's keys."""
+    for key in _with_set_key_last(keys, values):
+        yield from _described(key, values.get(key.name, _OMITTED), shown.of(key.name))
 
 
 def _named(key: Key, sections: Mapping[str, Any], shown: _Shown) -> Iterator[str]:
@@ -233,15 +244,13 @@ def _named(key: Key, sections: Mapping[str, Any], shown: _Shown) -> Iterator[str
         # `slipway:defaults` is merged under each service.
         of_section = shown if key.name == SERVICES else shown.of(name)
         yield f"{name}:"
-        for one in _with_set_key_last(key.keys, section):
-            value = section.get(one.name, _OMITTED)
-            yield from _indented(_described(one, value, of_section.of(one.name)))
+        yield from _indented(_keys(key.keys, section, of_section))
         shown = replace(shown, unset=False)
 
 
 # When Pulumi writes a stack file, it moves comments to the column of the next key, and those at the
-# end of a section to that of the last key before them. Therefore `#` is in the same column in all
-# lines of a section that is commented out, and the last key of any other section is a set one.
+# end of a section to that of the last key before them. Therefore the last key of a section is a set
+# one, and a section that is commented out is one line.
 
 
 def _with_set_key_last(keys: Sequence[Key], values: Mapping[str, Any]) -> Sequence[Key]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import Any
 
 from commands import kubectl
@@ -63,16 +64,21 @@ def route_conflicts(
     others = [one for one in found if one["metadata"].get("namespace") not in own]
     reported: set[tuple[str, str]] = set()
     for service in settings.services.values():
+        keys = {
+            (host, path): service.route_key(port)
+            for port, route in service.routes.items()
+            for host, path in product(route.hosts, route.paths)
+        }
         for route in others:
             if service.routing is None or _is_elsewhere(service.routing, route):
                 continue
             for host, path in _routed(route):
-                is_own = host in service.routing.hosts and path in service.routing.paths
-                if is_own and (host, path) not in reported:
+                key = keys.get((host, path))
+                if key and (host, path) not in reported:
                     reported.add((host, path))
                     place = f"{route['metadata']['namespace']}/{route['metadata']['name']}"
                     yield (
-                        f"{PROJECT}:services.{service.name}.routing.hosts has {host}: "
+                        f"{PROJECT}:services.{service.name}.{key}.hosts has {host}: "
                         f"{route['kind']} {place} routes its path {path}. "
                         "Use another host or other paths"
                     )

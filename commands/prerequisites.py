@@ -1,10 +1,11 @@
 """Prerequisites of the Pulumi CLI on this machine: programs, builder, registry, Kubernetes node."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rich.console import Console
 
+from commands.dockerfile import base_images
 from commands.errors import CommandError
 from components.versions import IMAGES
 from local import registry
@@ -14,7 +15,8 @@ from local.layout import Layout
 from local.node import Node
 from local.progress import Display
 from local.server_images import Reference, can_be_pulled
-from settings import Settings
+from settings import Settings, own_dockerfile
+from settings.source import source_folder
 
 
 class Prerequisites:
@@ -71,6 +73,22 @@ class Prerequisites:
         """Build the missing images of the observability servers; minutes with nothing cached."""
         with Display(Console(stderr=True)) as display:
             Node(self._layout, self._machine).images(display)
+
+    def unavailable_base_images(self) -> Iterator[str]:
+        """Yield a message for each base image of a Dockerfile that this machine cannot get."""
+        services = self._settings.services.values()
+        for service in services if self._machine.needs_builder else ():
+            source = service.source if service.release.built else None
+            dockerfile = own_dockerfile(source, service.image.build) if source else None
+            for image in base_images(source_folder(dockerfile)) if dockerfile else ():
+                if not registry.has_tag(
+                    self._layout, image.repository, image.tag
+                ) and not can_be_pulled(image):
+                    yield (
+                        f"{dockerfile} needs {image}, which can neither be pulled nor built on "
+                        f"this machine. slipway:services.{service.name}.image.build.dockerfile: "
+                        "null builds the service without it"
+                    )
 
     def _start(self, has: Machine) -> None:
         with Display(Console(stderr=True)) as display:

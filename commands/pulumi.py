@@ -17,7 +17,7 @@ from commands.errors import FAILED, CommandError
 from commands.file_backend import FileBackend, without_sidecars
 from commands.stack_file import remove_encryption_salt
 from commands.stack_lock import WAIT_SECONDS
-from settings import PROJECT
+from settings import PROJECT, merged_service
 from settings.stack_file import PROJECT_FOLDER
 
 _SALT_FROM_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
@@ -156,7 +156,7 @@ class Stack:
     def releases(self, service: str) -> Iterator[dict[str, Any]]:
         """Yield the ``release`` of a service in each successful update, newest first."""
         for sections in self.configurations():
-            if release := sections.get("services", {}).get(service, {}).get("release"):
+            if release := merged_service(sections, service).get("release"):
                 yield release
 
     def configurations(self) -> Iterator[Mapping[str, Any]]:

@@ -59,11 +59,8 @@ class StackFile:
 
     @property
     def services(self) -> CommentedMap:
-        """The value of ``slipway:services``. It is added if the file has no service."""
-        config = self._document["config"]
-        if not config.get("slipway:services"):
-            config["slipway:services"] = CommentedMap()
-        return config["slipway:services"]
+        """The value of ``slipway:services``. Empty if the file has no service."""
+        return self._document["config"].get("slipway:services") or CommentedMap()
 
     @property
     def text(self) -> str:
@@ -75,7 +72,26 @@ class StackFile:
     def add_service(self, name: str, entry: str) -> None:
         """Add a service. ``entry`` is its text in the file, with the indentation and comments."""
         added = self._yaml.load(f"config:\n  slipway:services:\n{entry}")
-        _add(self.services, name, added["config"]["slipway:services"][name])
+        config = self._document["config"]
+        if not self.services:
+            config["slipway:services"] = CommentedMap()
+        _add(config["slipway:services"], name, added["config"]["slipway:services"][name])
+
+    def remove_service(self, name: str) -> None:
+        """Remove a service."""
+        if len(self.services) > 1:
+            _remove(self.services, name)
+        else:
+            _remove(self._document["config"], "slipway:services")
+
+    @property
+    def namespace(self) -> str:
+        """The value of ``slipway:namespace.name``."""
+        return self._document["config"]["slipway:namespace"]["name"]
+
+    @namespace.setter
+    def namespace(self, name: str) -> None:
+        self._document["config"]["slipway:namespace"]["name"] = name
 
     def save(self) -> None:
         """Write the file."""
@@ -104,7 +120,7 @@ class ReleaseFile(StackFile):
 
     def pin(self, track: str, digest: str) -> Self:
         """Set the digest of a track's version."""
-        return self._update(track, {**self.release[track], "digest": digest})
+        return self._update(track, {**self.release.get(track, {}), "digest": digest})
 
     @property
     def stable_settings(self) -> Mapping[str, Any] | None:

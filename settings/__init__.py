@@ -21,7 +21,7 @@ from settings.go_source import (
     workspace_of,
 )
 from settings.image import ImageSettings
-from settings.loader import from_pulumi, load, stable_settings
+from settings.loader import from_pulumi, load, merged_service, stable_settings
 from settings.namespace import LimitRangeSettings, NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
 from settings.observability import (
@@ -49,7 +49,7 @@ from settings.registry import RegistryCredentials, RegistrySettings, docker_conf
 from settings.release import TRACK_KEYS, ReleasedVersion, ReleaseSettings, Strategy, Track
 from settings.request_metrics import Proxy, RequestMetricNames
 from settings.resources import ResourceList, ResourceRequirements
-from settings.routing import CanaryOverride, GatewaySettings, RoutingBackend, RoutingSettings
+from settings.routing import CanaryOverride, GatewaySettings, Route, RoutingBackend, RoutingSettings
 from settings.schema import PROJECT
 from settings.secret_files import GeneratedSecret, SecretFiles
 from settings.service import SECRETS_FOLDER, Service
@@ -114,6 +114,7 @@ __all__ = [
     "ResourceList",
     "ResourceQuotaSettings",
     "ResourceRequirements",
+    "Route",
     "RoutingBackend",
     "RoutingSettings",
     "Scheduling",
@@ -145,6 +146,7 @@ __all__ = [
     "format_seconds",
     "from_pulumi",
     "load",
+    "merged_service",
     "own_dockerfile",
     "parse_quantity",
     "scaled_value",

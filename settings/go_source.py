@@ -20,10 +20,16 @@ _VERSION_NAMES = ("version", "Version", "VERSION")
 
 
 class SourceError(Exception):
-    """The source cannot be built. The key of the error is relative to the service."""
+    """The source cannot be built. The key of the error is relative to the service.
 
-    def __init__(self, key: str, value: object, allowed: str) -> None:
+    ``suggestion`` is the value to use for the key, if there is only one.
+    """
+
+    def __init__(
+        self, key: str, value: object, allowed: str, suggestion: str | None = None
+    ) -> None:
         self.error = FieldError(key, value, allowed)
+        self.suggestion = suggestion
         super().__init__(str(self.error))
 
 
@@ -147,7 +153,7 @@ def _context(source: str, build: BuildSettings, workspace: Path | None) -> str:
         if not target.is_relative_to(root):
             common = _relative(source, folder, Path(os.path.commonpath([folder, target])))
             allowed = f"{common}: {source}/go.mod replaces {module} by {path}"
-            raise SourceError("image.build.context", build.context or MISSING, allowed)
+            raise SourceError("image.build.context", build.context or MISSING, allowed, common)
     return context
 
 

@@ -156,13 +156,22 @@ def _as_stable(service: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
     return {**shared, **settings, "release": release}
 
 
+def merged_service(sections: Mapping[str, Any], service: str) -> dict[str, Any]:
+    """A service merged with the defaults, from the sections of a stack file.
+
+    Nothing is validated. Empty if there is no such service.
+    """
+    own = (sections.get("services") or {}).get(service)
+    return _merge(sections.get("defaults") or {}, own) if own else {}
+
+
 def stable_settings(sections: Mapping[str, Any], service: str) -> dict[str, Any]:
     """Settings of a service's stable version, from the sections of a stack file.
 
     Those of ``release.stable.settings``, or else of the service with the defaults. Nothing is
     validated.
     """
-    merged = _merge(sections.get("defaults") or {}, sections["services"][service])
+    merged = merged_service(sections, service)
     settings = merged.get("release", {}).get("stable", {}).get("settings")
     if settings is not None:
         return settings

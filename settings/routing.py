@@ -1,6 +1,7 @@
 """``routing`` of a service."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -13,6 +14,8 @@ from settings.string_formats import DnsLabel, HeaderName, HostName, UrlPath
 
 RoutingBackend = Literal["ingress", "gateway"]
 _HTTP_PORT = 80
+_CANARY = "canary"
+"""Suffix of the objects of the canary."""
 
 
 class IngressSettings(Section):
@@ -44,54 +47,82 @@ class CanaryOverride(Section):
     """Cookie name. Default: none."""
 
 
-class RoutingSettings(Section):
-    """Routing from outside the cluster to the service."""
+class Route(Section):
+    """Requests that are routed to a container port."""
 
-    backend: RoutingBackend = "ingress"
-    """`ingress` creates Ingresses, `gateway` an HTTPRoute or GRPCRoute of the Gateway API."""
     hosts: Annotated[tuple[HostName, ...], Field(strict=False, min_length=1, max_length=16)]
     """Host names. The first is that of the service's URL."""
     paths: Annotated[tuple[UrlPath, ...], Field(strict=False, min_length=1, max_length=20)] = ("/",)
     """Path prefixes, on every host."""
-    port: PortName = HTTP
-    """Name of the container port that requests are routed to."""
-    external_port: Annotated[int, Field(ge=1, le=65535)] = 80
-    """External port of the proxy."""
     protocol: Literal["http", "h2c", "grpc"] = "http"
     """Protocol of the container port. `http` includes WebSockets; `h2c` is HTTP/2 without TLS."""
     request_timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
     """Seconds that the proxy waits for the service. Default: the proxy's own, 60 s of nginx."""
     max_body_size: Memory | None = None
     """Maximum size of a request body. Default: the proxy's own, 1Mi of nginx."""
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        for key, values in (("hosts", self.hosts), ("paths", self.paths)):
+            if len(set(values)) < len(values):
+                yield FieldError(key, values, f"each {key.removesuffix('s')} once")
+
+
+class RoutingSettings(Route):
+    """Routing from outside the cluster to the service."""
+
+    backend: RoutingBackend = "ingress"
+    """`ingress` creates Ingresses, `gateway` HTTPRoutes and GRPCRoutes of the Gateway API."""
+    port: PortName = HTTP
+    """Name of the container port that requests are routed to."""
+    additional_ports: Annotated[dict[PortName, Route], Field(max_length=10)] = {}
+    """Further container ports that requests are routed to, by name."""
+    external_port: Annotated[int, Field(ge=1, le=65535)] = 80
+    """External port of the proxy."""
     ingress: IngressSettings = IngressSettings()
     gateway: GatewaySettings = GatewaySettings()
     canary_override: CanaryOverride = CanaryOverride()
 
     def cross_field_errors(self) -> Iterator[FieldError]:
+        yield from super().cross_field_errors()
         other = "gateway" if self.backend == "ingress" else "ingress"
         if getattr(self, other) != type(self).model_fields[other].default:
             yield FieldError("backend", self.backend, f'"{other}", or remove routing.{other}')
-        for key, values in (("hosts", self.hosts), ("paths", self.paths)):
-            if len(set(values)) < len(values):
-                yield FieldError(key, values, f"each {key.removesuffix('s')} once")
+        for port, route in self.additional_ports.items():
+            if port in (self.port, _CANARY):
+                reason = "routing.port" if port == self.port else "the canary's objects"
+                allowed = f"another port than {port}, the name of {reason}"
+                yield FieldError(f"additionalPorts.{port}", [*route.hosts], allowed)
         if self.backend == "gateway":
-            yield from self._gateway_errors()
+            yield from _gateway_errors(self)
+            for port, route in self.additional_ports.items():
+                for error in _gateway_errors(route):
+                    yield replace(error, key=f"additionalPorts.{port}.{error.key}")
+                is_mixed = (route.protocol == "grpc") != (self.protocol == "grpc")
+                if is_mixed and {*route.hosts} & {*self.hosts}:
+                    allowed = (
+                        "other hosts than routing.hosts: a GRPCRoute and an HTTPRoute share none"
+                    )
+                    yield FieldError(f"additionalPorts.{port}.hosts", route.hosts, allowed)
 
-    def _gateway_errors(self) -> Iterator[FieldError]:
-        if self.max_body_size is not None:
-            yield FieldError(
-                "maxBodySize", self.max_body_size, "null: the Gateway API has no limit"
-            )
-        if self.protocol != "grpc":
-            return
-        if self.paths != ("/",):
-            yield FieldError("paths", self.paths, '["/"]: a GRPCRoute has no paths')
-        if self.request_timeout_seconds is not None:
-            allowed = "null: a GRPCRoute has no timeouts"
-            yield FieldError("requestTimeoutSeconds", self.request_timeout_seconds, allowed)
+    @property
+    def routes(self) -> Mapping[PortName, Route]:
+        """The routes by the name of their container port."""
+        return {self.port: self, **self.additional_ports}
 
     @property
     def url(self) -> str:
         """External URL of the service."""
         port = "" if self.external_port == _HTTP_PORT else f":{self.external_port}"
         return f"http://{self.hosts[0]}{port}"
+
+
+def _gateway_errors(route: Route) -> Iterator[FieldError]:
+    if route.max_body_size is not None:
+        yield FieldError("maxBodySize", route.max_body_size, "null: the Gateway API has no limit")
+    if route.protocol != "grpc":
+        return
+    if route.paths != ("/",):
+        yield FieldError("paths", route.paths, '["/"]: a GRPCRoute has no paths')
+    if route.request_timeout_seconds is not None:
+        allowed = "null: a GRPCRoute has no timeouts"
+        yield FieldError("requestTimeoutSeconds", route.request_timeout_seconds, allowed)

@@ -1,7 +1,7 @@
 """A service: an entry of ``slipway:services``."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated
@@ -23,7 +23,7 @@ from settings.project import project_name
 from settings.proxy_metrics import ProxyMetrics
 from settings.quantities import parse_quantity, scaled_value
 from settings.release import ReleaseSettings, Track
-from settings.routing import RoutingSettings
+from settings.routing import Route, RoutingSettings
 from settings.secret_files import SecretFiles
 from settings.section import Section
 from settings.security_context import SecurityContextSettings
@@ -184,12 +184,27 @@ class Service(Section):
     @property
     def served_ports(self) -> Ports:
         """Ports of the Services: all but one that has only metrics."""
-        only_metrics = self.metrics_port if self.metrics_port != self._routed_port else None
-        return {name: port for name, port in self.ports.items() if name != only_metrics}
+        routed = self.routing.routes if self.routing else {default_port(self.ports)}
+        return {
+            name: port
+            for name, port in self.ports.items()
+            if name != self.metrics_port or name in routed
+        }
 
     @property
-    def _routed_port(self) -> str | None:
-        return self.routing.port if self.routing else default_port(self.ports)
+    def routes(self) -> Mapping[str, Route]:
+        """Routes by the name of their container port. Empty: the service has no routing."""
+        return self.routing.routes if self.routing else {}
+
+    def route_name(self, port: str) -> str:
+        """Name of the objects that route requests to a container port."""
+        is_main = self.routing is None or self.routing.port == port
+        return self.name if is_main else f"{self.name}-{port}"
+
+    def route_key(self, port: str) -> str:
+        """Key of the route to a container port."""
+        is_main = self.routing is None or self.routing.port == port
+        return "routing" if is_main else f"routing.additionalPorts.{port}"
 
     @cached_property
     def config_schema(self) -> ConfigSchema | None:
@@ -259,8 +274,10 @@ class Service(Section):
         yield from self.probes.port_errors(self.ports, "probes")
         if self.metrics and self.metrics.port not in self.ports:
             yield unknown_port("metrics.port", self.metrics.port, self.ports)
-        if self.routing and self.routing.port not in self.ports:
-            yield unknown_port("routing.port", self.routing.port, self.ports)
+        for port in self.routes:
+            if port not in self.ports:
+                key = self.route_key(port)
+                yield unknown_port(f"{key}.port" if key == "routing" else key, port, self.ports)
         for number, peer in enumerate(self.peers.from_):
             key = f"peers.from[{number}]"
             if not self.ports:

@@ -44,7 +44,16 @@ class Settings(Section):
     observability: ObservabilitySettings = ObservabilitySettings()
     defaults: Annotated[dict[str, Any], PARTIAL_SERVICE] = {}
     """Keys of a service, as defaults of all services. Mappings merge, other values replace."""
-    services: Annotated[dict[ServiceName, Service], Field(min_length=1), AfterValidator(_set_names)]
+    services: Annotated[
+        dict[ServiceName, Service],
+        Field(
+            min_length=1,
+            json_schema_extra={
+                "patternErrorMessage": "use at least one service: `make new-service` adds it"
+            },
+        ),
+        AfterValidator(_set_names),
+    ]
     """Services by name. The name is the prefix of the objects' names."""
 
     @property
@@ -110,10 +119,12 @@ class Settings(Section):
         if self.builder.type == "docker":
             for error in service.image.errors_with_docker():
                 yield replace(error, key=f"{key}.image.{error.key}")
-        other, hyphen, track = service.name.rpartition("-")
-        if hyphen and track in get_args(Track) and other in self.services:
-            allowed = f"another name: the {track} objects of {other} have this name"
-            yield FieldError("services", service.name, allowed)
+        names = {f"{service.name}-{track}": track for track in get_args(Track)}
+        names |= {service.route_name(port): port for port in service.routes}
+        for name, suffix in names.items():
+            if name != service.name and name in self.services:
+                allowed = f"another name: the {suffix} objects of {service.name} have this name"
+                yield FieldError("services", name, allowed)
         containers = (*service.init_containers, *service.sidecars)
         if any(container.name == service.name for container in containers):
             allowed = "another name than that of an init container or sidecar"
@@ -157,16 +168,18 @@ class Settings(Section):
                             yield FieldError(f"{where}.ports[{index}]", port, allowed)
 
     def _route_errors(self) -> Iterator[FieldError]:
-        routes: dict[tuple[str, str], str] = {}
-        for name, service in self.services.items():
-            if service.routing is None:
-                continue
-            for host, path in product(service.routing.hosts, service.routing.paths):
-                other = routes.setdefault((host, path), name)
-                if other != name:
-                    key = f"services.{name}.routing.hosts"
-                    allowed = f"other hosts, or another path than {path}: {other} has {host}{path}"
-                    yield FieldError(key, service.routing.hosts, allowed)
+        owners: dict[tuple[str, str], str] = {}
+        for service in self.services.values():
+            for port, route in service.routes.items():
+                name = service.route_name(port)
+                key = f"services.{service.name}.{service.route_key(port)}.hosts"
+                for host, path in product(route.hosts, route.paths):
+                    other = owners.setdefault((host, path), name)
+                    if other != name:
+                        allowed = (
+                            f"other hosts, or another path than {path}: {other} has {host}{path}"
+                        )
+                        yield FieldError(key, route.hosts, allowed)
 
     def _quota_errors(self) -> Iterator[FieldError]:
         quota, services = self.resource_quota, self.services.values()

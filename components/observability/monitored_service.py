@@ -85,8 +85,13 @@ def _request_metrics(
             )
         case "proxy":
             proxy = observability.proxy
+            names = map(service.route_name, service.routes)
             return PROXIES[proxy.implementation](
-                namespace, service.name, proxy.upper_bounds, _HTTP_ERRORS
+                namespace,
+                service.name,
+                proxy.upper_bounds,
+                _HTTP_ERRORS,
+                tuple(name for name in names if name != service.name),
             )
         case "queries":
             queries = service.slo and service.slo.queries

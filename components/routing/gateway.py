@@ -7,7 +7,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
-from settings import GatewaySettings, RoutingSettings
+from settings import GatewaySettings, Route
 
 Json = dict[str, Any]
 
@@ -16,29 +16,29 @@ class GatewayRouter(Router):
     """Route attached to an existing Gateway."""
 
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:
-        split, identity, settings = args["split"], self.identity, args["settings"]
-        is_grpc = settings.protocol == "grpc"
+        split, route = args["split"], args["route"]
+        is_grpc = route.protocol == "grpc"
         rules = [*_override_rules(split), _weighted_rule(split)]
         CustomResource(
-            f"{identity.name}-route",
+            f"{self.name}-route",
             api_version="gateway.networking.k8s.io/v1",
             kind="GRPCRoute" if is_grpc else "HTTPRoute",
             metadata={
-                "name": identity.object_name,
+                "name": self.name,
                 "namespace": args["namespace"],
-                "labels": identity.labels,
+                "labels": self.labels,
             },
             spec={
-                "parentRefs": [_parent_ref(settings.gateway)],
+                "parentRefs": [_parent_ref(args["settings"].gateway)],
                 "hostnames": [*split.hosts],
-                "rules": [_grpc(one) if is_grpc else _http(one, settings) for one in rules],
+                "rules": [_grpc(one) if is_grpc else _http(one, route) for one in rules],
             },
             opts=opts,
         )
 
 
-def _http(rule: Json, settings: RoutingSettings) -> Json:
-    seconds = settings.request_timeout_seconds
+def _http(rule: Json, route: Route) -> Json:
+    seconds = route.request_timeout_seconds
     return rule | ({"timeouts": {"request": f"{seconds}s"}} if seconds else {})
 
 

@@ -8,7 +8,7 @@ from pulumi_kubernetes.networking.v1 import Ingress
 from components.prune import prune_none
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
-from settings import RoutingSettings, parse_quantity
+from settings import Route, parse_quantity
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict
@@ -24,9 +24,9 @@ class IngressRouter(Router):
     """Ingress of stable and, with a canary track, a canary Ingress with its weight."""
 
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:
-        name, split = self.identity.name, args["split"]
+        name, split = self.name, args["split"]
         await_address = args["settings"].ingress.await_address
-        proxy = _proxy_annotations(args["settings"])
+        proxy = _proxy_annotations(args["route"])
         annotations = proxy | ({} if await_address else _SKIP_AWAIT)
         stable = self._ingress(f"{name}-ingress", args, split.stable, annotations, opts)
         if split.canary:
@@ -43,15 +43,15 @@ class IngressRouter(Router):
         annotations: dict[str, str],
         opts: pulumi.ResourceOptions,
     ) -> Ingress:
-        split, identity = args["split"], self.identity
+        split = args["split"]
         suffix = "" if backend is split.stable else f"-{backend.track}"
         return Ingress(
             name,
             metadata=prune_none(
                 {
-                    "name": f"{identity.object_name}{suffix}",
+                    "name": f"{self.name}{suffix}",
                     "namespace": args["namespace"],
-                    "labels": identity.labels,
+                    "labels": self.labels,
                     "annotations": annotations or None,
                 }
             ),
@@ -69,11 +69,11 @@ class IngressRouter(Router):
         )
 
 
-def _proxy_annotations(settings: RoutingSettings) -> dict[str, str]:
+def _proxy_annotations(route: Route) -> dict[str, str]:
     """Annotations for the protocol and the limits of the service."""
-    size, timeout = settings.max_body_size, settings.request_timeout_seconds
+    size, timeout = route.max_body_size, route.request_timeout_seconds
     annotations = {
-        "backend-protocol": _BACKEND_PROTOCOLS[settings.protocol],
+        "backend-protocol": _BACKEND_PROTOCOLS[route.protocol],
         "proxy-body-size": size and f"{parse_quantity(size):.0f}",
         "proxy-read-timeout": timeout and str(timeout),
         "proxy-send-timeout": timeout and str(timeout),

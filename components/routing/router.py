@@ -4,35 +4,43 @@ from typing import TypedDict
 
 import pulumi
 
-from components.labels import Identity
+from components.labels import Identity, Labels
 from components.routing.split import TrafficSplit
-from settings import RoutingSettings
+from settings import Route, RoutingSettings
 
 
 class RouterArgs(TypedDict):
     """Arguments of :class:`Router`."""
 
+    service: str
+    """Name of the service, for the labels of the objects."""
     namespace: str
     split: TrafficSplit
+    route: Route
+    """Protocol, timeout and the maximum body size."""
     settings: RoutingSettings
-    """IngressClass or Gateway, protocol, timeout and the maximum body size."""
+    """IngressClass or Gateway."""
 
 
 class Router(pulumi.ComponentResource):
-    """Implements a :class:`TrafficSplit`.
+    """Implements a :class:`TrafficSplit` of requests to one container port.
+
+    The name of the component is that of its objects.
 
     A back end overrides :meth:`route`. Which objects it creates does not depend on the weights: a
     release only updates them.
     """
 
-    identity: Identity
-    """Name and labels of the objects."""
+    name: str
+    """Name of the objects. The canary's have the suffix ``-canary``."""
+    labels: Labels
 
     def __init__(
         self, name: str, args: RouterArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(f"slipway:routing:{type(self).__name__}", name, None, opts)
-        self.identity = Identity(name, args["namespace"])
+        self.name = name
+        self.labels = Identity(args["service"], args["namespace"]).labels
         # When objects are replaced, Pulumi deletes the old ones in the order of their own
         # dependencies: a route goes before the workloads, and the namespace, that it needs.
         depends_on = opts.depends_on if opts else None

@@ -27,8 +27,8 @@ def ingress_rules(
 ) -> "list[NetworkPolicyIngressRuleArgsDict]":
     """Return the connections that the pods accept: of the proxy, of Prometheus and of peers."""
     peers: list[NetworkPeer] = []
-    if service.routing:
-        peers.append(NetworkPeer(network.proxy_namespace, (service.routing.port,)))
+    if service.routes:
+        peers.append(NetworkPeer(network.proxy_namespace, tuple(service.routes)))
     if service.metrics_port:
         peers.append(PROMETHEUS.peer(network.monitoring_namespace, service.metrics_port))
     peers += [_from(peer, service, namespace) for peer in service.peers.from_]

@@ -60,8 +60,6 @@ class Release(pulumi.ComponentResource):
     Pulumi deletes last, is deleted only when it receives none.
     """
 
-    backends: tuple[Backend, ...]
-    """Service and weight of each track. Empty without routing."""
     stable: RunningVersion
     canary: RunningVersion | None
     """``None`` if no canary is running."""
@@ -72,21 +70,16 @@ class Release(pulumi.ComponentResource):
         super().__init__("slipway:release:Release", name, None, opts)
         self._name = name
         self._args = args
+        self._services = {
+            track: args["workload"]["service"].of_track(track)
+            for track in _TRACKS[args["release"].strategy]
+        }
         release, images = args["release"], args["images"]
         if set(images) != set(release.tracks):
             raise ValueError(f"images are of {sorted(images)}: use {sorted(release.tracks)}")
-        tracks = _TRACKS[release.strategy]
-        services: dict[Track, Service] = {
-            track: args["workload"]["service"].of_track(track) for track in tracks
-        }
-        for track, service in services.items():
+        for track, service in self._services.items():
             if service.served_ports:
                 self._service(track, service)
-        self.backends = tuple(
-            self._backend(track, service.ports[service.routing.port])
-            for track, service in services.items()
-            if service.routing
-        )
         jobs = self._before_start()
         for track, version in release.tracks.items():
             job = jobs.get(version.version)
@@ -94,7 +87,7 @@ class Release(pulumi.ComponentResource):
                 f"{name}-{track}",
                 {
                     **args["workload"],
-                    "service": services[track],
+                    "service": self._services[track],
                     "identity": self._identity(track, version.version),
                     "image": images[track],
                 },
@@ -108,6 +101,12 @@ class Release(pulumi.ComponentResource):
             "weight": canary.weight,
         }
         self.register_outputs({"stable": self.stable, "canary": self.canary})
+
+    def backends(self, port: str) -> tuple[Backend, ...]:
+        """Service and weight of each track, for requests to a container port by name."""
+        return tuple(
+            self._backend(track, service.ports[port]) for track, service in self._services.items()
+        )
 
     def _identity(self, track: Track, version: str | None = None) -> Identity:
         workload = self._args["workload"]
@@ -166,16 +165,14 @@ class Release(pulumi.ComponentResource):
 
 
 def _service_ports(service: Service) -> "list[ServicePortArgsDict]":
-    routing = service.routing
+    routes = service.routes
     return [
         {
             "name": name,
             "port": port,
             "target_port": name,
             "protocol": "TCP",
-            "app_protocol": _APP_PROTOCOLS[routing.protocol]
-            if routing and routing.port == name
-            else None,
+            "app_protocol": _APP_PROTOCOLS[routes[name].protocol] if name in routes else None,
         }
         for name, port in service.served_ports.items()
     ]

@@ -1,13 +1,13 @@
 """Resources of one service, from its image to its routing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
 from components.namespace import Namespace
 from components.observability.trace_receiver import TraceReceiver
-from components.routing import ROUTERS, RouterArgs, TrafficSplit
+from components.routing import ROUTERS, TrafficSplit
 from components.service.containers import encrypted_environment
 from components.service.credentials import Credentials
 from components.service.image import ContainerImage
@@ -38,8 +38,8 @@ class DeployedService:
     Not a component resource: with another parent, deployed resources would be replaced.
     """
 
-    last: pulumi.Resource
-    """Router, or without routing the release: depends on all other resources of the service."""
+    last: Sequence[pulumi.Resource]
+    """Routers, or without routing the release: they depend on all other resources."""
     outputs: dict[str, Any]
     """Version of each track; with routing, the URL and the host names."""
 
@@ -96,19 +96,27 @@ class DeployedService:
             },
             opts=in_namespace,
         )
-        self.last = release
+        self.last = [release]
         self.outputs = {"stable": release.stable, "canary": release.canary}
         if routing is None:
             return
-        router_args = RouterArgs(
-            namespace=namespace,
-            split=TrafficSplit(
-                routing.hosts, routing.paths, release.backends, routing.canary_override
-            ),
-            settings=routing,
-        )
         after_release = pulumi.ResourceOptions(
             providers=providers, depends_on=[release, args["namespace"]]
         )
-        self.last = ROUTERS[routing.backend](name, router_args, opts=after_release)
+        self.last = [
+            ROUTERS[routing.backend](
+                service.route_name(port),
+                {
+                    "service": name,
+                    "namespace": namespace,
+                    "split": TrafficSplit(
+                        route.hosts, route.paths, release.backends(port), routing.canary_override
+                    ),
+                    "route": route,
+                    "settings": routing,
+                },
+                opts=after_release,
+            )
+            for port, route in service.routes.items()
+        ]
         self.outputs |= {"url": routing.url, "hosts": [*routing.hosts]}

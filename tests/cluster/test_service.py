@@ -1,4 +1,4 @@
-"""Jobs before a version, configuration files, and connections between services of a stack."""
+"""Jobs before a version, and configuration files."""
 
 import json
 from typing import Any
@@ -10,44 +10,28 @@ from tests.cluster.project import Project, wait_until
 pytestmark = pytest.mark.timeout(900)
 
 CHECK = ["--check-config", "/etc/front/config.yaml"]
-RELAY = "http://orders-stable:8080/version"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def deployed(project: Project) -> None:
-    """Three services with the image of beacon; ``front`` and ``other`` relay to ``orders``."""
+    """The service ``front``, of the source of beacon."""
     with project.config() as config:
         beacon = config["slipway:services"].pop("beacon")
-        common: dict[str, Any] = {
-            **{key: beacon[key] for key in ("source", "probes", "workload")},
-            "autoscaling": {"enabled": False},
-            "env": {"BEACON_CONFIG": "/etc/front/config.yaml"},
-            "configFile": {"path": "/etc/front/config.yaml", "reload": "hot"},
-        }
-        common["workload"] |= {"replicas": 1, "preStopSleepSeconds": 1}
         release = {"stable": {"version": beacon["release"]["stable"]["version"]}}
         job = {"args": CHECK, "timeoutSeconds": 60, "backoffLimit": 0}
-        config.pop("slipway:defaults", None)
-        services = {
-            "front": {
-                **common,
-                "release": {**release, "beforeStart": job},
-                "config": {"message": "one", "upstream": RELAY},
-                "routing": {"hosts": [project.host], "paths": ["/"], "externalPort": 8080},
-                "peers": {"to": [{"service": "orders"}]},
-            },
-            "orders": {**common, "release": release, "config": {"message": "orders"}},
-            "other": {
-                **common,
-                "release": release,
-                "config": {"upstream": RELAY},
-                "routing": {"hosts": [f"other.{project.host}"], "externalPort": 8080},
-            },
+        front: dict[str, Any] = {
+            **{key: beacon[key] for key in ("source", "probes", "workload")},
+            "image": {"repository": f"slipway/{project.stack}/front"},
+            "autoscaling": {"enabled": False},
+            "release": {**release, "beforeStart": job},
+            "env": {"BEACON_CONFIG": "/etc/front/config.yaml"},
+            "config": {"message": "one"},
+            "configFile": {"path": "/etc/front/config.yaml", "reload": "hot"},
+            "routing": {"hosts": [project.host], "externalPort": 8080},
         }
-        for name, service in services.items():
-            service["image"] = {"repository": f"slipway/{project.stack}/{name}"}
-        # A stack file has no aliases.
-        config["slipway:services"] = json.loads(json.dumps(services))
+        front["workload"] |= {"replicas": 1, "preStopSleepSeconds": 1}
+        config.pop("slipway:defaults", None)
+        config["slipway:services"]["front"] = front
     project.make("up")
 
 
@@ -68,11 +52,6 @@ def test_the_job_of_a_version_runs_once(project: Project) -> None:
     assert [*before] == ["front-before-start-1-0-0"]
     project.assert_unchanged()
     assert jobs(project) == before
-
-
-def test_a_service_is_reached_only_by_its_peers(project: Project) -> None:
-    assert project.get("/api/relay").json()["status"] == 200
-    assert project.get("/api/relay", Host=f"other.{project.host}").status_code == 502
 
 
 def test_a_changed_config_is_reloaded_or_restarts_the_pods(project: Project) -> None:

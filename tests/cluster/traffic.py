@@ -22,14 +22,15 @@ def versions_of(host: str, requests: int) -> Counter[str]:
 
 
 class SteadyLoad:
-    """Send ``rate`` requests per second from several clients until the end of the block.
+    """Send ``rate`` requests per second to ``path`` from several clients until the block ends.
 
     ``failures`` are the errors and the responses without status 200. ``last_seen`` is the time of
     the last response of each version, by ``time.monotonic``.
     """
 
-    def __init__(self, host: str, rate: float = 50, clients: int = 4) -> None:
+    def __init__(self, host: str, rate: float = 50, clients: int = 4, path: str = "/") -> None:
         self._host = host
+        self._path = path
         self._interval = clients / rate
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -62,7 +63,7 @@ class SteadyLoad:
 
     def _record(self, client: httpx.Client) -> None:
         try:
-            response = client.get("/")
+            response = client.get(self._path)
         except httpx.HTTPError as error:
             with self._lock:
                 self.failures.append(f"{type(error).__name__}: {error}")

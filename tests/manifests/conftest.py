@@ -12,12 +12,13 @@ import pytest
 import render
 from local import toolchain
 from local.layout import Layout
-from settings.stack_file import PROJECT_FOLDER, path_of, read_config
+from settings.source import working_tree_version
+from settings.stack_file import PROJECT_FOLDER, path_of, read_config, stack_of
 from settings.yaml_writer import to_yaml
 from tests.prerequisites import CHECKERS
 from tests.unit.stacks import OTHER_DIGEST, SERVICE_KEYS, changed
 
-VERSION = (PROJECT_FOLDER / "app" / "VERSION").read_text().strip()
+VERSION = working_tree_version("app")
 SECRET = {"secure": "v1:nonce:ciphertext"}
 CREDENTIALS = {"username": "robot", "password": SECRET}
 CANARY = {
@@ -58,6 +59,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dev-no-observability": ("dev", {"observability": {"mode": "off"}, "slo": None}),
 }
 """Stack and changed settings of each variant."""
+STACK_FILES = [] if VERSION else sorted(PROJECT_FOLDER.glob("Pulumi.*.yaml"))
+"""Stack files to check in a project without the example, instead of the variants."""
 CONTRACT = Path(__file__).parent / "contract" / "Pulumi.contract.yaml"
 """Stack file whose services use every key of a service."""
 
@@ -101,7 +104,8 @@ def variant(tmp_path_factory: pytest.TempPathFactory) -> Variant:
     @cache
     def folder(name: str) -> Path:
         folder = tmp_path_factory.mktemp(name)
-        file = stack_file(folder, *VARIANTS[name]) if name in VARIANTS else CONTRACT
+        others = {"contract": CONTRACT, **{stack_of(one): one for one in STACK_FILES}}
+        file = others.get(name) or stack_file(folder, *VARIANTS[name])
         manifests = render.manifests_of(str(file))
         render.write(manifests, folder / "out")
         return folder / "out"
@@ -109,7 +113,7 @@ def variant(tmp_path_factory: pytest.TempPathFactory) -> Variant:
     return folder
 
 
-@pytest.fixture(params=[*VARIANTS, "contract"])
+@pytest.fixture(params=["contract", *(VARIANTS if VERSION else map(stack_of, STACK_FILES))])
 def rendered(request: pytest.FixtureRequest, variant: Variant) -> Path:
     """Folder of the manifests of each variant."""
     return variant(request.param)

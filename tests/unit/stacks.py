@@ -2,11 +2,22 @@
 
 from typing import Any
 
+import pytest
+
 from settings import Service, Settings
 from settings.loader import validate
+from settings.stack_file import PROJECT_FOLDER
+
+needs_example = pytest.mark.skipif(
+    not (PROJECT_FOLDER / "app").is_dir(), reason="the example service was removed"
+)
+"""Mark of tests of the example service and of the stack files that ship with it."""
 
 DIGEST = f"sha256:{'a' * 64}"
 OTHER_DIGEST = f"sha256:{'b' * 64}"
+
+HELLO = "tests/cluster/services/hello"
+"""Source that builds any version, for tests that check sources."""
 
 BEACON: dict[str, Any] = {
     "source": "app",

@@ -13,10 +13,10 @@ from pulumi.runtime import set_all_config
 from render import engine_config
 from settings import Settings
 from tests.unit.harness import Registry, run
-from tests.unit.stacks import BEACON, CANARY, DIGEST, changed, sections
+from tests.unit.stacks import BEACON, CANARY, DIGEST, HELLO, changed, sections
 
 PROJECT = Path(__file__).resolve().parents[2]
-VERSION = (PROJECT / "app" / "VERSION").read_text().strip()
+VERSION = "1.0.0"
 UNPINNED = {"stable": {"version": VERSION}}
 
 Program = Callable[..., Registry]
@@ -29,7 +29,8 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
 
     def run_program(**changes: Any) -> Registry:
         release = changed(UNPINNED, changes.pop("release", {}))
-        set_all_config(*engine_config(sections(release=release, **changes)))
+        stack = sections(release=release, **{"source": HELLO, **changes})
+        set_all_config(*engine_config(stack))
 
         def main() -> None:
             runpy.run_path("__main__.py", run_name="__main__")
@@ -147,7 +148,9 @@ def objects_of(registry: Registry, service: str) -> dict[str, Any]:
     }
 
 
-OTHER = changed(BEACON, {"routing": {"hosts": ["other.localhost"]}, "release": UNPINNED})
+OTHER = changed(
+    BEACON, {"source": HELLO, "routing": {"hosts": ["other.localhost"]}, "release": UNPINNED}
+)
 
 
 @pytest.mark.parametrize("backend", ["ingress", "gateway"])
@@ -159,6 +162,46 @@ def test_another_service_changes_no_object_of_a_service(program: Program, backen
     assert len(alone) > 10
     assert objects_of(both, "beacon") == alone
     assert len(objects_of(both, "another")) == len(alone)
+
+
+TWO_PORTS = {
+    "ports": {"http": 8080, "grpc": 9000},
+    "routing": {
+        "additionalPorts": {"grpc": {"hosts": ["grpc.localhost"], "protocol": "grpc"}},
+    },
+}
+
+
+def test_an_additional_port_is_routed_by_an_ingress_of_its_own(program: Program) -> None:
+    registry = program(release={"strategy": "canary"}, **TWO_PORTS)
+    ports = {
+        one.inputs["metadata"]["name"]: one.inputs["spec"]["rules"][0]["http"]["paths"][0][
+            "backend"
+        ]["service"]
+        for one in registry.of_kind("Ingress")
+    }
+    assert ports == {
+        "beacon": {"name": "beacon-stable", "port": {"number": 8080}},
+        "beacon-canary": {"name": "beacon-canary", "port": {"number": 8080}},
+        "beacon-grpc": {"name": "beacon-stable", "port": {"number": 9000}},
+        "beacon-grpc-canary": {"name": "beacon-canary", "port": {"number": 9000}},
+    }
+    grpc = registry.one("Ingress", "beacon-grpc")
+    assert grpc["metadata"]["annotations"]["nginx.ingress.kubernetes.io/backend-protocol"] == "GRPC"
+    assert grpc["metadata"]["labels"]["app.kubernetes.io/name"] == "beacon"
+    assert [rule["host"] for rule in grpc["spec"]["rules"]] == ["grpc.localhost"]
+    http, grpc = registry.one("Service", "beacon-stable")["spec"]["ports"]
+    assert (http.get("appProtocol"), grpc["appProtocol"]) == (None, "kubernetes.io/h2c")
+    of_proxy, *_ = registry.one("NetworkPolicy", "beacon-stable")["spec"]["ingress"]
+    assert [one["port"] for one in of_proxy["ports"]] == ["http", "grpc"]
+
+
+def test_an_additional_port_is_routed_by_a_route_of_its_own(program: Program) -> None:
+    registry = program(**changed(TWO_PORTS, {"routing": {"backend": "gateway"}}))
+    http, grpc = registry.one("HTTPRoute"), registry.one("GRPCRoute")
+    assert (http["metadata"]["name"], grpc["metadata"]["name"]) == ("beacon", "beacon-grpc")
+    assert grpc["spec"]["hostnames"] == ["grpc.localhost"]
+    assert grpc["spec"]["rules"][-1]["backendRefs"][0]["port"] == 9000
 
 
 def test_a_canary_of_a_service_changes_no_object_of_another(program: Program) -> None:

@@ -1,5 +1,6 @@
 """Manifests of a stack: complete, reproducible and without secret values."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import yaml
 
 import render
 from render import BAD_INPUT, UNBUILT, RenderError, write
-from tests.unit.stacks import CANARY, DIGEST, changed, sections
+from settings.stack_file import PROJECT_FOLDER
+from tests.unit.stacks import CANARY, DIGEST, HELLO, changed, sections
 
-VERSION = (Path(__file__).resolve().parents[2] / "app" / "VERSION").read_text().strip()
+VERSION = "1.0.0"
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def stack(tmp_path: Path) -> Any:
     def write_stack(**changes: Any) -> str:
         release = changed({"stable": {"version": VERSION}}, changes.pop("release", {}))
         file = tmp_path / "Pulumi.test.yaml"
-        stack = sections(release=release, **changes)
+        stack = sections(release=release, **{"source": HELLO, **changes})
         config = {f"slipway:{key}": value for key, value in stack.items()}
         file.write_text(yaml.safe_dump({"config": config}))
         return str(file)
@@ -142,7 +144,11 @@ def test_invalid_settings_exit_with_2_and_write_no_file(
 def test_a_version_that_cannot_be_built_exits_with_2(
     stack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = stack(release={"stable": {"version": "77.0.0"}})
+    (tmp_path / "go.mod").write_text("module shop\n")
+    (tmp_path / "main.go").write_text("package main\n")
+    (tmp_path / "VERSION").write_text("1.0.0\n")
+    source = os.path.relpath(tmp_path, PROJECT_FOLDER)
+    other = stack(source=source, release={"stable": {"version": "77.0.0"}})
     assert rendered(monkeypatch, other, tmp_path / "out") == BAD_INPUT
     assert (
         'slipway:services.beacon.release.stable.version is "77.0.0": use' in capsys.readouterr().err

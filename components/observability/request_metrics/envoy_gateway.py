@@ -19,7 +19,7 @@ class EnvoyGatewayRequestMetrics(ProxyRequestMetrics):
     """
 
     def request_rules(self) -> Iterator[Rule]:
-        matchers = f'envoy_cluster_name=~"(http|grpc)route/{self.namespace}/{self.service}/rule/.+"'
+        matchers = f'envoy_cluster_name=~"(http|grpc)route/{self.namespace}/{self.route}/rule/.+"'
         counter = f"rate(envoy_cluster_upstream_rq{{{matchers}}}[{WINDOW}])"
         requests = rename_labels(counter, [("envoy_response_code", "status")])
         yield self.record_track(REQUESTS, f"sum by (status) ({requests})", "all")

@@ -23,7 +23,8 @@ class IngressNginxRequestMetrics(ProxyRequestMetrics):
 
     def request_rules(self) -> Iterator[Rule]:
         for track, canary in _CANARY.items():
-            matchers = f'exported_namespace="{self.namespace}",ingress="{self.service}",{canary}'
+            ingress = f'ingress{"=~" if self.additional_routes else "="}"{self.route}"'
+            matchers = f'exported_namespace="{self.namespace}",{ingress},{canary}'
             counter = f"rate(nginx_ingress_controller_requests{{{matchers}}}[{WINDOW}])"
             requests = rename_labels(counter, [("path", "route")])
             yield self.record_track(REQUESTS, f"sum by (method, route, status) ({requests})", track)

@@ -46,8 +46,19 @@ class RequestMetrics(ABC):
         return recording_rule(series, expr, {**identity, **labels})
 
 
+@dataclass(frozen=True)
 class ProxyRequestMetrics(RequestMetrics):
     """Metrics of a proxy, which knows the Service of a track but not the version behind it."""
+
+    additional_routes: tuple[str, ...] = ()
+    """Names of the objects with the routes of additional ports. That of the main one is
+    :attr:`service`."""
+
+    @property
+    def route(self) -> str:
+        """Regular expression of the names of the objects with the routes."""
+        names = "|".join((self.service, *self.additional_routes))
+        return f"({names})" if self.additional_routes else names
 
     def record_track(self, series: str, expr: str, track: str, **labels: str) -> Rule:
         """Recording rule for a track.

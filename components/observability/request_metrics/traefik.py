@@ -32,8 +32,7 @@ class TraefikRequestMetrics(ProxyRequestMetrics):
         For an Ingress with ingress-nginx' annotations, it is the name of the Ingress and of the
         Service of stable, also for the canary, which adds ``-canary``.
         """
-        namespace, name = self.namespace, self.service
-        main = f"{namespace}-{name}-{name}-stable-[0-9]+"
+        main = f"{self.namespace}-{self.route}-{self.service}-stable-[0-9]+"
         return {
             "stable": f"{main}@kubernetesingressnginx|{self._by_service('stable')}",
             "canary": f"{main}-canary@kubernetesingressnginx|{self._by_service('canary')}",

@@ -74,8 +74,10 @@ def test_versions_that_were_built_are_not_built_again(project: Path, tmp_path: P
     file = write(tmp_path / "deployed")
     image = f"localhost:5000/shop:1.0.0@{DIGEST}"
     outputs = {"shop": {"stable": {"version": "1.0.0", "image": image}, "canary": None}}
-    settings = DeployedConfiguration(file, "dev").set_release("beacon", outputs)
+    deployed = DeployedConfiguration(file, "dev")
+    settings = deployed.set_release("beacon", outputs)
     assert settings.services["shop"].release.stable.digest == DIGEST
+    assert deployed.undelivered("beacon") == []
 
 
 def test_a_configuration_of_an_earlier_program_is_an_error(project: Path, tmp_path: Path) -> None:

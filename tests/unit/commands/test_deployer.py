@@ -13,12 +13,12 @@ import pytest
 from commands import deployer
 from commands.capacity import Shares
 from commands.deployer import Deployer
-from commands.errors import BAD_INPUT, CommandError
+from commands.errors import BAD_INPUT, FAILED, CommandError
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from settings import Service, load
 from settings.yaml_writer import to_yaml
-from tests.unit.stacks import CANARY, OTHER_DIGEST, changed, sections, settings
+from tests.unit.stacks import BEACON, CANARY, DIGEST, OTHER_DIGEST, changed, sections, settings
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +42,12 @@ class FakeStack:
     """Release of the service in each update, newest first."""
     tainted_objects: list[str] = field(default_factory=list)
     kept_in: list[str] = field(default_factory=list)
+    running: dict[str, Any] = field(default_factory=dict)
+    """Outputs of the services in the last update."""
+    digests: dict[str, str | None] = field(default_factory=dict)
+    """Digest of each stable version in the configuration file of the last update."""
+    hints: list[str] = field(default_factory=list)
+    """Messages about base images. With one, an update fails."""
 
     def select(self) -> None:
         self.calls.append("select")
@@ -54,6 +60,14 @@ class FakeStack:
 
     def up(self, *arguments: str) -> None:
         self.calls.append(f"up {' '.join(arguments)}")
+        if "--config-file" in arguments:
+            services = load(arguments[-1]).services
+            self.digests = {name: one.release.stable.digest for name, one in services.items()}
+        if self.hints:
+            raise CommandError("pulumi up of dev failed", FAILED)
+
+    def unavailable_base_images(self) -> list[str]:
+        return self.hints
 
     def destroy(self, *arguments: str) -> None:
         self.calls.append(f"destroy {' '.join(arguments)}")
@@ -65,7 +79,7 @@ class FakeStack:
         return self.created
 
     def services(self) -> dict[str, Any]:
-        return {}
+        return self.running
 
     @contextmanager
     def deployed_configuration(self) -> Iterator[Path | None]:
@@ -354,6 +368,28 @@ def roll_back(fake: FakeStack) -> None:
     made.pending_release(service).save("rollback", {})
     made.update_release(service)
     assert not made.pending_release(service).matches("rollback", {})
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_a_release_of_one_service_keeps_the_images_of_the_others(tmp_path, monkeypatch):
+    shop = {**BEACON, "routing": {"hosts": ["shop.localhost"]}}
+    stack_file(tmp_path, services={"shop": shop})
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    image = f"localhost:5000/shop:1.0.0@{DIGEST}"
+    running = {"version": "1.0.0", "image": image}
+    fake = FakeStack(running={"beacon": {"stable": running}, "shop": {"stable": running}})
+    made = deployer_of(fake)
+    made.update_service(made.settings.services["beacon"])
+    assert fake.digests == {"beacon": None, "shop": DIGEST}
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_a_failed_update_names_base_images_that_the_machine_cannot_get(tmp_path, monkeypatch):
+    stack_file(tmp_path)
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    with pytest.raises(CommandError, match="failed\napp/Dockerfile needs alpine") as error:
+        deployer_of(FakeStack(hints=["app/Dockerfile needs alpine"])).update()
+    assert error.value.exit_code == FAILED
 
 
 @pytest.mark.usefixtures("no_cluster", "project")

@@ -88,6 +88,32 @@ def test_the_host_can_be_given(project: Path) -> None:
     assert routing.hosts == ("www.example.com",)
 
 
+def test_the_context_that_a_replaced_module_needs_is_written(project: Path) -> None:
+    (project / "lib").mkdir()
+    go_mod = project / "hello" / "go.mod"
+    go_mod.write_text(f"{go_mod.read_text()}\nreplace example.com/lib => ../lib\n")
+    assert add() == 0
+    assert load("dev", check_sources=True).services["hello"].image.build.context == "."
+
+
+def test_one_of_several_main_packages_is_written(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "hello" / "main.go").unlink()
+    for name in ("admin", "server"):
+        (project / "hello" / "cmd" / name).mkdir(parents=True)
+        (project / "hello" / "cmd" / name / "main.go").write_text("package main\n")
+    for given in ("", "./cmd/other"):
+        assert add("hello", "hello", "--main-package", given) == BAD_INPUT
+        message = capsys.readouterr().err
+        assert message.startswith(f"error: MAIN_PACKAGE={given}: image.build.mainPackage is ")
+        assert message.endswith("./cmd/admin or ./cmd/server\n")
+        assert text(project) == STACK_FILE
+    assert add("hello", "hello", "--main-package", "./cmd/server") == 0
+    hello = load("dev", check_sources=True).services["hello"]
+    assert hello.image.build.main_package == "./cmd/server"
+
+
 def test_every_example_key_is_valid_with_its_default(project: Path) -> None:
     assert add() == 0
     written = text(project)

@@ -136,6 +136,14 @@ def test_a_host_and_path_is_reported_once() -> None:
     assert len(list(route_conflicts(settings(), STACK, [], found))) == 1
 
 
+def test_a_host_of_an_additional_port_is_refused_by_its_key() -> None:
+    routing = {"additionalPorts": {"grpc": {"hosts": ["grpc.localhost"]}}}
+    used = settings(ports={"http": 8080, "grpc": 9000}, routing=routing)
+    (message,) = route_conflicts(used, STACK, [], [ingress("grpc.localhost", "/")])
+    key = "slipway:services.beacon.routing.additionalPorts.grpc.hosts"
+    assert message.startswith(f"{key} has grpc.localhost: Ingress shop/web ")
+
+
 def test_a_service_without_routing_has_no_conflict() -> None:
     worker = settings(routing=None)
     assert list(route_conflicts(worker, STACK, [], [ingress("beacon.localhost", "/")])) == []

@@ -101,6 +101,43 @@ def test_grafana_is_accepted_with_an_image_or_if_it_is_not_deployed(
     assert len(started) == 1
 
 
+DOCKERFILE = """\
+ARG VARIANT=slim
+FROM --platform=$BUILDPLATFORM golang:1.26-alpine AS build
+FROM build AS tested
+FROM node:$VARIANT
+FROM scratch AS files
+from quay.io/tools/base@sha256:00
+FROM org/tools
+"""
+
+
+@pytest.mark.parametrize("source", ["Dockerfile", None, "pinned", "user's Docker"])
+def test_base_images_that_can_neither_be_pulled_nor_built_are_named(source, tmp_path, monkeypatch):
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "Dockerfile").write_text(DOCKERFILE)
+    changes: dict[str, Any] = {}
+    if source is None:
+        changes = {"image": {"build": {"dockerfile": None}}}
+    elif source == "pinned":
+        changes = {"release": {"stable": {"digest": DIGEST}}}
+    elif source == "user's Docker":
+        monkeypatch.setattr(prerequisites, "detect", lambda _: USERS_CLUSTER)
+    messages = list(Prerequisites(settings(**changes)).unavailable_base_images())
+    assert [message.partition(",")[0] for message in messages] == (
+        [
+            "app/Dockerfile needs docker.io/library/golang:1.26-alpine",
+            "app/Dockerfile needs quay.io/tools/base:latest",
+            "app/Dockerfile needs docker.io/org/tools:latest",
+        ]
+        if source == "Dockerfile"
+        else []
+    )
+    for message in messages:
+        assert "slipway:services.beacon.image.build.dockerfile: null" in message
+
+
 @pytest.mark.parametrize(("missing", "lacks"), [(["loki"], True), ([], False)])
 def test_a_bundled_stack_needs_the_missing_images(missing, lacks, monkeypatch):
     monkeypatch.setattr(Node, "missing_images", lambda _: missing)

@@ -75,6 +75,14 @@ def test_releases_are_those_of_successful_updates_also_beside_secrets(tmp_path: 
     assert versions == ["1.1.0", "1.0.0"]
 
 
+def test_a_release_is_merged_with_the_defaults(tmp_path: Path) -> None:
+    defaults = {"release": {"strategy": "canary", "stable": {"version": "1.0.0"}}}
+    deployed = update({"beacon": {"source": "app"}})
+    deployed["config"]["slipway:defaults"] = {"value": json.dumps(defaults)}
+    made = with_history(tmp_path, deployed)
+    assert list(made.releases("beacon")) == [defaults["release"]]
+
+
 def test_the_salt_that_the_cli_writes_to_decrypt_secrets_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

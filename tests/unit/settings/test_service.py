@@ -16,6 +16,8 @@ SECURE = {"secure": "v1:nonce:ciphertext"}
 ORDERS = changed(
     BEACON, {"ports": {"http": 8080, "grpc": 8081}, "routing": {"hosts": ["orders.localhost"]}}
 )
+TWO = {"http": 8080, "grpc": 9000}
+GRPC = {"hosts": ["grpc.localhost"], "protocol": "grpc"}
 WORKER = changed(BEACON, {"ports": {}, "routing": None, "metrics": None})
 
 
@@ -191,6 +193,42 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         (
             {"routing": {"backend": "gateway", "protocol": "grpc", "requestTimeoutSeconds": 9}},
             "routing.requestTimeoutSeconds is 9: use null: a GRPCRoute has no timeouts",
+        ),
+        (
+            {"routing": {"additionalPorts": {"grpc": {"hosts": ["a"]}}}},
+            'routing.additionalPorts.grpc is "grpc": use a name in ports: http',
+        ),
+        (
+            {"routing": {"additionalPorts": {"http": {"hosts": ["a"]}}}},
+            'routing.additionalPorts.http is ["a"]: use another port than http, the name of',
+        ),
+        (
+            {"ports": {"http": 1, "canary": 2}, "routing": {"additionalPorts": {"canary": GRPC}}},
+            'routing.additionalPorts.canary is ["grpc.localhost"]: use another port than canary, ',
+        ),
+        (
+            {"ports": TWO, "routing": {"additionalPorts": {"grpc": {"hosts": ["a", "a"]}}}},
+            'routing.additionalPorts.grpc.hosts is ["a", "a"]: use each host once',
+        ),
+        (
+            {
+                "ports": TWO,
+                "routing": {
+                    "backend": "gateway",
+                    "additionalPorts": {"grpc": {**GRPC, "paths": ["/a"]}},
+                },
+            },
+            'routing.additionalPorts.grpc.paths is ["/a"]: use ["/"]: a GRPCRoute has no paths',
+        ),
+        (
+            {
+                "ports": TWO,
+                "routing": {
+                    "backend": "gateway",
+                    "additionalPorts": {"grpc": {**GRPC, "hosts": ["beacon.localhost"]}},
+                },
+            },
+            'routing.additionalPorts.grpc.hosts is ["beacon.localhost"]: use other hosts than ',
         ),
         (
             {

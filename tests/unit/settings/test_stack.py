@@ -182,10 +182,17 @@ def test_values_that_are_invalid_together_are_refused(
 OTHER: dict[str, Any] = changed(BEACON, {"routing": {"hosts": ["other.localhost"]}})
 
 
+def two_ports(host: str) -> dict[str, Any]:
+    """A service whose gRPC port is routed too, at ``host``."""
+    route = {"hosts": [host], "protocol": "grpc"}
+    routing = {"additionalPorts": {"grpc": route}}
+    return changed(BEACON, {"ports": {"http": 8080, "grpc": 9000}, "routing": routing})
+
+
 @pytest.mark.parametrize(
     ("services", "message"),
     [
-        ({}, "services is {}: use a mapping; each value: a mapping with the keys source"),
+        ({}, "services is {}: use at least one service: `make new-service` adds it"),
         ({"Other": OTHER}, 'services is "Other": use a DNS label: at most 50 of a-z, 0-9 and -'),
         ({"my.svc": OTHER}, 'services is "my.svc": use a DNS label'),
         ({"x" * 51: OTHER}, f'services is "{"x" * 51}": use a DNS label'),
@@ -195,6 +202,15 @@ OTHER: dict[str, Any] = changed(BEACON, {"routing": {"hosts": ["other.localhost"
             {"beacon": BEACON, "other": BEACON},
             'services.other.routing.hosts is ["beacon.localhost"]: use other hosts, or another '
             "path than /: beacon has beacon.localhost/",
+        ),
+        (
+            {"beacon": two_ports("beacon.localhost")},
+            'services.beacon.routing.additionalPorts.grpc.hosts is ["beacon.localhost"]: use other '
+            "hosts, or another path than /: beacon has beacon.localhost/",
+        ),
+        (
+            {"beacon": two_ports("grpc.localhost"), "beacon-grpc": OTHER},
+            'services is "beacon-grpc": use another name: the grpc objects of beacon have this',
         ),
         (
             {"beacon": BEACON, "beacon-canary": OTHER},

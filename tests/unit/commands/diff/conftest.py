@@ -7,13 +7,14 @@ import pytest
 
 from commands.diff.__main__ import main
 from settings import stack_file
-from tests.unit.commands.repository import CHECKOUT, Repository
+from settings.source import working_tree_version
+from tests.unit.commands.repository import Repository
 from tests.unit.stacks import OTHER_DIGEST
 
 RELEASE = {
     "strategy": "canary",
     "stable": {"version": "0.9.0", "digest": OTHER_DIGEST},
-    "canary": {"version": (CHECKOUT / "app" / "VERSION").read_text().strip(), "weight": 10},
+    "canary": {"version": working_tree_version("app"), "weight": 10},
 }
 
 RunDiff = Callable[..., tuple[int, str, str]]

@@ -131,6 +131,25 @@ def test_traefiks_names_of_a_tracks_service_are_matched(track: str, names: list[
     assert not re.fullmatch(patterns[track], f"beacon-test-x-{names[-1]}")
 
 
+@pytest.mark.parametrize(
+    ("proxy", "name"),
+    [
+        ("traefik", "beacon-test-beacon-grpc-beacon-stable-9000@kubernetesingressnginx"),
+        ("ingress-nginx", "beacon-grpc"),
+        ("envoy-gateway", "grpcroute/beacon-test/beacon-grpc/rule/0"),
+    ],
+)
+def test_requests_to_additional_ports_are_counted(proxy: str, name: str) -> None:
+    route = {"hosts": ["grpc.localhost"], "protocol": "grpc"}
+    two_ports = {
+        "ports": {"http": 8080, "grpc": 9000},
+        "routing": {"additionalPorts": {"grpc": route}},
+        "observability": {"proxy": {"implementation": proxy}},
+    }
+    patterns = re.findall(r'=~"([^"]*)"', expression(REQUESTS, metrics=None, **two_ports))
+    assert any(re.fullmatch(pattern, name) for pattern in patterns), patterns
+
+
 def test_only_own_histograms_have_exemplars() -> None:
     requests = monitored().requests
     assert requests

@@ -33,7 +33,9 @@ def routed(
     """Resources that a back end registers for a split."""
     settings = service(routing={"backend": backend, **routing}).routing
     assert settings
-    args = RouterArgs(namespace="home", split=traffic, settings=settings)
+    args = RouterArgs(
+        service="beacon", namespace="home", split=traffic, route=settings, settings=settings
+    )
     return run(lambda: ROUTERS[backend]("beacon", args))
 
 

@@ -32,7 +32,7 @@ def released(images: dict[Any, str] | None = None, **changes: Any) -> tuple[Rele
 
 
 def weights(release: Release) -> dict[str, int]:
-    return {backend.track: backend.weight for backend in release.backends}
+    return {backend.track: backend.weight for backend in release.backends("http")}
 
 
 def test_a_rolling_release_has_one_track() -> None:
@@ -82,17 +82,15 @@ def test_the_outputs_contain_the_running_versions() -> None:
     assert release.canary == {"version": "1.1.0", "image": IMAGES["canary"], "weight": 10}
 
 
-def test_a_worker_has_no_service_and_no_backends() -> None:
-    release, registry = released(ports={}, routing=None, metrics=None)
+def test_a_worker_has_no_service() -> None:
+    _, registry = released(ports={}, routing=None, metrics=None)
     assert registry.of_kind("Service") == []
     assert registry.named("Deployment") == {"beacon-stable"}
-    assert release.backends == ()
 
 
 def test_a_service_without_routing_is_reached_inside_the_cluster() -> None:
-    release, registry = released(routing=None)
+    _, registry = released(routing=None)
     assert registry.named("Service") == {"beacon-stable"}
-    assert release.backends == ()
 
 
 @pytest.mark.parametrize(
@@ -110,7 +108,7 @@ def test_a_service_has_all_ports_but_that_of_metrics(
     http, grpc = registry.one("Service")["spec"]["ports"]
     assert (http["name"], http["port"], http["targetPort"]) == ("http", 8080, "http")
     assert (grpc["name"], grpc["port"], grpc.get("appProtocol")) == ("grpc", 8081, app_protocol)
-    assert [backend.port for backend in release.backends] == [8081]
+    assert [backend.port for backend in release.backends("grpc")] == [8081]
 
 
 STABLE = {
@@ -147,7 +145,7 @@ def test_stable_keeps_the_objects_of_its_release_while_a_canary_has_new_settings
     pod = objects_of(registry, "canary")["Deployment"]["template"]["spec"]["containers"][0]
     assert {"name": "MORE", "value": "new"} in pod["env"]
     assert "args" not in pod
-    assert {backend.track: backend.port for backend in release.backends} == {
+    assert {backend.track: backend.port for backend in release.backends("http")} == {
         "stable": 8000,
         "canary": 9000,
     }
