@@ -1,11 +1,14 @@
 """``slipway:observability``."""
 
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from settings.errors import FieldError
 from settings.proxy_metrics import ProxyMetrics
-from settings.quantities import Memory
+from settings.quantities import Memory, format_mebibytes, parse_quantity
 from settings.resources import ResourceList, ResourceRequirements
 from settings.secret import SecretToken, SecretUrl
 from settings.section import Section
@@ -21,6 +24,13 @@ from settings.string_formats import (
 
 Mode = Literal["bundled", "operator", "off"]
 Days = Annotated[int, Field(ge=1, le=3650)]
+
+_STORED_SPAN_BYTES = Decimal(2048)
+"""Space for a span and its index entries. Measured: 1,040 bytes for a request
+with 13 attributes, and 3 more for each character of further attributes."""
+_TRACES_SHARE = Decimal("0.8")
+"""Fraction of the volume for spans. The rest is for Badger's write-ahead logs and compactions."""
+_MIN_SPANS_PER_SECOND = 1
 
 
 def _resources(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> ResourceRequirements:
@@ -87,13 +97,31 @@ class LogsSettings(Storage):
 
 
 class TracesSettings(Storage):
-    """Jaeger. `config.tracing.sampleRatio` sets the fraction of requests that are traced."""
+    """Jaeger. `tracing.sampleRatio` of a service is the fraction of its traced requests."""
 
-    volume_size: Memory = "5Gi"
-    """Size of the persistent volume."""
+    volume_size: Memory = "20Gi"
+    """Size of the persistent volume. Divided by `retentionDays`, it limits the spans that are
+    stored per second: 2 KiB are reserved for a span. Traces above the limit are dropped."""
     retention_days: Days = 3
     """Retention of traces, in days."""
     resources: ResourceRequirements = _resources("50m", "128Mi", "500m", "512Mi")
+
+    @property
+    def spans_per_second(self) -> float:
+        """Mean rate at which stored spans fill the volume within the retention."""
+        stored = parse_quantity(self.volume_size) * _TRACES_SHARE / _STORED_SPAN_BYTES
+        return float(stored / self._retention_seconds)
+
+    @property
+    def _retention_seconds(self) -> int:
+        return self.retention_days * 24 * 3600
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        if self.spans_per_second < _MIN_SPANS_PER_SECOND:
+            stored = _STORED_SPAN_BYTES * self._retention_seconds * _MIN_SPANS_PER_SECOND
+            minimum = format_mebibytes(stored / _TRACES_SHARE)
+            allowed = f"at least {minimum} for one span per second with retentionDays "
+            yield FieldError("volumeSize", self.volume_size, f"{allowed}{self.retention_days}")
 
 
 class Receiver(Section):

@@ -13,7 +13,8 @@ from components.observability.addresses import (
 )
 from components.observability.alertmanager import Alertmanager
 from components.observability.args import ObservabilityArgs
-from components.observability.collector import CollectorAgent, CollectorGateway
+from components.observability.collector_agent import CollectorAgent
+from components.observability.collector_gateway import CollectorGateway
 from components.observability.grafana import Grafana
 from components.observability.jaeger import Jaeger
 from components.observability.kube_state_metrics import KubeStateMetrics

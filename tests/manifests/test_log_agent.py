@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.observability.collector import agent_config
+from components.observability.collector_agent import agent_config
 from tests.cluster.project import read_until
 from tests.unit.components.observability.servers import args_of
 from tests.unit.stacks import settings

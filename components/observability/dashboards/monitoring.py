@@ -158,12 +158,17 @@ def _sent(signal: str, job: str) -> tuple[Dataquery, ...]:
 
 def _traces() -> tuple[Panel, ...]:
     accepted = f'__name__=~"otelcol_receiver_accepted_spans(_total)?",job="{JAEGER_METRICS.server}"'
+    dropped = (
+        '__name__=~"otelcol_processor_tail_sampling_count_spans_sampled(_total)?",'
+        f'job="{COLLECTOR_METRICS.server}",sampled="false"'
+    )
     panels = (
         graph(
             "Spans sent by the gateway",
-            "Spans per second.",
+            "Spans per second. Dropped are the traces for which Jaeger's volume has no space.",
             "cps",
             *_sent("spans", COLLECTOR_METRICS.server),
+            _rate("job", "", dropped, "dropped"),
         ),
         graph(
             "Spans received by Jaeger",

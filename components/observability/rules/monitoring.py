@@ -7,6 +7,7 @@ _PROMETHEUS = f'job="{addresses.PROMETHEUS.server}"'
 _ALERTMANAGER = f'job="{addresses.ALERTMANAGER.server}"'
 _LOKI = f'job="{addresses.LOKI.server}"'
 _AGENT = f'job="{addresses.AGENT_METRICS.server}"'
+_GATEWAY = f'job="{addresses.COLLECTOR_METRICS.server}"'
 
 
 def monitoring_rules() -> list[RuleGroup]:
@@ -17,6 +18,7 @@ def monitoring_rules() -> list[RuleGroup]:
         rule_group("monitoring-alertmanager", _alertmanager()),
         rule_group("monitoring-loki", _loki()),
         rule_group("monitoring-collector", _collector()),
+        rule_group("monitoring-jaeger", [_traces_dropped()]),
     ]
 
 
@@ -225,6 +227,23 @@ def _collector() -> list[Rule]:
             for_="5m",
         ),
     ]
+
+
+def _traces_dropped() -> Rule:
+    dropped = '{__name__=~"otelcol_processor_tail_sampling_count_spans_sampled(_total)?",'
+    received = '{__name__=~"otelcol_receiver_accepted_spans(_total)?",'
+    return alert(
+        "TracesDropped",
+        "ticket",
+        f'sum by (job) (rate({dropped}{_GATEWAY},sampled="false"}}[15m]))\n'
+        "/\n"
+        f"sum by (job) (rate({received}{_GATEWAY}}}[15m]))\n"
+        "> 0.05",
+        "Traces are dropped: Jaeger's volume is too small for them",
+        "The volume of Jaeger has no space for {{ $value | humanizePercentage }} of the spans of "
+        "the last 15 minutes at its retention: their traces are not stored.",
+        for_="15m",
+    )
 
 
 def _any_increase(matchers: str, range_: str, *counters: str) -> str:

@@ -48,7 +48,7 @@ def monitored(
             "nodeNamespace": f"{project.stack}-node",
             "metrics": {"scrapeIntervalSeconds": 5, **SMALL},
             "logs": SMALL,
-            "traces": SMALL,
+            "traces": {**SMALL, "volumeSize": "5Gi", "retentionDays": 1},
             "alerts": {"groupWaitSeconds": 1},
             "grafana": {"enabled": False},
         }

@@ -40,6 +40,11 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             'workload.resources.limits.memory is "3Gi": use at most namespace.limitRange.max',
         ),
         (
+            {"observability": {"traces": {"volumeSize": "1Gi", "retentionDays": 30}}},
+            'observability.traces.volumeSize is "1Gi": use at least 6328Mi for one span per second '
+            "with retentionDays 30",
+        ),
+        (
             {"workload": {"rollout": {"maxSurge": 0, "maxUnavailable": "0%"}}},
             "workload.rollout.maxSurge is 0: use at least 1 if maxUnavailable is 0",
         ),

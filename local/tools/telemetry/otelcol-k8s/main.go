@@ -9,6 +9,8 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/k8sattributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
@@ -65,6 +67,8 @@ func components() (otelcol.Factories, error) {
 			k8sattributesprocessor.NewFactory(),
 			memorylimiterprocessor.NewFactory(),
 			resourceprocessor.NewFactory(),
+			tailsamplingprocessor.NewFactory(),
+			transformprocessor.NewFactory(),
 		),
 		Exporters: byType[exporter.Factory](
 			debugexporter.NewFactory(),

@@ -1,13 +1,6 @@
-import re
 from typing import Any
 
-import pytest
-
-from components.observability.collector import (
-    CollectorAgent,
-    CollectorGateway,
-    agent_config,
-)
+from components.observability.collector_agent import CollectorAgent, agent_config
 from components.versions import IMAGES
 from tests.unit.components.observability.servers import args_of, bundled, container, deploy
 
@@ -19,19 +12,6 @@ SINKS = {
 
 def agent(**logs: Any) -> dict[str, Any]:
     return agent_config(args_of(bundled(observability={"logs": logs})))
-
-
-def operator(kind: str) -> dict[str, Any]:
-    operators = agent()["receivers"]["filelog/loki"]["operators"]
-    return next(one for one in operators if one["type"] == kind)
-
-
-def test_only_pods_of_the_services_namespace_may_send_spans() -> None:
-    rules = deploy(CollectorGateway).one("NetworkPolicy")["spec"]["ingress"]
-    spans = next(rule for rule in rules if {"port": 4318, "protocol": "TCP"} in rule["ports"])
-    (peer,) = spans["from"]
-    labels = {"kubernetes.io/metadata.name": "beacon-test"}
-    assert peer == {"namespaceSelector": {"matchLabels": labels}}
 
 
 def test_every_exporter_has_a_persistent_queue_and_unlimited_retries() -> None:
@@ -69,59 +49,6 @@ def test_the_agent_reads_logs_of_the_stacks_namespaces_only() -> None:
     assert {path.split("/")[4].removesuffix("_*") for path in include} == {
         *("beacon-test", "ingress", "kube-system", "monitoring", "monitoring-node")
     }
-
-
-def matches(expression: str, line: str) -> bool:
-    """Return whether ``body matches "…"`` is true: the pattern is the same in Go and Python."""
-    (pattern,) = re.findall(r'body matches "((?:[^"\\]|\\.)*)"', expression)
-    return bool(re.search(pattern.replace("\\\\", "\\"), line))
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "",
-        "\tat com.example.Main(Main.java:1)",
-        "    indented",
-        "goroutine 1 [running]:",
-        "main.main()",
-        "main.(*server).serve(0xc0000b2000, {0x1, 0x2})",
-        "net/http.HandlerFunc.ServeHTTP(0x14, {0x5, 0x6}, 0x7)",
-        "panic({0x4a2f20?, 0x4f1c30?})",
-        "created by net/http.(*Server).Serve in goroutine 1",
-        "[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x0]",
-        "Caused by: java.io.IOException",
-        "exit status 2",
-    ],
-)
-def test_lines_of_a_stack_trace_are_joined_to_the_first(line: str) -> None:
-    assert matches(operator("recombine")["is_first_entry"], line)
-    assert operator("recombine")["is_first_entry"].startswith("not (")
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "line 17 of 10000",
-        "panic: runtime error: index out of range",
-        "I1121 12:00:00.000000 1 main.go:1] started",
-        "2026-11-21T12:00:00Z something happened (twice)",
-        'level=info msg="ready (1)"',
-        "[INFO] plugin/reload: Running",
-        '{"level": "info", "unfinished',
-    ],
-)
-def test_other_lines_are_not_joined(line: str) -> None:
-    assert not matches(operator("recombine")["is_first_entry"], line)
-
-
-def test_json_lines_skip_the_joining() -> None:
-    shape = operator("router")
-    (route,) = shape["routes"]
-    assert (route["output"], shape["default"]) == ("json", operator("recombine")["id"])
-    assert operator("json_parser")["id"] == "json"
-    assert matches(route["expr"], '{"level":"info"}')
-    assert not matches(route["expr"], "text")
 
 
 def test_the_contrib_image_is_only_used_with_a_sink() -> None:

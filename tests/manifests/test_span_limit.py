@@ -1,0 +1,164 @@
+"""The limit on stored spans, in an OpenTelemetry Collector: it cuts a flood, and no burst."""
+
+import json
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from components.observability import span_limit
+from components.observability.addresses import COLLECTOR_METRICS
+from components.observability.collector_gateway import gateway_config
+from settings import TracesSettings
+from tests.cluster.project import wait_until
+from tests.otlp import export_request, new_trace_id
+
+pytestmark = pytest.mark.timeout(900)
+
+TRACES = TracesSettings(volume_size="2Gi", retention_days=1)
+WINDOW_SECONDS = 2
+PORT = 14318
+URL = f"http://127.0.0.1:{PORT}/v1/traces"
+FLOOD_SECONDS = 6
+SHORT, LONG = "x" * 500, "x" * 5000
+
+
+class Jaeger:
+    """Receives spans as OTLP/HTTP in JSON."""
+
+    def __init__(self) -> None:
+        self.spans: list[dict[str, Any]] = []
+        received = self.spans
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                received.extend(
+                    span
+                    for resource in body["resourceSpans"]
+                    for scope in resource["scopeSpans"]
+                    for span in scope["spans"]
+                )
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def traces(self) -> Counter[str]:
+        """Number of spans by trace ID."""
+        return Counter(span["traceId"] for span in self.spans)
+
+
+@pytest.fixture
+def jaeger() -> Iterator[Jaeger]:
+    jaeger = Jaeger()
+    threading.Thread(target=jaeger.server.serve_forever, daemon=True).start()
+    yield jaeger
+    jaeger.server.shutdown()
+    jaeger.server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def gateway(
+    checkers: Path, jaeger: Jaeger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Run the gateway with a short window, and without the API server."""
+    monkeypatch.setattr(span_limit, "_WINDOW_SECONDS", WINDOW_SECONDS)
+    monkeypatch.setattr(span_limit, "_DECISION_SECONDS", 1)
+    config = gateway_config(TRACES, "monitoring")
+    config["receivers"]["otlp"]["protocols"] = {"http": {"endpoint": f"127.0.0.1:{PORT}"}}
+    del config["processors"]["k8sattributes"]
+    pipeline = config["service"]["pipelines"]["traces"]
+    pipeline["processors"].remove("k8sattributes")
+    endpoint = f"http://127.0.0.1:{jaeger.server.server_port}"
+    exporter = {"endpoint": endpoint, "encoding": "json", "compression": "none"}
+    config["exporters"] = {"otlphttp": exporter}
+    pipeline["exporters"] = ["otlphttp"]
+    file = tmp_path / "collector.yaml"
+    file.write_text(yaml.safe_dump(config))
+    command = [checkers / "otelcol-k8s", f"--config={file}"]
+    process = subprocess.Popen([*command, f"--feature-gates={span_limit.COUNT_SPANS}"])
+    try:
+        wait_until("the collector", lambda: is_ready(process), 30)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def is_ready(process: "subprocess.Popen[bytes]") -> bool:
+    assert process.poll() is None
+    try:
+        return httpx.post(URL, json={}).status_code == httpx.codes.OK
+    except httpx.ConnectError:
+        return False
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client() as client:
+        yield client
+
+
+def send(client: httpx.Client, trace_id: str, spans: int, **attributes: str) -> None:
+    """Send spans of one trace in one request."""
+    client.post(URL, json=export_request(trace_id, spans, **attributes)).raise_for_status()
+
+
+def counted_spans(decision: str) -> int:
+    """Value of the collector's counter."""
+    metrics = httpx.get(f"http://127.0.0.1:{COLLECTOR_METRICS.port}/metrics").raise_for_status()
+    return sum(
+        int(float(line.rpartition(" ")[2]))
+        for line in metrics.text.splitlines()
+        if "count_spans_sampled" in line and f'sampled="{decision}"' in line
+    )
+
+
+def test_a_burst_is_stored_with_its_trace_ids(jaeger: Jaeger, client: httpx.Client) -> None:
+    spans = WINDOW_SECONDS * TRACES.spans_per_second
+    burst = {new_trace_id(): 3 for _ in range(int(spans / 3))}
+    for trace_id in burst:
+        send(client, trace_id, 1, short=SHORT)
+        send(client, trace_id, 2, short=SHORT, long=LONG)
+    wait_until("the burst", lambda: jaeger.traces() == burst, 20)
+    lengths = Counter(
+        tuple((one["key"], len(one["value"]["stringValue"])) for one in span["attributes"])
+        for span in jaeger.spans
+    )
+    assert lengths == {
+        (("short", 500),): len(burst),
+        (("short", 128), ("long", 128)): 2 * len(burst),
+    }
+
+
+@pytest.mark.parametrize("is_one_trace", [False, True], ids=["many traces", "one trace"])
+def test_a_flood_is_cut_to_the_rate_of_the_volume(
+    jaeger: Jaeger, client: httpx.Client, is_one_trace: bool
+) -> None:
+    trace_id = new_trace_id()
+    send(client, trace_id, 1)
+    wait_until("the first span", lambda: jaeger.traces()[trace_id] == 1, 20)
+    sent, start = 1, time.monotonic()
+    while time.monotonic() < start + FLOOD_SECONDS:
+        send(client, trace_id if is_one_trace else new_trace_id(), 10)
+        sent += 10
+        time.sleep(0.02)
+    assert sent > 10 * TRACES.spans_per_second * FLOOD_SECONDS
+    wait_until("all decisions", lambda: len(jaeger.spans) + counted_spans("false") == sent, 20)
+    windows = FLOOD_SECONDS // WINDOW_SECONDS + 2
+    assert len(jaeger.spans) <= windows * WINDOW_SECONDS * TRACES.spans_per_second
