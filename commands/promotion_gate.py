@@ -6,7 +6,13 @@ from commands.errors import FAILED, CommandError
 from commands.observability_client import ObservabilityClient, monitored
 from components.observability.queries import WINDOW_SECONDS
 from components.observability.request_metrics import ProxyRequestMetrics
-from components.observability.slo import MIN_CANARY_REQUESTS, CanaryHealth
+from components.observability.rules.canary_gate import (
+    MIN_CANARY_REQUESTS,
+    CanaryHealth,
+    canary_health,
+    canary_regression,
+    canary_requests,
+)
 from settings import Service, Settings
 
 _FORCE = "`make promote FORCE=1` promotes it without the gate"
@@ -32,9 +38,9 @@ def check(settings: Settings, service: Service, environment: Mapping[str, str]) 
     name = f"{service.name} {canary.version}"
     try:
         with ObservabilityClient(settings, environment) as client:
-            states = client.query(slo.canary_health(canary.version))
-            regressions = client.query(slo.canary_regression(canary.version))
-            requests = client.query(f"{slo.canary_requests(canary.version)} * {WINDOW_SECONDS}")
+            states = client.query(canary_health(slo, canary.version))
+            regressions = client.query(canary_regression(slo, canary.version))
+            requests = client.query(f"{canary_requests(slo, canary.version)} * {WINDOW_SECONDS}")
     except CommandError as error:
         raise CommandError(
             f"the promotion gate cannot query Prometheus ({error}): {_FORCE}", FAILED

@@ -52,7 +52,7 @@ enabled = false
 [dashboards]
 default_home_dashboard_path = {_CONFIG_DIR}/{_DASHBOARDS}/overview.json
 
-# It reaches nothing outside the cluster.
+# Its NetworkPolicy allows no connections to grafana.com.
 [analytics]
 reporting_enabled = false
 check_for_updates = false
@@ -64,7 +64,7 @@ preinstall_disabled = true
 [news]
 news_feed_enabled = false
 
-# Alerts are Prometheus's, which is there when Grafana is not.
+# Prometheus evaluates the alerts.
 [unified_alerting]
 enabled = false
 

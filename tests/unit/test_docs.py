@@ -48,3 +48,9 @@ def test_settings_keys_exist(page: Path) -> None:
     text = re.sub(r"slipway:services\.[a-z-]+", "slipway:services.<name>", page.read_text())
     named = set(re.findall(r"(slipway:[A-Za-z]+(?:\.<name>)?(?:\.[A-Za-z]+)*)", text))
     assert {key for key in named - known if not key.startswith(mappings)} == set()
+
+
+def test_the_files_that_the_architecture_names_exist() -> None:
+    named = re.findall(r"`([a-z_./-]+(?:/|\.py|\.yaml))`", (DOCS / "architecture.md").read_text())
+    assert len(named) > 20
+    assert [path for path in named if not (PROJECT / path).exists()] == []

@@ -11,7 +11,8 @@ from components.observability.dashboards.panels import (
     service_variable,
 )
 from components.observability.queries import selector
-from components.observability.slo import BURN_RATES, WINDOWS, CanaryHealth, Sli
+from components.observability.rules.canary_gate import CanaryHealth
+from components.observability.slo import BURN_RATES, WINDOWS, Sli
 
 _GOOD: dict[Sli, str] = {
     "availability": "that succeed",

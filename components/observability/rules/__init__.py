@@ -1,4 +1,4 @@
-"""Prometheus rules, one file per subject. Rules of the SLO are in ``slo.py``."""
+"""Prometheus rules, one file per subject."""
 
 from components.observability.args import ObservabilityArgs
 from components.observability.monitored_service import MonitoredService
@@ -7,7 +7,7 @@ from components.observability.rules.certificates import certificate_rules
 from components.observability.rules.kubernetes import kubernetes_rules
 from components.observability.rules.monitoring import monitoring_rules
 from components.observability.rules.service import service_rules
-from components.observability.slo import slo_rules
+from components.observability.rules.slo import slo_rules
 
 RuleGroups = dict[str, list[RuleGroup]]
 """Rule groups by subject: the name of the rule file or PrometheusRule."""

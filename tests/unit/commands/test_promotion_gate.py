@@ -7,7 +7,7 @@ import pytest
 from commands import promotion_gate
 from commands.errors import CommandError
 from components.observability.addresses import PROMETHEUS
-from components.observability.slo import CanaryHealth
+from components.observability.rules.canary_gate import CanaryHealth
 from settings import Service
 from tests.unit.commands.fake_kubectl import Cluster, vector
 from tests.unit.stacks import CANARY, service, settings

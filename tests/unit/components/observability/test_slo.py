@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from components.observability.queries import DURATION, ERRORS, PODS, REQUESTS
-from components.observability.slo import BURN_RATES, Slo, slo_rules
+from components.observability.rules.slo import slo_rules
+from components.observability.slo import BURN_RATES, Slo
 from settings import LatencyObjective, SloSettings, load
 from settings.stack_file import PROJECT_FOLDER
 
