@@ -42,7 +42,7 @@ deployed = {
             "builder": settings.builder,
             "network": network,
             "traces": TraceReceiver.of(settings.observability, network, namespace.name),
-            "stack": served_ports,
+            "stack_ports": served_ports,
         }
     )
     for name, service in settings.services.items()

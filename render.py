@@ -151,7 +151,7 @@ def _text(manifest: Manifest) -> str:
         return to_yaml(manifest)
     without_data = {key: value for key, value in manifest.items() if key != "data"}
     keys = ", ".join(sorted(manifest["data"]))
-    return f"# The values are left out, of: {keys}\n{to_yaml(without_data)}"
+    return f"# Values omitted: {keys}\n{to_yaml(without_data)}"
 
 
 def unwrap(value: Any) -> Any:  # noqa: ANN401

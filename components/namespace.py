@@ -21,11 +21,11 @@ class NamespaceArgs(TypedDict):
     """Arguments of :class:`Namespace`."""
 
     resource_quota: NotRequired[ResourceQuotaSettings | None]
-    """Resource quota. Default: 50 pods of the default size. ``None``: unlimited."""
+    """ResourceQuota. Default: for 50 pods of the default size. ``None``: no quota."""
     limit_range: NotRequired[LimitRangeSettings | None]
-    """Defaults and maximum of a container. ``None``: no limit range."""
+    """LimitRange of containers. ``None``: no limit range."""
     pod_security: NotRequired[PodSecurity]
-    """Pod Security Standard that is enforced. Default ``restricted``."""
+    """Enforced Pod Security Standard. Default: ``restricted``."""
 
 
 class Namespace(pulumi.ComponentResource):

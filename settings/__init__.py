@@ -39,6 +39,7 @@ from settings.peers import PeerFrom, Peers, PeerTo
 from settings.pod_disruption_budget import PodDisruptionBudgetSettings
 from settings.ports import Ports
 from settings.probes import ExecAction, GrpcAction, HttpGetAction, Probe, Probes, TcpSocketAction
+from settings.proxy_metrics import Proxy
 from settings.quantities import (
     duration_seconds,
     format_mebibytes,
@@ -47,7 +48,7 @@ from settings.quantities import (
 )
 from settings.registry import RegistryCredentials, RegistrySettings, docker_config
 from settings.release import TRACK_KEYS, ReleasedVersion, ReleaseSettings, Strategy, Track
-from settings.request_metrics import Proxy, RequestMetricNames
+from settings.request_metrics import RequestMetricNames
 from settings.resources import ResourceList, ResourceRequirements
 from settings.routing import CanaryOverride, GatewaySettings, Route, RoutingBackend, RoutingSettings
 from settings.schema import PROJECT

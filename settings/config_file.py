@@ -10,8 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from settings.errors import FieldError
 from settings.section import Section
-from settings.string_formats import check_unicode
-from settings.volumes import FilePath, RelativePath
+from settings.string_formats import FilePath, RelativePath, check_unicode
 
 
 class _ConfigValues:

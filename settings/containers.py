@@ -11,8 +11,7 @@ from settings.ports import Ports
 from settings.probes import Probes
 from settings.resources import ResourceList, ResourceRequirements
 from settings.section import Section
-from settings.string_formats import DnsLabel, StringFormat
-from settings.volumes import FilePath, RelativePath
+from settings.string_formats import DnsLabel, FilePath, RelativePath, StringFormat
 
 Command = Annotated[
     tuple[Annotated[str, Field(max_length=4096)], ...], Field(strict=False, max_length=100)

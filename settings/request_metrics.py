@@ -6,15 +6,11 @@ from typing import Literal
 
 DurationUnit = Literal["seconds", "milliseconds"]
 Convention = Literal["prometheus", "opentelemetry", "podinfo", "grpc", "custom"]
-Proxy = Literal["traefik", "ingress-nginx", "envoy-gateway", "istio"]
 
 CLIENT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Default buckets of Prometheus' client libraries, in seconds."""
 _OPENTELEMETRY_BUCKETS = (
     *(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
-)
-_ENVOY_BUCKETS = (
-    *(0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
 )
 _GRPC_ERRORS = "Unknown|DeadlineExceeded|Unimplemented|Internal|Unavailable|DataLoss"
 
@@ -67,11 +63,3 @@ CONVENTIONS: dict[Convention, RequestMetricNames] = {
     "custom": RequestMetricNames(requests=None, duration=None),
 }
 """Metrics of services. ``grpc``: the interceptors of go-grpc-middleware."""
-
-PROXY_BUCKETS: dict[Proxy, tuple[float, ...]] = {
-    "traefik": (0.1, 0.3, 1.2, 5.0),
-    "ingress-nginx": CLIENT_BUCKETS,
-    "envoy-gateway": _ENVOY_BUCKETS,
-    "istio": _ENVOY_BUCKETS,
-}
-"""Default buckets of each proxy, in seconds."""

@@ -57,9 +57,9 @@ class Route(Section):
     protocol: Literal["http", "h2c", "grpc"] = "http"
     """Protocol of the container port. `http` includes WebSockets; `h2c` is HTTP/2 without TLS."""
     request_timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
-    """Seconds that the proxy waits for the service. Default: the proxy's own, 60 s of nginx."""
+    """Timeout of a request to the service, in seconds. Default: the proxy's; 60 s for nginx."""
     max_body_size: Memory | None = None
-    """Maximum size of a request body. Default: the proxy's own, 1Mi of nginx."""
+    """Maximum size of a request body. Default: the proxy's; 1Mi for nginx."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         for key, values in (("hosts", self.hosts), ("paths", self.paths)):

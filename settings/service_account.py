@@ -12,6 +12,7 @@ class ServiceAccountSettings(Section):
     """ServiceAccount of each version's pods, and of `release.beforeStart`."""
 
     annotations: dict[LabelKey, Annotated[str, Field(max_length=1024)]] = {}
-    """Annotations, such as the identity of a cloud: `eks.amazonaws.com/role-arn`."""
+    """Annotations, such as `eks.amazonaws.com/role-arn` for an IAM role."""
     automount_service_account_token: bool = False
-    """Mounts a token for the API server. Bind a role to the ServiceAccount for it to be of use."""
+    """Mounts an API token. It has the permissions of the Roles that are bound to the
+    ServiceAccount."""

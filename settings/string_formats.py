@@ -112,7 +112,11 @@ SERVICE_NAME = StringFormat(
 ServiceName = Annotated[str, SERVICE_NAME]
 SourcePath = Annotated[
     str,
-    StringFormat("a folder, like app or ../shop", r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*", 253),
+    StringFormat(
+        "a relative path of a folder, like app or ../shop",
+        r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*",
+        253,
+    ),
 ]
 HostName = Annotated[
     str,
@@ -120,6 +124,22 @@ HostName = Annotated[
         "a DNS name in lower case, like shop.example.com",
         rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*",
         check=_is_host_name,
+    ),
+]
+FilePath = Annotated[
+    str,
+    StringFormat(
+        "an absolute path without . and .., like /var/cache",
+        r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._@%+=~-]+)+",
+        1024,
+    ),
+]
+RelativePath = Annotated[
+    str,
+    StringFormat(
+        "a relative path without . and .., like data/cache",
+        r"(?!\.{1,2}(/|$))[A-Za-z0-9._@%+=~-]+(/(?!\.{1,2}(/|$))[A-Za-z0-9._@%+=~-]+)*",
+        1024,
     ),
 ]
 UrlPath = Annotated[

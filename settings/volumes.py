@@ -10,24 +10,8 @@ from settings.errors import FieldError
 from settings.one_of import one_of_errors
 from settings.quantities import Memory
 from settings.section import Section
-from settings.string_formats import StringFormat
+from settings.string_formats import FilePath, RelativePath, StringFormat
 
-FilePath = Annotated[
-    str,
-    StringFormat(
-        "an absolute path without . and .., like /var/cache",
-        r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._@%+=~-]+)+",
-        1024,
-    ),
-]
-RelativePath = Annotated[
-    str,
-    StringFormat(
-        "a relative path without . and .., like data/cache",
-        r"(?!\.{1,2}(/|$))[A-Za-z0-9._@%+=~-]+(/(?!\.{1,2}(/|$))[A-Za-z0-9._@%+=~-]+)*",
-        1024,
-    ),
-]
 VolumeName = Annotated[
     str,
     StringFormat(

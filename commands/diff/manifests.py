@@ -11,8 +11,8 @@ import yaml
 HIDDEN = "(hidden)"
 """Shown instead of each value of a Secret."""
 
-_OMITTED_KEYS = re.compile(r"# The values are left out, of: (.*)")
-"""First line of a rendered Secret."""
+_OMITTED_KEYS = re.compile(r"# [^:]*: (.*)")
+"""Comment in the first line of a rendered Secret."""
 
 Manifest = dict[str, Any]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _TRACK = "before-start"
 _AWAIT_SECONDS = 60
-"""Time for the Job controller to report the result after the Job's own timeout."""
+"""Seconds after ``activeDeadlineSeconds`` for the Job controller to set the status of the Job."""
 
 
 class BeforeStartJobsArgs(TypedDict):
@@ -40,7 +40,7 @@ class BeforeStartJobsArgs(TypedDict):
     """Names of the Secrets."""
     traces: TraceReceiver | None
     """Receiver of spans. ``None``: tracing is disabled."""
-    stack: Mapping[str, Ports]
+    stack_ports: Mapping[str, Ports]
     """Ports of each service of the stack."""
 
 
@@ -95,7 +95,9 @@ class BeforeStartJobs(pulumi.ComponentResource):
             spec={
                 "pod_selector": {"match_labels": self._identity().selector},
                 "policy_types": ["Ingress", "Egress"],
-                "egress": egress_rules(service, args["namespace"], args["traces"], args["stack"]),
+                "egress": egress_rules(
+                    service, args["namespace"], args["traces"], args["stack_ports"]
+                ),
             },
             opts=child,
         )

@@ -39,15 +39,15 @@ def egress_rules(
     service: Service,
     namespace: str,
     traces: TraceReceiver | None,
-    stack: Mapping[str, Ports],
+    stack_ports: Mapping[str, Ports],
 ) -> "list[NetworkPolicyEgressRuleArgsDict]":
     """Return the connections that the pods open: to DNS, to the trace receiver and to peers.
 
-    ``stack`` has the ports of each service of the stack.
+    ``stack_ports`` has the ports of each service of the stack.
     """
     peers = list(traces.peers) if traces and service.tracing.enabled else []
     for peer in service.peers.to:
-        peers += _to(peer, namespace, stack)
+        peers += _to(peer, namespace, stack_ports)
     return [DNS_EGRESS, *(peer.egress for peer in peers)]
 
 
@@ -60,9 +60,9 @@ def _from(peer: PeerFrom, service: Service, namespace: str) -> NetworkPeer:
     return NetworkPeer(peer.namespace, ports, peer.pod_labels)
 
 
-def _to(peer: PeerTo, namespace: str, stack: Mapping[str, Ports]) -> Iterator[NetworkPeer]:
+def _to(peer: PeerTo, namespace: str, stack_ports: Mapping[str, Ports]) -> Iterator[NetworkPeer]:
     if peer.service:
-        ports = _port_numbers(stack[peer.service], peer)
+        ports = _port_numbers(stack_ports[peer.service], peer)
         yield NetworkPeer(namespace, ports, Identity(peer.service, namespace).selector)
     elif peer.cidr:
         yield NetworkPeer(None, peer.ports, networks=(ip_network(peer.cidr),))
@@ -82,7 +82,7 @@ class PeerPoliciesArgs(TypedDict):
 
     service: Service
     namespace: str
-    stack: Mapping[str, Ports]
+    stack_ports: Mapping[str, Ports]
     """Ports of each service of the stack."""
 
 
@@ -98,11 +98,11 @@ class PeerPolicies(pulumi.ComponentResource):
         super().__init__("slipway:peers:PeerPolicies", name, None, opts)
         self._name = name
         self._args = args
-        service, namespace, stack = args["service"], args["namespace"], args["stack"]
+        service, namespace, stack_ports = args["service"], args["namespace"], args["stack_ports"]
         own = Identity(service.name, namespace).selector
         for peer in service.peers.to:
             if peer.service:
-                ports = _port_numbers(stack[peer.service], peer)
+                ports = _port_numbers(stack_ports[peer.service], peer)
                 selector: LabelSelectorArgsDict = {
                     "match_labels": Identity(peer.service, namespace).selector
                 }

@@ -132,7 +132,7 @@ class Release(pulumi.ComponentResource):
                 "replaced": release.stable.version if release.canary else None,
                 "credentials": workload["credentials"],
                 "traces": workload.get("traces"),
-                "stack": workload["stack"],
+                "stack_ports": workload["stack_ports"],
             },
             opts=pulumi.ResourceOptions(parent=self),
         ).jobs

@@ -28,7 +28,7 @@ class DeployedServiceArgs(TypedDict):
     """Namespaces of the proxy and of Prometheus, which connect to the pods."""
     traces: NotRequired[TraceReceiver | None]
     """Receiver of spans. Default ``None``: tracing is disabled."""
-    stack: Mapping[str, Ports]
+    stack_ports: Mapping[str, Ports]
     """Ports of each service of the stack."""
 
 
@@ -62,7 +62,7 @@ class DeployedService:
         if any(peer.service for peer in (*service.peers.to, *service.peers.from_)):
             PeerPolicies(
                 f"{name}-peers",
-                {"service": service, "namespace": namespace, "stack": args["stack"]},
+                {"service": service, "namespace": namespace, "stack_ports": args["stack_ports"]},
                 opts=in_namespace,
             )
         images: dict[Track, ContainerImage] = {
@@ -91,7 +91,7 @@ class DeployedService:
                     "network": args["network"],
                     "traces": args.get("traces"),
                     "credentials": credentials.names,
-                    "stack": args["stack"],
+                    "stack_ports": args["stack_ports"],
                 },
             },
             opts=in_namespace,

@@ -42,7 +42,7 @@ class WorkloadTemplate(TypedDict):
     """Receiver of spans. Default ``None``: tracing is disabled."""
     credentials: CredentialNames
     """Names of the Secrets to mount and of the image pull secrets."""
-    stack: Mapping[str, Ports]
+    stack_ports: Mapping[str, Ports]
     """Ports of each service of the stack."""
 
 
@@ -91,7 +91,7 @@ class Workload(pulumi.ComponentResource):
                     "annotations": self._service.service_account.annotations or None,
                 }
             ),
-            # The pods mount a token themselves, if they need one.
+            # The pod spec sets it.
             automount_service_account_token=False,
             opts=self._child,
         )
@@ -118,7 +118,7 @@ class Workload(pulumi.ComponentResource):
             metadata=prune_none(
                 {
                     **self._metadata(),
-                    # Takes ownership of the replicas from a deleted HPA.
+                    # A deleted HPA can still be the field manager of `replicas`.
                     "annotations": None if is_autoscaled else {"pulumi.com/patchForce": "true"},
                 }
             ),
@@ -229,7 +229,7 @@ class Workload(pulumi.ComponentResource):
                 "pod_selector": {"match_labels": args["identity"].selector},
                 "policy_types": ["Ingress", "Egress"],
                 "ingress": ingress_rules(service, namespace, args["network"]),
-                "egress": egress_rules(service, namespace, args.get("traces"), args["stack"]),
+                "egress": egress_rules(service, namespace, args.get("traces"), args["stack_ports"]),
             },
             opts=self._child,
         )

@@ -98,7 +98,7 @@ def test_secret_values_are_omitted_and_their_keys_are_listed(stack: Any) -> None
     files = render.manifests_of(stack(registry={"credentials": login}, secrets=token))
     for name, key in (("token", "token"), ("registry", ".dockerconfigjson")):
         text = files[f"20-secret-beacon-{name}.yaml"]
-        assert text.startswith(f"# The values are left out, of: {key}\n")
+        assert text.startswith(f"# Values omitted: {key}\n")
         assert not {"data", "stringData"} & set(yaml.safe_load(text))
     assert "robot" not in "".join(files.values())
     assert "v1:abc" not in "".join(files.values())

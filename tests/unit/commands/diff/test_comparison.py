@@ -45,7 +45,7 @@ def test_versions_of_an_api_group_refer_to_the_same_object() -> None:
 
 def test_the_values_of_secrets_are_hidden(tmp_path: Path) -> None:
     secret = manifest("Secret", "a", data={"one": "aHVudGVyMg=="}, stringData={"two": "hunter2"})
-    text = f"# The values are left out, of: token, user\n{yaml.safe_dump(secret)}"
+    text = f"# Values omitted: token, user\n{yaml.safe_dump(secret)}"
     (tmp_path / "secret.yaml").write_text(text)
     (content,) = read(tmp_path).values()
     assert content["stringData"] == dict.fromkeys(("one", "token", "two", "user"), HIDDEN)

@@ -16,5 +16,5 @@ def template(stack: Settings) -> WorkloadTemplate:
         "credentials": CredentialNames(
             files={"token": "beacon-token"}, environment="beacon-env", pull=("beacon-registry",)
         ),
-        "stack": {name: one.served_ports for name, one in stack.services.items()},
+        "stack_ports": {name: one.served_ports for name, one in stack.services.items()},
     }

@@ -186,7 +186,7 @@ def policies(service: Service, found: Settings) -> Registry:
     ports = {name: one.served_ports for name, one in found.services.items()}
     return run(
         lambda: PeerPolicies(
-            "beacon-peers", {"service": service, "namespace": "home", "stack": ports}
+            "beacon-peers", {"service": service, "namespace": "home", "stack_ports": ports}
         )
     )
 
