@@ -71,7 +71,7 @@ class Cluster:
         self.paths = paths
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """Runs kubectl and returns its output. Raises `LocalError`."""
+        """Run kubectl and return its output. Raises `LocalError`."""
         done = subprocess.run(
             [self.paths.bin / "kubectl", f"--kubeconfig={self.paths.kubeconfig}", *arguments],
             input=stdin,
@@ -85,7 +85,7 @@ class Cluster:
         return done.stdout
 
     def apply(self, name: str, manifest: str, crds: Sequence[Path] = ()) -> None:
-        """Applies a manifest and the CRDs in the folders `crds`, if the manifest has changed."""
+        """Apply a manifest and the CRDs in the folders `crds`, if the manifest has changed."""
         stamp = self.paths.node / "applied" / name
         digest = hashlib.sha256(manifest.encode()).hexdigest()
         if stamp.is_file() and stamp.read_text() == digest:
@@ -113,7 +113,7 @@ class Cluster:
         return [name for name in expected if name not in ready]
 
     def wait_ready(self, report: ReportProgress) -> None:
-        """Waits until the node and the addons are ready, at most 120 s."""
+        """Wait until the node and the addons are ready, at most 120 s."""
         end = time.monotonic() + _READY_DEADLINE
         while unready := self.unready():
             report(f"waiting for {', '.join(unready)}")
@@ -137,13 +137,13 @@ class Cluster:
 
 
 def grant_permissions(cluster: Cluster) -> None:
-    """Grants the API server access to the kubelet, and kube-router access to NetworkPolicies."""
+    """Grant the API server access to the kubelet, and kube-router access to NetworkPolicies."""
     for name in ("kubelet-access", "network-policies"):
         cluster.apply(name, (layout.MANIFESTS / f"{name}.yaml").read_text())
 
 
 def install(addon: Addon, cluster: Cluster, go_version: str) -> None:
-    """Pushes the image of an addon and applies its manifest, if either has changed."""
+    """Push the image of an addon and apply its manifest, if either has changed."""
     image = addon.image(cluster.paths, go_version)
     images.push(cluster.paths, image)
     crds = [cluster.paths.share / name for name in addon.crds]

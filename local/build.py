@@ -41,7 +41,7 @@ class Builder:
     def build(
         self, recipe: Recipe, programs: Collection[str], report: ReportProgress = lambda _: None
     ) -> None:
-        """Builds the missing ones of `programs`. Raises `LocalError` with the end of the log."""
+        """Build the missing ones of `programs`. Raises `LocalError` with the end of the log."""
         missing = self.missing(recipe, programs)
         if not missing:
             return
@@ -100,7 +100,7 @@ class Builder:
     def _download(
         self, selected: Sequence[str], source: Path, log: IO[str], report: ReportProgress
     ) -> int:
-        """Downloads the modules that are needed and returns the number of packages to compile."""
+        """Download the modules that are needed and return the number of packages to compile."""
         report("resolving modules")
         total = 0
         arguments = ["list", "-deps", *selected]
@@ -114,7 +114,7 @@ class Builder:
     def _follow(
         self, arguments: Sequence[str], source: Path, log: IO[str], **variables: str
     ) -> Iterator[str]:
-        """Runs `go` and yields its output line by line. Raises `LocalError` if it fails."""
+        """Run `go` and yield its output line by line. Raises `LocalError` if it fails."""
         with subprocess.Popen(
             # Ends with this process, even if that is killed by `kill -9`.
             ["setpriv", "--pdeathsig", "TERM", "--", self.go.command, *arguments],
@@ -138,7 +138,7 @@ class Builder:
         return Path(json.loads(self._go(source, "mod", "download", "-json", module))["Dir"])
 
     def _patch(self, source: Path, module: str, recipe: Recipe) -> None:
-        """Replaces `module` in the build by a copy with patched files."""
+        """Replace `module` in the build by a copy with patched files."""
         copy = source / "patched" / re.sub(r"\W", "-", module)
         _install_folder(self._module(source, module), copy)
         for target, replacement in recipe.patches.get(module, {}).items():
@@ -204,7 +204,7 @@ class Builder:
 
 
 def _replace(text: str, old: str, new: str) -> str:
-    """Replaces `old`, but no part of a longer word."""
+    """Replace `old`, but no part of a longer word."""
     before = r"\b" if re.match(r"\w", old) else ""
     after = r"\b" if re.search(r"\w$", old) else ""
     return re.sub(before + re.escape(old) + after, lambda _: new, text)
@@ -226,7 +226,7 @@ def _linker_flags(recipe: Recipe, programs: Sequence[str]) -> list[str]:
 
 
 def _install_folder(source: Path, target: Path) -> None:
-    """Copies a folder without permissions, since files in the module cache are read-only."""
+    """Copy a folder without permissions, since files in the module cache are read-only."""
     shutil.rmtree(target, ignore_errors=True)
     for folder, _, names in os.walk(source):
         copied = target / Path(folder).relative_to(source)

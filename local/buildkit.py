@@ -48,7 +48,7 @@ insecure-entitlements = ["network.host"]
 
 
 def create_builder(paths: Layout) -> None:
-    """Creates the buildx builder and a Docker configuration folder that uses it by default."""
+    """Create the buildx builder and a Docker configuration folder that uses it by default."""
     files.private_folder(paths.docker)
     _add_credentials(paths)
     plugin = paths.docker / "cli-plugins" / "docker-buildx"
@@ -63,7 +63,7 @@ def create_builder(paths: Layout) -> None:
 
 
 def _add_credentials(paths: Layout) -> None:
-    """Adds the password of the local registry to the Docker configuration."""
+    """Add the password of the local registry to the Docker configuration."""
     file = paths.docker / "config.json"
     config = json.loads(file.read_text()) if file.exists() else {}
     credentials = registry.authorization(paths).removeprefix("Basic ")

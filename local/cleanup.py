@@ -17,7 +17,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def clear_after_reboot(paths: Layout) -> None:
-    """Deletes runtime state from before the last reboot of the machine."""
+    """Delete runtime state from before the last reboot of the machine."""
     stamp = paths.run / "boot"
     boot = _BOOT_ID.read_text()
     if stamp.is_file() and stamp.read_text() == boot:
@@ -27,7 +27,7 @@ def clear_after_reboot(paths: Layout) -> None:
 
 
 def clear(paths: Layout) -> None:
-    """Kills every container of the node and removes its mounts, cgroups and runtime folders.
+    """Kill every container of the node and remove its mounts, cgroups and runtime folders.
 
     The node's daemons must be stopped. Images, volumes and the cluster's state are kept: containerd
     and the kubelet start as after a power failure.
@@ -73,7 +73,7 @@ def _mounts_below(folder: Path) -> list[str]:
 
 
 def _remove_cgroups() -> None:
-    """Removes the kubelet's cgroups without processes, in every hierarchy."""
+    """Remove the kubelet's cgroups without processes, in every hierarchy."""
     for root in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*")):
         top = root / "kubepods"
         if not top.is_dir():

@@ -41,13 +41,13 @@ class Daemon:
     """Kills the process when supervisord dies, so that a new supervisord can start its own."""
 
     def refuse_taken_port(self) -> None:
-        """Raises `LocalError` if another program listens on the port; call it before the start."""
+        """Raise `LocalError` if another program listens on the port; call it before the start."""
         parts = urlsplit(self.health)
         if parts.hostname and parts.port:
             refuse_taken_port(parts.hostname, parts.port, self.name)
 
     def healthy(self) -> bool:
-        """Runs the health check once; takes at most two seconds."""
+        """Run the health check once; takes at most two seconds."""
         try:
             if self.health.startswith("/"):
                 with socket.socket(socket.AF_UNIX) as connection:
@@ -61,7 +61,7 @@ class Daemon:
 
 
 def refuse_taken_port(address: str, port: int, name: str) -> None:
-    """Raises `LocalError` if `name` cannot listen on the port because another program does."""
+    """Raise `LocalError` if `name` cannot listen on the port because another program does."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -41,7 +41,7 @@ def missing() -> list[str]:
 
 
 def install(paths: Layout, packages: Sequence[str], report: ReportProgress) -> None:
-    """Installs `packages` with apt without starting their services. Raises `LocalError`."""
+    """Install `packages` with apt without starting their services. Raises `LocalError`."""
     if not shutil.which("apt-get"):
         raise LocalError(
             f"Packages are missing, and apt-get to install them too: {', '.join(packages)}. "
@@ -69,7 +69,7 @@ def install(paths: Layout, packages: Sequence[str], report: ReportProgress) -> N
 
 @contextmanager
 def _without_service_start() -> Iterator[None]:
-    """Prevents the start of services, by the existing policy-rc.d or by a temporary one."""
+    """Prevent the start of services, by the existing policy-rc.d or by a temporary one."""
     # An interrupted run may have left the temporary one behind.
     temporary = not _POLICY.exists() or _POLICY.read_bytes() == _DENY_START.encode()
     if temporary:

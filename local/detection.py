@@ -56,7 +56,7 @@ class Machine:
 
 
 def detect(paths: Layout, variables: Mapping[str, str] = os.environ) -> Machine:
-    """Inspects `variables` and connects to the Docker socket; takes milliseconds.
+    """Inspect `variables` and connect to the Docker socket; takes milliseconds.
 
     A Pulumi CLI counts as complete if the Python language host is beside it.
     `SLIPWAY_PLUGINS=off` declares that Pulumi can download its plugins.

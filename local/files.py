@@ -13,7 +13,7 @@ EXECUTABLE = 0o755
 
 
 def write(path: Path, content: str | bytes, mode: int | None = None) -> bool:
-    """Replaces the content of a file atomically and returns True if the content changed.
+    """Replace the content of a file atomically and return True if the content changed.
 
     `mode` is the permissions of the file: by default those it has, or the umask's for a new one.
     Missing parent folders are created and symbolic links are followed. Anything that is not a
@@ -58,14 +58,14 @@ def same_content(one: Path, other: Path) -> bool:
 
 
 def private_folder(path: Path) -> Path:
-    """Creates a folder that only its owner can enter."""
+    """Create a folder that only its owner can enter."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
     return path
 
 
 def lock(file: IO[str]) -> bool:
-    """Tries to lock `file` exclusively; the lock ends with the process. True if it is held now."""
+    """Try to lock `file` exclusively; the lock ends with the process. True if it is held now."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

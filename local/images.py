@@ -65,7 +65,7 @@ def is_stored(paths: Layout, image: Image) -> bool:
 
 
 def push(paths: Layout, image: Image) -> None:
-    """Creates `image` and pushes it, unless the registry stores it."""
+    """Create `image` and push it, unless the registry stores it."""
     if is_stored(paths, image):
         return
     with tempfile.TemporaryFile() as file:
@@ -98,7 +98,7 @@ def _config(image: Image, layer: Mapping[str, object]) -> dict[str, object]:
 
 
 def _write_layer(image: Image, file: IO[bytes]) -> None:
-    """Writes a reproducible tar archive: no timestamps, no owners."""
+    """Write a reproducible tar archive: no timestamps, no owners."""
 
     def without_owner(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid = entry.gid = entry.mtime = 0
@@ -125,7 +125,7 @@ def _write_layer(image: Image, file: IO[bytes]) -> None:
 def _push_blob(
     paths: Layout, repository: str, file: io.BytesIO | io.BufferedRandom, media_type: str
 ) -> dict[str, object]:
-    """Uploads a blob and returns its OCI descriptor."""
+    """Upload a blob and return its OCI descriptor."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
@@ -144,7 +144,7 @@ def _request(
     body: bytes | IO[bytes] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Message:
-    """Sends a request to the registry and returns the headers of the response."""
+    """Send a request to the registry and return the headers of the response."""
     url = f"http://{layout.REGISTRY}{path}"
     authorization = {"Authorization": registry.authorization(paths)}
     request = Request(url, body, {**(headers or {}), **authorization}, method=method)

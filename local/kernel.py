@@ -13,7 +13,7 @@ _MOUNTS = Path("/proc/self/mountinfo")
 
 
 def configure() -> None:
-    """Raises inotify limits that are too low, and makes the root mount shared.
+    """Raise inotify limits that are too low, and make the root mount shared.
 
     Containers see later mounts only below a shared mount: systemd makes the root shared, but
     without systemd it is private.

@@ -33,7 +33,7 @@ _FORWARD = (("-i", layout.BRIDGE), ("-o", layout.BRIDGE))
 
 
 def create(home: Path) -> None:
-    """Creates or repairs the bridge, with `home` as its alias.
+    """Create or repair the bridge, with `home` as its alias.
 
     Raises `LocalError` if the bridge belongs to the node of another home: two nodes would have the
     same addresses.
@@ -71,7 +71,7 @@ def create(home: Path) -> None:
 
 
 def remove(home: Path) -> None:
-    """Removes the bridge and the iptables rules and chains of the node of `home`."""
+    """Remove the bridge and the iptables rules and chains of the node of `home`."""
     if not _has_bridge() or owner() != home:
         return
     _ip("link", "delete", layout.BRIDGE)
@@ -89,7 +89,7 @@ def owner() -> Path | None:
 
 
 def _drop_from_other_interfaces() -> None:
-    """Drops packets for pods, Services and the API server that another machine has sent.
+    """Drop packets for pods, Services and the API server that another machine has sent.
 
     Linux accepts packets for any of its addresses on any interface, and forwards to the bridge.
     Responses to pods are not affected: they have the machine's own address until they pass the NAT.

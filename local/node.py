@@ -52,7 +52,7 @@ class Node:
         self.cluster = addons.Cluster(paths)
 
     def up(self, display: Display) -> None:
-        """Builds what is missing, starts what does not run, and waits until all is ready."""
+        """Build what is missing, start what does not run, and wait until all is ready."""
         if self.machine.needs_services and os.geteuid() != 0:
             raise LocalError(
                 "The Kubernetes node and BuildKit run containers and create a bridge, which only "
@@ -63,7 +63,7 @@ class Node:
             run_steps(self._steps(self._builder(display)), display)
 
     def build(self, programs: Sequence[str], display: Display) -> None:
-        """Builds those of `programs` that are missing."""
+        """Build those of `programs` that are missing."""
         by_recipe: dict[str, list[str]] = {}
         for program in programs:
             by_recipe.setdefault(RECIPES[program].name, []).append(program)
@@ -87,7 +87,7 @@ class Node:
             return [server for server, found in zip(missing, pullable, strict=True) if not found]
 
     def images(self, display: Display) -> None:
-        """Builds and pushes the missing images. Raises `LocalError` if the registry is down."""
+        """Build and push the missing images. Raises `LocalError` if the registry is down."""
         if not self.missing_images():
             return
         with self._lock():
@@ -100,12 +100,12 @@ class Node:
             run_steps(_image_steps(self._builder(display), missing), display)
 
     def down(self) -> None:
-        """Stops everything; keeps images, volumes, built programs and the cluster's state."""
+        """Stop everything; keep images, volumes, built programs and the cluster's state."""
         with self._lock():
             self._stop()
 
     def reset(self) -> None:
-        """Stops everything and deletes the cluster, its volumes and the builder's cache.
+        """Stop everything and delete the cluster, its volumes and the builder's cache.
 
         Images are kept: a published version is never built again.
         """
@@ -225,7 +225,7 @@ class Node:
         self.supervisor.start()
 
     def _clear_other_node(self) -> None:
-        """Removes what the node of another home left behind, unless it still runs."""
+        """Remove what the node of another home left behind, unless it still runs."""
         other = network.owner()
         if other and other != self.paths.root and not Supervisor(Layout(other)).running():
             _clear(Layout(other))
@@ -270,7 +270,7 @@ class Node:
 
 
 def _clear(paths: Layout) -> None:
-    """Removes everything that a stopped node leaves on the machine."""
+    """Remove everything that a stopped node leaves on the machine."""
     cleanup.clear(paths)
     pod_logs.unlink(paths)
     network.remove(paths.root)

@@ -23,7 +23,7 @@ _KEPT = {"ca", "front-proxy-ca", "sa"}
 
 
 def ensure(paths: Layout) -> None:
-    """Generates what is missing, configured otherwise or about to expire; keeps everything else.
+    """Generate what is missing, configured otherwise or about to expire; keep everything else.
 
     Certificates are valid for three years and are renewed within their last 180 days. The
     certificate authorities are valid for ten years.
@@ -120,7 +120,7 @@ def _kubeadm(paths: Layout, *arguments: str) -> str:
 
 
 def _adopt_service_account_key(folder: Path) -> None:
-    """Keeps the tokens of a cluster valid that has its key under the name used before kubeadm."""
+    """Keep the tokens of a cluster valid that has its key under the name used before kubeadm."""
     for suffix in (".key", ".pub"):
         former = folder / f"service-accounts{suffix}"
         if former.exists():

@@ -5,7 +5,7 @@ from local.layout import Layout
 
 
 def link(paths: Layout) -> None:
-    """Creates the link, unless another Kubernetes stores its logs there."""
+    """Create the link, unless another Kubernetes stores its logs there."""
     path = layout.POD_LOGS
     paths.pod_logs.mkdir(parents=True, exist_ok=True)
     if path.is_symlink():
@@ -19,7 +19,7 @@ def link(paths: Layout) -> None:
 
 
 def unlink(paths: Layout) -> None:
-    """Removes the link if it points to this node's logs."""
+    """Remove the link if it points to this node's logs."""
     path = layout.POD_LOGS
     if path.is_symlink() and path.readlink() == paths.pod_logs:
         path.unlink()

@@ -55,7 +55,7 @@ class Display:
 
     @contextmanager
     def step(self, name: str) -> Iterator[ReportProgress]:
-        """Shows `name` as running, and yields the callback for its details."""
+        """Show `name` as running, and yield the callback for its details."""
         began = time.monotonic()
         task = self._progress.add_task(name, total=None, detail="")
         try:

@@ -37,7 +37,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """Parses a reference; host and tag are required, and a digest is ignored."""
+        """Parse a reference; host and tag are required, and a digest is ignored."""
         path, _, tag = text.partition("@")[0].rpartition(":")
         host, _, repository = path.partition("/")
         return cls(host, repository, tag)
@@ -108,7 +108,7 @@ SERVERS = (
 
 
 def can_be_pulled(reference: Reference) -> bool:
-    """Queries the image's registry without credentials; takes at most a few seconds."""
+    """Query the image's registry without credentials; takes at most a few seconds."""
     host = _DOCKER_HUB_ADDRESS if reference.host == _DOCKER_HUB else reference.host
     url = f"https://{host}/v2/{reference.repository}/manifests/{reference.tag}"
     try:

@@ -35,7 +35,7 @@ class Row:
 
 
 def show(node: Node, console: Console) -> bool:
-    """Prints every part and returns True if all are healthy."""
+    """Print every part and return True if all are healthy."""
     rows = [_pulumi(node), *_daemons(node), *_addons(node), *_images(node)]
     table = Table(box=None, pad_edge=False)
     for heading in ("PART", "STATE", "PID", "UP", "VERSION", "LOG"):

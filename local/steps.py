@@ -19,7 +19,7 @@ class Step:
 
 
 def run_steps(steps: Sequence[Step], display: Display) -> None:
-    """Runs each step as soon as the steps that it needs are done.
+    """Run each step as soon as the steps that it needs are done.
 
     Raises the error of the first step that fails, without waiting for those that still run: they
     end with the process. Raises `ValueError` if steps depend on each other in a circle.

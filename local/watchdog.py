@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Waits until the parent process ends, without polling, then starts it again."""
+    """Wait until the parent process ends, without polling, then start it again."""
     parent = os.getppid()
     handle = os.pidfd_open(parent)
     # If supervisord ended before this line, the parent is another process by now.
