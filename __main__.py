@@ -47,10 +47,6 @@ deployed = {
     )
     for name, service in settings.services.items()
 }
-after_services = pulumi.ResourceOptions(
-    providers=[cluster],
-    depends_on=[resource for one in deployed.values() for resource in one.last],
-)
 monitored = [
     MonitoredService.of(service, namespace.name, settings.observability)
     for service in settings.services.values()
@@ -63,7 +59,7 @@ observability = Observability(
         "namespace": namespace.name,
         "services": monitored,
     },
-    opts=after_services,
+    opts=pulumi.ResourceOptions(providers=[cluster]),
 )
 pulumi.export("namespace", namespace.name)
 pulumi.export("services", {name: one.outputs for name, one in deployed.items()})

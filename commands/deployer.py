@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from commands import kubectl, ownership, status
+from commands.build_cache import filled_build_cache
 from commands.capacity import Capacity, Shares, deployed_shares, shares_of
 from commands.changed_config import ChangedConfig
 from commands.deployed_configuration import DeployedConfiguration, pin_deployed
@@ -101,6 +102,19 @@ class Deployer:
         ready pods for them, in a rollback after :data:`ROLLBACK_SECONDS` at the latest.
         """
         _check_arguments(arguments)
+        # A release command has written the stack file after the settings were loaded.
+        settings = load(str(config_file or self.stack.name))
+        with filled_build_cache(settings, self.environment):
+            self._update(arguments, plan, config_file, is_rollback=is_rollback)
+
+    def _update(
+        self,
+        arguments: Sequence[str],
+        plan: Path | None,
+        config_file: Path | None,
+        *,
+        is_rollback: bool,
+    ) -> None:
         self.stack.select()
         self._check_taints()
         self.check_ownership()

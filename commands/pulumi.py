@@ -23,7 +23,7 @@ from settings.stack_file import PROJECT_FOLDER
 _SALT_FROM_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
 """Without a salt in the stack file, Pulumi uses that of the state, so all machines share one."""
 _STACK = "pulumi:pulumi:Stack"
-_RECENT = "10"
+_RECENT = 10
 """Number of entries of the history that :meth:`Stack.select` reads."""
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 
@@ -57,7 +57,7 @@ class Stack:
         }
         self._backend = FileBackend.of(url, PROJECT_FOLDER, name)
         self._state: dict[str, Any] = {}
-        self._recent: list[dict[str, Any]] = []
+        self._recent: list[dict[str, Any]] | None = None
 
     def select(self, *, repair: bool = True) -> None:
         """Create the stack if it is new. With ``repair``, refresh the state of a failed update."""
@@ -69,8 +69,10 @@ class Stack:
         # file.
         with ThreadPoolExecutor() as pool:
             exported = pool.submit(self._export)
-            has_failed = pool.submit(self._last_update_failed)
-        self._repair(exported.result(), is_from_backup or has_failed.result())
+            history = pool.submit(self._history, "--page-size", str(_RECENT))
+        self._recent = history.result()
+        has_failed = bool(self._recent) and self._recent[0]["result"] != "succeeded"
+        self._repair(exported.result(), is_from_backup or has_failed)
 
     def namespaces(self) -> dict[str, str]:
         """Return the UID of each namespace of the stack, as of :meth:`select`."""
@@ -123,10 +125,7 @@ class Stack:
 
     def services(self) -> Mapping[str, Any]:
         """Return the output of each service in the last update, as of :meth:`select`."""
-        for resource in self._state.get("resources", ()):
-            if resource["type"] == _STACK:
-                return resource.get("outputs", {}).get("services", {})
-        return {}
+        return _outputs(self._state).get("services", {})
 
     def up(self, *arguments: str) -> None:
         """Run ``pulumi up``."""
@@ -141,9 +140,11 @@ class Stack:
         self._run("destroy", "--stack", self.name, *arguments)
 
     def outputs(self) -> dict[str, Any]:
-        """Return the outputs of the last update; empty before the first one."""
-        text = self._run("stack", "output", "--json", "--stack", self.name, capture=True)
-        return json.loads(text or "{}")
+        """Return the outputs of the last update; empty before the first one.
+
+        An output that is a secret is encrypted.
+        """
+        return _outputs(self._export())
 
     def secret(self, path: str) -> str:
         """Return a decrypted value of the configuration, by its path below ``slipway:``."""
@@ -173,8 +174,7 @@ class Stack:
 
     def deployed_commit(self) -> str | None:
         """Return the commit of the last successful update; None if it was made without git."""
-        updates = _successful_updates(self._recent)
-        last = next(updates, None) or next(self._successful_updates(), {})
+        last = next(self._successful_updates(), {})
         return last.get("environment", {}).get("git.head") or None
 
     @contextmanager
@@ -196,15 +196,15 @@ class Stack:
                 yield file
 
     def _successful_updates(self) -> Iterator[dict[str, Any]]:
-        # The value of a key that contains a secret is only shown with the secret.
-        arguments = ("--json", "--show-secrets", "--stack", self.name)
-        history = json.loads(self._run("stack", "history", *arguments, capture=True) or "[]")
-        return _successful_updates(history)
+        recent = self._recent or []
+        yield from _successful_updates(recent)
+        if self._recent is None or len(recent) == _RECENT:
+            yield from _successful_updates(self._history()[len(recent) :])
 
-    def _last_update_failed(self) -> bool:
-        arguments = ("--json", "--page-size", _RECENT, "--stack", self.name)
-        self._recent = json.loads(self._run("stack", "history", *arguments, capture=True) or "[]")
-        return bool(self._recent) and self._recent[0]["result"] != "succeeded"
+    def _history(self, *options: str) -> list[dict[str, Any]]:
+        # The value of a key that contains a secret is only shown with the secret.
+        arguments = ("--json", "--show-secrets", *options, "--stack", self.name)
+        return json.loads(self._run("stack", "history", *arguments, capture=True) or "[]")
 
     def _repair_backend(self) -> bool:
         """Remove stale locks and repair files; return True if the state is that of a backup."""
@@ -285,6 +285,13 @@ class Stack:
                 detail = f": {unreadable[0]} is incomplete, `make up` repairs it{detail}"
             raise CommandError(f"pulumi {arguments[0]} of {self.name} failed{detail}", FAILED)
         return out or ""
+
+
+def _outputs(state: Mapping[str, Any]) -> dict[str, Any]:
+    for resource in state.get("resources", ()):
+        if resource["type"] == _STACK:
+            return resource.get("outputs", {})
+    return {}
 
 
 def _successful_updates(history: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

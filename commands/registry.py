@@ -1,11 +1,11 @@
 """Images in a stack's registry, read by ``buildx imagetools inspect``."""
 
 import json
-import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from commands.buildx import buildx
 from commands.errors import FAILED, CommandError
 from commands.pulumi import Stack
 from settings import RegistrySettings, docker_config
@@ -82,10 +82,3 @@ def inspect(reference: str, environment: Mapping[str, str], *options: str) -> st
     if "not found" in result.stderr:
         return None
     raise RegistryError(f"cannot look up {reference}: {result.stderr.strip()}", FAILED)
-
-
-def buildx(environment: Mapping[str, str]) -> Sequence[str]:
-    """Command of buildx: the program if it is on the path, otherwise Docker's plugin."""
-    if program := shutil.which("buildx", path=environment.get("PATH")):
-        return [program]
-    return ["docker", "buildx"]

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commands.buildx import buildx
 from commands.errors import FAILED, CommandError
-from commands.registry import buildx, inspect, published_digest
+from commands.registry import inspect, published_digest
 from local import files
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -2,16 +2,16 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from commands.buildx import build_options, buildx, secret_variable
 from commands.errors import FAILED, CommandError
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
-from commands.registry import buildx
 from commands.service_option import selected_services
 from components.service.image_build import ImageBuild
 from local.detection import detect
@@ -41,7 +41,7 @@ def image(stack: str, service: str, out: Path) -> str:
                 *buildx(variables),
                 *("build", "--attest", "type=provenance,mode=max"),
                 *("--output", f"type=oci,dest={out / f'{one.name}.tar'}"),
-                *_options(one, build),
+                *build_options(one, build),
                 build.context,
             ],
             env={**variables, **secrets},
@@ -76,19 +76,6 @@ def _build_of(service: Service, settings: Settings) -> ImageBuild:
         raise CommandError(f"slipway:services.{service.name}.{error}") from None
 
 
-def _options(service: Service, build: ImageBuild) -> Iterator[str]:
-    yield from ("--file", build.dockerfile)
-    for name, value in build.arguments.items():
-        if name != "BUILDKIT_ATTEST_PROVENANCE":
-            yield from ("--build-arg", f"{name}={value}")
-    for name in build.secrets:
-        yield from ("--secret", f"id={name},env={_variable(name)}")
-    if build.target:
-        yield from ("--target", build.target)
-    if service.image.platforms:
-        yield from ("--platform", ",".join(service.image.platforms))
-
-
 def _secrets(service: Service, stack: str, settings: Settings) -> Mapping[str, str]:
     """Decrypted build secrets as environment variables of buildx."""
     prerequisites = Prerequisites(settings)
@@ -96,12 +83,9 @@ def _secrets(service: Service, stack: str, settings: Settings) -> Mapping[str, s
     pulumi = Stack(stack, {**os.environ, **prerequisites.variables()})
     path = f"services.{service.name}.image.build.secrets"
     return {
-        _variable(name): pulumi.secret(f'{path}["{name}"]') for name in service.image.build.secrets
+        secret_variable(name): pulumi.secret(f'{path}["{name}"]')
+        for name in service.image.build.secrets
     }
-
-
-def _variable(secret: str) -> str:
-    return f"BUILD_SECRET_{secret.encode().hex()}"
 
 
 def _with_builder() -> Mapping[str, str]:

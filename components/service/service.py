@@ -1,6 +1,6 @@
 """Resources of one service, from its image to its routing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
@@ -38,8 +38,6 @@ class DeployedService:
     Not a component resource: with another parent, deployed resources would be replaced.
     """
 
-    last: Sequence[pulumi.Resource]
-    """Routers, or without routing the release: they depend on all other resources."""
     outputs: dict[str, Any]
     """Version of each track; with routing, the URL and the host names."""
 
@@ -96,14 +94,13 @@ class DeployedService:
             },
             opts=in_namespace,
         )
-        self.last = [release]
         self.outputs = {"stable": release.stable, "canary": release.canary}
         if routing is None:
             return
         after_release = pulumi.ResourceOptions(
             providers=providers, depends_on=[release, args["namespace"]]
         )
-        self.last = [
+        for port, route in service.routes.items():
             ROUTERS[routing.backend](
                 service.route_name(port),
                 {
@@ -117,6 +114,4 @@ class DeployedService:
                 },
                 opts=after_release,
             )
-            for port, route in service.routes.items()
-        ]
         self.outputs |= {"url": routing.url, "hosts": [*routing.hosts]}

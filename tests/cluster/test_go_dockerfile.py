@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from commands.registry import buildx
+from commands.buildx import buildx
 from components.service.image_build import ImageBuild
 from settings import BuilderSettings, BuildSettings
 from settings.stack_file import PROJECT_FOLDER

@@ -1,0 +1,58 @@
+"""Builds of a stack's images that begin while Pulumi starts, so that it finds them cached."""
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from commands.buildx import build_options, buildx
+from components.service.image_build import ImageBuild
+from settings import Service, Settings, SourceError
+from settings.stack_file import PROJECT_FOLDER
+
+
+@contextmanager
+def filled_build_cache(settings: Settings, environment: Mapping[str, str]) -> Iterator[None]:
+    """Build the images of the services in the background; end the builds with the block.
+
+    Pulumi's build is the same, and so takes their layers. It shows the errors, if there are any.
+    """
+    builds = [
+        subprocess.Popen(
+            [
+                *buildx(environment),
+                *("build", "--output", "type=image,push=false"),
+                *build_options(service, build),
+                build.context,
+            ],
+            env=dict(environment),
+            cwd=PROJECT_FOLDER,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for service, build in _builds(settings)
+    ]
+    try:
+        yield
+    finally:
+        for build in builds:
+            build.terminate()
+            build.wait()
+
+
+def _builds(settings: Settings) -> Iterator[tuple[Service, ImageBuild]]:
+    builder = settings.builder
+    if builder.type != "buildkit" or builder.cache == "registry":
+        return
+    for service in settings.services.values():
+        build = service.image.build
+        for version in service.release.built.values():
+            # Pulumi has not decrypted the secrets yet.
+            if service.source and not build.secrets:
+                with suppress(SourceError):  # Pulumi shows it
+                    yield (
+                        service,
+                        ImageBuild.of(
+                            service.source, version.version, service.name, build, builder
+                        ),
+                    )
