@@ -23,6 +23,9 @@ _REQUIRED_SPACE = 8 * 1024**3
 _CONCURRENT_DOWNLOADS = 16
 """Go downloads one module per core by default, which is slow with few cores."""
 
+_COMPILER_FLAGS = "-gcflags=all=-dwarf=false"
+"""The linker removes the debug information anyway: builds take 10 % less time without it."""
+
 _NO_SPACE = "no space left on device"
 
 
@@ -85,7 +88,7 @@ class Builder:
         report: ReportProgress,
     ) -> None:
         packages = [recipe.programs[name].package for name in programs]
-        flags = ["-v", *_tags(recipe), *_linker_flags(recipe, programs)]
+        flags = ["-v", _COMPILER_FLAGS, *_tags(recipe), *_linker_flags(recipe, programs)]
         self.log_of(recipe).parent.mkdir(parents=True, exist_ok=True)
         with self.log_of(recipe).open("w") as log:
             total = self._download([*_tags(recipe), *packages], source, log, report)
