@@ -16,28 +16,34 @@ def filled_build_cache(settings: Settings, environment: Mapping[str, str]) -> It
 
     Pulumi's build is the same, and so takes their layers. It shows the errors, if there are any.
     """
-    builds = [
-        subprocess.Popen(
-            [
-                *buildx(environment),
-                *("build", "--output", "type=image,push=false"),
-                *build_options(service, build),
-                build.context,
-            ],
-            env=dict(environment),
-            cwd=PROJECT_FOLDER,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for service, build in _builds(settings)
-    ]
+    builds: list[subprocess.Popen[bytes]] = []
+    with suppress(FileNotFoundError):  # there is no buildx
+        for service, build in _builds(settings):
+            builds.append(_start(service, build, environment))
     try:
         yield
     finally:
         for build in builds:
             build.terminate()
             build.wait()
+
+
+def _start(
+    service: Service, build: ImageBuild, environment: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [
+            *buildx(environment),
+            *("build", "--output", "type=image,push=false"),
+            *build_options(service, build),
+            build.context,
+        ],
+        env=dict(environment),
+        cwd=PROJECT_FOLDER,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def _builds(settings: Settings) -> Iterator[tuple[Service, ImageBuild]]:

@@ -70,7 +70,7 @@ class Release(pulumi.ComponentResource):
         super().__init__("slipway:release:Release", name, None, opts)
         self._name = name
         self._args = args
-        self._services = {
+        self._services: Mapping[Track, Service] = {
             track: args["workload"]["service"].of_track(track)
             for track in _TRACKS[args["release"].strategy]
         }
