@@ -121,10 +121,14 @@ def _run_program() -> None:
 
 
 def engine_config(sections: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
-    """Return the configuration as the engine passes it: JSON by key, and the keys with secrets."""
+    """Return the configuration as the engine passes it: JSON by key, and the keys with secrets.
+
+    The engine sorts the keys of mappings.
+    """
     config = {f"{PROJECT}:{name}": _decrypted(section) for name, section in sections.items()}
     secret = [key for key, section in config.items() if ENCRYPTED in json.dumps(section)]
-    return {key: json.dumps(section) for key, section in config.items()}, secret
+    texts = {key: json.dumps(section, sort_keys=True) for key, section in config.items()}
+    return texts, secret
 
 
 def _decrypted(value: object) -> object:

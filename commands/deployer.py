@@ -13,7 +13,7 @@ from commands import kubectl, ownership, status
 from commands.build_cache import filled_build_cache
 from commands.capacity import Capacity, Shares, deployed_shares, shares_of
 from commands.changed_config import ChangedConfig
-from commands.deployed_configuration import DeployedConfiguration, pin_deployed
+from commands.deployed_configuration import DeployedConfiguration
 from commands.diff.checkout import git
 from commands.errors import CommandError
 from commands.pending_release import PendingRelease
@@ -87,19 +87,13 @@ class Deployer:
             self.stack, service, image, environment, pending, cluster_digests=cluster_digests
         )
 
-    def update(
-        self,
-        *arguments: str,
-        plan: Path | None = None,
-        config_file: Path | None = None,
-        is_rollback: bool = False,
-    ) -> None:
+    def update(self, *arguments: str, plan: Path | None = None, is_rollback: bool = False) -> None:
         """Run ``pulumi up`` and show the result.
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
-        plan. ``config_file`` replaces the stack file. Requests are moved to a track when it has the
-        ready pods for them, in a rollback after :data:`ROLLBACK_SECONDS` at the latest.
+        plan. Requests are moved to a track when it has the ready pods for them, in a rollback after
+        :data:`ROLLBACK_SECONDS` at the latest.
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
@@ -133,9 +127,7 @@ class Deployer:
         # A plan does not allow the additional update.
         started = [move[0] for move in moves if plan is None and capacity.starts_too_small(*move)]
         if started:
-            self._start_canaries(started, config_file or path_of(self.stack.name), options)
-        if config_file:
-            options = (*options, "--config-file", str(config_file))
+            self._start_canaries(started, options)
         for service, before in moves:
             rollout = service.workload.rollout.progress_deadline_seconds
             seconds = ROLLBACK_SECONDS if is_rollback else rollout
@@ -150,7 +142,7 @@ class Deployer:
         except CommandError as error:
             hints = self.prerequisites.unavailable_base_images()
             raise CommandError("\n".join([str(error), *hints]), error.exit_code) from None
-        if not arguments and not config_file:  # such as --target, which deploys a part
+        if not arguments:  # such as --target, which deploys a part
             for service in self.settings.services.values():
                 self.pending_release(service).clear()
         config.sync()
@@ -166,12 +158,10 @@ class Deployer:
                 "`make up ARGS=--refresh`"
             )
 
-    def _start_canaries(
-        self, services: Sequence[Service], config_file: Path, options: Sequence[str]
-    ) -> None:
+    def _start_canaries(self, services: Sequence[Service], options: Sequence[str]) -> None:
         """Deploy the canaries of these services with weight 0."""
         with TemporaryDirectory(prefix="slipway-") as folder:
-            file = shutil.copy(config_file, folder)
+            file = shutil.copy(path_of(self.stack.name), folder)
             for service in services:
                 ReleaseFile(file, service.name).set_weight(0).save()
             self.stack.up("--config-file", file, *options)
@@ -188,14 +178,23 @@ class Deployer:
     def update_service(self, service: Service) -> None:
         """Deploy the stack file without building the images of the other services again.
 
-        A version without a digest that is deployed already keeps its image. Call it after
-        :meth:`Stack.select`.
+        Call it after :meth:`Stack.select`.
         """
-        with TemporaryDirectory(prefix="slipway-") as folder:
-            file = Path(shutil.copy(path_of(self.stack.name), folder))
-            pin_deployed(file, self.stack.services(), except_for=service.name)
-            self.update(config_file=file)
+        self.update(*self._exclude_images(self.settings, service))
         self.pending_release(service).clear()
+
+    def _exclude_images(self, settings: Settings, service: Service) -> Iterator[str]:
+        """Arguments of an update that leaves the images of the other services unchanged.
+
+        Otherwise newer source would be deployed with the release of ``service``.
+        """
+        deployed, images = self.stack.services(), self.stack.images()
+        for one in settings.services.values():
+            for track, version in one.release.built.items() if one.name != service.name else ():
+                running = deployed.get(one.name, {}).get(track) or {}
+                urn = images.get(f"{one.name}-{track}-image")
+                if urn and running.get("version") == version.version:
+                    yield from ("--exclude", urn)
 
     def update_release(self, service: Service) -> None:
         """Deploy the release of a service in the stack file, and nothing else.
@@ -210,7 +209,7 @@ class Deployer:
             deployed = DeployedConfiguration(file, self.stack.name)
             try:
                 undelivered = deployed.undelivered(service.name)
-                deployed.set_release(service.name, self.stack.services())
+                settings = deployed.set_release(service.name)
             except SettingsError as error:
                 print(
                     "the configuration of the last update cannot be used, so that of the working "
@@ -222,7 +221,8 @@ class Deployer:
                 print(f"not deployed by the rollback: {', '.join(undelivered)}")
             if changed := self._changed_program():
                 print(f"deployed with the rollback: {changed}")
-            self.update(config_file=file, is_rollback=True)
+            images = self._exclude_images(settings, service)
+            self.update("--config-file", str(file), *images, is_rollback=True)
         self.pending_release(service).clear()
 
     def _changed_program(self) -> str:

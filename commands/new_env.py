@@ -274,7 +274,8 @@ def create(name: str, source: str) -> NewStack:
     if not re.fullmatch(_NAME, name):
         raise CommandError(f"NAME={name} is not a stack name: use {_ALLOWED_NAMES}")
     file = path_of(name)
-    if file.exists():
+    # `pulumi new` and `pulumi stack init` write a file without configuration.
+    if file.exists() and read_config(file):
         raise CommandError(f"{file.name} exists already: it is unchanged")
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", source):
         raise CommandError(f"FROM={source} is not a stack name")

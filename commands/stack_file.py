@@ -60,7 +60,8 @@ class StackFile:
     @property
     def services(self) -> CommentedMap:
         """The value of ``slipway:services``. Empty if the file has no service."""
-        return self._document["config"].get("slipway:services") or CommentedMap()
+        config = self._document.get("config") or CommentedMap()
+        return config.get("slipway:services") or CommentedMap()
 
     @property
     def text(self) -> str:
@@ -72,7 +73,7 @@ class StackFile:
     def add_service(self, name: str, entry: str) -> None:
         """Add a service. ``entry`` is its text in the file, with the indentation and comments."""
         added = self._yaml.load(f"config:\n  slipway:services:\n{entry}")
-        config = self._document["config"]
+        config = self._document.setdefault("config", CommentedMap())
         if not self.services:
             config["slipway:services"] = CommentedMap()
         _add(config["slipway:services"], name, added["config"]["slipway:services"][name])
@@ -117,10 +118,6 @@ class ReleaseFile(StackFile):
         else:
             _add(self._service, "release", release)
         return self
-
-    def pin(self, track: str, digest: str) -> Self:
-        """Set the digest of a track's version."""
-        return self._update(track, {**self.release.get(track, {}), "digest": digest})
 
     @property
     def stable_settings(self) -> Mapping[str, Any] | None:

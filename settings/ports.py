@@ -23,5 +23,6 @@ Ports = Annotated[dict[PortName, Port], Field(max_length=20)]
 
 
 def default_port(ports: Ports) -> str | None:
-    """Name of the port ``http``, or else of the first port. ``None``: there is none."""
-    return HTTP if HTTP in ports else next(iter(ports), None)
+    """Name of the port ``http``, or else of the first port by name. ``None``: there is none."""
+    # The engine passes the ports sorted by name.
+    return HTTP if HTTP in ports else min(ports, default=None)

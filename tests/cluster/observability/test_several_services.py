@@ -1,6 +1,7 @@
 """Three services of one source in a stack: routes, peers, traces, alerts, releases and removal."""
 
 import base64
+import re
 import secrets
 import socket
 import subprocess
@@ -99,9 +100,9 @@ def specs(project: Project, *names: str) -> dict[str, object]:
     return {key: one for key, one in found if key.partition("/")[2].startswith(names)}
 
 
-def pods(project: Project, *names: str) -> set[str]:
-    """Pods of services."""
-    selector = f"app.kubernetes.io/name in ({','.join(names)})"
+def stable_pods(project: Project, *names: str) -> set[str]:
+    """Pods of the stable versions of services."""
+    selector = f"track=stable,app.kubernetes.io/name in ({','.join(names)})"
     return {*project.kubectl("get", "pods", "--selector", selector, "--output", "name").split()}
 
 
@@ -129,7 +130,7 @@ def test_one_trace_has_the_spans_of_all_services(shop: Project, servers: Servers
 
     wait_until("the spans of all services", lambda: services() == {*PATHS}, 40)
     printed = shop.make("traces", f"TRACE={trace_id}").stdout
-    assert all(f"{name} request" in printed for name in PATHS), printed
+    assert all(f"{name} GET /" in printed for name in PATHS), printed
 
 
 def test_http_websockets_and_grpc_are_routed_at_once(shop: Project) -> None:
@@ -185,17 +186,18 @@ def test_a_canary_changes_only_the_objects_of_its_service(shop: Project) -> None
     ):
         subprocess.run(["git", *arguments], cwd=shop.folder, check=True)
     before = specs(shop, "beacon", "frontend", "payments")
-    shop.make("canary", "SERVICE=orders", "VERSION=0.2.0", "WEIGHT=10")
+    # Of the source that the services share.
+    with shop.edited("tests/cluster/services/shop/main.go", '"failed"', '"failed again"'):
+        shop.make("canary", "SERVICE=orders", "VERSION=0.2.0", "WEIGHT=10")
     assert specs(shop, "beacon", "frontend", "payments") == before
     printed = shop.make("diff").stdout
-    titles = [line for line in printed.splitlines() if line.startswith(("+", "~", "-", ">"))]
-    changed = {line.split()[1].rpartition("/")[2] for line in titles[1:]}
-    assert changed >= {"orders-canary"}, printed
+    changed = set(re.findall(rf"(?m)^[+~>-] \S+ {shop.stack}/(\S+)", printed))
+    assert changed >= {"orders-canary", "orders-grpc-canary"}, printed
     assert all(name.startswith("orders") for name in changed), printed
 
 
 def test_a_removed_service_leaves_the_others_without_a_failed_request(shop: Project) -> None:
-    before = specs(shop, "orders", "payments"), pods(shop, "orders", "payments")
+    before = specs(shop, "orders-stable", "payments"), stable_pods(shop, "orders", "payments")
     with shop.config() as config:
         del config["slipway:services"]["frontend"]
     with (
@@ -205,6 +207,7 @@ def test_a_removed_service_leaves_the_others_without_a_failed_request(shop: Proj
         shop.make("up")
     assert orders.failures == payments.failures == []
     assert sum(orders.versions.values()) > 100 < sum(payments.versions.values())
-    assert (specs(shop, "orders", "payments"), pods(shop, "orders", "payments")) == before
+    after = specs(shop, "orders-stable", "payments"), stable_pods(shop, "orders", "payments")
+    assert after == before
     assert specs(shop, "frontend") == {}
     assert shop.get("/", Host=host(shop)).status_code == 404

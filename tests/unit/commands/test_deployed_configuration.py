@@ -8,7 +8,7 @@ import pytest
 from commands.deployed_configuration import DeployedConfiguration
 from settings import SettingsError, load
 from settings.yaml_writer import to_yaml
-from tests.unit.stacks import BEACON, DIGEST, OTHER_DIGEST, changed, sections
+from tests.unit.stacks import BEACON, OTHER_DIGEST, changed, sections
 
 SHOP = changed(BEACON, {"routing": {"hosts": ["shop.localhost"]}, "image": {"repository": "shop"}})
 RELEASED = {"stable": {"version": "0.9.0", "digest": OTHER_DIGEST}}
@@ -40,7 +40,7 @@ def test_only_the_release_of_the_service_and_its_settings_are_those_of_the_stack
     released = beacon(release=RELEASED, config={"message": "of 0.9.0"}, owner="another")
     write(project, **released, network={"x": 1})
     file = write(tmp_path / "deployed", **beacon(config={"message": "of 1.0.0"}, args=["--fast"]))
-    settings = DeployedConfiguration(file, "dev").set_release("beacon", {})
+    settings = DeployedConfiguration(file, "dev").set_release("beacon")
     assert settings == load(str(file))
     assert settings.services["beacon"].release.stable.digest == OTHER_DIGEST
     assert settings.services["beacon"].config == {"message": "of 0.9.0"}
@@ -69,27 +69,16 @@ def test_other_changes_are_named(project: Path, tmp_path: Path) -> None:
     assert others < set(deployed.undelivered("shop"))
 
 
-def test_versions_that_were_built_are_not_built_again(project: Path, tmp_path: Path) -> None:
-    write(project, **beacon(release=RELEASED))
-    file = write(tmp_path / "deployed")
-    image = f"localhost:5000/shop:1.0.0@{DIGEST}"
-    outputs = {"shop": {"stable": {"version": "1.0.0", "image": image}, "canary": None}}
-    deployed = DeployedConfiguration(file, "dev")
-    settings = deployed.set_release("beacon", outputs)
-    assert settings.services["shop"].release.stable.digest == DIGEST
-    assert deployed.undelivered("beacon") == []
-
-
 def test_a_configuration_of_an_earlier_program_is_an_error(project: Path, tmp_path: Path) -> None:
     write(project, **beacon(release=RELEASED))
     file = write(tmp_path / "deployed", image={"registry": "localhost:5000"})
     with pytest.raises(SettingsError, match="slipway:image is not a key"):
-        DeployedConfiguration(file, "dev").set_release("beacon", {})
+        DeployedConfiguration(file, "dev").set_release("beacon")
 
 
 def test_encrypted_values_stay_encrypted(project: Path, tmp_path: Path) -> None:
     secret = {"observability": {"alerts": {"heartbeat": {"secure": "v1:abc:def="}}}}
     write(project, **beacon(release=RELEASED))
     file = write(tmp_path / "deployed", **secret)
-    DeployedConfiguration(file, "dev").set_release("beacon", {})
+    DeployedConfiguration(file, "dev").set_release("beacon")
     assert "secure: v1:abc:def=" in file.read_text()

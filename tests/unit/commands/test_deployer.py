@@ -18,7 +18,7 @@ from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from settings import Service, load
 from settings.yaml_writer import to_yaml
-from tests.unit.stacks import BEACON, CANARY, DIGEST, OTHER_DIGEST, changed, sections, settings
+from tests.unit.stacks import BEACON, CANARY, OTHER_DIGEST, changed, sections, settings
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +44,8 @@ class FakeStack:
     kept_in: list[str] = field(default_factory=list)
     running: dict[str, Any] = field(default_factory=dict)
     """Outputs of the services in the last update."""
-    digests: dict[str, str | None] = field(default_factory=dict)
-    """Digest of each stable version in the configuration file of the last update."""
+    built: dict[str, str] = field(default_factory=dict)
+    """URNs of the images."""
     hints: list[str] = field(default_factory=list)
     """Messages about base images. With one, an update fails."""
 
@@ -60,9 +60,6 @@ class FakeStack:
 
     def up(self, *arguments: str) -> None:
         self.calls.append(f"up {' '.join(arguments)}")
-        if "--config-file" in arguments:
-            services = load(arguments[-1]).services
-            self.digests = {name: one.release.stable.digest for name, one in services.items()}
         if self.hints:
             raise CommandError("pulumi up of dev failed", FAILED)
 
@@ -80,6 +77,9 @@ class FakeStack:
 
     def services(self) -> dict[str, Any]:
         return self.running
+
+    def images(self) -> dict[str, str]:
+        return self.built
 
     @contextmanager
     def deployed_configuration(self) -> Iterator[Path | None]:
@@ -371,16 +371,21 @@ def roll_back(fake: FakeStack) -> None:
 
 
 @pytest.mark.usefixtures("no_cluster")
-def test_a_release_of_one_service_keeps_the_images_of_the_others(tmp_path, monkeypatch):
-    shop = {**BEACON, "routing": {"hosts": ["shop.localhost"]}}
-    stack_file(tmp_path, services={"shop": shop})
+def test_a_release_of_one_service_builds_no_image_of_another(tmp_path, monkeypatch):
+    others = {
+        name: {**BEACON, "routing": {"hosts": [f"{name}.localhost"]}}
+        for name in ("shop", "updated", "new")
+    }
+    stack_file(tmp_path, services=others)
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
-    image = f"localhost:5000/shop:1.0.0@{DIGEST}"
-    running = {"version": "1.0.0", "image": image}
-    fake = FakeStack(running={"beacon": {"stable": running}, "shop": {"stable": running}})
-    made = deployer_of(fake)
+    versions = {"beacon": "1.0.0", "shop": "1.0.0", "updated": "0.9.0"}
+    fake = FakeStack(
+        running={name: {"stable": {"version": version}} for name, version in versions.items()},
+        built={f"{name}-stable-image": f"urn:{name}" for name in versions},
+    )
+    made = deployer_of(fake, services=others)
     made.update_service(made.settings.services["beacon"])
-    assert fake.digests == {"beacon": None, "shop": DIGEST}
+    assert fake.calls == ["select", "up --yes --skip-preview --exclude urn:shop"]
 
 
 @pytest.mark.usefixtures("no_cluster")

@@ -166,10 +166,17 @@ def test_pulumi_keeps_the_column_of_each_comment(project: Any) -> None:
 def test_an_existing_file_is_not_overwritten(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (project.folder / "Pulumi.staging.yaml").write_text("mine")
+    text = "config: {slipway:namespace: {name: mine}}"
+    (project.folder / "Pulumi.staging.yaml").write_text(text)
     assert project() == BAD_INPUT
-    assert (project.folder / "Pulumi.staging.yaml").read_text() == "mine"
+    assert (project.folder / "Pulumi.staging.yaml").read_text() == text
     assert "exists already" in capsys.readouterr().err
+
+
+def test_the_file_of_a_new_stack_without_configuration_is_replaced(project: Any) -> None:
+    (project.folder / "Pulumi.staging.yaml").write_text("encryptionsalt: v1:a\n")
+    assert project() == 0
+    assert config_of(project)["slipway:namespace"] == {"name": "beacon-staging"}
 
 
 @pytest.mark.parametrize("name", ["", "Staging", "9", "a/b", "../x", "a.b", "-", "a" * 41, "a b"])

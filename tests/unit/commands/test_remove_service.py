@@ -38,6 +38,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for stack in ("dev", "test"):
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(STACK_FILE + ORDERS + END)
     (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE + END)
+    (tmp_path / "Pulumi.new.yaml").write_text("encryptionsalt: v1:a\n")
     for source in ("hello", "orders"):
         (tmp_path / source).mkdir()
     return tmp_path
