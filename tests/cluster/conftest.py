@@ -12,6 +12,9 @@ from local.environment import environment
 from local.plugins.install import PROGRAMS
 from tests.cluster.project import CHECKOUT, Project
 
+# They deploy the example.
+collect_ignore_glob = [] if (CHECKOUT / "app").is_dir() else ["test_*", "observability"]
+
 
 @pytest.fixture(scope="session")
 def cluster_environment() -> Mapping[str, str]:

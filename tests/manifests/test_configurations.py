@@ -9,8 +9,9 @@ import yaml
 
 from settings.stack_file import PROJECT_FOLDER
 from tests.manifests.conftest import Run, Variant, run
+from tests.unit.stacks import needs_example
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [needs_example, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(params=["dev", "prod", "prod-receivers"])

@@ -19,8 +19,9 @@ from policy.evaluation import load
 from settings.stack_file import PROJECT_FOLDER
 from tests.manifests.conftest import run, stack_file
 from tests.unit.policy.cases import CASES, Case, Changes, find, manifests
+from tests.unit.stacks import needs_example
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [needs_example, pytest.mark.timeout(900)]
 
 PULUMI_YAML = f"""
 name: sample

@@ -9,6 +9,9 @@ from typing import Any
 import yaml
 
 from tests.manifests.conftest import CREDENTIALS, SECRET, VARIANTS, Variant, run, stack_file
+from tests.unit.stacks import needs_example
+
+pytestmark = needs_example
 
 
 def render(stack: Path, out: Path) -> None:

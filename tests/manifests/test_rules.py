@@ -17,7 +17,9 @@ from settings.loader import validate
 from settings.stack_file import PROJECT_FOLDER
 from tests.manifests.conftest import run
 from tests.unit.components.observability.servers import args_of
-from tests.unit.stacks import BEACON, SMALLEST, changed
+from tests.unit.stacks import BEACON, SMALLEST, changed, needs_example
+
+pytestmark = needs_example
 
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yaml"))
 RUNBOOKS = PROJECT_FOLDER / "docs" / "runbooks"

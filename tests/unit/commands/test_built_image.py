@@ -9,6 +9,7 @@ import pytest
 from commands import built_image
 from commands.built_image import builds_image, of_version
 from commands.errors import CommandError
+from tests.unit.stacks import needs_example
 
 DIGEST = f"sha256:{'a' * 64}"
 IMAGE = f"localhost:5000/slipway/beacon:1.1.0@{DIGEST}"
@@ -48,6 +49,7 @@ def test_a_version_that_is_not_deployed_is_an_error() -> None:
         of_version({"stable": {"version": "1.0.0", "image": IMAGE}, "canary": None}, "1.1.0")
 
 
+@needs_example
 def test_all_images_that_a_plan_builds_are_an_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

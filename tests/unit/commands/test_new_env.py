@@ -16,7 +16,7 @@ from commands.stack_file import ReleaseFile
 from settings import load
 from settings.stack_file import path_of
 from tests.unit.commands.repository import Repository
-from tests.unit.stacks import changed, sections
+from tests.unit.stacks import changed, needs_example, sections
 
 LOGIN = {"username": "robot", "password": {"secure": "v1:abc:def"}}
 
@@ -130,6 +130,7 @@ def test_an_omitted_key_has_its_description_and_its_default_in_a_comment(project
     assert "        # Rolling window of the objectives, in days.\n        #windowDays: 30\n" in text
 
 
+@needs_example
 @pytest.mark.parametrize("source", ["dev", "prod"])
 def test_every_example_key_is_valid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
@@ -202,6 +203,7 @@ def test_no_file_is_written_if_it_would_be_invalid(
     assert "slipway:namespace.name" in capsys.readouterr().err
 
 
+@needs_example
 @pytest.mark.parametrize("source", ["dev", "prod"])
 def test_a_copy_of_a_shipped_stack_can_be_loaded_and_compared(
     tmp_path: Path,

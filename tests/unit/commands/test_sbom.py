@@ -8,6 +8,9 @@ import pytest
 from commands.errors import CommandError
 from commands.go_sources import GoSource, go_sources
 from commands.supply_chain import sbom as module
+from tests.unit.stacks import needs_example
+
+pytestmark = needs_example
 
 
 class FakeGo:

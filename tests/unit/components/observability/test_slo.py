@@ -8,6 +8,7 @@ from components.observability.rules.slo import slo_rules
 from components.observability.slo import BURN_RATES, Slo
 from settings import LatencyObjective, SloSettings, load
 from settings.stack_file import PROJECT_FOLDER
+from tests.unit.stacks import needs_example
 
 BUCKETS = (0.08, 0.25, 1.0, 2.5)
 
@@ -93,6 +94,7 @@ def test_the_default_threshold_is_the_first_bucket_from_250_ms_on(
     assert expressions(slo, "slo:latency_threshold:seconds") == [f"vector({threshold:g})"]
 
 
+@needs_example
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_the_buckets_in_the_stack_file_are_those_of_beacon(stack: str) -> None:
     source = PROJECT_FOLDER / "app" / "internal" / "metrics" / "metrics.go"

@@ -19,6 +19,9 @@ from settings import (
 )
 from tests.unit.harness import DIGEST, Registry, run, value_of
 from tests.unit.stacks import DIGEST as PUBLISHED
+from tests.unit.stacks import needs_example
+
+pytestmark = needs_example
 
 Builder = Literal["buildkit", "docker"]
 both_builders = pytest.mark.parametrize("builder", ["buildkit", "docker"])

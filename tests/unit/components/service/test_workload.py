@@ -9,7 +9,7 @@ from components.observability.trace_receiver import TraceReceiver
 from components.service.workload import Workload
 from tests.unit.components.service.template import NAMESPACE, template
 from tests.unit.harness import RegisteredResource, Registry, run
-from tests.unit.stacks import settings
+from tests.unit.stacks import needs_example, settings
 
 IMAGE = "localhost:5000/slipway/beacon:1.0.0@sha256:" + "c" * 64
 
@@ -146,6 +146,7 @@ def test_the_deployment_depends_on_its_account_config_map_and_network_policy() -
         assert registry.urn_of(kind, "beacon-stable") in dependencies
 
 
+@needs_example
 @pytest.mark.parametrize(
     ("config", "restarts"),
     [({"debug": True}, False), ({"startupCheck": "strict"}, True)],
