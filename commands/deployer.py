@@ -87,28 +87,31 @@ class Deployer:
             self.stack, service, image, environment, pending, cluster_digests=cluster_digests
         )
 
-    def update(self, *arguments: str, plan: Path | None = None, is_rollback: bool = False) -> None:
+    def update(
+        self,
+        *arguments: str,
+        plan: Path | None = None,
+        only: Service | None = None,
+        is_rollback: bool = False,
+    ) -> None:
         """Run ``pulumi up`` and show the result.
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
-        plan. Requests are moved to a track when it has the ready pods for them, in a rollback after
+        plan. Images are built of the service ``only``, by default of all services. Requests are
+        moved to a track when it has the ready pods for them, in a rollback after
         :data:`ROLLBACK_SECONDS` at the latest.
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
-        settings = load(str(config_file or self.stack.name))
+        settings = load(self.stack.name)
+        if only:
+            built = {only.name: settings.services[only.name]}
+            settings = settings.model_copy(update={"services": built})
         with filled_build_cache(settings, self.environment):
-            self._update(arguments, plan, config_file, is_rollback=is_rollback)
+            self._update(arguments, plan, is_rollback=is_rollback)
 
-    def _update(
-        self,
-        arguments: Sequence[str],
-        plan: Path | None,
-        config_file: Path | None,
-        *,
-        is_rollback: bool,
-    ) -> None:
+    def _update(self, arguments: Sequence[str], plan: Path | None, *, is_rollback: bool) -> None:
         self.stack.select()
         self._check_taints()
         self.check_ownership()
@@ -180,7 +183,7 @@ class Deployer:
 
         Call it after :meth:`Stack.select`.
         """
-        self.update(*self._exclude_images(self.settings, service))
+        self.update(*self._exclude_images(self.settings, service), only=service)
         self.pending_release(service).clear()
 
     def _exclude_images(self, settings: Settings, service: Service) -> Iterator[str]:
@@ -222,7 +225,8 @@ class Deployer:
             if changed := self._changed_program():
                 print(f"deployed with the rollback: {changed}")
             images = self._exclude_images(settings, service)
-            self.update("--config-file", str(file), *images, is_rollback=True)
+            options = ("--config-file", str(file), *images)
+            self.update(*options, only=service, is_rollback=True)
         self.pending_release(service).clear()
 
     def _changed_program(self) -> str:

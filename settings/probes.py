@@ -55,7 +55,8 @@ _ACTIONS = ("http_get", "grpc", "tcp_socket", "exec")
 
 
 class Probe(Section):
-    """Probe of a container. Default: `tcpSocket` on the port `http`, or else on the first port."""
+    """Probe of a container. Default: `tcpSocket` on the port `http`, or else on the first port by
+    name."""
 
     http_get: HttpGetAction | None = None
     grpc: GrpcAction | None = None
@@ -110,7 +111,7 @@ class ReadinessProbe(Probe):
 
 
 class Probes(Section):
-    """Probes. Default: a TCP connection to the port `http`, or else to the first one."""
+    """Probes. Default: a TCP connection to the port `http`, or else to the first one by name."""
 
     startup: StartupProbe | None = StartupProbe()
     liveness: LivenessProbe | None = LivenessProbe()

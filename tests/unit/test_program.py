@@ -189,7 +189,7 @@ def test_an_additional_port_is_routed_by_an_ingress_of_its_own(program: Program)
     assert grpc["metadata"]["annotations"]["nginx.ingress.kubernetes.io/backend-protocol"] == "GRPC"
     assert grpc["metadata"]["labels"]["app.kubernetes.io/name"] == "beacon"
     assert [rule["host"] for rule in grpc["spec"]["rules"]] == ["grpc.localhost"]
-    http, grpc = registry.one("Service", "beacon-stable")["spec"]["ports"]
+    grpc, http = registry.one("Service", "beacon-stable")["spec"]["ports"]
     assert (http.get("appProtocol"), grpc["appProtocol"]) == (None, "kubernetes.io/h2c")
     of_proxy, *_ = registry.one("NetworkPolicy", "beacon-stable")["spec"]["ingress"]
     assert [one["port"] for one in of_proxy["ports"]] == ["http", "grpc"]

@@ -14,7 +14,10 @@ from tests.unit.stacks import DIGEST, HELLO, settings
     [
         ({}, True),
         ({"release": {"stable": {"version": "1.0.0", "digest": DIGEST}}}, False),
-        ({"image": {"build": {"secrets": {"token": {"secure": "v1:YWFhYWFhYWFhYWFhYWFhYQ=="}}}}}, False),
+        (
+            {"image": {"build": {"secrets": {"token": {"secure": "v1:YWFhYWFhYWFhYWFhYWFhYQ=="}}}}},
+            False,
+        ),
         ({"source": "no/such/folder"}, False),
     ],
 )

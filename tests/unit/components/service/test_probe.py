@@ -53,10 +53,10 @@ def test_a_probe_has_the_action_of_the_settings(
     ("ports", "port"),
     [
         ({"admin": 9090, "http": 8080}, "http"),
-        ({"grpc": 8081, "admin": 9090}, "grpc"),
+        ({"grpc": 8081, "admin": 9090}, "admin"),
     ],
 )
-def test_by_default_the_probes_connect_to_the_port_http_or_to_the_first_one(
+def test_by_default_the_probes_connect_to_the_port_http_or_to_the_first_one_by_name(
     ports: dict[str, int], port: str
 ) -> None:
     found = probes(ports=ports, routing=None, metrics=None)
