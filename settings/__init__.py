@@ -39,7 +39,7 @@ from settings.peers import PeerFrom, Peers, PeerTo
 from settings.pod_disruption_budget import PodDisruptionBudgetSettings
 from settings.ports import Ports
 from settings.probes import ExecAction, GrpcAction, HttpGetAction, Probe, Probes, TcpSocketAction
-from settings.proxy_metrics import Proxy
+from settings.proxy_metrics import Proxy, ProxyMetrics
 from settings.quantities import (
     duration_seconds,
     format_mebibytes,
@@ -106,6 +106,7 @@ __all__ = [
     "Probe",
     "Probes",
     "Proxy",
+    "ProxyMetrics",
     "Receiver",
     "RegistryCredentials",
     "RegistrySettings",

@@ -3,12 +3,7 @@
 from dataclasses import dataclass, field
 
 from components.observability.queries import selector
-from components.observability.request_metrics import (
-    PROXIES,
-    QueriedRequestMetrics,
-    RequestMetrics,
-    ServiceRequestMetrics,
-)
+from components.observability.request_metrics import RequestMetrics, request_metrics_of
 from components.observability.slo import Slo
 from settings import (
     LogKeys,
@@ -46,7 +41,7 @@ class MonitoredService:
         cls, service: Service, namespace: str, observability: ObservabilitySettings
     ) -> "MonitoredService":
         """Monitoring of ``service``, which runs in ``namespace``."""
-        requests = _request_metrics(service, namespace, observability)
+        requests = request_metrics_of(service, namespace, observability.proxy)
         return cls(
             name=service.name,
             namespace=namespace,
@@ -63,39 +58,3 @@ class MonitoredService:
     def selector(self, **labels: str | None) -> str:
         """Label matchers of the service's series, without braces."""
         return selector(self.namespace, self.name, **labels)
-
-
-_HTTP_ERRORS = "5.."
-"""Regular expression of the statuses of failed requests to a proxy."""
-_QUERIED_ERRORS = "error|5.."
-"""The same for the status label of queries."""
-
-
-def _request_metrics(
-    service: Service, namespace: str, observability: ObservabilitySettings
-) -> RequestMetrics | None:
-    match service.request_source:
-        case "service":
-            names = service.metrics and service.metrics.request_metrics
-            if names is None:
-                return None
-            buckets = names.buckets if names.duration else ()
-            return ServiceRequestMetrics(
-                namespace, service.name, buckets, names.errors, names, service.probe_paths
-            )
-        case "proxy":
-            proxy = observability.proxy
-            names = map(service.route_name, service.routes)
-            return PROXIES[proxy.implementation](
-                namespace,
-                service.name,
-                proxy.upper_bounds,
-                _HTTP_ERRORS,
-                tuple(name for name in names if name != service.name),
-            )
-        case "queries":
-            queries = service.slo and service.slo.queries
-            return queries and QueriedRequestMetrics(
-                namespace, service.name, queries.buckets, _QUERIED_ERRORS, queries
-            )
-    return None
