@@ -36,7 +36,7 @@ MINIMUM = 0.9
 def deployed(project: Project) -> None:
     with project.service() as service:
         service["workload"]["resources"] = {
-            "requests": {"cpu": "50m", "memory": "32Mi"},
+            "requests": {"cpu": "20m", "memory": "32Mi"},
             "limits": {"cpu": "100m", "memory": "64Mi"},
         }
         service["autoscaling"] = {
