@@ -13,7 +13,7 @@ from tests.cluster.project import CHECKOUT
 from tests.cluster.pulumi_cli import PulumiCli
 from tests.unit.commands.repository import Repository
 
-UNIT_TESTS = ("components", "policy", "settings", "test_program.py", "test_render.py")
+UNIT_TESTS = ("components", "settings", "test_program.py", "test_render.py")
 """Unit tests that need no git repository."""
 
 
@@ -36,7 +36,9 @@ class NewProject:
         pulumi.run(self.folder, "stack", "init", "dev")
         (self.folder / ".venv").symlink_to(sys.prefix)
         self.python("-m", "commands.remove_service", "--name=beacon", "--delete-source=1")
-        self.python("-m", "commands.new_service", "--name=orders", "--source=../orders")
+        for stack in ("dev", "prod"):
+            new = ("--stack", stack, "--name=orders", "--source=../orders")
+            self.python("-m", "commands.new_service", *new)
 
     def python(self, *arguments: str) -> str:
         """Run Python in the project; it must succeed. Return its output."""
@@ -79,7 +81,6 @@ def test_the_new_project_has_only_the_users_service(created: NewProject, tmp_pat
     deployment = next(file for file in files if file.name.endswith("deployment-orders-stable.yaml"))
     assert "image: localhost:5000/shop/orders:0.1.0@" in deployment.read_text()
     assert created.python("-m", "commands.architecture")
-    assert created.python("-m", "commands.policy", "--stack=dev")
 
 
 def test_the_new_project_passes_its_tests_without_the_example(created: NewProject) -> None:
