@@ -1,5 +1,6 @@
 """Rendered variants of the stacks, and the programs that check them."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,6 +67,13 @@ CONTRACT = Path(__file__).parent / "contract" / "Pulumi.contract.yaml"
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Variant = Callable[[str], Path]
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback address that no process listens on."""
+    with socket.socket() as any_socket:
+        any_socket.bind(("127.0.0.1", 0))
+        return any_socket.getsockname()[1]
 
 
 def run(*command: str | Path, cwd: Path = PROJECT_FOLDER, **options: Any) -> Any:

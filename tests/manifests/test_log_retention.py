@@ -1,7 +1,6 @@
 """Loki with the deployed configuration deletes logs after their retention."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -17,18 +16,12 @@ from components.observability.loki import config_text
 from local.layout import Layout
 from settings import LogsSettings
 from tests.cluster.project import wait_until
-from tests.manifests.conftest import run
+from tests.manifests.conftest import free_port, run
 
 pytestmark = pytest.mark.timeout(400)
 
 DAY = 24 * 3600
 NANOSECONDS = 10**9
-
-
-def free_port() -> int:
-    with socket.socket() as any_socket:
-        any_socket.bind(("127.0.0.1", 0))
-        return any_socket.getsockname()[1]
 
 
 class Loki:

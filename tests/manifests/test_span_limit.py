@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,17 @@ import pytest
 import yaml
 
 from components.observability import span_limit
-from components.observability.addresses import COLLECTOR_METRICS
+from components.observability.collector import telemetry
 from components.observability.collector_gateway import gateway_config
 from settings import TracesSettings
 from tests.cluster.project import wait_until
+from tests.manifests.conftest import free_port
 from tests.otlp import export_request, new_trace_id
 
 pytestmark = pytest.mark.timeout(900)
 
 TRACES = TracesSettings(volume_size="2Gi", retention_days=1)
 WINDOW_SECONDS = 2
-PORT = 14318
-URL = f"http://127.0.0.1:{PORT}/v1/traces"
 FLOOD_SECONDS = 6
 SHORT, LONG = "x" * 500, "x" * 5000
 
@@ -72,16 +72,55 @@ def jaeger() -> Iterator[Jaeger]:
     jaeger.server.server_close()
 
 
-@pytest.fixture(autouse=True)
+@dataclass(frozen=True)
+class Gateway:
+    """A running gateway, which receives spans and counts them."""
+
+    client: httpx.Client
+    port: int
+    metrics_port: int
+
+    @property
+    def url(self) -> str:
+        """URL that traces are sent to."""
+        return f"http://127.0.0.1:{self.port}/v1/traces"
+
+    def is_ready(self, process: "subprocess.Popen[bytes]") -> bool:
+        """True if the gateway accepts spans."""
+        assert process.poll() is None
+        try:
+            return self.client.post(self.url, json={}).status_code == httpx.codes.OK
+        except httpx.ConnectError:
+            return False
+
+    def send(self, trace_id: str, spans: int, **attributes: str) -> None:
+        """Send spans of one trace in one request."""
+        body = export_request(trace_id, spans, **attributes)
+        self.client.post(self.url, json=body).raise_for_status()
+
+    def counted_spans(self, decision: str) -> int:
+        """Value of the collector's counter."""
+        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        return sum(
+            int(float(line.rpartition(" ")[2]))
+            for line in self.client.get(url).raise_for_status().text.splitlines()
+            if "count_spans_sampled" in line and f'sampled="{decision}"' in line
+        )
+
+
+@pytest.fixture
 def gateway(
     checkers: Path, jaeger: Jaeger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+) -> Iterator[Gateway]:
     """Run the gateway with a short window, and without the API server."""
+    port, metrics_port = free_port(), free_port()
     monkeypatch.setattr(span_limit, "_WINDOW_SECONDS", WINDOW_SECONDS)
     monkeypatch.setattr(span_limit, "_DECISION_SECONDS", 1)
     config = gateway_config(TRACES, "monitoring")
-    config["receivers"]["otlp"]["protocols"] = {"http": {"endpoint": f"127.0.0.1:{PORT}"}}
+    config["receivers"]["otlp"]["protocols"] = {"http": {"endpoint": f"127.0.0.1:{port}"}}
     del config["processors"]["k8sattributes"]
+    config["service"]["telemetry"] = telemetry(metrics_port)
+    config["extensions"]["health_check"]["endpoint"] = f"127.0.0.1:{free_port()}"
     pipeline = config["service"]["pipelines"]["traces"]
     pipeline["processors"].remove("k8sattributes")
     endpoint = f"http://127.0.0.1:{jaeger.server.server_port}"
@@ -93,48 +132,21 @@ def gateway(
     command = [checkers / "otelcol-k8s", f"--config={file}"]
     process = subprocess.Popen([*command, f"--feature-gates={span_limit.COUNT_SPANS}"])
     try:
-        wait_until("the collector", lambda: is_ready(process), 30)
-        yield
+        with httpx.Client() as client:
+            gateway = Gateway(client, port, metrics_port)
+            wait_until("the collector", lambda: gateway.is_ready(process), 30)
+            yield gateway
     finally:
         process.terminate()
         process.wait(30)
 
 
-def is_ready(process: "subprocess.Popen[bytes]") -> bool:
-    assert process.poll() is None
-    try:
-        return httpx.post(URL, json={}).status_code == httpx.codes.OK
-    except httpx.ConnectError:
-        return False
-
-
-@pytest.fixture
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client() as client:
-        yield client
-
-
-def send(client: httpx.Client, trace_id: str, spans: int, **attributes: str) -> None:
-    """Send spans of one trace in one request."""
-    client.post(URL, json=export_request(trace_id, spans, **attributes)).raise_for_status()
-
-
-def counted_spans(decision: str) -> int:
-    """Value of the collector's counter."""
-    metrics = httpx.get(f"http://127.0.0.1:{COLLECTOR_METRICS.port}/metrics").raise_for_status()
-    return sum(
-        int(float(line.rpartition(" ")[2]))
-        for line in metrics.text.splitlines()
-        if "count_spans_sampled" in line and f'sampled="{decision}"' in line
-    )
-
-
-def test_a_burst_is_stored_with_its_trace_ids(jaeger: Jaeger, client: httpx.Client) -> None:
+def test_a_burst_is_stored_with_its_trace_ids(jaeger: Jaeger, gateway: Gateway) -> None:
     spans = WINDOW_SECONDS * TRACES.spans_per_second
     burst = {new_trace_id(): 3 for _ in range(int(spans / 3))}
     for trace_id in burst:
-        send(client, trace_id, 1, short=SHORT)
-        send(client, trace_id, 2, short=SHORT, long=LONG)
+        gateway.send(trace_id, 1, short=SHORT)
+        gateway.send(trace_id, 2, short=SHORT, long=LONG)
     wait_until("the burst", lambda: jaeger.traces() == burst, 20)
     lengths = Counter(
         tuple((one["key"], len(one["value"]["stringValue"])) for one in span["attributes"])
@@ -148,17 +160,19 @@ def test_a_burst_is_stored_with_its_trace_ids(jaeger: Jaeger, client: httpx.Clie
 
 @pytest.mark.parametrize("is_one_trace", [False, True], ids=["many traces", "one trace"])
 def test_a_flood_is_cut_to_the_rate_of_the_volume(
-    jaeger: Jaeger, client: httpx.Client, is_one_trace: bool
+    jaeger: Jaeger, gateway: Gateway, is_one_trace: bool
 ) -> None:
     trace_id = new_trace_id()
-    send(client, trace_id, 1)
+    gateway.send(trace_id, 1)
     wait_until("the first span", lambda: jaeger.traces()[trace_id] == 1, 20)
     sent, start = 1, time.monotonic()
     while time.monotonic() < start + FLOOD_SECONDS:
-        send(client, trace_id if is_one_trace else new_trace_id(), 10)
+        gateway.send(trace_id if is_one_trace else new_trace_id(), 10)
         sent += 10
         time.sleep(0.02)
     assert sent > 10 * TRACES.spans_per_second * FLOOD_SECONDS
-    wait_until("all decisions", lambda: len(jaeger.spans) + counted_spans("false") == sent, 20)
+    wait_until(
+        "all decisions", lambda: len(jaeger.spans) + gateway.counted_spans("false") == sent, 20
+    )
     windows = FLOOD_SECONDS // WINDOW_SECONDS + 2
     assert len(jaeger.spans) <= windows * WINDOW_SECONDS * TRACES.spans_per_second
