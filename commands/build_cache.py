@@ -1,24 +1,26 @@
 """Builds of a stack's images that begin while Pulumi starts, so that it finds them cached."""
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from commands.buildx import build_options, buildx
 from components.service.image_build import ImageBuild
-from settings import Service, Settings, SourceError
+from settings import BuilderSettings, Service, SourceError
 from settings.stack_file import PROJECT_FOLDER
 
 
 @contextmanager
-def filled_build_cache(settings: Settings, environment: Mapping[str, str]) -> Iterator[None]:
+def filled_build_cache(
+    services: Iterable[Service], builder: BuilderSettings, environment: Mapping[str, str]
+) -> Iterator[None]:
     """Build the images of the services in the background; end the builds with the block.
 
     Pulumi's build is the same, and so takes their layers. It shows the errors, if there are any.
     """
     builds: list[subprocess.Popen[bytes]] = []
     with suppress(FileNotFoundError):  # there is no buildx
-        for service, build in _builds(settings):
+        for service, build in _builds(services, builder):
             builds.append(_start(service, build, environment))
     try:
         yield
@@ -46,11 +48,12 @@ def _start(
     )
 
 
-def _builds(settings: Settings) -> Iterator[tuple[Service, ImageBuild]]:
-    builder = settings.builder
+def _builds(
+    services: Iterable[Service], builder: BuilderSettings
+) -> Iterator[tuple[Service, ImageBuild]]:
     if builder.type != "buildkit" or builder.cache == "registry":
         return
-    for service in settings.services.values():
+    for service in services:
         build = service.image.build
         for version in service.release.built.values():
             # Pulumi has not decrypted the secrets yet.

@@ -15,12 +15,11 @@ from typing import Any
 
 from commands.errors import FAILED, CommandError, report_errors
 from commands.prerequisites import Prerequisites
-from commands.pulumi import Stack
+from commands.pulumi import IMAGE_TYPES, Stack
 from commands.service_option import selected_services
 from commands.workflow_output import write_output
 from settings import load
 
-BUILDERS = ("docker-build:index:Image", "docker:index/image:Image")
 BUILT = ("create", "update", "replace", "create-replacement")
 """Steps of a plan that build an image."""
 
@@ -30,7 +29,7 @@ def builds_image(plan: Mapping[str, Any], service: str) -> bool:
     names = {f"{service}-{track}-image" for track in ("stable", "canary")}
     return any(
         urn.rpartition("::")[2] in names
-        and urn.split("::")[2].rpartition("$")[2] in BUILDERS
+        and urn.split("::")[2].rpartition("$")[2] in IMAGE_TYPES
         and not set(BUILT).isdisjoint(resource.get("steps", ()))
         for urn, resource in plan["resourcePlans"].items()
     )

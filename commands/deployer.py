@@ -104,11 +104,9 @@ class Deployer:
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
-        settings = load(self.stack.name)
-        if only:
-            built = {only.name: settings.services[only.name]}
-            settings = settings.model_copy(update={"services": built})
-        with filled_build_cache(settings, self.environment):
+        services = load(self.stack.name).services
+        built = [services[only.name]] if only else services.values()
+        with filled_build_cache(built, self.settings.builder, self.environment):
             self._update(arguments, plan, is_rollback=is_rollback)
 
     def _update(self, arguments: Sequence[str], plan: Path | None, *, is_rollback: bool) -> None:

@@ -10,12 +10,11 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from commands.errors import CommandError, report_errors
 from commands.settings_docs import DEFAULTS, REQUIRED, SERVICES, Key, sections
+from commands.stack_file import check_text
 from local import files
 from settings import PROJECT, load
 from settings.stack_file import path_of, read, read_config
@@ -286,10 +285,7 @@ def create(name: str, source: str) -> NewStack:
         key for key in read_config(source_file) if not key.startswith(f"{PROJECT}:")
     ]
     text = text_of(name, source, new)
-    with TemporaryDirectory() as folder:
-        draft = Path(folder) / file.name
-        draft.write_text(text)
-        load(str(draft))
+    check_text(file.name, text)
     files.write(file, text)
     return new
 

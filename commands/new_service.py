@@ -6,8 +6,6 @@ The entry has the required keys, and every other key with its default in a comme
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from commands.errors import CommandError, report_errors
 from commands.settings_docs import REQUIRED, SERVICES, Key, sections
@@ -102,10 +100,7 @@ def create(stack: str, name: str, source: str, host: str = "", main_package: str
     host = host or default_host(name, services)
     file = StackFile(stack)
     file.add_service(name, entry(name, source, host, build_keys(name, source, main_package)))
-    with TemporaryDirectory() as folder:
-        draft = Path(folder) / file.path.name
-        draft.write_text(file.text)
-        load(str(draft), check_sources=True)
+    file.check(check_sources=True)
     file.save()
     return host
 

@@ -81,9 +81,7 @@ class Prerequisites:
             source = service.source if service.release.built else None
             dockerfile = own_dockerfile(source, service.image.build) if source else None
             for image in base_images(source_folder(dockerfile)) if dockerfile else ():
-                if not registry.has_tag(
-                    self._layout, image.repository, image.tag
-                ) and not can_be_pulled(image):
+                if not self._is_available(image):
                     yield (
                         f"{dockerfile} needs {image}, which can neither be pulled nor built on "
                         f"this machine. slipway:services.{service.name}.image.build.dockerfile: "
@@ -94,15 +92,16 @@ class Prerequisites:
         with Display(Console(stderr=True)) as display:
             Node(self._layout, has).up(display)
 
+    def _is_available(self, image: Reference) -> bool:
+        return registry.has_tag(self._layout, image.repository, image.tag) or can_be_pulled(image)
+
     def _check_grafana_image(self) -> None:
         """Grafana's image cannot be built here: it has to be in the registry or pullable."""
         observability = self._settings.observability
         if observability.mode != "bundled" or not observability.grafana.enabled:
             return
         image = Reference.parse(IMAGES["grafana"])
-        if not registry.has_tag(self._layout, image.repository, image.tag) and not can_be_pulled(
-            image
-        ):
+        if not self._is_available(image):
             raise CommandError(
                 f"slipway:observability.grafana.enabled is true: {image} can neither be pulled "
                 f"nor built on this machine. Use false, or push it to the registry here as "

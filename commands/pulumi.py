@@ -26,7 +26,7 @@ _STACK = "pulumi:pulumi:Stack"
 _RECENT = 10
 """Number of entries of the history that :meth:`Stack.select` reads."""
 _NAMESPACE = "kubernetes:core/v1:Namespace"
-_IMAGES = ("docker-build:index:Image", "docker:index/image:Image")
+IMAGE_TYPES = ("docker-build:index:Image", "docker:index/image:Image")
 
 
 def _from_json(text: str) -> Any:  # noqa: ANN401
@@ -132,7 +132,7 @@ class Stack:
         """Return the URN of each built image by its name, as of :meth:`select`."""
         resources = self._state.get("resources", ())
         found = (
-            one["urn"] for one in resources if one["type"] in _IMAGES and not one.get("delete")
+            one["urn"] for one in resources if one["type"] in IMAGE_TYPES and not one.get("delete")
         )
         return {urn.rpartition("::")[2]: urn for urn in found}
 

@@ -8,8 +8,6 @@ version.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ruamel.yaml.error import YAMLError
@@ -22,7 +20,7 @@ from commands.registry import RegistryError, published_digest
 from commands.released_settings import ReleasedSettings
 from commands.stack_file import ReleaseFile
 from local import files
-from settings import TRACK_KEYS, VERSION, Service, SettingsError, load, stable_settings
+from settings import TRACK_KEYS, VERSION, Service, SettingsError, stable_settings
 from settings.source import version_file, working_tree_version
 from settings.stack_file import read
 
@@ -121,17 +119,14 @@ class Release:
 
     def _check_file(self) -> None:
         """Raise :class:`CommandError` if the stack file would be invalid."""
-        with TemporaryDirectory(prefix="slipway-") as folder:
-            file = Path(folder) / self._file.path.name
-            file.write_text(self._file.text)
-            try:
-                load(str(file))
-            except SettingsError as error:
-                hint = ".release.stable.settings" in str(error) and (
-                    "the settings that stable was deployed with cannot be used with this program: "
-                    f"run `make up STACK={self._stack.name}` first. "
-                )
-                raise CommandError(f"{hint or ''}{error}") from None
+        try:
+            self._file.check()
+        except SettingsError as error:
+            hint = ".release.stable.settings" in str(error) and (
+                "the settings that stable was deployed with cannot be used with this program: "
+                f"run `make up STACK={self._stack.name}` first. "
+            )
+            raise CommandError(f"{hint or ''}{error}") from None
 
     @property
     def _built_version(self) -> str | None:

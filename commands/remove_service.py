@@ -8,12 +8,10 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from commands.errors import CommandError, report_errors
 from commands.make_variables import parse_flag
 from commands.stack_file import StackFile
-from settings import load
 from settings import stack_file as stack_files
 from settings.project import project_name
 from settings.source import source_folder
@@ -47,7 +45,7 @@ def _remove(file: StackFile, name: str) -> Sequence[str]:
     file.remove_service(name)
     messages = [f"{file.path.name}: service {name} is removed"]
     if file.services:
-        _check(file)
+        file.check()
         return messages
     namespace = file.namespace
     if namespace == name or namespace.startswith(f"{name}-"):
@@ -56,13 +54,6 @@ def _remove(file: StackFile, name: str) -> Sequence[str]:
             f"{file.path.name}: slipway:namespace.name: {namespace} -> {file.namespace}"
         )
     return messages
-
-
-def _check(file: StackFile) -> None:
-    with TemporaryDirectory(prefix="slipway-") as folder:
-        draft = Path(folder) / file.path.name
-        draft.write_text(file.text)
-        load(str(draft))
 
 
 def _deletable(source: str, kept: set[str | None]) -> Path:

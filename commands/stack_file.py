@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeGuard
 
 from ruamel.yaml import YAML
@@ -13,7 +15,7 @@ from ruamel.yaml.scalarstring import ScalarString
 from ruamel.yaml.tokens import CommentToken
 
 from local import files
-from settings import TRACK_KEYS
+from settings import TRACK_KEYS, load
 from settings.stack_file import path_of
 
 _MISSING = object()
@@ -94,9 +96,21 @@ class StackFile:
     def namespace(self, name: str) -> None:
         self._document["config"]["slipway:namespace"]["name"] = name
 
+    def check(self, *, check_sources: bool = False) -> None:
+        """Raise :class:`SettingsError` if the file would be invalid."""
+        check_text(self.path.name, self.text, check_sources=check_sources)
+
     def save(self) -> None:
         """Write the file."""
         files.write(self.path, self.text)
+
+
+def check_text(name: str, text: str, *, check_sources: bool = False) -> None:
+    """Raise :class:`SettingsError` if a stack file with this name and text would be invalid."""
+    with TemporaryDirectory(prefix="slipway-") as folder:
+        draft = Path(folder) / name
+        draft.write_text(text)
+        load(str(draft), check_sources=check_sources)
 
 
 class ReleaseFile(StackFile):

@@ -198,13 +198,14 @@ class Service(Section):
 
     def route_name(self, port: str) -> str:
         """Name of the objects that route requests to a container port."""
-        is_main = self.routing is None or self.routing.port == port
-        return self.name if is_main else f"{self.name}-{port}"
+        return self.name if self._is_main_route(port) else f"{self.name}-{port}"
 
     def route_key(self, port: str) -> str:
         """Key of the route to a container port."""
-        is_main = self.routing is None or self.routing.port == port
-        return "routing" if is_main else f"routing.additionalPorts.{port}"
+        return "routing" if self._is_main_route(port) else f"routing.additionalPorts.{port}"
+
+    def _is_main_route(self, port: str) -> bool:
+        return self.routing is None or self.routing.port == port
 
     @cached_property
     def config_schema(self) -> ConfigSchema | None:

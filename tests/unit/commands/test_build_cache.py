@@ -28,7 +28,8 @@ def test_an_image_is_built_that_pulumi_will_build_without_secrets(
     buildx.write_text(f'#!/bin/sh\necho "$*" > {built}\nexec /bin/sleep 60\n')
     buildx.chmod(0o700)
     stack = settings(services={"beacon": {"source": HELLO, **service}})
-    with filled_build_cache(stack, {"PATH": str(tmp_path)}):
+    environment = {"PATH": str(tmp_path)}
+    with filled_build_cache(stack.services.values(), stack.builder, environment):
         if is_built:
             wait_until("a build", lambda: built.is_file() and HELLO in built.read_text(), 20, 0.05)
     assert built.exists() == is_built
