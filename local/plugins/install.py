@@ -12,11 +12,18 @@ from pathlib import Path
 
 from local import files
 from local.layout import Layout
-from local.plugins.language_python import required_plugins
+from local.plugins.required_plugins import required_plugins
 from local.recipes import PLATFORM
 
 _PACKAGES = Path(sysconfig.get_path("purelib"))
-_LIBRARIES = ("bcrypt", "google/protobuf", "grpc", "pulumi/runtime/proto", "typing_extensions.py")
+_LIBRARIES = (
+    "bcrypt",
+    "google/_upb",  # protobuf in C; without it, protobuf falls back to Python
+    "google/protobuf",
+    "grpc",
+    "pulumi/runtime/proto",
+    "typing_extensions.py",
+)
 """Packages that the Python plugins import. Importing all of the Pulumi SDK takes 0.4 s."""
 _PROVIDERS = ("docker-build", "kubernetes")
 PROGRAMS = ("pulumi", *(f"pulumi-resource-{name}" for name in _PROVIDERS))
@@ -46,14 +53,14 @@ def _install_python(folder: Path, module: str, version: str) -> None:
         for file in [_PACKAGES / name, *(_PACKAGES / name).rglob("*")]:
             if file.suffix in {".py", ".so"}:
                 _link(file, folder / file.relative_to(_PACKAGES))
-    for name in ("__init__", "process", module):
+    for name in ("__init__", "process", "required_plugins", module):
         source = Path(__file__).with_name(f"{name}.py")
         files.write(folder / "local" / "plugins" / source.name, source.read_bytes())
-    # The interpreter itself and not the checkout's link to it.
+    # The interpreter itself and not the checkout's link to it, without its own site-packages.
     python = Path(sys.executable).resolve()
     start = f"from local.plugins.{module} import main\nmain({version!r})\n"
     program = folder / f"pulumi-{folder.name.rpartition('-v')[0]}"
-    files.write(program, f"#!{python} -E\n{start}", files.EXECUTABLE)
+    files.write(program, f"#!{python} -ES\n{start}", files.EXECUTABLE)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -34,14 +34,6 @@ _GRACE = 5.0
 """Seconds between the interrupt of a program and its end by force."""
 
 
-def required_plugins(packages: Path) -> Iterator[tuple[str, str]]:
-    """Name and version of each resource plugin that the SDKs in a `site-packages` folder need."""
-    for file in sorted(packages.glob("*/pulumi-plugin.json")):
-        plugin = json.loads(file.read_text())
-        if plugin.get("resource") and plugin.get("version"):
-            yield plugin["name"], plugin["version"].removeprefix("v")
-
-
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """Serves the calls of the CLI."""
 
@@ -63,6 +55,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self, request: language_pb2.GetRequiredPackagesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPackagesResponse:
         """Return the installed plugins: the CLI would download any other that is returned."""
+        # Not importable by a program's Python, which runs this file too.
+        from local.plugins.required_plugins import required_plugins  # noqa: PLC0415
+
         home = Path(os.environ.get("PULUMI_HOME", "~/.pulumi")).expanduser()
         response = language_pb2.GetRequiredPackagesResponse()
         for name, version in required_plugins(_Python(request.info, context).packages):
@@ -273,7 +268,7 @@ def _abort(context: grpc.ServicerContext, message: str) -> None:
 
 def main(version: str) -> None:
     """Run the language host in the process that the CLI has started."""
-    from local.plugins.process import serve  # noqa: PLC0415 # not importable by a program's Python
+    from local.plugins.process import serve  # noqa: PLC0415 # as required_plugins
 
     # The last argument is the engine's address, after flags for logging.
     host = LanguageHost(version, engine=sys.argv[-1])

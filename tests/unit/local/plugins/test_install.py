@@ -86,3 +86,19 @@ def test_a_plugin_runs_after_the_checkout_that_installed_it_is_deleted(
         assert int(process.stdout.readline()) > 0
         process.stdin.close()
         assert process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("plugin", ["resource-random", "language-python"])
+def test_a_plugin_uses_the_compiled_protobuf(layout: Layout, plugin: str) -> None:
+    install(layout, layout.plugins)
+    (folder,) = layout.plugins.glob(f"{plugin}-v*")
+    script = "from google.protobuf.internal import api_implementation as used; print(used.Type())"
+    # As in the plugin, nothing but its folder and the standard library.
+    used = subprocess.run(
+        [sys.executable, "-ES", "-c", script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert used.stdout == "upb\n"
