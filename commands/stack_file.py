@@ -10,13 +10,14 @@ from typing import Any, Self, TypeGuard
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import CommentMark, YAMLError
+from ruamel.yaml.error import CommentMark
 from ruamel.yaml.scalarstring import ScalarString
 from ruamel.yaml.tokens import CommentToken
 
 from local import files
 from settings import TRACK_KEYS, load
 from settings.stack_file import path_of
+from settings.yaml_reader import YamlError, YamlReader
 
 _MISSING = object()
 
@@ -36,9 +37,10 @@ def remove_encryption_salt(stack: str) -> None:
 
 
 def _may_have_secret(text: str) -> bool:
+    reader = YamlReader(is_checked=lambda _: False)
     try:
-        return _has_secret(YAML(typ="safe", pure=True).load(text))
-    except YAMLError:
+        return _has_secret(reader.read(text)) or bool(reader.errors)
+    except YamlError:
         return True
 
 
