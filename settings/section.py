@@ -1,11 +1,14 @@
 """Base class of all sections."""
 
+import ast
+import inspect
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from settings.errors import FieldError
 
@@ -19,8 +22,21 @@ class Section(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
-        use_attribute_docstrings=True,
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Describe each key by the docstring of its field.
+
+        ``use_attribute_docstrings`` would parse the source of the class at each start.
+        """
+        reference = handler(core_schema)
+        properties = handler.resolve_ref_schema(reference).get("properties", {})
+        for name, text in _field_docstrings(cls):
+            properties[cls.model_fields[name].alias]["description"] = text
+        return reference
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         """Values that are valid alone but not together."""
@@ -56,3 +72,17 @@ class Section(BaseModel):
             text = "; ".join(map(str, errors))
             raise PydanticCustomError("cross_field", "{text}", {"text": text, "errors": errors})
         return self
+
+
+def _field_docstrings(section: type[Section]) -> Iterator[tuple[str, str]]:
+    """Names and docstrings of the fields, with those of the base classes first."""
+    for base in reversed(section.__mro__[: section.__mro__.index(Section)]):
+        tree = ast.parse(inspect.getsource(base))
+        (definition,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
+        for field, following in pairwise(definition.body):
+            match field, following:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    yield name, inspect.cleandoc(text)
