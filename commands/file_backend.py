@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from commands.errors import FAILED, CommandError
@@ -14,6 +15,8 @@ from local import files
 from settings.project import project_name
 
 _SCHEME = "file://"
+_COMPRESSED = (".gz", ".zst")
+_STATE_VERSION = 3
 _UNREADABLE_LOCK_SECONDS = 5
 """Age at which a lock that is not JSON is stale. Pulumi writes one within milliseconds."""
 
@@ -80,6 +83,22 @@ class FileBackend:
     def checkpoint(self) -> Path:
         """File with the state of the stack."""
         return self.folder / "stacks" / self.project / f"{self.stack}.json"
+
+    def state(self) -> dict[str, Any] | None:
+        """The deployment that ``pulumi stack export`` prints, without a start of the CLI.
+
+        None if there is no state, or only the CLI can read it: compressed, in another version of
+        the format, or incomplete.
+        """
+        if any(Path(f"{self.checkpoint}{suffix}").exists() for suffix in _COMPRESSED):
+            return None
+        try:
+            content = json.loads(self.checkpoint.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        if content.get("version") != _STATE_VERSION:
+            return None
+        return content["checkpoint"].get("latest") or {}
 
     def locks(self) -> Iterator[Lock]:
         """Yield the locks of the stack, with those that are not written completely."""

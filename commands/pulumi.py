@@ -63,7 +63,8 @@ class Stack:
     def select(self, *, repair: bool = True) -> None:
         """Create the stack if it is new. With ``repair``, refresh the state of a failed update."""
         is_from_backup = repair and self._repair_backend()
-        self._run("stack", "select", "--create", self.name, capture=True)
+        if self._state_in_folder() is None:
+            self._run("stack", "select", "--create", self.name, capture=True)
         if not repair:
             return
         # In parallel: each start of the CLI takes a third of a second, and neither command writes a
@@ -222,7 +223,13 @@ class Stack:
         self._wait_for_lock(self._backend)
         return self._backend.repair()
 
+    def _state_in_folder(self) -> dict[str, Any] | None:
+        """The state, if it can be read without the CLI."""
+        return self._backend.state() if self._backend else None
+
     def _export(self) -> dict[str, Any]:
+        if (state := self._state_in_folder()) is not None:
+            return state
         text = self._run("stack", "export", "--stack", self.name, capture=True)
         return json.loads(text).get("deployment") or {}
 

@@ -181,3 +181,35 @@ def test_a_new_stack_needs_no_repair(backend: FileBackend) -> None:
     backend.remove_broken_sidecars()
     assert not backend.repair()
     assert list(backend.locks()) == []
+
+
+def test_the_state_is_what_the_cli_exports(backend: FileBackend) -> None:
+    deployment = {"resources": [{"urn": "a", "taint": True}], "pending_operations": []}
+    checkpoint = {"version": 3, "checkpoint": {"latest": deployment}}
+    write(backend, "stacks/slipway/dev.json", json.dumps(checkpoint))
+    assert backend.state() == deployment
+
+
+def test_a_stack_that_was_never_deployed_has_an_empty_state(backend: FileBackend) -> None:
+    checkpoint = {"version": 3, "checkpoint": {"stack": "organization/slipway/dev"}}
+    write(backend, "stacks/slipway/dev.json", json.dumps(checkpoint))
+    assert backend.state() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dev.json.bak", '{"version": 3, "checkpoint": {}}'),
+        ("dev.json", '{"version": 4, "features": ["x"], "checkpoint": {}}'),
+        ("dev.json", '{"version": 3, "check'),
+        ("dev.json.gz", "compressed"),
+    ],
+    ids=["missing", "another version", "incomplete", "compressed"],
+)
+def test_a_state_that_only_the_cli_can_read_is_left_to_it(
+    backend: FileBackend, name: str, text: str
+) -> None:
+    if name.endswith(".gz"):
+        write(backend, "stacks/slipway/dev.json", '{"version": 3, "checkpoint": {}}')
+    write(backend, f"stacks/slipway/{name}", text)
+    assert backend.state() is None
