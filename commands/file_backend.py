@@ -4,8 +4,9 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -100,6 +101,23 @@ class FileBackend:
             return None
         return content["checkpoint"].get("latest") or {}
 
+    def updates(self, count: int) -> list[dict[str, Any]] | None:
+        """The newest updates that ``pulumi stack history --json --show-secrets`` prints.
+
+        None if only the CLI can read them: with a secret, compressed, or incomplete.
+        """
+        history = self._of_stack("history")
+        if any(file.suffix in _COMPRESSED for file in history.glob("*.history.json.*")):
+            return None
+        newest = sorted(history.glob("*.history.json"), reverse=True)[:count]
+        contents = [file.read_bytes() for file in newest]
+        if any(b'"secure":' in content for content in contents):
+            return None
+        try:
+            return [_as_printed(json.loads(content)) for content in contents]
+        except ValueError:
+            return None
+
     def locks(self) -> Iterator[Lock]:
         """Yield the locks of the stack, with those that are not written completely."""
         for file in self._of_stack("locks/organization").glob("*"):
@@ -167,6 +185,20 @@ class FileBackend:
 
     def _of_stack(self, kind: str) -> Path:
         return self.folder / kind / self.project / self.stack
+
+
+def _as_printed(update: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of the history as the CLI prints it: texts of values, and times in RFC 3339."""
+    config = {
+        key: {"value": value if isinstance(value, str) else json.dumps(value)}
+        for key, value in update.get("config", {}).items()
+    }
+    times = {
+        key: datetime.fromtimestamp(update[key], UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        for key in ("startTime", "endTime")
+        if key in update
+    }
+    return {**update, **times, "config": config}
 
 
 def _is_complete(file: Path) -> bool:

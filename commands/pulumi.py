@@ -71,7 +71,7 @@ class Stack:
         # file.
         with ThreadPoolExecutor() as pool:
             exported = pool.submit(self._export)
-            history = pool.submit(self._history, "--page-size", str(_RECENT))
+            history = pool.submit(self._recent_history)
         self._recent = history.result()
         has_failed = bool(self._recent) and self._recent[0]["result"] != "succeeded"
         self._repair(exported.result(), is_from_backup or has_failed)
@@ -210,6 +210,10 @@ class Stack:
         yield from _successful_updates(recent)
         if self._recent is None or len(recent) == _RECENT:
             yield from _successful_updates(self._history()[len(recent) :])
+
+    def _recent_history(self) -> list[dict[str, Any]]:
+        updates = self._backend.updates(_RECENT) if self._backend else None
+        return self._history("--page-size", str(_RECENT)) if updates is None else updates
 
     def _history(self, *options: str) -> list[dict[str, Any]]:
         # The value of a key that contains a secret is only shown with the secret.

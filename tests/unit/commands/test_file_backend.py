@@ -213,3 +213,44 @@ def test_a_state_that_only_the_cli_can_read_is_left_to_it(
         write(backend, "stacks/slipway/dev.json", '{"version": 3, "checkpoint": {}}')
     write(backend, f"stacks/slipway/{name}", text)
     assert backend.state() is None
+
+
+HISTORY = "history/slipway/dev/dev"
+
+
+def entry(started: int, config: object) -> str:
+    """An entry of the history as Pulumi writes it."""
+    content = {"kind": "update", "result": "succeeded", "startTime": started, "config": config}
+    return json.dumps(content, separators=(",", ":"))
+
+
+def test_the_newest_updates_are_those_of_the_cli(backend: FileBackend) -> None:
+    config = {"slipway:services": {"beacon": {"args": ["a"]}}, "aws:region": "eu"}
+    for number in range(3):
+        write(backend, f"{HISTORY}-179000000{number}.history.json", entry(number, config))
+    write(backend, f"{HISTORY}-1790000009.checkpoint.json", "{}")
+    updates = backend.updates(2)
+    assert updates is not None
+    times = [update["startTime"] for update in updates]
+    assert times == ["1970-01-01T00:00:02.000Z", "1970-01-01T00:00:01.000Z"]
+    assert updates[0]["config"] == {
+        "slipway:services": {"value": '{"beacon": {"args": ["a"]}}'},
+        "aws:region": {"value": "eu"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        ("json", entry(1, {"slipway:services": {"beacon": {"env": {"KEY": {"secure": "v1:x"}}}}})),
+        ("json", '{"kind": '),
+        ("json.gz", "compressed"),
+    ],
+    ids=["secret", "incomplete", "compressed"],
+)
+def test_updates_that_only_the_cli_can_read_are_left_to_it(
+    backend: FileBackend, suffix: str, text: str
+) -> None:
+    write(backend, f"{HISTORY}-1.history.json", entry(0, {}))
+    write(backend, f"{HISTORY}-2.history.{suffix}", text)
+    assert backend.updates(10) is None
