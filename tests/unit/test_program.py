@@ -226,15 +226,19 @@ def test_pulumi_yaml_declares_all_sections() -> None:
     config = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
     # `pulumi new` adds a tag with the template.
     declared = {name: one for name, one in config.items() if name != "pulumi:tags"}
+    schema = Settings.model_json_schema()
+    sections = {
+        name: schema["$defs"].get(one.get("$ref", "").rpartition("/")[2], {}) | one
+        for name, one in schema["properties"].items()
+    }
     expected = {
-        field.alias: {
+        name: {
             "type": "object",
-            "description": field.description
-            or ((field.annotation and field.annotation.__doc__) or "").split("\n")[0],
+            "description": section["description"].split("\n")[0],
             # Required keys are validated by the settings.
             "default": {},
         }
-        for field in Settings.model_fields.values()
+        for name, section in sections.items()
     }
     assert declared == expected
 
