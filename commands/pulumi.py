@@ -63,18 +63,20 @@ class Stack:
     def select(self, *, repair: bool = True) -> None:
         """Create the stack if it is new. With ``repair``, refresh the state of a failed update."""
         is_from_backup = repair and self._repair_backend()
-        if self._state_in_folder() is None:
+        state = self._state_in_folder()
+        if state is None:
             self._run("stack", "select", "--create", self.name, capture=True)
         if not repair:
             return
         # In parallel: each start of the CLI takes a third of a second, and neither command writes a
         # file.
         with ThreadPoolExecutor() as pool:
-            exported = pool.submit(self._export)
             history = pool.submit(self._recent_history)
+            if state is None:
+                state = self._export()
         self._recent = history.result()
         has_failed = bool(self._recent) and self._recent[0]["result"] != "succeeded"
-        self._repair(exported.result(), is_from_backup or has_failed)
+        self._repair(state, is_from_backup or has_failed)
 
     def namespaces(self) -> dict[str, str]:
         """Return the UID of each namespace of the stack, as of :meth:`select`."""
