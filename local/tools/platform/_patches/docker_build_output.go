@@ -80,10 +80,23 @@ func (o *buildOutput) wait() {
 }
 
 // failedSteps is the part of the output with the failed steps, or all of it: the output was shown
-// line by line already.
+// line by line already. BuildKit's own summary lacks lines that arrived in parts.
 func failedSteps(output string) string {
-	if _, steps, found := strings.Cut(output, "\n------\n"); found {
-		return "------\n" + steps
+	failed := map[string]bool{}
+	for line := range strings.Lines(output) {
+		step, text, _ := strings.Cut(line, " ")
+		if strings.HasPrefix(step, "#") && strings.HasPrefix(text, "ERROR: ") {
+			failed[step] = true
+		}
 	}
-	return output
+	if len(failed) == 0 {
+		return output
+	}
+	steps := strings.Builder{}
+	for line := range strings.Lines(output) {
+		if step, _, _ := strings.Cut(line, " "); failed[step] {
+			steps.WriteString(line)
+		}
+	}
+	return steps.String()
 }
