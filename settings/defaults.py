@@ -1,12 +1,13 @@
 """``slipway:defaults``: a partial service that is merged under each service."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from settings.schema import JsonSchema, accepts_null, child_node
 from settings.service import Service
+from settings.yaml_reader import Location
 
 
 class _PartialService:
@@ -26,8 +27,13 @@ class _PartialService:
 PARTIAL_SERVICE = _PartialService()
 
 
-def merge(defaults: Any, service: Any, schema: JsonSchema, node: JsonSchema) -> Any:  # noqa: ANN401
-    """Return ``service`` merged over ``defaults``; ``node`` of ``schema`` describes both.
+def merge(
+    defaults: Any,  # noqa: ANN401
+    service: Any,  # noqa: ANN401
+    accepts_null: Callable[[Location], bool],
+    location: Location = (),
+) -> Any:  # noqa: ANN401
+    """Return ``service`` merged over ``defaults``.
 
     Mappings merge, lists and scalars replace. ``null`` removes the default of a key, unless the key
     itself may be ``null``.
@@ -36,11 +42,11 @@ def merge(defaults: Any, service: Any, schema: JsonSchema, node: JsonSchema) -> 
         return service
     merged = dict(defaults)
     for key, value in service.items():
-        inner = child_node(schema, node, key)
+        inner = (*location, key)
         if value is None and key in defaults and not accepts_null(inner):
             del merged[key]
         elif key in defaults:
-            merged[key] = merge(defaults[key], value, schema, inner)
+            merged[key] = merge(defaults[key], value, accepts_null, inner)
         else:
             merged[key] = value
     return merged

@@ -15,13 +15,14 @@ from settings.defaults import merge
 from settings.errors import FieldError, InvalidKey, SettingsError, invalid_keys
 from settings.go_source import SourceError, check_source
 from settings.release import TRACK_KEYS
-from settings.schema import PROJECT, node_at
+from settings.schema import PROJECT, accepts_null, child_node, node_at
 from settings.secret import DECRYPTED
 from settings.service import Service
 from settings.source import DEFAULT_SCHEMA, version_file, working_tree_version
 from settings.stack import Settings
 from settings.stack_file import path_of, read
 from settings.string_formats import VERSION
+from settings.yaml_reader import Location
 
 _DEFAULTS_SERVICE = "defaults"
 """Name of the service that has only the defaults."""
@@ -179,7 +180,13 @@ def stable_settings(sections: Mapping[str, Any], service: str) -> dict[str, Any]
 
 
 def _merge(defaults: object, service: object) -> Any:  # noqa: ANN401
-    return merge(defaults, service, _schema(), node_at(_schema(), ("defaults",)))
+    return merge(defaults, service, _accepts_null)
+
+
+def _accepts_null(key: Location) -> bool:
+    """True if a key of a service may be ``null``, by its location in the service."""
+    *parent, name = ("defaults", *key)
+    return accepts_null(child_node(_schema(), node_at(_schema(), parent), name))
 
 
 def _parse(
