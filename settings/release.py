@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from settings.before_start import BeforeStart
+from settings.blue_green import BlueGreen
 from settings.errors import MISSING, FieldError
+from settings.progressive import Progressive
 from settings.section import Section
 from settings.string_formats import Digest, Version
 
 Track = Literal["stable", "canary"]
-Strategy = Literal["rolling", "canary"]
+Strategy = Literal["rolling", "canary", "blueGreen", "progressive"]
 Weight = Annotated[int, Field(ge=0, le=100)]
 
 
@@ -47,6 +49,10 @@ class StableVersion(ReleasedVersion):
                 yield FieldError(f"settings.{key}", value, f"one of {', '.join(TRACK_KEYS)}")
 
 
+class IdleVersion(StableVersion):
+    """Version of the color that is not live: the next version, or the previous one."""
+
+
 class CanaryVersion(ReleasedVersion):
     """Canary version."""
 
@@ -58,31 +64,62 @@ class ReleaseSettings(Section):
     """Versions that run, and the traffic split between them."""
 
     strategy: Strategy = "rolling"
-    """`rolling` updates stable in place. `canary` allows a canary version beside it."""
+    """`rolling` updates stable in place. `canary` allows a canary version beside it, with a weight
+    set by hand. `blueGreen` has two colors, of which one is live. `progressive` lets Flagger raise
+    the weight of a new version, and promote it or roll it back."""
     stable: StableVersion
+    """With `blueGreen`, the version of the live color. With `progressive`, the version to promote.
+    """
     canary: CanaryVersion | None = None
     """Default: none, all requests are routed to stable."""
+    idle: IdleVersion | None = None
+    """With `blueGreen`: the version of the color that is not live. Default: none."""
+    blue_green: BlueGreen = BlueGreen()
+    progressive: Progressive = Progressive()
     before_start: BeforeStart | None = None
     """Default: none."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
-        if self.canary is None:
-            if self.stable.settings is not None:
-                allowed = "no settings without release.canary: `make rollback` ends a canary"
-                yield FieldError("stable.settings", self.stable.settings, allowed)
-            return
-        if self.strategy != "canary":
-            yield FieldError("strategy", self.strategy, '"canary", or remove release.canary')
-        if self.canary.version == self.stable.version:
-            yield FieldError("canary.version", self.canary.version, "another version than stable's")
+        beside = "idle" if self.strategy == "blueGreen" else "canary"
+        for key, one, strategy in (
+            ("canary", self.canary, "canary"),
+            ("idle", self.idle, "blueGreen"),
+        ):
+            if one is None:
+                continue
+            if self.strategy != strategy:
+                allowed = f'"{strategy}", or remove release.{key}'
+                yield FieldError("strategy", self.strategy, allowed)
+            if one.version == self.stable.version:
+                yield FieldError(f"{key}.version", one.version, "another version than stable's")
+        if self.beside is None and self.stable.settings is not None:
+            allowed = f"no settings without release.{beside}: `make rollback` ends the release"
+            yield FieldError("stable.settings", self.stable.settings, allowed)
         if len(self.built) > 1:
             allowed = "that of the published image: only one version is built from the source"
             yield FieldError("stable.digest", MISSING, allowed)
 
     @property
+    def beside(self) -> CanaryVersion | IdleVersion | None:
+        """Version beside stable: the canary, or that of the idle color."""
+        return self.canary or self.idle
+
+    @property
     def tracks(self) -> dict[Track, ReleasedVersion]:
-        """Version of each track that runs."""
-        return {"stable": self.stable, **({"canary": self.canary} if self.canary else {})}
+        """Version of each track that the program runs. The idle color is the track ``canary``."""
+        return {"stable": self.stable, **({"canary": self.beside} if self.beside else {})}
+
+    def object_track(self, track: Track) -> str:
+        """Value of the label ``track`` of a track's pods, and suffix of its objects' names.
+
+        Labels of running pods cannot change, so the colors keep theirs when the live one changes.
+        """
+        match self.strategy:
+            case "blueGreen":
+                return self.blue_green.live if track == "stable" else self.blue_green.idle
+            case "progressive":
+                return "progressive"
+        return track
 
     @property
     def built(self) -> dict[Track, ReleasedVersion]:
