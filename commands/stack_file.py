@@ -143,19 +143,44 @@ class ReleaseFile(StackFile):
     def pin_stable(
         self,
         version: str,
-        digest: str,
+        digest: str | None,
         *,
         before_start: bool = True,
+        analysis: bool = True,
         settings: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Set the stable version and its digest.
+        """Set the stable version. Without a digest it is built from the working tree.
 
         Without ``before_start``, the Job `release.beforeStart` does not run for the version.
-        Without ``settings``, stable has those of the service.
+        Without ``analysis``, a progressive release has no steps. Without ``settings``, stable has
+        those of the service.
         """
+        pinned = {} if digest is None else {"digest": digest}
+        skipped = {} if analysis else {"analysis": False}
         kept = {} if settings is None else {"settings": settings}
-        pinned = {"version": version, "digest": digest, **_before_start_key(before_start)}
-        return self._update("stable", {**pinned, **kept})
+        values = {"version": version, **pinned, **_before_start_key(before_start)}
+        return self._update("stable", {**values, **skipped, **kept})
+
+    def set_analysis(self, analysis: bool) -> Self:
+        """Set whether a progressive release of stable has steps and gates."""
+        stable = self.release["stable"]
+        if analysis and "analysis" in stable:
+            _remove(stable, "analysis")
+        elif not analysis:
+            _assign(stable, "analysis", False)
+        return self
+
+    def set_paused(self, paused: bool) -> Self:
+        """Set whether Flagger leaves a progressive release as it is."""
+        if paused:
+            if not self.release.get("progressive"):
+                _assign(self.release, "progressive", CommentedMap())
+            _assign(self.release["progressive"], "paused", True)
+        elif "paused" in (self.release.get("progressive") or {}):
+            _remove(self.release["progressive"], "paused")
+            if not self.release["progressive"]:
+                _remove(self.release, "progressive")
+        return self
 
     def restore_settings(self, settings: Mapping[str, Any]) -> Sequence[str]:
         """Change the service so that it has these settings of a track; return the changed keys.

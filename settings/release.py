@@ -42,6 +42,9 @@ class StableVersion(ReleasedVersion):
     settings: dict[str, Any] | None = None
     """Keys of the service as stable was released with them. `make canary` writes them, so that
     changes of the service reach stable with the promotion. Default: those of the service."""
+    analysis: bool = True
+    """With `progressive`: false promotes the version without steps and gates. `make promote` and
+    `make rollback` set it, and remove it when the version serves all requests."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         for key, value in (self.settings or {}).items():
