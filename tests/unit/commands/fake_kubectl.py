@@ -25,13 +25,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 here = pathlib.Path(__file__).parent
 with (here / "calls").open("a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
-command = next(word for word in sys.argv[1:] if word in ("port-forward", "get"))
 outputs = json.loads((here / "outputs").read_text())
-if command in outputs:
+line = " ".join(sys.argv[1:])
+if "apply" in sys.argv:
+    with (here / "applied").open("a") as applied:
+        applied.write(json.dumps(json.loads(sys.stdin.read())) + "\\n")
+if command := max((one for one in outputs if one in line), key=len, default=""):
     output = outputs[command]
     print(output["out"], end="", flush=True)
     print(output["error"], file=sys.stderr)
     sys.exit(output["code"])
+if "port-forward" not in sys.argv:
+    sys.exit(0)
 
 service, ports = sys.argv[-2:]
 server = service.removeprefix("service/") + ":" + ports.partition(":")[2]
@@ -110,10 +115,18 @@ class Cluster:
         (self.folder / "responses").write_text(json.dumps(responses))
 
     def kubectl_prints(self, command: str, out: str, error: str = "", code: int = 0) -> None:
-        """Set the output of a `kubectl` command."""
+        """Set the output of the `kubectl` commands that contain these words.
+
+        With several, the longest one counts.
+        """
         outputs = json.loads((self.folder / "outputs").read_text())
         outputs[command] = {"out": out, "error": error, "code": code}
         (self.folder / "outputs").write_text(json.dumps(outputs))
+
+    def applied(self) -> list[dict[str, Any]]:
+        """The manifests of each `kubectl apply`."""
+        file = self.folder / "applied"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def calls(self) -> list[list[str]]:
         """The arguments of each call of `kubectl`."""
