@@ -77,6 +77,25 @@ def annotate_pods(
     _run("annotate", *target, environment=environment, context=context)
 
 
+def logs(
+    pod: str,
+    namespace: str,
+    container: str,
+    *,
+    lines: int,
+    is_previous: bool,
+    environment: Mapping[str, str],
+    context: str | None = None,
+) -> str:
+    """Return the last log lines of a container, or of its previous start, which has ended.
+
+    Raises :class:`CommandError` as :func:`get`.
+    """
+    target = (pod, "--namespace", namespace, "--container", container, f"--tail={lines}")
+    previous = ("--previous",) if is_previous else ()
+    return _run("logs", *target, *previous, environment=environment, context=context)
+
+
 def kubectl_command(context: str | None) -> list[str]:
     """``kubectl`` with the option for ``context``; ``None`` is the kubeconfig's current one."""
     return ["kubectl", *(["--context", context] if context else [])]
@@ -97,7 +116,7 @@ def _run(
     except FileNotFoundError:
         raise CommandError("kubectl is not in PATH: install it, or run `make local-up`") from None
     if result.returncode != 0:
-        verb = "read" if arguments[0] == "get" else "change"
+        verb = "read" if arguments[0] in ("get", "logs") else "change"
         raise CommandError(f"cannot {verb} the cluster: {result.stderr.strip()}", FAILED)
     return result.stdout
 
