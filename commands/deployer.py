@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from itertools import islice
@@ -16,11 +16,15 @@ from commands.changed_config import ChangedConfig
 from commands.deployed_configuration import DeployedConfiguration
 from commands.diff.checkout import git
 from commands.errors import CommandError
+from commands.followed_release import FollowedRelease
 from commands.pending_release import PendingRelease
 from commands.prerequisites import Prerequisites
+from commands.progressive_releases import ProgressiveReleases
 from commands.pulumi import Stack
 from commands.registry import login
 from commands.release import Release
+from commands.release_log import ReleaseLog
+from commands.release_records import Decision, ReleaseRecords, rejection
 from commands.stack_file import ReleaseFile
 from local.layout import Layout
 from settings import Service, Settings, SettingsError, load
@@ -60,6 +64,8 @@ class Deployer:
     environment: Mapping[str, str]
     registry_login: Mapping[str, str] = field(default_factory=dict[str, str])
     """Environment variables for looking up images, besides those of ``environment``."""
+    force: bool = False
+    """Deploys versions that were rolled back."""
 
     def logged_in(self) -> "Deployer":
         """The deployer with the credentials of the registry. The stack has to exist."""
@@ -87,13 +93,49 @@ class Deployer:
             self.stack, service, image, environment, pending, cluster_digests=cluster_digests
         )
 
+    @property
+    def records(self) -> ReleaseRecords:
+        """Records of the releases of the stack's services."""
+        return ReleaseRecords(self.settings, self.environment)
+
+    def progressive_releases(self) -> ProgressiveReleases:
+        """Progressive releases as they are now."""
+        return ProgressiveReleases(self.settings, self.environment, self.records)
+
+    def check_version(self, service: Service, version: str) -> None:
+        """Raise :class:`CommandError` for a version that was rolled back, unless it runs."""
+        if self.force or version in self._running_versions(service.name):
+            return
+        if record := self.records.rolled_back(service.name, version):
+            raise CommandError(f"VERSION={version} {rejection(record)}")
+
+    def _check_rolled_back(self, services: Iterable[Service]) -> None:
+        """Raise :class:`CommandError` if the stack file names a version that was rolled back."""
+        for service in services:
+            running = self._running_versions(service.name)
+            for track, version in service.release.tracks.items() if running else ():
+                if version.version in running:
+                    continue
+                if record := self.records.rolled_back(service.name, version.version):
+                    key = "idle" if version is service.release.idle else track
+                    raise CommandError(
+                        f"slipway:services.{service.name}.release.{key}.version is "
+                        f"{version.version}, which {rejection(record)}"
+                    )
+
+    def _running_versions(self, service: str) -> Collection[str]:
+        """Versions in the last update. Empty before the first one. Call :meth:`Stack.select`."""
+        tracks = self.stack.services().get(service, {})
+        return {one["version"] for one in tracks.values() if isinstance(one, dict)}
+
     def update(
         self,
         *arguments: str,
         plan: Path | None = None,
         only: Service | None = None,
         is_rollback: bool = False,
-    ) -> None:
+        decision: Decision | None = None,
+    ) -> list[FollowedRelease]:
         """Run ``pulumi up`` and show the result.
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
@@ -101,16 +143,32 @@ class Deployer:
         plan. Images are built of the service ``only``, by default of all services. Requests are
         moved to a track when it has the ready pods for them, in a rollback after
         :data:`ROLLBACK_SECONDS` at the latest.
+
+        The releases that it starts or ends are recorded, with ``decision`` as who ended them and
+        why, by default the user. Return the progressive releases, which Flagger decides.
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
         services = load(self.stack.name).services
         built = [services[only.name]] if only else services.values()
         with filled_build_cache(built, self.settings.builder, self.environment):
-            self._update(arguments, plan, is_rollback=is_rollback)
+            released = built if is_rollback and only else services.values()
+            return self._update(
+                arguments, plan, [*released], is_rollback=is_rollback, decision=decision
+            )
 
-    def _update(self, arguments: Sequence[str], plan: Path | None, *, is_rollback: bool) -> None:
+    def _update(
+        self,
+        arguments: Sequence[str],
+        plan: Path | None,
+        released: Sequence[Service],
+        *,
+        is_rollback: bool,
+        decision: Decision | None,
+    ) -> list[FollowedRelease]:
         self.stack.select()
+        if not is_rollback and not self.force:
+            self._check_rolled_back(released)
         self._check_taints()
         self.check_ownership()
         self._check_node_cidrs()
@@ -133,6 +191,9 @@ class Deployer:
             rollout = service.workload.rollout.progress_deadline_seconds
             seconds = ROLLBACK_SECONDS if is_rollback else rollout
             capacity.reserve(service, before, seconds, is_required=not is_rollback)
+        log = self._release_log(arguments, released, is_rollback=is_rollback, decision=decision)
+        releases = self.progressive_releases()
+        log.start()
         if self.prerequisites.lacks_images():
             # Deploy the service before the images of the servers are compiled, which takes minutes.
             if plan is None:
@@ -141,6 +202,7 @@ class Deployer:
         try:
             self.stack.up(*options)
         except CommandError as error:
+            log.fail()
             hints = self.prerequisites.unavailable_base_images()
             raise CommandError("\n".join([str(error), *hints]), error.exit_code) from None
         if not arguments:  # such as --target, which deploys a part
@@ -148,7 +210,36 @@ class Deployer:
                 self.pending_release(service).clear()
         config.sync()
         capacity.restore(self.settings.services.values())
+        log.succeed(self._digests)
         self.status()
+        return releases.started(released)
+
+    def _release_log(
+        self,
+        arguments: Sequence[str],
+        released: Sequence[Service],
+        *,
+        is_rollback: bool,
+        decision: Decision | None,
+    ) -> ReleaseLog:
+        # An update of a part is no release.
+        is_part = any(one.partition("=")[0] in ("--target", "-t") for one in arguments)
+        services = {} if is_part else {one.name: one for one in released}
+        deployed = {name: next(iter(self.stack.releases(name)), None) for name in services}
+        return ReleaseLog(
+            self.records, services, deployed, is_rollback=is_rollback, decision=decision
+        )
+
+    def _digests(self) -> Mapping[str, Mapping[str, str]]:
+        """Digest of each version that runs, by service and version."""
+        return {
+            name: {
+                one["version"]: one["image"].rpartition("@")[2]
+                for one in tracks.values()
+                if isinstance(one, dict) and "@" in one.get("image", "")
+            }
+            for name, tracks in self.stack.outputs().get("services", {}).items()
+        }
 
     def _check_taints(self) -> None:
         """Raise :class:`CommandError` if the state marks an object for replacement."""
@@ -176,13 +267,17 @@ class Deployer:
                 if any(after[track] > before[track] for track in after):
                     yield service, before
 
-    def update_service(self, service: Service) -> None:
+    def update_service(
+        self, service: Service, decision: Decision | None = None
+    ) -> list[FollowedRelease]:
         """Deploy the stack file without building the images of the other services again.
 
-        Call it after :meth:`Stack.select`.
+        Call it after :meth:`Stack.select`. The result is that of :meth:`update`.
         """
-        self.update(*self._exclude_images(self.settings, service), only=service)
+        images = self._exclude_images(self.settings, service)
+        releases = self.update(*images, only=service, decision=decision)
         self.pending_release(service).clear()
+        return releases
 
     def _exclude_images(self, settings: Settings, service: Service) -> Iterator[str]:
         """Arguments of an update that leaves the images of the other services unchanged.
@@ -197,16 +292,18 @@ class Deployer:
                 if urn and running.get("version") == version.version:
                     yield from ("--exclude", urn)
 
-    def update_release(self, service: Service) -> None:
+    def update_release(
+        self, service: Service, decision: Decision | None = None
+    ) -> list[FollowedRelease]:
         """Deploy the release of a service in the stack file, and nothing else.
 
         The rest of the configuration is that of the last update. Keys with another value in the
-        stack file are printed. Call it after :meth:`Stack.select`.
+        stack file are printed. Call it after :meth:`Stack.select`. The result is that of
+        :meth:`update`.
         """
         with self.stack.deployed_configuration() as file:
             if file is None:
-                self.update(is_rollback=True)
-                return
+                return self.update(is_rollback=True, decision=decision)
             deployed = DeployedConfiguration(file, self.stack.name)
             try:
                 undelivered = deployed.undelivered(service.name)
@@ -216,16 +313,16 @@ class Deployer:
                     "the configuration of the last update cannot be used, so that of the working "
                     f"tree is deployed: {error}"
                 )
-                self.update(is_rollback=True)
-                return
+                return self.update(is_rollback=True, decision=decision)
             if undelivered:
                 print(f"not deployed by the rollback: {', '.join(undelivered)}")
             if changed := self._changed_program():
                 print(f"deployed with the rollback: {changed}")
             images = self._exclude_images(settings, service)
             options = ("--config-file", str(file), *images)
-            self.update(*options, only=service, is_rollback=True)
+            releases = self.update(*options, only=service, is_rollback=True, decision=decision)
         self.pending_release(service).clear()
+        return releases
 
     def _changed_program(self) -> str:
         """Message about changes of the program since the last update. Empty: no change."""
@@ -264,7 +361,8 @@ class Deployer:
     def status(self, service: str = "") -> None:
         """Show tracks, versions, traffic, pods and the URL of one service, or of all of them."""
         context = self.settings.cluster.context
-        status.show(self.stack.outputs(), service, self.environment, context)
+        states = self.progressive_releases().read(self.settings.services.values())
+        status.show(self.stack.outputs(), service, self.environment, context, states)
 
     def check_deletion(self, arguments: Sequence[str]) -> None:
         """Raise :class:`CommandError` for an unconfirmed deletion on the user's cluster."""

@@ -1,4 +1,4 @@
-"""Changes of a service's ``release`` in the stack file: canary, promote, rollback.
+"""Changes of a service's ``release`` in the stack file: release, promote, rollback, pause.
 
 Only one version is built from source, and only until a release command pins it: the one in the
 ``VERSION`` file of the source, where there is one. Each release command writes the digests of the
@@ -6,8 +6,9 @@ versions that serve traffic to the stack file, so newer source is never built un
 version.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from ruamel.yaml.error import YAMLError
@@ -37,9 +38,10 @@ def parse_version(version: str) -> Version:
 class Release:
     """The release of one service of a stack.
 
-    ``canary``, ``promote`` and ``rollback`` write the stack file and return a message; they write
-    nothing when they raise :class:`CommandError`. The caller deploys the stack afterwards. Until
-    ``pending`` is cleared, a repeated ``promote`` or ``rollback`` changes nothing more.
+    ``start``, ``promote``, ``rollback`` and the others write the stack file and return a message;
+    they write nothing when they raise :class:`CommandError`. The caller deploys the stack
+    afterwards. Until ``pending`` is cleared, a repeated ``promote`` or ``rollback`` changes nothing
+    more.
 
     A tag can be moved, so a version that the stack has run keeps its digest. ``cluster_digests``
     returns the digests, by version, of the images that the cluster has run.
@@ -62,6 +64,101 @@ class Release:
         self._pending = pending
         self._cluster_digests = cluster_digests
         self._file = ReleaseFile(stack.name, service.name)
+
+    def start(self, version: str, weight: int) -> str:
+        """Start the release of a version as the strategy of the service does it.
+
+        ``weight`` is the percentage of the requests with strategy ``canary``. A release that was
+        started already is the same afterwards.
+        """
+        match self._service.release.strategy:
+            case "canary":
+                return self.canary(version, weight)
+            case "blueGreen":
+                return self.start_idle(version)
+        return self._set_stable(version)
+
+    def _set_stable(self, version: str) -> str:
+        """Set stable to a published version, or to a new one that is built from the working tree.
+
+        The rules for versions are those of :meth:`canary`.
+        """
+        parse_version(version)
+        stable = self._service.release.stable
+        if version == stable.version:
+            return f"{self._place}: stable {version}, as it is in the file already"
+        digest = None
+        is_new = False
+        if version != self._built_version or self._known_digest(version) is not None:
+            digest = self._published_digest(version)
+            is_new = digest is None
+        self._file.pin_stable(version, digest).set_paused(False)
+        self._check_file()
+        new_version = self._start_version(version) if is_new else ""
+        self._file.save()
+        return f"{new_version}{self._place}: stable {stable.version} -> {version}"
+
+    def skip_analysis(self) -> str:
+        """Promote the progressive release in progress, without further steps and gates."""
+        self._file.set_analysis(False).set_paused(False)
+        self._save("promote")
+        version = self._service.release.stable.version
+        return f"{self._place}: stable {version}, without further analysis"
+
+    def end_skipped_analysis(self) -> None:
+        """Let the next progressive release have its analysis."""
+        self._file.set_analysis(True).save()
+
+    def pause(self, paused: bool) -> str:
+        """Pause a progressive release, or resume it."""
+        self._file.set_paused(paused)
+        self._check_file()
+        self._file.save()
+        return f"{self._place}: release {'paused' if paused else 'resumed'}"
+
+    @property
+    def skips_analysis(self) -> bool:
+        """True if the stack file lets Flagger promote stable without analysis."""
+        return self._file.release.get("stable", {}).get("analysis") is False
+
+    def restore(
+        self, version: str, digest: str, started: datetime | None, *, skips_analysis: bool
+    ) -> str:
+        """Set stable to the version that serves beside a progressive release, with its settings.
+
+        ``started`` is the time at which the release started. After its end, Flagger does nothing if
+        the same pods are declared again, so only another configuration has to skip the analysis.
+        """
+        release = self._service.release
+        restored = self._restore(self._served_settings(version, started))
+        self._file.pin_stable(
+            version,
+            digest,
+            before_start=release.before_start is None,
+            analysis=not (skips_analysis or restored),
+        ).set_paused(False)
+        self._save("rollback")
+        return f"{self._place}: stable {release.stable.version} -> {version}{restored}"
+
+    def _served_settings(self, version: str, started: datetime | None) -> Mapping[str, Any]:
+        """Settings that a version was released with before the release that started then."""
+        name = self._service.name
+
+        def released(sections: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
+            return _stable_version(sections, name), stable_settings(sections, name)
+
+        ended = next((released(one) for one in self._stack.configurations()), None)
+        for sections in self._stack.configurations(started):
+            if _stable_version(sections, name) == version and released(sections) != ended:
+                return self._without_secrets(sections, version)
+        print(f"the settings of {version} are not known: those that are deployed now stay")
+        return self._stable_settings()
+
+    def check_start(self, version: str) -> None:
+        """Raise :class:`CommandError` for a release that the settings rule out."""
+        parse_version(version)
+        if self._service.release.strategy == "canary":
+            self.check_canary(version)
 
     def check_canary(self, version: str) -> None:
         """Raise :class:`CommandError` for a canary that the settings rule out."""
@@ -159,7 +256,12 @@ class Release:
         return f"{place}: {built} -> {version} (built from the working tree)\n"
 
     def check_promotion(self) -> None:
-        """Raise :class:`CommandError` if there is no canary."""
+        """Raise :class:`CommandError` if there is no canary.
+
+        The cluster has the state of a progressive release.
+        """
+        if self._service.release.strategy == "progressive":
+            return
         if self._service.release.canary is None and not self.is_pending("promote"):
             raise CommandError(
                 f"there is no canary of {self._service.name} in {self._file.path.name} to promote: "
@@ -186,13 +288,15 @@ class Release:
         self._save("promote")
         return f"{self._place}: stable {canary.version}, no canary"
 
-    def rollback(self, version: str | None = None) -> str:
+    def rollback(self, version: str | None = None, *, rejected: Collection[str] = ()) -> str:
         """End the canary; without one, set stable to ``version``.
 
-        ``version`` is by default the previous stable version.
+        ``version`` is by default the previous stable version that is not in ``rejected``.
         """
         release = self._service.release
-        if version is None and self.is_pending("rollback"):
+        is_progressive = release.strategy == "progressive"
+        is_pending = self.is_pending("rollback") or (is_progressive and not release.stable.analysis)
+        if version is None and is_pending:
             return (
                 f"{self._place}: stable {release.stable.version}, as the interrupted "
                 "rollback wrote it (VERSION=… goes back further)"
@@ -206,14 +310,19 @@ class Release:
                 f"canary {release.canary.version} ended{restored}"
             )
         if version is None:
-            version = self._previous_stable()
+            version = self._previous_stable(rejected)
         else:
             parse_version(version)
         digest = self._deployed_digest(version)
         restored = self._restore(self._settings_of(version))
-        # Its Job ran when the version was released.
-        self._file.pin_stable(version, digest, before_start=release.before_start is None)
-        self._file.end_canary()
+        self._file.pin_stable(
+            version,
+            digest,
+            # Its Job ran when the version was released.
+            before_start=release.before_start is None,
+            analysis=not is_progressive,
+        )
+        self._file.end_canary().set_paused(False)
         self._save("rollback")
         return f"{self._place}: stable {release.stable.version} -> {version}{restored}"
 
@@ -224,21 +333,23 @@ class Release:
 
     def _settings_of(self, version: str) -> Mapping[str, Any]:
         """Settings that stable was last deployed with at this version, or else those it has now."""
-        name = self._service.name
         for sections in self._stack.configurations():
-            release = sections.get("services", {}).get(name, {}).get("release", {})
-            if release.get("stable", {}).get("version") == version:
-                released = ReleasedSettings(
-                    stable_settings(sections, name), stable_settings(read(self._file.path), name)
-                )
-                for key in released.omitted:
-                    print(
-                        f"{key} of {version} is not restored: set it with "
-                        f"`pulumi config set --secret --path slipway:services.{name}.{key}`"
-                    )
-                return released.values
+            if _stable_version(sections, self._service.name) == version:
+                return self._without_secrets(sections, version)
         print(f"the settings of {version} are not known: those that are deployed now stay")
         return self._stable_settings()
+
+    def _without_secrets(self, sections: Mapping[str, Any], version: str) -> Mapping[str, Any]:
+        """Settings of a version from the history, with the encrypted values of the stack file."""
+        name = self._service.name
+        current = stable_settings(read(self._file.path), name)
+        released = ReleasedSettings(stable_settings(sections, name), current)
+        for key in released.omitted:
+            print(
+                f"{key} of {version} is not restored: set it with "
+                f"`pulumi config set --secret --path slipway:services.{name}.{key}`"
+            )
+        return released.values
 
     def set_value(self, key: str, value: str) -> str:
         """Set a key of the service, which is a path like ``config.logLevel``, in all tracks.
@@ -277,15 +388,16 @@ class Release:
         self._pending.save(command, self._file.release)
         self._file.save()
 
-    def _previous_stable(self) -> str:
+    def _previous_stable(self, rejected: Collection[str]) -> str:
         current = self._service.release.stable.version
         for release in self._stack.releases(self._service.name):
             version = release.get("stable", {}).get("version")
-            if version not in (None, current):
+            if version not in (None, current, *rejected):
                 return version
+        others = f" that was not rolled back, except {current}" if rejected else f" than {current}"
         raise CommandError(
-            f"{self._service.name} in {self._stack.name} has never run another stable version than "
-            f"{current}: set one with VERSION=…"
+            f"{self._service.name} in {self._stack.name} has never run another stable version"
+            f"{others}: set one with VERSION=…"
         )
 
     def _deployed_digest(self, version: str) -> str:
@@ -352,3 +464,8 @@ class Release:
         if running.get("version") == version and "@" in running.get("image", ""):
             return running["image"].rpartition("@")[2]
         return None
+
+
+def _stable_version(sections: Mapping[str, Any], service: str) -> str | None:
+    release = sections.get("services", {}).get(service, {}).get("release", {})
+    return release.get("stable", {}).get("version")

@@ -142,6 +142,8 @@ def no_cluster(monkeypatch):
     monkeypatch.setattr(deployer, "ChangedConfig", FakeConfig)
     monkeypatch.setattr(deployer.status, "show", lambda *_: None)
     monkeypatch.setattr(deployer.kubectl, "api_server_addresses", lambda **_: [])
+    monkeypatch.setattr(deployer.ReleaseRecords, "of", lambda *_: [])
+    monkeypatch.setattr(deployer.ReleaseRecords, "_write", lambda *_: None)
 
 
 @pytest.mark.usefixtures("no_cluster")

@@ -74,8 +74,9 @@ class FakeStack:
         assert service == "beacon"
         return self._releases
 
-    def configurations(self) -> Iterator[dict[str, Any]]:
-        for release in self._releases:
+    def configurations(self, before: object = None) -> Iterator[dict[str, Any]]:
+        # Only the newest update was started after any time.
+        for release in self._releases[1:] if before else self._releases:
             settings = self._settings.get(release.get("stable", {}).get("version", ""), {})
             service = {**_decrypted(settings), "release": release}
             yield {"services": {"beacon": service}}
@@ -124,7 +125,7 @@ class Checkout:
         written = stack_file.ReleaseFile("dev", "beacon").release
         tracks = {
             track: SimpleNamespace(
-                **{"digest": None, **written[track]},
+                **{"digest": None, "analysis": True, **written[track]},
                 before_start=written[track].get("beforeStart", True),
             )
             if track in written
