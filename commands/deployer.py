@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
 from commands import kubectl, ownership, status
 from commands.build_cache import filled_build_cache
@@ -16,6 +17,7 @@ from commands.changed_config import ChangedConfig
 from commands.deployed_configuration import DeployedConfiguration
 from commands.diff.checkout import git
 from commands.errors import CommandError
+from commands.notifications import Notifier
 from commands.pending_release import PendingRelease
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
@@ -23,7 +25,7 @@ from commands.registry import login
 from commands.release import Release
 from commands.stack_file import ReleaseFile
 from local.layout import Layout
-from settings import Service, Settings, SettingsError, load
+from settings import Service, Settings, SettingsError, Track, load
 from settings.project import project_name
 from settings.stack_file import PROJECT_FOLDER, path_of
 
@@ -86,6 +88,15 @@ class Deployer:
         return Release(
             self.stack, service, image, environment, pending, cluster_digests=cluster_digests
         )
+
+    def versions(self, service: Service) -> dict[Track, str]:
+        """Version of each track of a service in the last update, as of :meth:`Stack.select`."""
+        deployed = self.stack.services().get(service.name) or {}
+        return {track: deployed[track]["version"] for track in get_args(Track) if deployed.get(track)}
+
+    def notifier(self) -> Notifier:
+        """Notifier of the events of the stack's releases."""
+        return Notifier.of(self.settings, self.stack, self.environment)
 
     def update(
         self,
