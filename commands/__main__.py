@@ -17,7 +17,6 @@ from commands.deployer import Deployer
 from commands.dev.deployment import end_interrupted_sessions
 from commands.errors import CommandError, report_errors
 from commands.make_variables import parse_flag, parse_integer
-from commands.notifications import VersionChange
 from commands.observability_client import ObservabilityClient, check_mode
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
@@ -55,15 +54,8 @@ def status(deployer: Deployer, arguments: argparse.Namespace) -> None:
 def canary(deployer: Deployer, arguments: argparse.Namespace) -> None:
     """Send a percentage of the requests to another version."""
     service = selected_service(deployer.settings, arguments.service)
-    version, weight, deployed = arguments.version, arguments.weight, deployer.versions(service)
-    with deployer.notifier() as notifier:
-        print(deployer.release(service).canary(version, weight))
-        deployer.update_service(service)
-        change = VersionChange(service.name, version, service.release.stable.version)
-        if deployed.get("canary") == version:
-            notifier.stepped(change, weight)
-        else:
-            notifier.started(change, weight=weight)
+    print(deployer.release(service).canary(arguments.version, arguments.weight))
+    deployer.update_service(service)
 
 
 def promote(deployer: Deployer, arguments: argparse.Namespace) -> None:
@@ -71,27 +63,15 @@ def promote(deployer: Deployer, arguments: argparse.Namespace) -> None:
     service = selected_service(deployer.settings, arguments.service)
     if service.release.canary and not parse_flag("FORCE", arguments.force):
         promotion_gate.check(deployer.settings, service, deployer.environment)
-    promoted, previous = service.release.canary or service.release.stable, deployer.versions(service)
-    with deployer.notifier() as notifier:
-        print(deployer.release(service).promote())
-        deployer.update_service(service)
-        notifier.promoted(
-            VersionChange(service.name, promoted.version, previous.get("stable")),
-            reason="FORCE=1" if parse_flag("FORCE", arguments.force) else "",
-        )
+    print(deployer.release(service).promote())
+    deployer.update_service(service)
 
 
 def rollback(deployer: Deployer, arguments: argparse.Namespace) -> None:
     """End the canary, or return to an earlier stable version."""
     service = selected_service(deployer.settings, arguments.service)
-    deployed = deployer.versions(service)
-    with deployer.notifier() as notifier:
-        print(deployer.release(service).rollback(arguments.version or None))
-        deployer.update_release(service)
-        serves = load(arguments.stack).services[service.name].release.stable.version
-        ended = deployed.get("canary") or deployed.get("stable") or serves
-        if ended != serves:
-            notifier.rolled_back(VersionChange(service.name, ended, serves))
+    print(deployer.release(service).rollback(arguments.version or None))
+    deployer.update_release(service)
 
 
 def set_value(deployer: Deployer, arguments: argparse.Namespace) -> None:

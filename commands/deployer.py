@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import get_args
+from typing import Any
 
 from commands import kubectl, ownership, status
 from commands.build_cache import filled_build_cache
@@ -18,6 +18,7 @@ from commands.deployed_configuration import DeployedConfiguration
 from commands.diff.checkout import git
 from commands.errors import CommandError
 from commands.notifications import Notifier
+from commands.notifications.updates import notify_update
 from commands.pending_release import PendingRelease
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
@@ -25,7 +26,7 @@ from commands.registry import login
 from commands.release import Release
 from commands.stack_file import ReleaseFile
 from local.layout import Layout
-from settings import Service, Settings, SettingsError, Track, load
+from settings import Service, Settings, SettingsError, load
 from settings.project import project_name
 from settings.stack_file import PROJECT_FOLDER, path_of
 
@@ -89,14 +90,9 @@ class Deployer:
             self.stack, service, image, environment, pending, cluster_digests=cluster_digests
         )
 
-    def versions(self, service: Service) -> dict[Track, str]:
-        """Version of each track of a service in the last update, as of :meth:`Stack.select`."""
-        deployed = self.stack.services().get(service.name) or {}
-        return {track: deployed[track]["version"] for track in get_args(Track) if deployed.get(track)}
-
     def notifier(self) -> Notifier:
         """Notifier of the events of the stack's releases."""
-        return Notifier.of(self.settings, self.stack, self.environment)
+        return Notifier(self.settings, self.stack, self.environment)
 
     def update(
         self,
@@ -104,24 +100,28 @@ class Deployer:
         plan: Path | None = None,
         only: Service | None = None,
         is_rollback: bool = False,
+        reason: str = "",
     ) -> None:
-        """Run ``pulumi up`` and show the result.
+        """Run ``pulumi up``, show the result and notify the receivers of the changed releases.
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
         plan. Images are built of the service ``only``, by default of all services. Requests are
         moved to a track when it has the ready pods for them, in a rollback after
-        :data:`ROLLBACK_SECONDS` at the latest.
+        :data:`ROLLBACK_SECONDS` at the latest. ``reason`` is that of the release's change.
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
         services = load(self.stack.name).services
         built = [services[only.name]] if only else services.values()
         with filled_build_cache(built, self.settings.builder, self.environment):
-            self._update(arguments, plan, is_rollback=is_rollback)
+            self._update(arguments, plan, reason, is_rollback=is_rollback)
 
-    def _update(self, arguments: Sequence[str], plan: Path | None, *, is_rollback: bool) -> None:
+    def _update(
+        self, arguments: Sequence[str], plan: Path | None, reason: str, *, is_rollback: bool
+    ) -> None:
         self.stack.select()
+        before = self.stack.services()
         self._check_taints()
         self.check_ownership()
         self._check_node_cidrs()
@@ -159,7 +159,20 @@ class Deployer:
                 self.pending_release(service).clear()
         config.sync()
         capacity.restore(self.settings.services.values())
-        self.status()
+        with self.notifier() as notifier:
+            if notifier.is_on:
+                after = self._decided(self.stack.outputs().get("services", {}))
+                notify_update(notifier, before, after, is_rollback=is_rollback, reason=reason)
+            self.status()
+
+    def _decided(self, services: Mapping[str, Any]) -> dict[str, Any]:
+        """The services without those whose release only starts with an update."""
+        strategies = {one.name: one.release.strategy for one in self.settings.services.values()}
+        return {
+            name: tracks
+            for name, tracks in services.items()
+            if strategies.get(name) != "progressive"
+        }
 
     def _check_taints(self) -> None:
         """Raise :class:`CommandError` if the state marks an object for replacement."""
@@ -208,15 +221,16 @@ class Deployer:
                 if urn and running.get("version") == version.version:
                     yield from ("--exclude", urn)
 
-    def update_release(self, service: Service) -> None:
-        """Deploy the release of a service in the stack file, and nothing else.
+    def update_release(self, service: Service, *, reason: str = "") -> None:
+        """Roll back to the release of a service in the stack file, and deploy nothing else.
 
         The rest of the configuration is that of the last update. Keys with another value in the
-        stack file are printed. Call it after :meth:`Stack.select`.
+        stack file are printed. ``reason`` is that of the rollback. Call it after
+        :meth:`Stack.select`.
         """
         with self.stack.deployed_configuration() as file:
             if file is None:
-                self.update(is_rollback=True)
+                self.update(is_rollback=True, reason=reason)
                 return
             deployed = DeployedConfiguration(file, self.stack.name)
             try:
@@ -227,7 +241,7 @@ class Deployer:
                     "the configuration of the last update cannot be used, so that of the working "
                     f"tree is deployed: {error}"
                 )
-                self.update(is_rollback=True)
+                self.update(is_rollback=True, reason=reason)
                 return
             if undelivered:
                 print(f"not deployed by the rollback: {', '.join(undelivered)}")
@@ -235,7 +249,7 @@ class Deployer:
                 print(f"deployed with the rollback: {changed}")
             images = self._exclude_images(settings, service)
             options = ("--config-file", str(file), *images)
-            self.update(*options, only=service, is_rollback=True)
+            self.update(*options, only=service, is_rollback=True, reason=reason)
         self.pending_release(service).clear()
 
     def _changed_program(self) -> str:

@@ -47,7 +47,7 @@ class Notifier:
     A context manager. Requests are sent in the background, in the order of the events. The end
     waits at most :data:`CLOSE_SECONDS` for them, and prints one line for each receiver that did not
     get all events. No method raises an error or waits for a receiver. Secrets are decrypted with
-    the first event.
+    the first event. ``environment`` has the variables of kubectl and of the CI run.
     """
 
     def __init__(self, settings: Settings, stack: Stack, environment: Mapping[str, str]) -> None:
@@ -56,17 +56,13 @@ class Notifier:
         self._environment = environment
         self._threads: dict[str, ReleaseThread] = {}
         self._failures: list[str] = []
-
-    @classmethod
-    def of(cls, settings: Settings, stack: Stack, environment: Mapping[str, str]) -> Self:
-        """Notifier of a stack. ``environment`` has the variables of kubectl and of the CI run."""
-        return cls(settings, stack, environment)
+        self._outboxes: list[_Outbox] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        outboxes: list[_Outbox] = self.__dict__.get("_outboxes", [])
+        outboxes, self._outboxes = self._outboxes or [], None
         deadline = time.monotonic() + CLOSE_SECONDS
         for outbox in outboxes:
             outbox.close()
@@ -74,6 +70,21 @@ class Notifier:
         for line in self._failures:
             print(f"notifications: {line}")
         self._failures = []
+
+    @property
+    def is_on(self) -> bool:
+        """True if the stack has a receiver."""
+        return self._has_threads or self._has_grafana
+
+    @property
+    def _has_threads(self) -> bool:
+        notifications = self._settings.notifications
+        return bool(notifications.slack or notifications.webhook)
+
+    @property
+    def _has_grafana(self) -> bool:
+        observability = self._settings.observability
+        return observability.mode == "bundled" and observability.grafana.enabled
 
     def started(self, change: VersionChange, *, weight: int | None = None) -> None:
         """A release has started: the new version gets ``weight`` percent of the requests."""
@@ -108,8 +119,10 @@ class Notifier:
         weight: int | None = None,
         reason: str = "",
     ) -> None:
-        if not self._outboxes:
+        if not self.is_on:
             return
+        if self._outboxes is None:
+            self._outboxes = [_Outbox(receiver) for receiver in self._receivers()]
         now = datetime.now(UTC)
         thread = self._thread(event, change, service, now)
         sent = Event(
@@ -152,25 +165,21 @@ class Notifier:
 
     @cached_property
     def _store(self) -> ThreadStore | None:
-        if not (self._settings.notifications.slack or self._settings.notifications.webhook):
-            return None  # Grafana needs no threads
+        if not self._has_threads:
+            return None
         namespace, context = self._settings.namespace.name, self._settings.cluster.context
         return ThreadStore(namespace, self._environment, context)
-
-    @cached_property
-    def _outboxes(self) -> "list[_Outbox]":
-        return [_Outbox(receiver) for receiver in self._receivers()]
 
     def _receivers(self) -> Iterator[Receiver]:
         settings, slack = self._settings.notifications, self._settings.notifications.slack
         if slack and slack.webhook and (url := self._secret_url("slack.webhook")):
             yield SlackWebhook(url)
-        if slack and slack.bot_token and slack.channel and (token := self._secret("slack.botToken")):
-            yield SlackChannel(slack.api_url, token, slack.channel)
+        if slack and slack.bot_token and slack.channel:
+            if token := self._secret("slack.botToken"):
+                yield SlackChannel(slack.api_url, token, slack.channel)
         if settings.webhook and (url := self._secret_url("webhook")):
             yield Webhook(url)
-        observability = self._settings.observability
-        if observability.mode == "bundled" and observability.grafana.enabled:
+        if self._has_grafana:
             yield GrafanaAnnotations(self._settings, self._environment)
 
     def _secret(self, key: str) -> str:
@@ -211,7 +220,8 @@ class _Outbox:
         self._queue.put(None)
 
     def wait(self, deadline: float) -> str:
-        """Wait until all events are sent, or until ``deadline``; return a message about failures."""
+        """Wait until all events are sent, or until ``deadline``; return a message about the rest.
+        """
         self._worker.join(max(0.0, deadline - time.monotonic()))
         self._receiver.close()
         lost = self._accepted - self._sent

@@ -36,7 +36,7 @@ class ThreadStore:
             return None
 
     def save(self, thread: "ReleaseThread") -> None:
-        """Make this the last release of its service. It is lost if the cluster cannot be changed."""
+        """Make this the last release of its service. Without the cluster it is lost."""
         saved = {"version": thread.version, "id": thread.id, "slackTs": thread.slack_ts}
         manifest: dict[str, Any] = {
             "apiVersion": "v1",
