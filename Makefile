@@ -20,7 +20,7 @@ DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requ
 # exported variable, so a value of `$(shell …)` would run.
 MAKEOVERRIDES :=
 unexport ARGS BASE DELETE_SOURCE FOLLOW FORCE FORMAT FROM HOST LEVEL MAIN_PACKAGE NAME OUT PLAN PORT QUERY RANGE SERVER SERVICE SHOW_PASSWORD SINCE SOURCE STACK \
-         TRACE TRACK VALUE VERSION WEIGHT
+         TEXT TRACE TRACK VALUE VERSION WEIGHT
 
 define newline
 
@@ -40,7 +40,7 @@ STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 .PHONY: help up dev preview render status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
         policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
-        logs metrics alerts traces dashboards
+        logs metrics alerts traces dashboards install notify
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -137,6 +137,11 @@ ci-preview: $(INSTALLED) $(POLICY_INSTALLED) ## Preview STACK with its policies 
 
 ci-drift: $(INSTALLED) ## Find manual changes in the cluster (OUT=file: Markdown report)
 	@$(PY) -m commands.ci_report drift $(STACK_OPTION) $(call options,OUT)
+
+install: $(INSTALLED) ## Install the Python packages of the commands
+
+notify: $(INSTALLED) ## Notify the receivers of STACK that TEXT has failed
+	@$(PY) -m commands.notify $(STACK_OPTION) $(call options,TEXT)
 
 ##@ Supply chain
 

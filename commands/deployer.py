@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from commands import kubectl, ownership, status
 from commands.build_cache import filled_build_cache
@@ -17,6 +18,8 @@ from commands.deployed_configuration import DeployedConfiguration
 from commands.diff.checkout import git
 from commands.errors import CommandError
 from commands.followed_release import FollowedRelease
+from commands.notifications import Notifier
+from commands.notifications.updates import notify_update
 from commands.pending_release import PendingRelease
 from commands.prerequisites import Prerequisites
 from commands.progressive_releases import ProgressiveReleases
@@ -93,6 +96,10 @@ class Deployer:
             self.stack, service, image, environment, pending, cluster_digests=cluster_digests
         )
 
+    def notifier(self) -> Notifier:
+        """Notifier of the events of the stack's releases."""
+        return Notifier(self.settings, self.stack, self.environment)
+
     @property
     def records(self) -> ReleaseRecords:
         """Records of the releases of the stack's services."""
@@ -136,7 +143,7 @@ class Deployer:
         is_rollback: bool = False,
         decision: Decision | None = None,
     ) -> list[FollowedRelease]:
-        """Run ``pulumi up`` and show the result.
+        """Run ``pulumi up``, show the result and notify the receivers of the changed releases.
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
@@ -167,6 +174,7 @@ class Deployer:
         decision: Decision | None,
     ) -> list[FollowedRelease]:
         self.stack.select()
+        before = self.stack.services()
         if not is_rollback and not self.force:
             self._check_rolled_back(released)
         self._check_taints()
@@ -211,8 +219,22 @@ class Deployer:
         config.sync()
         capacity.restore(self.settings.services.values())
         log.succeed(self._digests)
-        self.status()
+        with self.notifier() as notifier:
+            if notifier.is_on:
+                after = self._decided(self.stack.outputs().get("services", {}))
+                reason = decision.reason if decision else ""
+                notify_update(notifier, before, after, is_rollback=is_rollback, reason=reason)
+            self.status()
         return releases.started(released)
+
+    def _decided(self, services: Mapping[str, Any]) -> dict[str, Any]:
+        """The services without those whose release only starts with an update."""
+        strategies = {one.name: one.release.strategy for one in self.settings.services.values()}
+        return {
+            name: tracks
+            for name, tracks in services.items()
+            if strategies.get(name) != "progressive"
+        }
 
     def _release_log(
         self,
@@ -295,7 +317,7 @@ class Deployer:
     def update_release(
         self, service: Service, decision: Decision | None = None
     ) -> list[FollowedRelease]:
-        """Deploy the release of a service in the stack file, and nothing else.
+        """Roll back to the release of a service in the stack file, and deploy nothing else.
 
         The rest of the configuration is that of the last update. Keys with another value in the
         stack file are printed. Call it after :meth:`Stack.select`. The result is that of

@@ -37,14 +37,18 @@ def _get(
 
 
 def apply(
-    manifest: Mapping[str, Any], *, environment: Mapping[str, str], context: str | None = None
+    manifest: Mapping[str, Any],
+    *,
+    environment: Mapping[str, str],
+    context: str | None = None,
+    field_manager: str = "kubectl",
 ) -> None:
     """Set the fields of ``manifest`` by server-side apply, and take their ownership.
 
-    The field manager is ``kubectl``, whose fields Pulumi takes over with its next update of the
+    Pulumi takes over the fields of the field manager ``kubectl`` with its next update of the
     object. Raises :class:`CommandError` as :func:`get`.
     """
-    options = ("--server-side", "--force-conflicts", "--field-manager", "kubectl")
+    options = ("--server-side", "--force-conflicts", "--field-manager", field_manager)
     text = json.dumps(manifest)
     _run("apply", *options, "-f", "-", environment=environment, context=context, stdin=text)
 

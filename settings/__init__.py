@@ -24,6 +24,7 @@ from settings.image import ImageSettings
 from settings.loader import from_pulumi, load, merged_service, stable_settings
 from settings.namespace import LimitRangeSettings, NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
+from settings.notifications import NotificationsSettings, SlackSettings
 from settings.observability import (
     AlertsSettings,
     GrafanaSettings,
@@ -96,6 +97,7 @@ __all__ = [
     "MetricsSettings",
     "NamespaceSettings",
     "Network",
+    "NotificationsSettings",
     "ObservabilitySettings",
     "OperatorSettings",
     "PeerFrom",
@@ -129,6 +131,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Sidecar",
+    "SlackSettings",
     "SloQueries",
     "SloSettings",
     "SourceError",

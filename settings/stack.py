@@ -14,6 +14,7 @@ from settings.defaults import PARTIAL_SERVICE
 from settings.errors import FieldError
 from settings.namespace import NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
+from settings.notifications import NotificationsSettings
 from settings.observability import ObservabilitySettings
 from settings.quantities import format_mebibytes, parse_quantity
 from settings.registry import RegistrySettings
@@ -42,6 +43,7 @@ class Settings(Section):
     builder: BuilderSettings = BuilderSettings()
     network: Network = Network()
     observability: ObservabilitySettings = ObservabilitySettings()
+    notifications: NotificationsSettings = NotificationsSettings()
     defaults: Annotated[dict[str, Any], PARTIAL_SERVICE] = {}
     """Keys of a service, as defaults of all services. Mappings merge, other values replace."""
     services: Annotated[

@@ -43,14 +43,21 @@ server = service.removeprefix("service/") + ":" + ports.partition(":")[2]
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        print("Handling connection for", port, flush=True)
         with (here / "requests").open("a") as requests:
             requests.write(self.path + "\\n")
+        self.respond(self.path)
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        with (here / "posts").open("a") as posts:
+            posts.write(json.dumps([self.headers["Authorization"], json.loads(body)]) + "\\n")
+        self.respond(self.path + "?")
+    def respond(self, path):
+        print("Handling connection for", port, flush=True)
         for start, part, status, body in json.loads((here / "responses").read_text()):
-            if (server + self.path).startswith(start) and part in self.path:
+            if (server + path).startswith(start) and part in path:
                 break
         else:
-            status, body = 404, "no response for " + self.path
+            status, body = 404, "no response for " + path
         if not status:
             print("error: lost connection to pod", file=sys.stderr, flush=True)
             os._exit(1)
@@ -141,6 +148,12 @@ class Cluster:
         """The parameters of each request."""
         lines = (self.folder / "requests").read_text().splitlines()
         return [{k: v[0] for k, v in parse_qs(urlsplit(line).query).items()} for line in lines]
+
+    def posts(self) -> list[tuple[str, Any]]:
+        """The credentials and the body of each POST request."""
+        file = self.folder / "posts"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [(credentials, body) for credentials, body in map(json.loads, lines)]
 
 
 def printed(console: Console) -> str:

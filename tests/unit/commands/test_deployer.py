@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -16,8 +16,10 @@ from commands.deployer import Deployer
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
+from commands.release_records import Decision
 from settings import Service, load
 from settings.yaml_writer import to_yaml
+from tests.unit.commands.notifications.http_receiver import http_receiver
 from tests.unit.stacks import BEACON, CANARY, OTHER_DIGEST, changed, sections, settings
 
 
@@ -44,6 +46,10 @@ class FakeStack:
     kept_in: list[str] = field(default_factory=list)
     running: dict[str, Any] = field(default_factory=dict)
     """Outputs of the services in the last update."""
+    updated: dict[str, Any] = field(default_factory=dict)
+    """Outputs of the services in the next update."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Decrypted secrets."""
     built: dict[str, str] = field(default_factory=dict)
     """URNs of the images."""
     hints: list[str] = field(default_factory=list)
@@ -70,7 +76,10 @@ class FakeStack:
         self.calls.append(f"destroy {' '.join(arguments)}")
 
     def outputs(self) -> dict[str, Any]:
-        return {}
+        return {"namespace": "beacon-test", "services": self.updated}
+
+    def secret(self, path: str) -> str:
+        return self.secrets[path]
 
     def namespaces(self) -> dict[str, str]:
         return self.created
@@ -161,6 +170,36 @@ def test_an_update_with_a_plan_is_not_split():
     fake = FakeStack(missing_images=True)
     deployer_of(fake).update(plan=Path("plan.json"))
     assert fake.calls == ["select", "images", "up --yes --skip-preview --plan plan.json"]
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(
+    ("strategy", "fails", "events"),
+    [
+        ("rolling", False, [("promotion", "1.1.0", "error ratio")]),
+        ("rolling", True, []),
+        # The update only starts it.
+        ("progressive", False, []),
+    ],
+    ids=["done", "failed", "decided later"],
+)
+def test_a_changed_release_is_notified_after_its_update(strategy, fails, events):
+    fake = FakeStack(
+        running={"beacon": {"stable": {"version": "1.0.0"}, "canary": None}},
+        updated={"beacon": {"stable": {"version": "1.1.0"}, "canary": None}},
+        hints=["failed"] if fails else [],
+    )
+    with http_receiver() as receiver:
+        fake.secrets = {"notifications.webhook": receiver.url("/")}
+        keys = settings(
+            notifications={"webhook": {"secure": "v1:abc"}},
+            release={"strategy": strategy, "stable": {"version": "1.1.0"}},
+        )
+        updated = Deployer(cast("Stack", fake), keys, cast("Prerequisites", fake), {})
+        with pytest.raises(CommandError) if fails else nullcontext():
+            updated.update(decision=Decision("gate", "error ratio"))
+        sent = [(one["event"], one["version"], one["reason"]) for one in receiver.bodies]
+    assert sent == events
 
 
 @pytest.mark.usefixtures("no_cluster")

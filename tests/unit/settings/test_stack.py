@@ -12,6 +12,9 @@ from settings.project import project_name
 from tests.unit.stacks import BEACON, CANARY, DIGEST, SMALLEST, changed, service, settings
 
 
+SECRET = {"secure": "v1:abc"}
+
+
 def errors_of(changes: dict[str, Any]) -> list[str]:
     """Return the errors of the smallest stack with ``changes``."""
     with pytest.raises(SettingsError) as error:
@@ -174,6 +177,22 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         (
             {"observability": {"mode": "bundled", "metrics": {"retentionDays": 29}}},
             "observability.metrics.retentionDays is 29: use at least services.beacon.slo.wind",
+        ),
+        (
+            {"notifications": {"slack": {}}},
+            "notifications.slack.webhook is missing: use webhook, or botToken and channel",
+        ),
+        (
+            {"notifications": {"slack": {"botToken": SECRET}}},
+            "notifications.slack.channel is missing: use the ID of the channel, with botToken",
+        ),
+        (
+            {"notifications": {"slack": {"botToken": SECRET, "channel": "C1", "webhook": SECRET}}},
+            'notifications.slack.webhook is "**********": use either webhook or botToken',
+        ),
+        (
+            {"notifications": {"slack": {"webhook": SECRET, "channel": "#releases"}}},
+            'notifications.slack.channel is "#releases": use channel with botToken only',
         ),
     ],
 )
