@@ -6,6 +6,7 @@ Each command below is the make target of the same name.
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,6 +24,7 @@ from commands.pulumi import Stack
 from commands.release import Release, parse_version
 from commands.service_option import selected_service, selected_services
 from commands.stack_lock import hold_lock
+from commands.switch_gate import observe_switch
 from settings import load
 from settings.project import project_name
 from settings.stack_file import stack_of
@@ -58,13 +60,22 @@ def canary(deployer: Deployer, arguments: argparse.Namespace) -> None:
     deployer.update_service(service)
 
 
-def promote(deployer: Deployer, arguments: argparse.Namespace) -> None:
-    """Send every request to the canary's version, if it passes the promotion gate."""
+def promote(deployer: Deployer, arguments: argparse.Namespace) -> Callable[[], None] | None:
+    """Send every request to the version beside stable, if it passes its gate.
+
+    The promotion gate compares a canary before the promotion. Return the observation of a color
+    after the switch, which needs no lock of the stack.
+    """
     service = selected_service(deployer.settings, arguments.service)
-    if service.release.canary and not parse_flag("FORCE", arguments.force):
+    is_forced = parse_flag("FORCE", arguments.force)
+    if service.release.canary and not is_forced:
         promotion_gate.check(deployer.settings, service, deployer.environment)
+    observes = bool(service.release.idle and service.release.blue_green.gate_seconds)
+    observes = observes and not is_forced
+    switched_at = time.time()
     print(deployer.release(service).promote())
-    deployer.update_service(service)
+    deployer.update_service(service, restores_capacity=not observes)
+    return (lambda: observe_switch(deployer, service.name, switched_at)) if observes else None
 
 
 def rollback(deployer: Deployer, arguments: argparse.Namespace) -> None:
@@ -102,7 +113,7 @@ def dev(deployer: Deployer, arguments: argparse.Namespace) -> None:
     loop.run(deployed["stable"]["image"])
 
 
-DEPLOY: Mapping[str, Callable[[Deployer, argparse.Namespace], None]] = {
+DEPLOY: Mapping[str, Callable[[Deployer, argparse.Namespace], Callable[[], None] | None]] = {
     **{
         command.__name__: command
         for command in (up, preview, down, status, canary, promote, rollback, dev)
@@ -229,7 +240,9 @@ def _deploy(arguments: argparse.Namespace) -> None:
             print(f"another process completed `{arguments.command}` while this one waited for it")
             current.status(arguments.service)
             return
-        DEPLOY[arguments.command](current, arguments)
+        after = DEPLOY[arguments.command](current, arguments)
+    if after:
+        after()
 
 
 def _is_pending(deployer: Deployer, arguments: argparse.Namespace) -> bool:
@@ -253,10 +266,12 @@ def _was_done_meanwhile(
     old, new = (
         selected_service(one.settings, arguments.service).release for one in (before, after)
     )
-    is_promoted = old.canary is not None and new.stable.version == old.canary.version
+    is_swapped = old.beside is not None and new.stable.version == old.beside.version
     if new.canary is not None or old == new:
         return False
-    return is_promoted if arguments.command == "promote" else not is_promoted
+    if new.idle is not None:  # a rollback swaps the colors only after a promotion
+        return is_swapped and old.is_promoted == (arguments.command == "rollback")
+    return is_swapped if arguments.command == "promote" else not is_swapped
 
 
 def _query(arguments: argparse.Namespace) -> None:

@@ -93,6 +93,7 @@ class Deployer:
         plan: Path | None = None,
         only: Service | None = None,
         is_rollback: bool = False,
+        restores_capacity: bool = True,
     ) -> None:
         """Run ``pulumi up`` and show the result.
 
@@ -100,16 +101,26 @@ class Deployer:
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
         plan. Images are built of the service ``only``, by default of all services. Requests are
         moved to a track when it has the ready pods for them, in a rollback after
-        :data:`ROLLBACK_SECONDS` at the latest.
+        :data:`ROLLBACK_SECONDS` at the latest. Without ``restores_capacity``, the track keeps them
+        until :meth:`restore_capacity`.
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
         services = load(self.stack.name).services
         built = [services[only.name]] if only else services.values()
         with filled_build_cache(built, self.settings.builder, self.environment):
-            self._update(arguments, plan, is_rollback=is_rollback)
+            self._update(
+                arguments, plan, is_rollback=is_rollback, restores_capacity=restores_capacity
+            )
 
-    def _update(self, arguments: Sequence[str], plan: Path | None, *, is_rollback: bool) -> None:
+    def _update(
+        self,
+        arguments: Sequence[str],
+        plan: Path | None,
+        *,
+        is_rollback: bool,
+        restores_capacity: bool,
+    ) -> None:
         self.stack.select()
         self._check_taints()
         self.check_ownership()
@@ -126,9 +137,13 @@ class Deployer:
         capacity = Capacity(self.settings, self.environment)
         moves = list(self._moves())
         # A plan does not allow the additional update.
-        started = [move[0] for move in moves if plan is None and capacity.starts_too_small(*move)]
+        started = {
+            service.name: pods
+            for service, before in moves
+            if plan is None and (pods := capacity.missing_at_start(service, before))
+        }
         if started:
-            self._start_canaries(started, options)
+            self._start_tracks(started, options)
         for service, before in moves:
             rollout = service.workload.rollout.progress_deadline_seconds
             seconds = ROLLBACK_SECONDS if is_rollback else rollout
@@ -147,7 +162,11 @@ class Deployer:
             for service in self.settings.services.values():
                 self.pending_release(service).clear()
         config.sync()
-        capacity.restore(self.settings.services.values())
+        services = [*self.settings.services.values()]
+        if restores_capacity:
+            capacity.restore(services)
+        else:
+            capacity.keep(services)
         self.status()
 
     def _check_taints(self) -> None:
@@ -159,13 +178,18 @@ class Deployer:
                 "`make up ARGS=--refresh`"
             )
 
-    def _start_canaries(self, services: Sequence[Service], options: Sequence[str]) -> None:
-        """Deploy the canaries of these services with weight 0."""
+    def _start_tracks(self, services: Mapping[str, int], options: Sequence[str]) -> None:
+        """Deploy new tracks with these numbers of pods, by service; canaries with weight 0."""
         with TemporaryDirectory(prefix="slipway-") as folder:
-            file = shutil.copy(path_of(self.stack.name), folder)
-            for service in services:
-                ReleaseFile(file, service.name).set_weight(0).save()
-            self.stack.up("--config-file", file, *options)
+            path = shutil.copy(path_of(self.stack.name), folder)
+            for name, pods in services.items():
+                file = ReleaseFile(path, name)
+                if "canary" in file.release:
+                    file.set_weight(0)
+                else:  # another strategy
+                    file.set_value("autoscaling.minReplicas", str(pods))
+                file.save()
+            self.stack.up("--config-file", path, *options)
 
     def _moves(self) -> Iterator[tuple[Service, Shares]]:
         """Services with a track that gets more requests, with the shares before the update."""
@@ -173,15 +197,20 @@ class Deployer:
         for service in load(self.stack.name).services.values():
             for deployed in islice(self.stack.releases(service.name), 1):
                 before, after = deployed_shares(deployed), shares_of(service.release)
-                if any(after[track] > before[track] for track in after):
+                if any(share > before.get(track, 0) for track, share in after.items()):
                     yield service, before
 
-    def update_service(self, service: Service) -> None:
+    def restore_capacity(self, service: Service) -> None:
+        """Let the autoscalers of a service scale to their declared minimums again."""
+        Capacity(self.settings, self.environment).restore([service])
+
+    def update_service(self, service: Service, *, restores_capacity: bool = True) -> None:
         """Deploy the stack file without building the images of the other services again.
 
-        Call it after :meth:`Stack.select`.
+        ``restores_capacity`` as for :meth:`update`. Call it after :meth:`Stack.select`.
         """
-        self.update(*self._exclude_images(self.settings, service), only=service)
+        images = self._exclude_images(self.settings, service)
+        self.update(*images, only=service, restores_capacity=restores_capacity)
         self.pending_release(service).clear()
 
     def _exclude_images(self, settings: Settings, service: Service) -> Iterator[str]:
