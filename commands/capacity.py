@@ -106,7 +106,11 @@ class Capacity:
         if not tracks:
             return 0
         needed = max(
-            (_needed(tracks, before, share) for track, share in after.items() if track not in tracks),
+            (
+                _needed(tracks, before, share)
+                for track, share in after.items()
+                if track not in tracks
+            ),
             default=0,
         )
         return min(needed, service.max_replicas) if needed > service.min_replicas else 0

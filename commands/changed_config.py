@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+
 from commands import kubectl
 from commands.errors import CommandError
 from components.labels import Identity

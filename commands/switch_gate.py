@@ -212,7 +212,9 @@ class SwitchGate:
         if crashing and crashing >= ready:
             return f"{crashing} of its {len(pods)} pods are in {_CRASH_LOOP}, {ready} are ready"
         self._unready_polls = 0 if ready else self._unready_polls + 1
-        return f"none of its {len(pods)} pods is ready" if self._unready_polls == UNREADY_POLLS else ""
+        return (
+            f"none of its {len(pods)} pods is ready" if self._unready_polls == UNREADY_POLLS else ""
+        )
 
     @property
     def _requests(self) -> str:
@@ -258,7 +260,7 @@ def _is_ready(pod: Mapping[str, Any]) -> bool:
 
 
 def _is_crash_looping(pod: Mapping[str, Any]) -> bool:
-    return any(_CRASH_LOOP == reason for reason in _waiting_reasons(pod))
+    return any(reason == _CRASH_LOOP for reason in _waiting_reasons(pod))
 
 
 def _waiting_reasons(pod: Mapping[str, Any]) -> Iterator[str]:

@@ -16,10 +16,11 @@ class BlueGreen(Section):
     live: Color = "blue"
     """Color that requests are routed to. `make promote` and `make rollback` switch it."""
     preview_host: HostName | None = None
-    """Host whose requests to the port `routing.port` are routed to the idle color. Default: none."""
+    """Host whose requests are routed to the port `routing.port` of the idle color. Default: none.
+    """
     keep_warm_seconds: Annotated[int, Field(ge=0, le=3600)] = 600
-    """Seconds for which the previous color keeps its pods after a switch. Then its autoscaler scales
-    it to the minimum number of replicas."""
+    """Seconds for which the previous color keeps its pods after a switch. Then its autoscaler
+    scales it to the minimum number of replicas."""
     gate_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     """Seconds for which `make promote` observes the new version after the switch. If it misses the
     objective and the previous version did not, it switches back. Default: 0, no observation."""

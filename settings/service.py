@@ -208,7 +208,9 @@ class Service(Section):
         is_weighted = self.release.strategy in ("canary", "blueGreen")
         if is_weighted and self.routing and self.routing.backend == "ingress":
             names |= {f"{name}-{WEIGHTED}": WEIGHTED for name in (*names,)}
-        return names | ({self.preview_name: PREVIEW} if self.release.blue_green.preview_host else {})
+        return names | (
+            {self.preview_name: PREVIEW} if self.release.blue_green.preview_host else {}
+        )
 
     def route_name(self, port: str) -> str:
         """Name of the objects that route requests to a container port."""
@@ -261,7 +263,9 @@ class Service(Section):
             allowed = "null: without routing no requests are routed"
             yield FieldError(f"{key}.previewHost", blue_green.preview_host, allowed)
         if blue_green.gate_seconds and (self.slo is None or self.request_source is None):
-            missing = "slo" if self.slo is None else "metrics or routing, which measure the requests"
+            missing = (
+                "slo" if self.slo is None else "metrics or routing, which measure the requests"
+            )
             allowed = f"0, or add {missing}"
             yield FieldError(f"{key}.gateSeconds", blue_green.gate_seconds, allowed)
 

@@ -120,7 +120,7 @@ class Settings(Section):
             for error in service.image.errors_with_docker():
                 yield replace(error, key=f"{key}.image.{error.key}")
         tracks = [*get_args(Track), *map(service.release.object_track, get_args(Track))]
-        names = {f"{service.name}-{track}": track for track in tracks} | service.route_names
+        names = {f"{service.name}-{track}": track for track in tracks} | {**service.route_names}
         for name, suffix in names.items():
             if name != service.name and name in self.services:
                 allowed = f"another name: the {suffix} objects of {service.name} have this name"
@@ -243,7 +243,6 @@ class Settings(Section):
             key, window = f"{longest[0]}.windowDays", longest[1].window_days
             allowed = f"at least {key}, which is {window}"
             yield FieldError("observability.metrics.retentionDays", retention, allowed)
-
 
     def _gate_errors(self) -> Iterator[FieldError]:
         """Gates after a switch that cannot query the requests of a version."""

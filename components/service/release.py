@@ -1,8 +1,8 @@
 """Release of a service: the versions that run and their percentage of requests.
 
 A track runs one version at a time, with a Deployment and a Service of its own: ``stable`` always
-runs, ``canary`` only during a release. With strategy ``blueGreen``, each track is one of two colors,
-and a promotion swaps them.
+runs, ``canary`` only during a release. With strategy ``blueGreen``, each track is one of two
+colors, and a promotion swaps them.
 """
 
 from collections.abc import Mapping
@@ -59,9 +59,10 @@ class Release(pulumi.ComponentResource):
 
     A version's Workload is changed only after the version's Job, if there is one, has succeeded.
 
-    The Service of a track is kept when its version is removed, so that routes stay valid. Inside the
-    cluster, the Service of stable has the same name with any strategy. A router has to depend on the release: a version is then ready before it receives requests, and, because
-    Pulumi deletes last, is deleted only when it receives none.
+    The Service of a track is kept when its version is removed, so that routes stay valid. Inside
+    the cluster, the Service of stable has the same name with any strategy. A router has to depend
+    on the release: a version is then ready before it receives requests, and, because Pulumi deletes
+    last, is deleted only when it receives none.
     """
 
     stable: RunningVersion

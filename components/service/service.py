@@ -53,7 +53,9 @@ class DeployedService:
                 "namespace": namespace,
                 "files": {key: file for one in tracks for key, file in one.secrets.items()},
                 "environment": {
-                    key: value for one in tracks for key, value in encrypted_environment(one).items()
+                    key: value
+                    for one in tracks
+                    for key, value in encrypted_environment(one).items()
                 },
                 "registry": registry,
             },

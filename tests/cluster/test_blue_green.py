@@ -1,4 +1,4 @@
-"""Two colors on both back ends: preview, switch, rollback, and changes of the strategy, under load."""
+"""Two colors on both back ends: preview, switch, rollback and other strategies, under load."""
 
 import time
 from collections.abc import Iterator

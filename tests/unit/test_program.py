@@ -80,9 +80,7 @@ def test_routing_depends_on_the_workloads_of_all_tracks(
 
 
 @pytest.mark.parametrize("backend", ["ingress", "gateway"])
-def test_the_preview_host_is_routed_to_the_idle_color(
-    program: Program, backend: str
-) -> None:
+def test_the_preview_host_is_routed_to_the_idle_color(program: Program, backend: str) -> None:
     live = {"live": "green", "previewHost": "next.localhost"}
     release = changed(BLUE_GREEN, {"blueGreen": live, "idle": {"digest": DIGEST}})
     registry = program(release=release, routing={"backend": backend})

@@ -9,6 +9,7 @@ from components.observability.request_metrics.request_metrics import (
 )
 from components.observability.rule import Rule
 
+
 class IngressNginxRequestMetrics(ProxyRequestMetrics):
     """Metrics of ingress-nginx.
 

@@ -673,7 +673,9 @@ def test_a_promoted_version_cannot_be_promoted_back_to_the_previous_one(
 ) -> None:
     blue_green.release().promote()
     blue_green.deploy()
-    with pytest.raises(CommandError, match=r"1\.1\.0 is promoted already.*`make rollback` switches"):
+    with pytest.raises(
+        CommandError, match=r"1\.1\.0 is promoted already.*`make rollback` switches"
+    ):
         blue_green.release().promote()
 
 

@@ -163,7 +163,7 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         ),
         (
             {"release": {**BLUE_GREEN, "blueGreen": {"gateSeconds": 60}}},
-            'release.blueGreen.gateSeconds is 60: use 0, or observability.mode "bundled": it is "off"',
+            'release.blueGreen.gateSeconds is 60: use 0, or observability.mode "bundled": it is "o',
         ),
         (
             {

@@ -59,7 +59,11 @@ def test_every_source_records_requests_errors_and_durations_of_the_service(sourc
 @pytest.mark.parametrize(
     ("proxy", "live", "idle"),
     [
-        ("traefik", "beacon-green-[0-9]+@kubernetesingressnginx", "beacon-test-beacon-blue(-http)?"),
+        (
+            "traefik",
+            "beacon-green-[0-9]+@kubernetesingressnginx",
+            "beacon-test-beacon-blue(-http)?",
+        ),
         ("ingress-nginx", 'service="beacon-green",canary=~"-?"', "beacon-test-beacon-blue-.+"),
         ("istio", 'destination_workload="beacon-green"', 'destination_workload="beacon-blue"'),
     ],
