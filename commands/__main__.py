@@ -76,11 +76,14 @@ def release(deployer: Deployer, arguments: argparse.Namespace) -> Followed:
     return release_commands.start(deployer, service, arguments.version, arguments.weight)
 
 
-def promote(deployer: Deployer, arguments: argparse.Namespace) -> None:
-    """Send every request to the new version."""
+def promote(deployer: Deployer, arguments: argparse.Namespace) -> Callable[[], None] | None:
+    """Send every request to the new version.
+
+    Return the observation of a color after the switch, which needs no lock of the stack.
+    """
     service = selected_service(deployer.settings, arguments.service)
     is_forced = parse_flag("FORCE", arguments.force)
-    release_commands.promote(deployer, service, is_forced=is_forced)
+    return release_commands.promote(deployer, service, is_forced=is_forced)
 
 
 def pause(deployer: Deployer, arguments: argparse.Namespace) -> None:
@@ -128,11 +131,12 @@ def dev(deployer: Deployer, arguments: argparse.Namespace) -> None:
     loop.run(deployed["stable"]["image"])
 
 
-_COMMANDS: tuple[Callable[[Deployer, argparse.Namespace], Followed], ...] = (
+Command = Callable[[Deployer, argparse.Namespace], Followed | Callable[[], None]]
+_COMMANDS: tuple[Command, ...] = (
     *(up, preview, down, status, history, dev),
     *(release, promote, pause, resume, rollback),
 )
-DEPLOY: Mapping[str, Callable[[Deployer, argparse.Namespace], Followed]] = {
+DEPLOY: Mapping[str, Command] = {
     **{command.__name__: command for command in _COMMANDS},
     "canary": release,
     "set": set_value,
@@ -268,17 +272,21 @@ def _deploy(arguments: argparse.Namespace) -> int:
             print(f"another process completed `{arguments.command}` while this one waited for it")
             current.status(arguments.service)
             return 0
-        followed = DEPLOY[arguments.command](current, arguments)
-        if followed:
-            current.progressive_releases().record_start(followed)
+        after = DEPLOY[arguments.command](current, arguments)
+        if isinstance(after, list):
+            current.progressive_releases().record_start(after)
     # Without the lock, so that other commands can pause, promote or roll back.
-    return _follow(current, followed, arguments) if followed else 0
+    if callable(after):
+        after()
+    return _follow(current, after, arguments) if isinstance(after, list) else 0
 
 
 def _follow(
     deployer: Deployer, followed: list[FollowedRelease], arguments: argparse.Namespace
 ) -> int:
     """Follow releases until Flagger has decided them; return the exit code."""
+    if not followed:
+        return Outcome.PROMOTED.value
     releases = deployer.progressive_releases()
     stack = f"STACK={arguments.stack}"
     try:
@@ -326,10 +334,12 @@ def _was_done_meanwhile(
     old, new = (
         selected_service(one.settings, arguments.service).release for one in (before, after)
     )
-    is_promoted = old.canary is not None and new.stable.version == old.canary.version
+    is_swapped = old.beside is not None and new.stable.version == old.beside.version
     if new.canary is not None or old == new:
         return False
-    return is_promoted if arguments.command == "promote" else not is_promoted
+    if new.idle is not None:  # a rollback swaps the colors only after a promotion
+        return is_swapped and old.is_promoted == (arguments.command == "rollback")
+    return is_swapped if arguments.command == "promote" else not is_swapped
 
 
 def _query(arguments: argparse.Namespace) -> None:

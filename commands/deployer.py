@@ -141,6 +141,7 @@ class Deployer:
         plan: Path | None = None,
         only: Service | None = None,
         is_rollback: bool = False,
+        restores_capacity: bool = True,
         decision: Decision | None = None,
     ) -> list[FollowedRelease]:
         """Run ``pulumi up``, show the result and notify the receivers of the changed releases.
@@ -149,7 +150,8 @@ class Deployer:
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
         plan. Images are built of the service ``only``, by default of all services. Requests are
         moved to a track when it has the ready pods for them, in a rollback after
-        :data:`ROLLBACK_SECONDS` at the latest.
+        :data:`ROLLBACK_SECONDS` at the latest. Without ``restores_capacity``, the track keeps them
+        until :meth:`restore_capacity`.
 
         The releases that it starts or ends are recorded, with ``decision`` as who ended them and
         why, by default the user. Return the progressive releases, which Flagger decides.
@@ -161,7 +163,12 @@ class Deployer:
         with filled_build_cache(built, self.settings.builder, self.environment):
             released = built if is_rollback and only else services.values()
             return self._update(
-                arguments, plan, [*released], is_rollback=is_rollback, decision=decision
+                arguments,
+                plan,
+                [*released],
+                is_rollback=is_rollback,
+                restores_capacity=restores_capacity,
+                decision=decision,
             )
 
     def _update(
@@ -171,6 +178,7 @@ class Deployer:
         released: Sequence[Service],
         *,
         is_rollback: bool,
+        restores_capacity: bool,
         decision: Decision | None,
     ) -> list[FollowedRelease]:
         self.stack.select()
@@ -192,9 +200,13 @@ class Deployer:
         capacity = Capacity(self.settings, self.environment)
         moves = list(self._moves())
         # A plan does not allow the additional update.
-        started = [move[0] for move in moves if plan is None and capacity.starts_too_small(*move)]
+        started = {
+            service.name: pods
+            for service, before in moves
+            if plan is None and (pods := capacity.missing_at_start(service, before))
+        }
         if started:
-            self._start_canaries(started, options)
+            self._start_tracks(started, options)
         for service, before in moves:
             rollout = service.workload.rollout.progress_deadline_seconds
             seconds = ROLLBACK_SECONDS if is_rollback else rollout
@@ -217,7 +229,11 @@ class Deployer:
             for service in self.settings.services.values():
                 self.pending_release(service).clear()
         config.sync()
-        capacity.restore(self.settings.services.values())
+        services = [*self.settings.services.values()]
+        if restores_capacity:
+            capacity.restore(services)
+        else:
+            capacity.keep(services)
         log.succeed(self._digests)
         with self.notifier() as notifier:
             if notifier.is_on:
@@ -272,13 +288,18 @@ class Deployer:
                 "`make up ARGS=--refresh`"
             )
 
-    def _start_canaries(self, services: Sequence[Service], options: Sequence[str]) -> None:
-        """Deploy the canaries of these services with weight 0."""
+    def _start_tracks(self, services: Mapping[str, int], options: Sequence[str]) -> None:
+        """Deploy new tracks with these numbers of pods, by service; canaries with weight 0."""
         with TemporaryDirectory(prefix="slipway-") as folder:
-            file = shutil.copy(path_of(self.stack.name), folder)
-            for service in services:
-                ReleaseFile(file, service.name).set_weight(0).save()
-            self.stack.up("--config-file", file, *options)
+            path = shutil.copy(path_of(self.stack.name), folder)
+            for name, pods in services.items():
+                file = ReleaseFile(path, name)
+                if "canary" in file.release:
+                    file.set_weight(0)
+                else:  # another strategy
+                    file.set_value("autoscaling.minReplicas", str(pods))
+                file.save()
+            self.stack.up("--config-file", path, *options)
 
     def _moves(self) -> Iterator[tuple[Service, Shares]]:
         """Services with a track that gets more requests, with the shares before the update."""
@@ -286,18 +307,29 @@ class Deployer:
         for service in load(self.stack.name).services.values():
             for deployed in islice(self.stack.releases(service.name), 1):
                 before, after = deployed_shares(deployed), shares_of(service.release)
-                if any(after[track] > before[track] for track in after):
+                if any(share > before.get(track, 0) for track, share in after.items()):
                     yield service, before
 
+    def restore_capacity(self, service: Service) -> None:
+        """Let the autoscalers of a service scale to their declared minimums again."""
+        Capacity(self.settings, self.environment).restore([service])
+
     def update_service(
-        self, service: Service, decision: Decision | None = None
+        self,
+        service: Service,
+        *,
+        restores_capacity: bool = True,
+        decision: Decision | None = None,
     ) -> list[FollowedRelease]:
         """Deploy the stack file without building the images of the other services again.
 
-        Call it after :meth:`Stack.select`. The result is that of :meth:`update`.
+        The other arguments and the result are those of :meth:`update`. Call it after
+        :meth:`Stack.select`.
         """
         images = self._exclude_images(self.settings, service)
-        releases = self.update(*images, only=service, decision=decision)
+        releases = self.update(
+            *images, only=service, restores_capacity=restores_capacity, decision=decision
+        )
         self.pending_release(service).clear()
         return releases
 

@@ -180,15 +180,59 @@ class Release:
         newer one: then this writes it to the file.
         """
         self.check_canary(version)
+        new_version = self._start(
+            version,
+            lambda digest, before_start: self._file.start_canary(
+                version, weight, digest, before_start=before_start
+            ),
+        )
+        stable = self._service.release.stable.version
+        return f"{new_version}{self._place}: stable {stable}, canary {version} at {weight} %"
+
+    def check_idle(self, version: str) -> None:
+        """Raise :class:`CommandError` for a version that the idle color cannot have."""
+        parse_version(version)
+        release = self._service.release
+        if release.strategy != "blueGreen":
+            raise CommandError(
+                f"{self._key}.strategy is {release.strategy!r} in {self._file.path.name}: "
+                "an idle color needs 'blueGreen'"
+            )
+        if version == release.stable.version:
+            raise CommandError(f"VERSION={version} is the live version already: use another one")
+
+    def start_idle(self, version: str) -> str:
+        """Deploy ``version`` to the idle color, which gets no requests of users.
+
+        ``version`` as for :meth:`canary`.
+        """
+        self.check_idle(version)
+        new_version = self._start(
+            version,
+            lambda digest, before_start: self._file.start_idle(
+                version, digest, before_start=before_start
+            ),
+        )
+        return f"{new_version}{self._place}: {self._colors(version)}"
+
+    def _colors(self, idle: str) -> str:
+        stable, colors = self._service.release.stable.version, self._service.release.blue_green
+        return f"{stable} is live ({colors.live}), {idle} is idle ({colors.idle})"
+
+    def _start(self, version: str, write: Callable[[str | None, bool], object]) -> str:
+        """Start a version beside stable; ``write`` gets its digest and ``before_start``.
+
+        Return a message about the changed ``VERSION`` file, or nothing.
+        """
         release = self._service.release
         stable = release.stable.version
         stable_digest = release.stable.digest or self._known_digest(stable)
         if stable_digest is None:
             raise CommandError(
-                f"stable {stable} is not deployed yet, and a canary needs a stable version to "
+                f"stable {stable} is not deployed yet, and a release needs a stable version to "
                 "compare with: run `make up` first"
             )
-        digest = self._digest_of_current_canary(version)
+        digest = self._digest_of_current(version)
         is_new = False
         if digest is None and version != self._built_version:
             digest = self._published_digest(version)
@@ -199,13 +243,12 @@ class Release:
             before_start=release.stable.before_start,
             settings=self._stable_settings(),
         )
-        is_running = release.canary is not None and release.canary.version == version
-        before_start = release.canary.before_start if release.canary and is_running else True
-        self._file.start_canary(version, weight, digest, before_start=before_start)
+        is_running = release.beside is not None and release.beside.version == version
+        write(digest, release.beside.before_start if release.beside and is_running else True)
         self._check_file()
         new_version = self._start_version(version) if is_new else ""
         self._file.save()
-        return f"{new_version}{self._place}: stable {stable}, canary {version} at {weight} %"
+        return new_version
 
     def _stable_settings(self) -> Mapping[str, Any]:
         """Settings that stable was released with: changes since then are the canary's."""
@@ -256,42 +299,85 @@ class Release:
         return f"{place}: {built} -> {version} (built from the working tree)\n"
 
     def check_promotion(self) -> None:
-        """Raise :class:`CommandError` if there is no canary.
+        """Raise :class:`CommandError` if there is no version to promote.
 
         The cluster has the state of a progressive release.
         """
-        if self._service.release.strategy == "progressive":
+        release = self._service.release
+        if release.strategy == "progressive" or self.is_pending("promote"):
             return
-        if self._service.release.canary is None and not self.is_pending("promote"):
+        if release.is_promoted and release.beside:
             raise CommandError(
-                f"there is no canary of {self._service.name} in {self._file.path.name} to promote: "
-                "start one with `make canary VERSION=… WEIGHT=…`"
+                f"{release.stable.version} is promoted already, and the idle color has "
+                f"{release.beside.version}, which was live before: `make rollback` switches back "
+                "to it, `make release VERSION=…` starts another version"
+            )
+        if release.beside is None:
+            what, start = (
+                ("version of the idle color", "make release VERSION=…")
+                if release.strategy == "blueGreen"
+                else ("canary", "make canary VERSION=… WEIGHT=…")
+            )
+            raise CommandError(
+                f"there is no {what} of {self._service.name} in {self._file.path.name} to promote: "
+                f"start one with `{start}`"
             )
 
     def promote(self) -> str:
-        """Send every request to the canary's version, pinned to the image that the canary runs."""
+        """Send every request to the version beside stable, pinned to the image that it runs."""
         self.check_promotion()
-        canary = self._service.release.canary
-        if canary is None:
+        if self.is_pending("promote") or (beside := self._service.release.beside) is None:
             return (
                 f"{self._place}: stable {self._service.release.stable.version}, as the "
                 "interrupted promotion wrote it"
             )
-        digest = canary.digest or self._running("canary", canary.version)
+        digest = beside.digest or self._running("canary", beside.version)
         if digest is None:
+            what = "canary" if self._service.release.canary else "idle version"
             raise CommandError(
-                f"canary {canary.version} of {self._service.name} is not deployed yet: "
+                f"{what} {beside.version} of {self._service.name} is not deployed yet: "
                 f"run `make up STACK={self._stack.name}`"
             )
+        if self._service.release.idle:
+            return self._switch("promote", {beside.version: digest})
+        canary = beside
         self._file.pin_stable(canary.version, digest, before_start=canary.before_start)
         self._file.end_canary()
         self._save("promote")
         return f"{self._place}: stable {canary.version}, no canary"
 
-    def rollback(self, version: str | None = None, *, rejected: Collection[str] = ()) -> str:
-        """End the canary; without one, set stable to ``version``.
+    def _switch(self, command: str, digests: Mapping[str, str]) -> str:
+        """Make the idle color live. ``digests`` are those that the stack file does not have."""
+        release = self._service.release
+        stable, idle, colors = release.stable, release.idle, release.blue_green
+        if idle is None:
+            raise ValueError("there is no version of the idle color")
+        digest = stable.digest or self._known_digest(stable.version)
+        if digest is None:
+            raise CommandError(f"{stable.version} is not deployed yet: run `make up` first")
+        if not release.is_promoted and self._file.stable_settings is None:
+            # It keeps the settings that it is deployed with, as the previous version.
+            self._file.pin_stable(
+                stable.version,
+                digest,
+                before_start=stable.before_start,
+                settings=self._stable_settings(),
+            )
+        pinned = {stable.version: digest, idle.version: idle.digest, **digests}
+        self._file.switch(
+            colors.idle, {version: one for version, one in pinned.items() if one is not None}
+        )
+        self._save(command)
+        return (
+            f"{self._place}: {stable.version} -> {idle.version} is live "
+            f"({colors.live} -> {colors.idle})"
+        )
 
-        ``version`` is by default the previous stable version that is not in ``rejected``.
+    def rollback(self, version: str | None = None, *, rejected: Collection[str] = ()) -> str:
+        """Switch back to the previous color; otherwise end the canary or the idle color's version.
+
+        Without them, set stable to ``version``, by default the previous stable version that is not
+        in ``rejected``.
         """
         release = self._service.release
         is_progressive = release.strategy == "progressive"
@@ -301,13 +387,16 @@ class Release:
                 f"{self._place}: stable {release.stable.version}, as the interrupted "
                 "rollback wrote it (VERSION=… goes back further)"
             )
-        if release.canary is not None and version is None:
+        if release.idle and release.is_promoted and version in (None, release.idle.version):
+            return self._switch("rollback", {})
+        if release.beside is not None and version is None:
             restored = self._restore(self._stable_settings())
             self._file.end_canary()
             self._save("rollback")
+            what = "canary" if release.canary else "idle"
             return (
                 f"{self._place}: stable {release.stable.version}, "
-                f"canary {release.canary.version} ended{restored}"
+                f"{what} {release.beside.version} ended{restored}"
             )
         if version is None:
             version = self._previous_stable(rejected)
@@ -369,7 +458,9 @@ class Release:
             raise CommandError(f"VALUE={value} is not a YAML value: {error}") from None
         self._check_file()
         self._file.save()
-        tracks = "stable and canary" if has_own else "all tracks"
+        tracks = "all tracks"
+        if has_own:
+            tracks = "both colors" if self._service.release.idle else "stable and canary"
         return f"{self._place}: {key}: {previous} -> {value}, for {tracks}"
 
     @property
@@ -435,27 +526,28 @@ class Release:
 
     def _known_digest(self, version: str) -> str | None:
         """Digest of a version in the stack file, the state, the history or the cluster."""
-        for released in (self._service.release.stable, self._service.release.canary):
+        for released in (self._service.release.stable, self._service.release.beside):
             if released and released.version == version and released.digest:
                 return released.digest
         for track in ("stable", "canary"):
             if running := self._running(track, version):
                 return running
         for release in self._stack.releases(self._service.name):
-            for released in (release.get("stable"), release.get("canary")):
+            for released in map(release.get, ("stable", "canary", "idle")):
                 if released and released.get("version") == version and released.get("digest"):
                     return released["digest"]
         return self._cluster_digests().get(version)
 
-    def _digest_of_current_canary(self, version: str) -> str | None:
-        """Digest of the current canary, if it has ``version`` and was deployed successfully."""
-        canary = self._service.release.canary
-        if canary is None or canary.version != version:
+    def _digest_of_current(self, version: str) -> str | None:
+        """Digest of the version beside stable, if it is ``version`` and runs."""
+        beside = self._service.release.beside
+        if beside is None or beside.version != version:
             return None
-        if canary.digest is not None:
-            return canary.digest
-        # A failed update has outputs too, and its canary may be fixed and built again.
-        deployed = next(iter(self._stack.releases(self._service.name)), {}).get("canary") or {}
+        if beside.digest is not None:
+            return beside.digest
+        # A failed update has outputs too, and its version may be fixed and built again.
+        last = next(iter(self._stack.releases(self._service.name)), {})
+        deployed = last.get("canary") or last.get("idle") or {}
         return self._running("canary", version) if deployed.get("version") == version else None
 
     def _running(self, track: str, version: str) -> str | None:

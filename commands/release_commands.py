@@ -1,6 +1,8 @@
 """The verbs of a release, for every strategy: release, promote, pause, resume, rollback."""
 
 import os
+import time
+from collections.abc import Callable
 from datetime import datetime
 
 from commands import promotion_gate
@@ -9,6 +11,7 @@ from commands.errors import CommandError
 from commands.flagger_canary import CanaryState
 from commands.followed_release import FollowedRelease
 from commands.release_records import Decision, current_user
+from commands.switch_gate import observe_switch
 from settings import Service
 
 DEFAULT_WEIGHT = 10
@@ -55,15 +58,24 @@ def start(
         raise
 
 
-def promote(deployer: Deployer, service: Service, *, is_forced: bool) -> None:
-    """Send every request to the new version."""
+def promote(deployer: Deployer, service: Service, *, is_forced: bool) -> Callable[[], None] | None:
+    """Send every request to the new version, if it passes its gate.
+
+    The promotion gate compares a canary before the promotion. Return the observation of a color
+    after the switch, which needs no lock of the stack.
+    """
     if service.release.strategy == "progressive":
         _promote_progressive(deployer, service)
-        return
+        return None
     if service.release.canary and not is_forced:
         promotion_gate.check(deployer.settings, service, deployer.environment)
+    observes = bool(service.release.idle and service.release.blue_green.gate_seconds)
+    observes = observes and not is_forced
+    switched_at = time.time()
     print(deployer.release(service).promote())
-    deployer.update_service(service, Decision(current_user(), "FORCE=1" if is_forced else ""))
+    decision = Decision(current_user(), "FORCE=1" if is_forced else "")
+    deployer.update_service(service, restores_capacity=not observes, decision=decision)
+    return (lambda: observe_switch(deployer, service.name, switched_at)) if observes else None
 
 
 def rollback(deployer: Deployer, service: Service, version: str | None) -> None:

@@ -70,13 +70,14 @@ def _rows(
     ):
         if running is None:
             continue
+        color = running.get("color")
         yield (
             name,
-            track,
+            f"{track} ({color})" if color else track,
             running["version"],
             f"{weight} %" if "url" in service else "-",
-            _readiness(_of_track(objects, "Deployment", name, track)),
-            _autoscaling(_of_track(objects, "HorizontalPodAutoscaler", name, track)),
+            _readiness(_of_track(objects, "Deployment", name, color or track)),
+            _autoscaling(_of_track(objects, "HorizontalPodAutoscaler", name, color or track)),
             running["image"].rpartition(":")[2][:DIGEST_LENGTH],
         )
 

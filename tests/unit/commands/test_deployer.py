@@ -122,16 +122,19 @@ class FakeCapacity:
     """Fake capacity of the tracks that records the calls with those of the stack."""
 
     calls: list[str]
-    is_too_small: bool = False
+    missing: int = 0
 
-    def starts_too_small(self, service: Service, before: Shares) -> bool:
-        return self.is_too_small
+    def missing_at_start(self, service: Service, before: Shares) -> int:
+        return self.missing
 
     def reserve(
         self, service: Service, before: Shares, seconds: float, *, is_required: bool
     ) -> None:
-        shares = f"{before['canary']} % -> {service.release.canary_weight} %"
+        shares = f"{before.get('canary', 0)} % -> {service.release.canary_weight} %"
         self.calls.append(f"reserve {shares}, {seconds:g} s{'' if is_required else ' at most'}")
+
+    def keep(self, services: Iterable[Service]) -> None:
+        self.calls.append("keep")
 
     def restore(self, services: Iterable[Service]) -> None:
         self.calls.append("restore")
@@ -204,16 +207,16 @@ def test_a_changed_release_is_notified_after_its_update(strategy, fails, events)
 
 @pytest.mark.usefixtures("no_cluster")
 @pytest.mark.parametrize(
-    ("weights", "is_too_small", "calls"),
+    ("weights", "missing", "calls"),
     [
-        ((0, 50), False, ["reserve 0 % -> 50 %, 300 s", "up at 50 %", "restore"]),
-        ((0, 50), True, ["up at 0 %", "reserve 0 % -> 50 %, 300 s", "up at 50 %", "restore"]),
-        ((50, 0), False, ["reserve 50 % -> 0 %, 20 s at most", "up at 0 %", "restore"]),
-        ((50, 50), False, ["up at 50 %", "restore"]),
+        ((0, 50), 0, ["reserve 0 % -> 50 %, 300 s", "up at 50 %", "restore"]),
+        ((0, 50), 3, ["up at 0 %", "reserve 0 % -> 50 %, 300 s", "up at 50 %", "restore"]),
+        ((50, 0), 0, ["reserve 50 % -> 0 %, 20 s at most", "up at 0 %", "restore"]),
+        ((50, 50), 0, ["up at 50 %", "restore"]),
     ],
 )
 def test_requests_move_after_their_track_has_the_pods(
-    weights, is_too_small, calls, monkeypatch, tmp_path
+    weights, missing, calls, monkeypatch, tmp_path
 ):
     deployed, weight = weights
     release = changed(CANARY, {"canary": {"weight": weight}})
@@ -227,10 +230,27 @@ def test_requests_move_after_their_track_has_the_pods(
         fake.calls.append(f"up at {load(config).services['beacon'].release.canary_weight} %")
 
     monkeypatch.setattr(fake, "up", up)
-    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity(fake.calls, is_too_small))
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity(fake.calls, missing))
     deployer_of(fake, release=release).update(is_rollback=weight < deployed)
     assert fake.calls[1:] == calls
     assert load(str(file)).services["beacon"].release.canary_weight == weight
+
+
+def test_the_pods_of_another_strategy_are_started_with_those_that_serve(monkeypatch, tmp_path):
+    file = stack_file(tmp_path, release={"strategy": "blueGreen"})
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    fake = FakeStack(deployed_releases=[{"strategy": "canary"}])
+    minimums: list[int] = []
+
+    def up(*arguments: str) -> None:
+        has_file = "--config-file" in arguments
+        config = arguments[arguments.index("--config-file") + 1] if has_file else str(file)
+        minimums.append(load(config).services["beacon"].min_replicas)
+
+    monkeypatch.setattr(fake, "up", up)
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], 6))
+    deployer_of(fake, release={"strategy": "blueGreen"}).update()
+    assert minimums == [6, 3]
 
 
 def on_users_cluster(fake: FakeStack, **variables: str) -> Deployer:

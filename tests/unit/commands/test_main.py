@@ -20,7 +20,7 @@ from commands.stack_lock import hold_lock
 from local.layout import Layout
 from settings import Settings
 from tests.unit.commands.canary_states import state
-from tests.unit.stacks import CANARY, DIGEST, settings
+from tests.unit.stacks import BLUE_GREEN, CANARY, DIGEST, settings
 
 PINNED = {"strategy": "canary", "stable": {"version": "1.0.0", "digest": DIGEST}}
 
@@ -194,6 +194,17 @@ def test_a_promotion_that_another_process_completes_is_done(machine, monkeypatch
     monkeypatch.setattr(commands.Release, "check_promotion", lambda _: None)
     assert run(monkeypatch, "promote") == 0
     assert "another process completed `promote`" in capsys.readouterr().out
+
+
+def test_a_switch_that_another_process_completes_is_done(machine, monkeypatch, capsys):
+    idle = {"version": "1.1.0", "digest": DIGEST}
+    machine.settings = settings(release={**BLUE_GREEN, "idle": idle})
+    previous = {**BLUE_GREEN["stable"], "settings": {}}
+    machine.while_waiting = settings(release={**BLUE_GREEN, "stable": idle, "idle": previous})
+    monkeypatch.setattr(commands.Release, "check_promotion", lambda _: None)
+    assert run(monkeypatch, "promote") == 0
+    assert "another process completed `promote`" in capsys.readouterr().out
+    assert "up" not in machine.done
 
 
 def test_a_command_checks_its_input_again_when_it_has_the_lock(machine, monkeypatch, capsys):
