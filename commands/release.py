@@ -451,7 +451,7 @@ class Release:
                 f"KEY={key} VALUE={value}: use a key of {place} like KEY=config.logLevel, and a "
                 "value. `make canary` changes the release, `pulumi config set --secret` secrets"
             )
-        has_own = self._file.stable_settings is not None and key.partition(".")[0] in TRACK_KEYS
+        has_own = self._file.has_own_settings and key.partition(".")[0] in TRACK_KEYS
         try:
             previous = self._file.set_value(key, value)
         except YAMLError as error:

@@ -140,6 +140,11 @@ class ReleaseFile(StackFile):
         """Settings of stable. ``None``: those of the service."""
         return self._own_settings("stable")
 
+    @property
+    def has_own_settings(self) -> bool:
+        """True if a version has other settings than the service."""
+        return any(self._own_settings(key) is not None for key in ("stable", "idle"))
+
     def _own_settings(self, key: str) -> Any:  # noqa: ANN401
         return self.release.get(key, {}).get("settings")
 
