@@ -121,7 +121,7 @@ class Deployer:
         self, arguments: Sequence[str], plan: Path | None, reason: str, *, is_rollback: bool
     ) -> None:
         self.stack.select()
-        before = self.stack.services()
+        deployed = self.stack.services()
         self._check_taints()
         self.check_ownership()
         self._check_node_cidrs()
@@ -162,7 +162,7 @@ class Deployer:
         with self.notifier() as notifier:
             if notifier.is_on:
                 after = self._decided(self.stack.outputs().get("services", {}))
-                notify_update(notifier, before, after, is_rollback=is_rollback, reason=reason)
+                notify_update(notifier, deployed, after, is_rollback=is_rollback, reason=reason)
             self.status()
 
     def _decided(self, services: Mapping[str, Any]) -> dict[str, Any]:

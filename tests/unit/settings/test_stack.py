@@ -11,7 +11,6 @@ from settings.loader import validate
 from settings.project import project_name
 from tests.unit.stacks import BEACON, CANARY, DIGEST, SMALLEST, changed, service, settings
 
-
 SECRET = {"secure": "v1:abc"}
 
 
