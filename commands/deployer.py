@@ -182,7 +182,7 @@ class Deployer:
         decision: Decision | None,
     ) -> list[FollowedRelease]:
         self.stack.select()
-        before = self.stack.services()
+        deployed = self.stack.services()
         if not is_rollback and not self.force:
             self._check_rolled_back(released)
         self._check_taints()
@@ -239,7 +239,7 @@ class Deployer:
             if notifier.is_on:
                 after = self._decided(self.stack.outputs().get("services", {}))
                 reason = decision.reason if decision else ""
-                notify_update(notifier, before, after, is_rollback=is_rollback, reason=reason)
+                notify_update(notifier, deployed, after, is_rollback=is_rollback, reason=reason)
             self.status()
         return releases.started(released)
 

@@ -23,7 +23,7 @@ from commands.notifications.receivers import (
 )
 from commands.notifications.thread import ReleaseThread, ThreadStore
 from commands.pulumi import Stack
-from settings import Settings
+from settings import Settings, SlackSettings
 from settings.string_formats import SECRET_URL
 
 CLOSE_SECONDS = TIMEOUT_SECONDS * TRIES + 1
@@ -171,13 +171,15 @@ class Notifier:
         return ThreadStore(namespace, self._environment, context)
 
     def _receivers(self) -> Iterator[Receiver]:
-        settings, slack = self._settings.notifications, self._settings.notifications.slack
-        if slack and slack.webhook and (url := self._secret_url("slack.webhook")):
-            yield SlackWebhook(url)
-        if slack and slack.bot_token and slack.channel:
-            if token := self._secret("slack.botToken"):
-                yield SlackChannel(slack.api_url, token, slack.channel)
-        if settings.webhook and (url := self._secret_url("webhook")):
+        notifications = self._settings.notifications
+        match notifications.slack:
+            case SlackSettings(channel=str() as channel, api_url=api_url):
+                if token := self._secret("slack.botToken"):
+                    yield SlackChannel(api_url, token, channel)
+            case SlackSettings():
+                if url := self._secret_url("slack.webhook"):
+                    yield SlackWebhook(url)
+        if notifications.webhook and (url := self._secret_url("webhook")):
             yield Webhook(url)
         if self._has_grafana:
             yield GrafanaAnnotations(self._settings, self._environment)
@@ -220,7 +222,7 @@ class _Outbox:
         self._queue.put(None)
 
     def wait(self, deadline: float) -> str:
-        """Wait until all events are sent, or until ``deadline``; return a message about the rest."""
+        """Wait until all events are sent, or the deadline. Return a message about the others."""
         self._worker.join(max(0.0, deadline - time.monotonic()))
         self._receiver.close()
         lost = self._accepted - self._sent

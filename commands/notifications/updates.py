@@ -22,7 +22,9 @@ def notify_update(
     one is rolled back.
     """
     for name, tracks in after.items():
-        _notify_service(notifier, name, before.get(name, {}), tracks, is_rollback, reason)
+        _notify_service(
+            notifier, name, before.get(name, {}), tracks, is_rollback=is_rollback, reason=reason
+        )
 
 
 def _notify_service(
@@ -30,6 +32,7 @@ def _notify_service(
     name: str,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
+    *,
     is_rollback: bool,
     reason: str,
 ) -> None:

@@ -34,8 +34,8 @@ def service_dashboard(namespace: str, services: Sequence[MonitoredService]) -> d
     return (
         new_dashboard(
             "Service: requests",
-            "Rate, errors and duration of the requests, by track. Blue lines are new versions, purple "
-            "ones promotions and rollbacks.",
+            "Rate, errors and duration of the requests, by track. Blue lines are new versions, "
+            "purple ones promotions and rollbacks.",
             {
                 "Rate": [_rate(service, track) for track in _TRACKS],
                 "Errors": [_errors(service, track) for track in _TRACKS],

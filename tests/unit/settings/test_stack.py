@@ -20,7 +20,6 @@ from tests.unit.stacks import (
     settings,
 )
 
-
 SECRET = {"secure": "v1:abc"}
 
 

@@ -61,7 +61,7 @@ def http_receiver() -> Iterator[HttpReceiver]:
             except OSError:
                 return  # the client has not waited
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *_: object) -> None:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

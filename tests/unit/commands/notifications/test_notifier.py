@@ -194,6 +194,7 @@ def test_a_receiver_that_fails_is_one_line_and_no_error(
     receiver: HttpReceiver,
     notifier_of: NotifierOf,
     capsys: pytest.CaptureFixture[str],
+    *,
     reply: Reply,
     requests: int,
     line: str,
