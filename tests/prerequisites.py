@@ -1,4 +1,4 @@
-"""``python -m tests.prerequisites``: starts the node and builds the programs of the tests before the tests.
+"""``python -m tests.prerequisites``: starts the node and builds the programs of the tests.
 
 Building takes minutes, longer than the timeout of a test.
 """

@@ -1,6 +1,7 @@
 """An update without the registry or the API server fails, and the next one converges.
 
-A proxy that is killed returns with the weights of a release. No other cluster test runs at the same time (tests/conftest.py).
+A proxy that is killed returns with the weights of a release. No other cluster test runs at the same
+time (tests/conftest.py).
 """
 
 import time

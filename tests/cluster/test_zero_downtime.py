@@ -75,8 +75,10 @@ def wait_until_ready(project: Project, gone: str) -> None:
     """Wait until a pod is replaced."""
     wait_until(
         f"{REPLICAS} ready pods without {gone}",
-        lambda: gone not in pods(project)
-        and deployment(project)["status"].get("readyReplicas") == REPLICAS,
+        lambda: (
+            gone not in pods(project)
+            and deployment(project)["status"].get("readyReplicas") == REPLICAS
+        ),
         seconds=120,
     )
 
