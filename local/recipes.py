@@ -329,6 +329,10 @@ KUBE_SCORE = Recipe(
     },
 )
 
+_VEGETA = "github.com/tsenart/vegeta/v12"
+
+VEGETA = Recipe("vegeta", {"vegeta": Program(_VEGETA, _VEGETA, "main.Version")})
+
 RECIPES = {
     program: recipe
     for recipe in (
@@ -337,6 +341,7 @@ RECIPES = {
         TELEMETRY,
         HELM,
         KUBE_SCORE,
+        VEGETA,
     )
     for program in recipe.programs
 }
