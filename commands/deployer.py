@@ -91,6 +91,7 @@ class Deployer:
         self,
         *arguments: str,
         plan: Path | None = None,
+        config_file: Path | None = None,
         only: Service | None = None,
         is_rollback: bool = False,
     ) -> None:
@@ -98,18 +99,31 @@ class Deployer:
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
-        plan. Images are built of the service ``only``, by default of all services. Requests are
-        moved to a track when it has the ready pods for them, in a rollback after
-        :data:`ROLLBACK_SECONDS` at the latest.
+        plan. ``config_file`` is by default the stack file. Images are built of the service
+        ``only``, by default of all services. Requests are moved to a track when it has the ready
+        pods for them, in a rollback after :data:`ROLLBACK_SECONDS` at the latest.
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
-        services = load(self.stack.name).services
+        services = load(str(config_file or self.stack.name)).services
         built = [services[only.name]] if only else services.values()
+        file = ("--config-file", str(config_file)) if config_file else ()
+        capacity = Capacity(self.settings, self.environment)
         with filled_build_cache(built, self.settings.builder, self.environment):
-            self._update(arguments, plan, is_rollback=is_rollback)
+            self._update(capacity, (*file, *arguments), plan, is_rollback=is_rollback)
+        if only or not arguments:  # otherwise such as --target, which deploys a part
+            for service in services.values():
+                capacity.restore_replicas(service)
+        self.status()
 
-    def _update(self, arguments: Sequence[str], plan: Path | None, *, is_rollback: bool) -> None:
+    def _update(
+        self,
+        capacity: Capacity,
+        arguments: Sequence[str],
+        plan: Path | None,
+        *,
+        is_rollback: bool,
+    ) -> None:
         self.stack.select()
         self._check_taints()
         self.check_ownership()
@@ -123,7 +137,6 @@ class Deployer:
             *(["--plan", str(plan)] if plan else []),
         )
         config = ChangedConfig(self.settings, self.environment)
-        capacity = Capacity(self.settings, self.environment)
         moves = list(self._moves())
         # A plan does not allow the additional update.
         started = [move[0] for move in moves if plan is None and capacity.starts_too_small(*move)]
@@ -148,7 +161,6 @@ class Deployer:
                 self.pending_release(service).clear()
         config.sync()
         capacity.restore(self.settings.services.values())
-        self.status()
 
     def _check_taints(self) -> None:
         """Raise :class:`CommandError` if the state marks an object for replacement."""
@@ -223,8 +235,7 @@ class Deployer:
             if changed := self._changed_program():
                 print(f"deployed with the rollback: {changed}")
             images = self._exclude_images(settings, service)
-            options = ("--config-file", str(file), *images)
-            self.update(*options, only=service, is_rollback=True)
+            self.update(*images, config_file=file, only=service, is_rollback=True)
         self.pending_release(service).clear()
 
     def _changed_program(self) -> str:
