@@ -139,6 +139,7 @@ class Deployer:
         self,
         *arguments: str,
         plan: Path | None = None,
+        config_file: Path | None = None,
         only: Service | None = None,
         is_rollback: bool = False,
         restores_capacity: bool = True,
@@ -148,24 +149,29 @@ class Deployer:
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
-        plan. Images are built of the service ``only``, by default of all services. Requests are
-        moved to a track when it has the ready pods for them, in a rollback after
-        :data:`ROLLBACK_SECONDS` at the latest. Without ``restores_capacity``, the track keeps them
-        until :meth:`restore_capacity`.
+        plan. ``config_file`` is by default the stack file. Images are built of the service
+        ``only``, by default of all services. Requests are moved to a track when it has the ready
+        pods for them, in a rollback after :data:`ROLLBACK_SECONDS` at the latest. Without
+        ``restores_capacity``, the track keeps them until :meth:`restore_capacity`.
 
         The releases that it starts or ends are recorded, with ``decision`` as who ended them and
         why, by default the user. Return the progressive releases, which Flagger decides.
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
-        services = load(self.stack.name).services
+        services = load(str(config_file or self.stack.name)).services
         built = [services[only.name]] if only else services.values()
+        file = ("--config-file", str(config_file)) if config_file else ()
+        capacity = Capacity(self.settings, self.environment)
         with filled_build_cache(built, self.settings.builder, self.environment):
             released = built if is_rollback and only else services.values()
             return self._update(
-                arguments,
+                capacity,
+                (*file, *arguments),
                 plan,
                 [*released],
+                # Otherwise arguments such as --target, which deploys a part.
+                scaled=[*services.values()] if only or not arguments else [],
                 is_rollback=is_rollback,
                 restores_capacity=restores_capacity,
                 decision=decision,
@@ -173,10 +179,12 @@ class Deployer:
 
     def _update(
         self,
+        capacity: Capacity,
         arguments: Sequence[str],
         plan: Path | None,
         released: Sequence[Service],
         *,
+        scaled: Sequence[Service],
         is_rollback: bool,
         restores_capacity: bool,
         decision: Decision | None,
@@ -197,7 +205,6 @@ class Deployer:
             *(["--plan", str(plan)] if plan else []),
         )
         config = ChangedConfig(self.settings, self.environment)
-        capacity = Capacity(self.settings, self.environment)
         moves = list(self._moves())
         # A plan does not allow the additional update.
         started = {
@@ -234,6 +241,8 @@ class Deployer:
             capacity.restore(services)
         else:
             capacity.keep(services)
+        for service in scaled:
+            capacity.restore_replicas(service)
         log.succeed(self._digests)
         with self.notifier() as notifier:
             if notifier.is_on:
@@ -373,8 +382,9 @@ class Deployer:
             if changed := self._changed_program():
                 print(f"deployed with the rollback: {changed}")
             images = self._exclude_images(settings, service)
-            options = ("--config-file", str(file), *images)
-            releases = self.update(*options, only=service, is_rollback=True, decision=decision)
+            releases = self.update(
+                *images, config_file=file, only=service, is_rollback=True, decision=decision
+            )
         self.pending_release(service).clear()
         return releases
 

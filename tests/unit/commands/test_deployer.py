@@ -139,6 +139,9 @@ class FakeCapacity:
     def restore(self, services: Iterable[Service]) -> None:
         self.calls.append("restore")
 
+    def restore_replicas(self, service: Service) -> None:
+        self.calls.append(f"{service.name}: {service.workload.replicas} replicas")
+
 
 class FakeConfig:
     """Fake configuration of pods."""
@@ -232,7 +235,7 @@ def test_requests_move_after_their_track_has_the_pods(
     monkeypatch.setattr(fake, "up", up)
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity(fake.calls, missing))
     deployer_of(fake, release=release).update(is_rollback=weight < deployed)
-    assert fake.calls[1:] == calls
+    assert fake.calls[1:] == [*calls, "beacon: 3 replicas"]
     assert load(str(file)).services["beacon"].release.canary_weight == weight
 
 
@@ -470,6 +473,27 @@ def test_a_rollback_deploys_the_release_and_names_what_it_leaves_out(tmp_path, c
     printed = capsys.readouterr().out
     assert "not deployed by the rollback: slipway:services.beacon.routing.hosts\n" in printed
     assert "the last update was made without a commit" in printed
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_the_replicas_after_an_update_are_those_of_its_configuration(tmp_path, monkeypatch):
+    def file(name: str, replicas: int) -> Path:
+        shop = {**BEACON, "routing": {"hosts": ["shop.localhost"]}}
+        return stack_file(
+            tmp_path / name, services={"shop": {**shop, "workload": {"replicas": replicas}}}
+        )
+
+    fake = FakeStack(deployed=file("deployed", 4))
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", file("project", 5).parent)
+    monkeypatch.setattr(deployer, "PROJECT_FOLDER", tmp_path)
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity(fake.calls))
+    made = deployer_of(fake)
+    made.update()
+    assert fake.calls[-1] == "shop: 5 replicas"
+    roll_back(fake)
+    assert fake.calls[-1] == "shop: 4 replicas"
+    made.update("--target", "urn")  # it may not have changed the service
+    assert fake.calls[-1] == "restore"
 
 
 @pytest.mark.usefixtures("no_cluster", "project")
