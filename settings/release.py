@@ -42,6 +42,9 @@ class StableVersion(ReleasedVersion):
     settings: dict[str, Any] | None = None
     """Keys of the service as stable was released with them. `make canary` writes them, so that
     changes of the service reach stable with the promotion. Default: those of the service."""
+    analysis: bool = True
+    """With `progressive`: checks the version before its promotion. `make promote` and
+    `make rollback` set it to false: all requests are routed to the version at once."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         for key, value in (self.settings or {}).items():

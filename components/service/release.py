@@ -4,18 +4,19 @@ A track runs one version at a time, with a Deployment and a Service of its own: 
 runs, ``canary`` only during a release with strategy ``canary``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.batch.v1 import Job
 from pulumi_kubernetes.core.v1 import Service as KubernetesService
 
-from components.labels import Identity
+from components.labels import Identity, Labels
 from components.prune import prune_none
 from components.routing.split import Backend
 from components.service.before_start import BeforeStartJobs
-from components.service.workload import Workload, WorkloadTemplate
+from components.service.progressive import APP_PROTOCOLS, Analysis, ProgressiveRelease
+from components.service.workload import Workload, WorkloadArgs, WorkloadTemplate
 from settings import ReleaseSettings, Service, Strategy, Track
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 _TRACKS: Mapping[Strategy, tuple[Track, ...]] = {
     "rolling": ("stable",),
     "canary": ("stable", "canary"),
+    "progressive": ("stable",),
 }
 """Tracks that have a Service, with or without a running version."""
-_APP_PROTOCOLS = {"http": None, "h2c": "kubernetes.io/h2c", "grpc": "kubernetes.io/h2c"}
 
 
 class RunningVersion(TypedDict):
@@ -48,6 +49,8 @@ class ReleaseArgs(TypedDict):
     """Image reference with digest, for each running track."""
     workload: WorkloadTemplate
     """Arguments that the workloads of all tracks have in common."""
+    analysis: NotRequired[Analysis]
+    """Gates of the release. Required with strategy ``progressive``."""
 
 
 class Release(pulumi.ComponentResource):
@@ -55,7 +58,8 @@ class Release(pulumi.ComponentResource):
 
     A version's Workload is changed only after the version's Job, if there is one, has succeeded.
 
-    The Service of a track is kept when its version is removed, so that routes stay valid. A router
+    The Service of a track is kept when its version is removed, so that routes stay valid. Requests
+    from inside the cluster are sent to that of stable with every strategy. A router
     has to depend on the release: a version is then ready before it receives requests, and, because
     Pulumi deletes last, is deleted only when it receives none.
     """
@@ -77,22 +81,37 @@ class Release(pulumi.ComponentResource):
         release, images = args["release"], args["images"]
         if set(images) != set(release.tracks):
             raise ValueError(f"images are of {sorted(images)}: use {sorted(release.tracks)}")
-        for track, service in self._services.items():
-            if service.served_ports:
-                self._service(track, service)
         jobs = self._before_start()
+        ready: dict[Track, pulumi.Resource] = {}
+        pods: dict[Track, Labels] = {track: self._identity(track).selector for track in self._services}
         for track, version in release.tracks.items():
             job = jobs.get(version.version)
-            Workload(
-                f"{name}-{track}",
-                {
-                    **args["workload"],
-                    "service": self._services[track],
-                    "identity": self._identity(track, version.version),
-                    "image": images[track],
-                },
+            workload: WorkloadArgs = {
+                **args["workload"],
+                "service": self._services[track],
+                "identity": self._identity(track, version.version),
+                "image": images[track],
+            }
+            suffix = release.object_track(track)
+            ready[track] = Workload(
+                f"{name}-{suffix}",
+                workload,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None),
             )
+            if release.strategy == "progressive":
+                progressive = ProgressiveRelease(
+                    f"{name}-{suffix}-release",
+                    workload,
+                    args["analysis"],
+                    ready[track],
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
+                ready[track], pods[track] = progressive, progressive.pods
+        for track, service in self._services.items():
+            if service.served_ports:
+                # When the strategy changes, the Service changes to pods that are ready.
+                depends_on = [ready[track]] if track in ready else []
+                self._service(track, service, pods[track], depends_on)
         stable, canary = release.stable, release.canary
         self.stable = {"version": stable.version, "image": images["stable"]}
         self.canary = canary and {
@@ -103,14 +122,23 @@ class Release(pulumi.ComponentResource):
         self.register_outputs({"stable": self.stable, "canary": self.canary})
 
     def backends(self, port: str) -> tuple[Backend, ...]:
-        """Service and weight of each track, for requests to a container port by name."""
+        """Service and weight of each track, for requests to a container port by name.
+
+        With strategy ``progressive``, Flagger shifts the requests to the main port.
+        """
+        release, name = self._args["release"], self._args["workload"]["service"].name
+        if release.strategy == "progressive":
+            service = self._services["stable"]
+            is_main = service.routing is not None and service.routing.port == port
+            backend = self._identity("stable").object_name if is_main else f"{name}-stable"
+            return (Backend("stable", backend, service.ports[port], 100),)
         return tuple(
             self._backend(track, service.ports[port]) for track, service in self._services.items()
         )
 
     def _identity(self, track: Track, version: str | None = None) -> Identity:
-        workload = self._args["workload"]
-        return Identity(workload["service"].name, workload["namespace"], track, version)
+        workload, suffix = self._args["workload"], self._args["release"].object_track(track)
+        return Identity(workload["service"].name, workload["namespace"], suffix, version)
 
     def _before_start(self) -> Mapping[str, Job]:
         args, release = self._args, self._args["release"]
@@ -137,8 +165,11 @@ class Release(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         ).jobs
 
-    def _service(self, track: Track, service: Service) -> None:
-        identity, workload = self._identity(track), self._args["workload"]
+    def _service(
+        self, track: Track, service: Service, pods: Labels, depends_on: Sequence[pulumi.Resource]
+    ) -> None:
+        workload = self._args["workload"]
+        identity = Identity(service.name, workload["namespace"], track)
         KubernetesService(
             f"{self._name}-{track}-service",
             metadata={
@@ -150,10 +181,10 @@ class Release(pulumi.ComponentResource):
             },
             spec={
                 "type": "ClusterIP",
-                "selector": identity.selector,
+                "selector": pods,
                 "ports": prune_none(_service_ports(service)),
             },
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
         )
 
     def _backend(self, track: Track, port: int) -> Backend:
@@ -172,7 +203,7 @@ def _service_ports(service: Service) -> "list[ServicePortArgsDict]":
             "port": port,
             "target_port": name,
             "protocol": "TCP",
-            "app_protocol": _APP_PROTOCOLS[routes[name].protocol] if name in routes else None,
+            "app_protocol": APP_PROTOCOLS[routes[name].protocol] if name in routes else None,
         }
         for name, port in service.served_ports.items()
     ]

@@ -11,12 +11,12 @@ from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components.labels import Identity
+from components.labels import Identity, Labels
 from components.observability.trace_receiver import TraceReceiver
 from components.prune import omit_if_zero, prune_none
 from components.service.config_file import ConfigFile
 from components.service.credentials import CredentialNames
-from components.service.network_policy import egress_rules, ingress_rules
+from components.service.network_policy import network_policy_spec
 from components.service.pod import ServicePod
 from settings import (
     Autoscaling,
@@ -29,6 +29,7 @@ from settings import (
 if TYPE_CHECKING:
     from pulumi_kubernetes.autoscaling.v2 import HPAScalingRulesArgsDict, MetricSpecArgsDict
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
+    from pulumi_kubernetes.policy.v1 import PodDisruptionBudgetSpecArgsDict
 
 
 class WorkloadTemplate(TypedDict):
@@ -70,10 +71,19 @@ class Workload(pulumi.ComponentResource):
             [self._account(), *self._config_map(), self._network_policy()]
         )
         after = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
-        if self._service.autoscaling.enabled:
+        if self._is_autoscaled:
             self._autoscaler(after)
         self._disruption_budget(after)
         self.register_outputs({})
+
+    @property
+    def _is_progressive(self) -> bool:
+        return self._service.release.strategy == "progressive"
+
+    @property
+    def _is_autoscaled(self) -> bool:
+        """With strategy ``progressive``, an HPA also sets a fixed number of replicas."""
+        return self._service.autoscaling.enabled or self._is_progressive
 
     def _metadata(self) -> "ObjectMetaArgsDict":
         return {
@@ -111,15 +121,14 @@ class Workload(pulumi.ComponentResource):
     def _deployment(self, depends_on: Sequence[pulumi.Resource]) -> Deployment:
         args, service = self._args, self._service
         identity, rollout = args["identity"], service.workload.rollout
-        is_autoscaled = service.autoscaling.enabled
+        is_autoscaled, is_progressive = self._is_autoscaled, self._is_progressive
         pod = ServicePod(identity, args["image"], service, args["credentials"], args.get("traces"))
         return Deployment(
             f"{self._name}-deployment",
             metadata=prune_none(
                 {
                     **self._metadata(),
-                    # A deleted HPA can still be the field manager of `replicas`.
-                    "annotations": None if is_autoscaled else {"pulumi.com/patchForce": "true"},
+                    "annotations": _annotations(is_autoscaled, is_progressive),
                 }
             ),
             spec=prune_none(
@@ -196,8 +205,8 @@ class Workload(pulumi.ComponentResource):
                     "kind": "Deployment",
                     "name": self._args["identity"].object_name,
                 },
-                "min_replicas": scaling.min_replicas,
-                "max_replicas": scaling.max_replicas,
+                "min_replicas": self._service.min_replicas,
+                "max_replicas": self._service.max_replicas,
                 "metrics": _metrics(scaling),
                 "behavior": {
                     "scale_up": _scaling_rules(scaling.scale_up_stabilization_window_seconds),
@@ -211,12 +220,7 @@ class Workload(pulumi.ComponentResource):
         PodDisruptionBudget(
             f"{self._name}-disruption",
             metadata=self._metadata(),
-            spec={
-                "max_unavailable": self._service.pod_disruption_budget.max_unavailable,
-                "selector": {"match_labels": self._args["identity"].selector},
-                # Pods that are not ready do not block a node drain.
-                "unhealthy_pod_eviction_policy": "AlwaysAllow",
-            },
+            spec=disruption_budget_spec(self._service, self._args["identity"].selector),
             opts=opts,
         )
 
@@ -225,14 +229,34 @@ class Workload(pulumi.ComponentResource):
         return NetworkPolicy(
             f"{self._name}-network",
             metadata=self._metadata(),
-            spec={
-                "pod_selector": {"match_labels": args["identity"].selector},
-                "policy_types": ["Ingress", "Egress"],
-                "ingress": ingress_rules(service, namespace, args["network"]),
-                "egress": egress_rules(service, namespace, args.get("traces"), args["stack_ports"]),
-            },
+            spec=network_policy_spec(
+                service,
+                args["identity"].selector,
+                namespace,
+                args["network"],
+                args.get("traces"),
+                args["stack_ports"],
+            ),
             opts=self._child,
         )
+
+
+def _annotations(is_autoscaled: bool, is_progressive: bool) -> dict[str, str] | None:  # noqa: FBT001
+    if is_progressive:
+        # Flagger scales the pods, and waits for them.
+        return {"pulumi.com/skipAwait": "true"}
+    # A deleted HPA can still be the field manager of `replicas`.
+    return None if is_autoscaled else {"pulumi.com/patchForce": "true"}
+
+
+def disruption_budget_spec(service: Service, pods: Labels) -> "PodDisruptionBudgetSpecArgsDict":
+    """Return the spec of the PodDisruptionBudget of the service's pods with the labels ``pods``."""
+    return {
+        "max_unavailable": service.pod_disruption_budget.max_unavailable,
+        "selector": {"match_labels": pods},
+        # Pods that are not ready do not block a node drain.
+        "unhealthy_pod_eviction_policy": "AlwaysAllow",
+    }
 
 
 def _scaling_rules(window: int) -> "HPAScalingRulesArgsDict":
