@@ -78,9 +78,7 @@ def pod_selector(labels: Labels, names: Sequence[str] = ()) -> "LabelSelectorArg
     """Return the selector of pods with these labels and one of these names."""
     selector: LabelSelectorArgsDict = {"match_labels": labels} if labels else {}
     if names:
-        selector["match_expressions"] = [
-            {"key": NAME_LABEL, "operator": "In", "values": [*names]}
-        ]
+        selector["match_expressions"] = [{"key": NAME_LABEL, "operator": "In", "values": [*names]}]
     return selector
 
 

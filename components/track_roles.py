@@ -83,7 +83,8 @@ class TrackRoles:
     def service_pattern(self, track: Track) -> str:
         """Regular expression of the names of a role's Services."""
         names = self.services[track]
-        return f"({'|'.join(names)})" if len(names) > 1 else names[0]
+        pattern = "|".join(names)
+        return f"({pattern})" if len(names) > 1 else pattern
 
     @property
     def deployment_pattern(self) -> str:

@@ -40,7 +40,7 @@ from settings.peers import PeerFrom, Peers, PeerTo
 from settings.pod_disruption_budget import PodDisruptionBudgetSettings
 from settings.ports import Ports
 from settings.probes import ExecAction, GrpcAction, HttpGetAction, Probe, Probes, TcpSocketAction
-from settings.progressive import Gates, Progressive
+from settings.progressive import Gates, Match, Progressive
 from settings.proxy_metrics import Proxy, ProxyMetrics
 from settings.quantities import (
     duration_seconds,
@@ -97,6 +97,7 @@ __all__ = [
     "LimitRangeSettings",
     "LogKeys",
     "LogsSettings",
+    "Match",
     "MetricsSettings",
     "NamespaceSettings",
     "Network",

@@ -13,6 +13,7 @@ from settings.string_formats import GateName, HeaderName, HeaderValue, UrlPath
 
 ManualGate = Literal["rollout", "promotion"]
 Step = Annotated[int, Field(ge=1, le=100)]
+Bound = Annotated[float, Field(ge=-1e15, le=1e15)]
 _DEFAULT_MAX_WEIGHT = 50
 _SLO_GATES = ("availability", "latency", "requests", "cpu", "memory")
 """Names of the other gates."""
@@ -26,9 +27,9 @@ class QueryGate(Section):
     query: PromQL
     """Query. `$selector` stands for the matchers of namespace, service and track of the new
     version."""
-    min: float | None = None
+    min: Bound | None = None
     """Minimum value. Default: none."""
-    max: float | None = None
+    max: Bound | None = None
     """Maximum value. Default: none."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:

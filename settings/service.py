@@ -304,6 +304,9 @@ class Service(Section):
 
     def _progressive_errors(self) -> Iterator[FieldError]:
         strategy, settings = self.release.strategy, self.release.progressive
+        if not self.autoscaling.enabled:
+            allowed = "true: Flagger scales a new version to the replicas of its autoscaler"
+            yield FieldError("autoscaling.enabled", self.autoscaling.enabled, allowed)
         if not self.ports:
             allowed = '"rolling", or add ports: requests are routed to the new version step by step'
             yield FieldError("release.strategy", strategy, allowed)

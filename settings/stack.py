@@ -165,7 +165,15 @@ class Settings(Section):
         if observability.mode == "off":
             allowed = '"rolling" or "canary", or observability.mode "bundled" or "operator"'
             yield FieldError(f"{key}.release.strategy", service.release.strategy, allowed)
-        if settings.mirror and observability.proxy.implementation == "traefik":
+        proxy = observability.proxy.implementation
+        if service.request_source == "proxy" and proxy == "envoy-gateway":
+            reason = "Envoy Gateway counts the requests to both versions together"
+            yield FieldError(f"{key}.slo.source", "proxy", f'"service" or "queries": {reason}')
+        for name in ("flagger", "flagger-loadtester"):
+            if name in self.services:
+                allowed = "another name: Flagger's objects have this name"
+                yield FieldError("services", name, allowed)
+        if settings.mirror and proxy == "traefik":
             allowed = "false: Traefik, the observability.proxy.implementation, cannot mirror"
             yield FieldError(f"{key}.release.progressive.mirror", settings.mirror, allowed)
 

@@ -56,7 +56,6 @@ _CONFIG_DIR = PurePosixPath("/etc/server")
 _DATA_DIR = PurePosixPath("/data")
 
 
-
 @dataclass(frozen=True)
 class HttpProbe:
     """HTTP GET probe."""

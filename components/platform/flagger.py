@@ -15,7 +15,7 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
 
 from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
-from components.labels import FLAGGER, NAME_LABEL, Identity
+from components.labels import COMMON_LABELS, FLAGGER, NAME_LABEL, Identity
 from components.network_peer import (
     API_SERVER_PORTS,
     DNS_EGRESS,
@@ -28,8 +28,8 @@ from components.versions import IMAGES
 from settings import FlaggerSettings, Network, Service
 
 if TYPE_CHECKING:
+    from pulumi_kubernetes.core.v1 import ProbeArgsDict
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
-    from pulumi_kubernetes.networking.v1 import NetworkPolicySpecArgsDict
     from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
 _PORT = 8080
@@ -102,14 +102,7 @@ class Flagger(pulumi.ComponentResource):
         ]
         if self._has_load_tester:
             peers.append(LOAD_TESTER.peer(args["namespace"]))
-        policy = self._network_policy(
-            FLAGGER,
-            {
-                "policy_types": ["Ingress", "Egress"],
-                "ingress": [],
-                "egress": [DNS_EGRESS, *(peer.egress for peer in peers)],
-            },
-        )
+        policy = self._network_policy(FLAGGER, [], peers)
         self._deployment(
             FLAGGER,
             IMAGES["flagger"],
@@ -128,15 +121,8 @@ class Flagger(pulumi.ComponentResource):
     def _load_tester(self) -> None:
         namespace, name = self._args["namespace"], LOAD_TESTER.server
         flagger = NetworkPeer(namespace, (LOAD_TESTER.port,), {NAME_LABEL: FLAGGER})
-        policy = self._network_policy(
-            name,
-            {
-                "policy_types": ["Ingress", "Egress"],
-                # It runs any command that a client sends.
-                "ingress": [flagger.ingress],
-                "egress": [DNS_EGRESS, NetworkPeer(namespace).egress],
-            },
-        )
+        # It runs any command that a client sends.
+        policy = self._network_policy(name, [flagger], [NetworkPeer(namespace)])
         self._deployment(
             name,
             IMAGES["flaggerLoadtester"],
@@ -219,6 +205,7 @@ class Flagger(pulumi.ComponentResource):
                 kind=crd["kind"],
                 metadata={
                     "name": crd["metadata"]["name"],
+                    "labels": {NAME_LABEL: FLAGGER, **COMMON_LABELS},
                     # Stacks that share a cluster have the same definitions.
                     "annotations": {"pulumi.com/patchForce": "true"},
                 },
@@ -228,12 +215,18 @@ class Flagger(pulumi.ComponentResource):
             for crd in _read_crds()
         ]
 
-    def _network_policy(self, name: str, spec: "NetworkPolicySpecArgsDict") -> NetworkPolicy:
-        selector = {"match_labels": self._identity(name).selector}
+    def _network_policy(
+        self, name: str, ingress: Sequence[NetworkPeer], egress: Sequence[NetworkPeer]
+    ) -> NetworkPolicy:
         return NetworkPolicy(
             self._resource_name(name, "network"),
             metadata=self._metadata(name),
-            spec={"pod_selector": selector, **spec},
+            spec={
+                "pod_selector": {"match_labels": self._identity(name).selector},
+                "policy_types": ["Ingress", "Egress"],
+                "ingress": [peer.ingress for peer in ingress],
+                "egress": [DNS_EGRESS, *(peer.egress for peer in egress)],
+            },
             opts=self._child,
         )
 
@@ -248,7 +241,10 @@ class Flagger(pulumi.ComponentResource):
         uses_api: bool,
     ) -> None:
         identity, resources = self._identity(name), self._args["settings"].resources
-        probe = {"http_get": {"path": "/healthz", "port": port, "scheme": "HTTP"}}
+        probe: ProbeArgsDict = {
+            "http_get": {"path": "/healthz", "port": port, "scheme": "HTTP"},
+            "timeout_seconds": 5,
+        }
         Deployment(
             self._resource_name(name, "deployment"),
             metadata=self._metadata(name),
@@ -285,7 +281,6 @@ class Flagger(pulumi.ComponentResource):
                                 "liveness_probe": {
                                     **probe,
                                     "period_seconds": 10,
-                                    "timeout_seconds": 5,
                                     "failure_threshold": 6,
                                 },
                                 "security_context": SECURITY_CONTEXT,

@@ -13,7 +13,6 @@ from components.prune import prune_none
 from components.secret_data import secret_data
 from settings import GeneratedSecret, RegistrySettings, SecretFiles, docker_config
 
-
 _NOT_TRACKED = {"flagger.app/config-tracking": "disabled"}
 
 

@@ -41,6 +41,7 @@ def network_policy_spec(
     service: Service,
     pods: Labels,
     namespace: str,
+    *,
     network: Network,
     traces: TraceReceiver | None,
     stack_ports: Mapping[str, Ports],

@@ -166,8 +166,7 @@ class ServicePod:
 
 
 def _checksum(service: Service) -> str:
-    scaling = (service.min_replicas, service.max_replicas, service.autoscaling)
-    return hashlib.sha256(repr(scaling).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(service.autoscaling).encode()).hexdigest()[:16]
 
 
 def _pod_security_context(service: Service) -> "PodSecurityContextArgsDict":

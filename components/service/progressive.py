@@ -70,9 +70,7 @@ class ProgressiveRelease(pulumi.ComponentResource):
         service, routing = args["service"], args["service"].routing
         if routing is None:
             raise ValueError(f"{service.name} has no routing: its requests cannot be shifted")
-        primary = Identity(
-            f"{service.name}{PRIMARY}", args["namespace"], args["identity"].track
-        )
+        primary = Identity(f"{service.name}{PRIMARY}", args["namespace"], args["identity"].track)
         self.pods = primary.selector
         self._labels = Identity(service.name, args["namespace"]).labels
         child = pulumi.ResourceOptions(parent=self)
@@ -153,9 +151,9 @@ class ProgressiveRelease(pulumi.ComponentResource):
                 args["service"],
                 self.pods,
                 args["namespace"],
-                args["network"],
-                args.get("traces"),
-                args["stack_ports"],
+                network=args["network"],
+                traces=args.get("traces"),
+                stack_ports=args["stack_ports"],
             ),
             opts=opts,
         )

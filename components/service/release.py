@@ -79,11 +79,15 @@ class Release(pulumi.ComponentResource):
             for track in _TRACKS[args["release"].strategy]
         }
         release, images = args["release"], args["images"]
+        if release.strategy == "progressive" and "analysis" not in args:
+            raise ValueError(f"{name} has no analysis: use the gates of the release")
         if set(images) != set(release.tracks):
             raise ValueError(f"images are of {sorted(images)}: use {sorted(release.tracks)}")
         jobs = self._before_start()
         ready: dict[Track, pulumi.Resource] = {}
-        pods: dict[Track, Labels] = {track: self._identity(track).selector for track in self._services}
+        pods: dict[Track, Labels] = {
+            track: self._identity(track).selector for track in self._services
+        }
         for track, version in release.tracks.items():
             job = jobs.get(version.version)
             workload: WorkloadArgs = {
@@ -98,11 +102,11 @@ class Release(pulumi.ComponentResource):
                 workload,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None),
             )
-            if release.strategy == "progressive":
+            if release.strategy == "progressive" and (analysis := args.get("analysis")):
                 progressive = ProgressiveRelease(
                     f"{name}-{suffix}-release",
                     workload,
-                    args["analysis"],
+                    analysis,
                     ready[track],
                     opts=pulumi.ResourceOptions(parent=self),
                 )

@@ -71,19 +71,10 @@ class Workload(pulumi.ComponentResource):
             [self._account(), *self._config_map(), self._network_policy()]
         )
         after = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
-        if self._is_autoscaled:
+        if self._service.autoscaling.enabled:
             self._autoscaler(after)
         self._disruption_budget(after)
         self.register_outputs({})
-
-    @property
-    def _is_progressive(self) -> bool:
-        return self._service.release.strategy == "progressive"
-
-    @property
-    def _is_autoscaled(self) -> bool:
-        """With strategy ``progressive``, an HPA also sets a fixed number of replicas."""
-        return self._service.autoscaling.enabled or self._is_progressive
 
     def _metadata(self) -> "ObjectMetaArgsDict":
         return {
@@ -121,14 +112,22 @@ class Workload(pulumi.ComponentResource):
     def _deployment(self, depends_on: Sequence[pulumi.Resource]) -> Deployment:
         args, service = self._args, self._service
         identity, rollout = args["identity"], service.workload.rollout
-        is_autoscaled, is_progressive = self._is_autoscaled, self._is_progressive
+        is_autoscaled = service.autoscaling.enabled
+        is_progressive = service.release.strategy == "progressive"
+        annotations = None
+        if is_progressive:
+            # Flagger scales the pods, and waits for them.
+            annotations = {"pulumi.com/skipAwait": "true"}
+        elif not is_autoscaled:
+            # A deleted HPA can still be the field manager of `replicas`.
+            annotations = {"pulumi.com/patchForce": "true"}
         pod = ServicePod(identity, args["image"], service, args["credentials"], args.get("traces"))
         return Deployment(
             f"{self._name}-deployment",
             metadata=prune_none(
                 {
                     **self._metadata(),
-                    "annotations": _annotations(is_autoscaled, is_progressive),
+                    "annotations": annotations,
                 }
             ),
             spec=prune_none(
@@ -205,8 +204,8 @@ class Workload(pulumi.ComponentResource):
                     "kind": "Deployment",
                     "name": self._args["identity"].object_name,
                 },
-                "min_replicas": self._service.min_replicas,
-                "max_replicas": self._service.max_replicas,
+                "min_replicas": scaling.min_replicas,
+                "max_replicas": scaling.max_replicas,
                 "metrics": _metrics(scaling),
                 "behavior": {
                     "scale_up": _scaling_rules(scaling.scale_up_stabilization_window_seconds),
@@ -233,20 +232,12 @@ class Workload(pulumi.ComponentResource):
                 service,
                 args["identity"].selector,
                 namespace,
-                args["network"],
-                args.get("traces"),
-                args["stack_ports"],
+                network=args["network"],
+                traces=args.get("traces"),
+                stack_ports=args["stack_ports"],
             ),
             opts=self._child,
         )
-
-
-def _annotations(is_autoscaled: bool, is_progressive: bool) -> dict[str, str] | None:  # noqa: FBT001
-    if is_progressive:
-        # Flagger scales the pods, and waits for them.
-        return {"pulumi.com/skipAwait": "true"}
-    # A deleted HPA can still be the field manager of `replicas`.
-    return None if is_autoscaled else {"pulumi.com/patchForce": "true"}
 
 
 def disruption_budget_spec(service: Service, pods: Labels) -> "PodDisruptionBudgetSpecArgsDict":

@@ -144,6 +144,14 @@ def checkers() -> Path:
 
 
 @pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Path of promtool, which is built if it is missing."""
+    built = run(sys.executable, "-m", "local", "build", "promtool")
+    assert built.returncode == 0, built.stderr
+    return Layout().bin / "promtool"
+
+
+@pytest.fixture(scope="session")
 def podsecurity(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Program that runs the Pod Security checks of Kubernetes."""
     program = tmp_path_factory.mktemp("podsecurity") / "podsecurity"

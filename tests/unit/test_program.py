@@ -66,7 +66,7 @@ def test_the_gateway_back_end_creates_a_route_instead_of_an_ingress(program: Pro
 
 @pytest.mark.parametrize(
     ("backend", "kind", "name"),
-    [("ingress", "Ingress", "beacon-canary"), ("gateway", "HTTPRoute", "beacon")],
+    [("ingress", "Ingress", "beacon-weighted"), ("gateway", "HTTPRoute", "beacon")],
 )
 def test_routing_depends_on_the_workloads_of_all_tracks(
     program: Program, backend: str, kind: str, name: str
@@ -181,9 +181,9 @@ def test_an_additional_port_is_routed_by_an_ingress_of_its_own(program: Program)
     }
     assert ports == {
         "beacon": {"name": "beacon-stable", "port": {"number": 8080}},
-        "beacon-canary": {"name": "beacon-canary", "port": {"number": 8080}},
+        "beacon-weighted": {"name": "beacon-canary", "port": {"number": 8080}},
         "beacon-grpc": {"name": "beacon-stable", "port": {"number": 9000}},
-        "beacon-grpc-canary": {"name": "beacon-canary", "port": {"number": 9000}},
+        "beacon-grpc-weighted": {"name": "beacon-canary", "port": {"number": 9000}},
     }
     grpc = registry.one("Ingress", "beacon-grpc")
     assert grpc["metadata"]["annotations"]["nginx.ingress.kubernetes.io/backend-protocol"] == "GRPC"

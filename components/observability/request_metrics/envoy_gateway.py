@@ -22,7 +22,11 @@ class EnvoyGatewayRequestMetrics(ProxyRequestMetrics):
         matchers = f'envoy_cluster_name=~"(http|grpc)route/{self.namespace}/{self.route}/rule/.+"'
         counter = f"rate(envoy_cluster_upstream_rq{{{matchers}}}[{window}])"
         requests = rename_labels(counter, [("envoy_response_code", "status")])
-        yield self.record_track(requests_series(window), f"sum by (status) ({requests})", "all", window)
+        yield self.record_track(
+            requests_series(window), f"sum by (status) ({requests})", "all", window
+        )
         for label, le in bucket_labels_in_seconds(self.buckets):
             buckets = f"envoy_cluster_upstream_rq_time_bucket{{{matchers},{label}}}"
-            yield self.record_track(duration_series(window), f"sum(rate({buckets}[{window}]))", "all", window, le=le)
+            yield self.record_track(
+                duration_series(window), f"sum(rate({buckets}[{window}]))", "all", window, le=le
+            )

@@ -27,7 +27,14 @@ class IngressNginxRequestMetrics(ProxyRequestMetrics):
             matchers = f'exported_namespace="{self.namespace}",{ingress},{canary}'
             counter = f"rate(nginx_ingress_controller_requests{{{matchers}}}[{window}])"
             requests = rename_labels(counter, [("path", "route")])
-            yield self.record_track(requests_series(window), f"sum by (method, route, status) ({requests})", track, window)
+            yield self.record_track(
+                requests_series(window),
+                f"sum by (method, route, status) ({requests})",
+                track,
+                window,
+            )
             buckets = f"nginx_ingress_controller_request_duration_seconds_bucket{{{matchers}}}"
             durations = rename_labels(f"rate({buckets}[{window}])", [("path", "route")])
-            yield self.record_track(duration_series(window), f"sum by (route, le) ({durations})", track, window)
+            yield self.record_track(
+                duration_series(window), f"sum by (route, le) ({durations})", track, window
+            )

@@ -22,7 +22,11 @@ class IstioRequestMetrics(ProxyRequestMetrics):
             )
             counter = f"rate(istio_requests_total{{{matchers}}}[{window}])"
             requests = rename_labels(counter, [("response_code", "status")])
-            yield self.record_track(requests_series(window), f"sum by (status) ({requests})", track, window)
+            yield self.record_track(
+                requests_series(window), f"sum by (status) ({requests})", track, window
+            )
             for label, le in bucket_labels_in_seconds(self.buckets):
                 buckets = f"istio_request_duration_milliseconds_bucket{{{matchers},{label}}}"
-                yield self.record_track(duration_series(window), f"sum(rate({buckets}[{window}]))", track, window, le=le)
+                yield self.record_track(
+                    duration_series(window), f"sum(rate({buckets}[{window}]))", track, window, le=le
+                )

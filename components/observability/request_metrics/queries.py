@@ -30,12 +30,16 @@ class QueriedRequestMetrics(RequestMetrics):
             errors = f"sum by ({by}) ({self._query(self.queries.errors, window)})"
             total = f"sum by ({by}) ({self._query(self.queries.requests, window)})"
             yield self.record(requests_series(window), errors, status="error")
-            yield self.record(requests_series(window), f"{total} - ({errors} or 0 * {total})", status="success")
+            yield self.record(
+                requests_series(window), f"{total} - ({errors} or 0 * {total})", status="success"
+            )
         else:
             yield self.record(requests_series(window), requests)
         if self.queries.duration:
             duration = self._query(self.queries.duration, window)
-            yield self.record(duration_series(window), f"sum by (track, version, route, le) ({duration})")
+            yield self.record(
+                duration_series(window), f"sum by (track, version, route, le) ({duration})"
+            )
 
     def _query(self, text: str, window: str) -> str:
         text = text.replace(SELECTOR, selector(self.namespace, self.service))

@@ -70,9 +70,7 @@ class ProxyRequestMetrics(RequestMetrics):
         names = "|".join((self.service, *self.additional_routes))
         return f"({names})" if self.additional_routes else names
 
-    def record_track(
-        self, series: str, expr: str, track: str, window: str, **labels: str
-    ) -> Rule:
+    def record_track(self, series: str, expr: str, track: str, window: str, **labels: str) -> Rule:
         """Recording rule for a track.
 
         The series has the version of the track's pods if they all had the same version for the

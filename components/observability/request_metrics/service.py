@@ -35,7 +35,8 @@ class ServiceRequestMetrics(RequestMetrics):
         counter = self.names.requests or f"{self.names.duration}_count"
         rate = rename_labels(f"rate({counter}{{{matchers}}}[{window}])", renamed)
         yield self.record(
-            requests_series(window), f"sum by ({_TARGET_LABELS}, method, route, status) (\n  {rate}\n)"
+            requests_series(window),
+            f"sum by ({_TARGET_LABELS}, method, route, status) (\n  {rate}\n)",
         )
         if self.names.duration is None:
             return

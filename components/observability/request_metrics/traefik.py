@@ -22,9 +22,13 @@ class TraefikRequestMetrics(ProxyRequestMetrics):
             matchers = f'service=~"{services}"'
             counter = f"rate(traefik_service_requests_total{{{matchers}}}[{window}])"
             requests = rename_labels(counter, [("code", "status")])
-            yield self.record_track(requests_series(window), f"sum by (method, status) ({requests})", track, window)
+            yield self.record_track(
+                requests_series(window), f"sum by (method, status) ({requests})", track, window
+            )
             buckets = f"traefik_service_request_duration_seconds_bucket{{{matchers}}}"
-            yield self.record_track(duration_series(window), f"sum by (le) (rate({buckets}[{window}]))", track, window)
+            yield self.record_track(
+                duration_series(window), f"sum by (le) (rate({buckets}[{window}]))", track, window
+            )
 
     def _services(self) -> dict[Track, str]:
         """Regular expression of Traefik's names for the Service of each track.
