@@ -13,6 +13,7 @@ from settings.config_file import ConfigFileSettings
 from settings.containers import InitContainer, Sidecar
 from settings.env import Env, EnvFrom, EnvFromSource, EnvSource
 from settings.errors import SettingsError
+from settings.flagger import FlaggerSettings
 from settings.go_source import (
     GoProgram,
     SourceError,
@@ -41,6 +42,7 @@ from settings.peers import PeerFrom, Peers, PeerTo
 from settings.pod_disruption_budget import PodDisruptionBudgetSettings
 from settings.ports import Ports
 from settings.probes import ExecAction, GrpcAction, HttpGetAction, Probe, Probes, TcpSocketAction
+from settings.progressive import Gates, Match, Progressive
 from settings.proxy_metrics import Proxy, ProxyMetrics
 from settings.quantities import (
     duration_seconds,
@@ -101,6 +103,8 @@ __all__ = [
     "EnvFromSource",
     "EnvSource",
     "ExecAction",
+    "FlaggerSettings",
+    "Gates",
     "GatewaySettings",
     "GeneratedSecret",
     "GoProgram",
@@ -113,6 +117,7 @@ __all__ = [
     "LimitRangeSettings",
     "LogKeys",
     "LogsSettings",
+    "Match",
     "MetricsSettings",
     "NamespaceSettings",
     "Network",
@@ -126,6 +131,7 @@ __all__ = [
     "Ports",
     "Probe",
     "Probes",
+    "Progressive",
     "Proxy",
     "ProxyMetrics",
     "Receiver",

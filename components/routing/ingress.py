@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes.networking.v1 import Ingress
 
+from components.labels import WEIGHTED
 from components.prune import prune_none
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
-from settings import WEIGHTED, Route, parse_quantity
+from settings import Route, parse_quantity
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict
@@ -33,6 +34,9 @@ class IngressRouter(Router):
             # The proxy ignores a canary Ingress without a main Ingress for the same host and path.
             after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[stable]))
             annotations = proxy | _canary_annotations(split, split.canary)
+            # Flagger's own canary Ingress has the name that this one had before.
+            replaced = pulumi.ResourceOptions(delete_before_replace=True)
+            after = pulumi.ResourceOptions.merge(after, replaced)
             self._ingress(f"{name}-ingress-canary", args, split.canary, annotations, after)
 
     def _ingress(
@@ -44,7 +48,7 @@ class IngressRouter(Router):
         opts: pulumi.ResourceOptions,
     ) -> Ingress:
         split = args["split"]
-        suffix = "" if backend is split.stable else f"-{WEIGHTED}"
+        suffix = "" if backend is split.stable else WEIGHTED
         return Ingress(
             name,
             metadata=prune_none(

@@ -5,18 +5,19 @@ runs, ``canary`` only during a release. With strategy ``blueGreen``, each track 
 colors, and a promotion swaps them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.batch.v1 import Job
 from pulumi_kubernetes.core.v1 import Service as KubernetesService
 
-from components.labels import Identity
+from components.labels import Identity, Labels
 from components.prune import prune_none
 from components.routing.split import Backend
 from components.service.before_start import BeforeStartJobs
-from components.service.workload import Workload, WorkloadTemplate
+from components.service.progressive import APP_PROTOCOLS, Analysis, ProgressiveRelease
+from components.service.workload import Workload, WorkloadArgs, WorkloadTemplate
 from settings import ReleasedVersion, ReleaseSettings, Service, Strategy, Track
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ _TRACKS: Mapping[Strategy, tuple[Track, ...]] = {
     "rolling": ("stable",),
     "canary": ("stable", "canary"),
     "blueGreen": ("stable", "canary"),
+    "progressive": ("stable",),
 }
 """Tracks that have a Service, with or without a running version."""
-_APP_PROTOCOLS = {"http": None, "h2c": "kubernetes.io/h2c", "grpc": "kubernetes.io/h2c"}
 
 
 class RunningVersion(TypedDict):
@@ -52,6 +53,8 @@ class ReleaseArgs(TypedDict):
     """Image reference with digest, for each running track."""
     workload: WorkloadTemplate
     """Arguments that the workloads of all tracks have in common."""
+    analysis: NotRequired[Analysis]
+    """Gates of the release. Required with strategy ``progressive``."""
 
 
 class Release(pulumi.ComponentResource):
@@ -80,16 +83,36 @@ class Release(pulumi.ComponentResource):
             for track in _TRACKS[args["release"].strategy]
         }
         release, images = args["release"], args["images"]
+        if release.strategy == "progressive" and "analysis" not in args:
+            raise ValueError(f"{name} has no analysis: use the gates of the release")
         if set(images) != set(release.tracks):
             raise ValueError(f"images are of {sorted(images)}: use {sorted(release.tracks)}")
         jobs = self._before_start()
         workloads = {
-            track: self._workload(track, version, jobs.get(version.version))
+            track: self._workload(self._workload_args(track, version), jobs.get(version.version))
             for track, version in release.tracks.items()
         }
+        ready: pulumi.Resource = workloads["stable"]
+        pods = self._identity("stable").selector
+        if release.strategy == "progressive" and (analysis := args.get("analysis")):
+            progressive = ProgressiveRelease(
+                f"{self._identity('stable').object_name}-release",
+                self._workload_args("stable", release.stable),
+                analysis,
+                ready,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            ready, pods = progressive, progressive.pods
         for track, service in self._services.items():
-            if service.served_ports:
-                self._service(track, service, workloads["stable"])
+            identity = self._identity(track)
+            # Callers inside the cluster use the name of stable's Service. Its selector changes with
+            # the strategy and the live color, when the pods are ready.
+            fixed = Identity(name, identity.instance, track)
+            if service.served_ports and (track == "stable" or identity == fixed):
+                selector = pods if track == "stable" else identity.selector
+                self._service(fixed, selector, service, [ready] if track == "stable" else [])
+            if service.served_ports and release.strategy == "blueGreen":
+                self._service(identity, identity.selector, service, [])
         self.stable = self._running("stable", release.stable)
         self.canary = release.beside and {
             **self._running("canary", release.beside),
@@ -98,7 +121,16 @@ class Release(pulumi.ComponentResource):
         self.register_outputs({"stable": self.stable, "canary": self.canary})
 
     def backends(self, port: str) -> tuple[Backend, ...]:
-        """Service and weight of each track, for requests to a container port by name."""
+        """Service and weight of each track, for requests to a container port by name.
+
+        With strategy ``progressive``, Flagger shifts the requests to the main port.
+        """
+        release, name = self._args["release"], self._args["workload"]["service"].name
+        if release.strategy == "progressive":
+            service = self._services["stable"]
+            is_main = service.routing is not None and service.routing.port == port
+            backend = self._identity("stable").object_name if is_main else f"{name}-stable"
+            return (Backend("stable", backend, service.ports[port], 100),)
         return tuple(
             self._backend(track, service.ports[port], self._weight(track))
             for track, service in self._services.items()
@@ -117,25 +149,26 @@ class Release(pulumi.ComponentResource):
             running["color"] = self._args["release"].object_track(track)
         return running
 
-    def _workload(self, track: Track, version: ReleasedVersion, job: Job | None) -> Workload:
+    def _workload_args(self, track: Track, version: ReleasedVersion) -> WorkloadArgs:
         args, release = self._args, self._args["release"]
         is_idle = release.strategy == "blueGreen" and track == "canary"
-        identity = self._identity(track, version.version)
+        return {
+            **args["workload"],
+            "service": self._services[track],
+            "identity": self._identity(track, version.version),
+            "image": args["images"][track],
+            "keep_warm_seconds": release.blue_green.keep_warm_seconds if is_idle else 0,
+        }
+
+    def _workload(self, args: WorkloadArgs, job: Job | None) -> Workload:
         return Workload(
-            identity.object_name,
-            {
-                **args["workload"],
-                "service": self._services[track],
-                "identity": identity,
-                "image": args["images"][track],
-                "keep_warm_seconds": release.blue_green.keep_warm_seconds if is_idle else 0,
-            },
+            args["identity"].object_name,
+            args,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None),
         )
 
     def _identity(self, track: Track, version: str | None = None) -> Identity:
-        workload = self._args["workload"]
-        suffix = self._args["release"].object_track(track)
+        workload, suffix = self._args["workload"], self._args["release"].object_track(track)
         return Identity(workload["service"].name, workload["namespace"], suffix, version)
 
     def _before_start(self) -> Mapping[str, Job]:
@@ -163,32 +196,30 @@ class Release(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         ).jobs
 
-    def _service(self, track: Track, service: Service, stable: Workload) -> None:
-        identity, namespace = self._identity(track), self._args["workload"]["namespace"]
-        # Callers inside the cluster use the name of stable's Service. Its selector changes with the
-        # strategy and the live color, when the pods are ready.
-        fixed = Identity(identity.name, namespace, "stable")
-        identities = [identity, *([fixed] if track == "stable" and fixed != identity else [])]
-        for one in identities:
-            name = one.object_name
-            KubernetesService(
-                f"{name}-service",
-                metadata={
-                    "name": name,
-                    "namespace": namespace,
-                    "labels": one.labels,
-                    # The Service of a track without a running version has no endpoints to wait for.
-                    "annotations": {"pulumi.com/skipAwait": "true"},
-                },
-                spec={
-                    "type": "ClusterIP",
-                    "selector": identity.selector,
-                    "ports": prune_none(_service_ports(service)),
-                },
-                opts=pulumi.ResourceOptions(
-                    parent=self, depends_on=[stable] if one == fixed else None
-                ),
-            )
+    def _service(
+        self,
+        identity: Identity,
+        pods: Labels,
+        service: Service,
+        depends_on: Sequence[pulumi.Resource],
+    ) -> None:
+        name = identity.object_name
+        KubernetesService(
+            f"{name}-service",
+            metadata={
+                "name": name,
+                "namespace": identity.instance,
+                "labels": identity.labels,
+                # The Service of a track without a running version has no endpoints to wait for.
+                "annotations": {"pulumi.com/skipAwait": "true"},
+            },
+            spec={
+                "type": "ClusterIP",
+                "selector": pods,
+                "ports": prune_none(_service_ports(service)),
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
+        )
 
     def _weight(self, track: Track) -> int:
         weight = self._args["release"].canary_weight
@@ -207,7 +238,7 @@ def _service_ports(service: Service) -> "list[ServicePortArgsDict]":
             "port": port,
             "target_port": name,
             "protocol": "TCP",
-            "app_protocol": _APP_PROTOCOLS[routes[name].protocol] if name in routes else None,
+            "app_protocol": APP_PROTOCOLS[routes[name].protocol] if name in routes else None,
         }
         for name, port in service.served_ports.items()
     ]
