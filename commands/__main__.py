@@ -284,16 +284,17 @@ def _follow(
         return Outcome.PROMOTED.value
     releases = deployer.progressive_releases()
     stack = f"STACK={arguments.stack}"
-    try:
-        releases.follow(followed)
-    except KeyboardInterrupt:
-        names = " and ".join(f"{one.service} {one.version}" for one in followed)
-        print(
-            f"\nthe release of {names} goes on in the cluster: `make status {stack}` shows it, "
-            f"`make up {stack}` follows it, `make rollback {stack}` ends it"
-        )
-        return Outcome.UNDECIDED.value
-    rolled_back = [one for one in followed if releases.end(one)]
+    with deployer.notifier() as notifier:
+        try:
+            releases.follow(followed, notifier)
+        except KeyboardInterrupt:
+            names = " and ".join(f"{one.service} {one.version}" for one in followed)
+            print(
+                f"\nthe release of {names} goes on in the cluster: `make status {stack}` shows it, "
+                f"`make up {stack}` follows it, `make rollback {stack}` ends it"
+            )
+            return Outcome.UNDECIDED.value
+        rolled_back = [one for one in followed if releases.end(one, notifier)]
     if rolled_back:
         with _lock(arguments):
             for one in rolled_back:

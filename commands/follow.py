@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
@@ -38,11 +39,13 @@ class View(Protocol):
 class Follower:
     """Follows the progressive releases of a stack, several at once."""
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str], view: View) -> None:
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str], views: Sequence[View]
+    ) -> None:
         self._settings = settings
         self._environment = environment
         self._canaries = Canaries(settings, environment)
-        self._view = view
+        self._views = views
 
     def follow(self, releases: Sequence[FollowedRelease]) -> None:
         """Return when each release has an outcome."""
@@ -50,7 +53,9 @@ class Follower:
         offsets = {one.service: (start - one.started).total_seconds() for one in releases}
         began = time.monotonic()
         last_logs = dict.fromkeys(offsets, -float(LOG_SECONDS))
-        with self._view, self._gate_values(releases):
+        with ExitStack() as stack:
+            for context in (*self._views, self._gate_values(releases)):
+                stack.enter_context(context)
             while any(one.outcome is None for one in releases):
                 states = self._states(releases)
                 elapsed = time.monotonic() - began
@@ -59,7 +64,8 @@ class Follower:
                         continue
                     self._note_problems(one, last_logs, elapsed)
                     one.advance(states.get(one.service), offsets[one.service] + elapsed)
-                self._view.show(releases)
+                for view in self._views:
+                    view.show(releases)
                 if any(one.outcome is None for one in releases):
                     time.sleep(POLL_SECONDS)
 

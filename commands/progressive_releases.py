@@ -9,8 +9,10 @@ from rich.console import Console
 from commands.errors import FAILED, CommandError
 from commands.flagger_canary import IN_PROGRESS, INITIALIZING, Canaries, CanaryState
 from commands.follow import POLL_SECONDS, Follower, explanation
+from commands.follow_notifications import NotifyingView, change_of
 from commands.follow_view import view_of
 from commands.followed_release import FollowedRelease, Outcome
+from commands.notifications import Notifier
 from commands.release_records import Decision, ReleaseRecords, Result
 from settings import Service, Settings
 
@@ -82,14 +84,16 @@ class ProgressiveReleases:
         for one in releases:
             self._records.start(one.service, one.version, "progressive", one.started)
 
-    def follow(self, releases: Sequence[FollowedRelease]) -> None:
-        """Show the releases until each has an outcome."""
-        Follower(self._settings, self._environment, view_of(Console())).follow(releases)
+    def follow(self, releases: Sequence[FollowedRelease], notifier: Notifier | None = None) -> None:
+        """Show the releases until each has an outcome, and notify of their steps."""
+        views = [view_of(Console()), *([NotifyingView(notifier)] if notifier else [])]
+        Follower(self._settings, self._environment, views).follow(releases)
 
-    def end(self, release: FollowedRelease) -> bool:
-        """Explain the outcome of a release and record it, unless another command has decided it.
+    def end(self, release: FollowedRelease, notifier: Notifier) -> bool:
+        """Explain and record the outcome of a release, and notify of it.
 
-        Return True if Flagger has rolled the release back.
+        Nothing is recorded if another command has decided it. Return True if Flagger has rolled
+        the release back.
         """
         record = self._records.newest(release.service, release.version)
         is_running = record is None or record.result == "running"
@@ -105,6 +109,10 @@ class ProgressiveReleases:
         result = results.get(release.outcome)
         if result is None or release.is_replaced or not is_running:
             return release.outcome is Outcome.ROLLED_BACK and not release.is_replaced
+        if result == "promoted":
+            notifier.promoted(change_of(release), reason=release.reason)
+        else:
+            notifier.rolled_back(change_of(release), reason=release.reason)
         served = release.state.served(release.service)
         self._records.end(
             release.service,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -11,8 +12,10 @@ from rich.console import Console
 from commands import follow
 from commands.flagger_canary import Canaries, CanaryState
 from commands.follow import Follower, explanation, format_duration
+from commands.follow_notifications import NotifyingView
 from commands.follow_view import LineView, table, view_of
 from commands.followed_release import FollowedRelease, Outcome
+from commands.notifications import Notifier, VersionChange
 from components.observability.addresses import PROMETHEUS
 from tests.unit.commands.canary_states import ANALYSIS, state
 from tests.unit.commands.fake_kubectl import Cluster, printed, vector
@@ -57,7 +60,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> dict[str, Iterator[CanaryState]]:
 
 def run(cluster: Cluster, console: Console, *releases: FollowedRelease, mode: str = "off") -> str:
     client = cluster.client(mode=mode)
-    Follower(client.settings, client.environment, LineView(console)).follow(releases)
+    Follower(client.settings, client.environment, [LineView(console)]).follow(releases)
     return printed(console)
 
 
@@ -75,6 +78,27 @@ def test_without_a_terminal_each_change_is_one_line(cluster, console, script) ->
         "beacon 1.1.0: promoted, pods stable 2/2, canary 2/2",
     ]
     assert one.outcome is Outcome.PROMOTED
+
+
+class Notifications:
+    """A notifier that keeps the events."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def started(self, change: VersionChange, *, weight: int) -> None:
+        self.events.append(f"start {change.version} of {change.previous} at {weight}")
+
+    def stepped(self, change: VersionChange, weight: int) -> None:
+        self.events.append(f"step {change.version} {weight}")
+
+
+def test_the_start_and_each_step_are_notified(cluster, script) -> None:
+    script["beacon"] = iter(STEPS)
+    notifications, client = Notifications(), cluster.client(mode="off")
+    view = NotifyingView(cast("Notifier", notifications))
+    Follower(client.settings, client.environment, [view]).follow([followed()])
+    assert notifications.events == ["start 1.1.0 of 1.0.0 at 0", "step 1.1.0 10", "step 1.1.0 50"]
 
 
 def test_several_releases_are_followed_until_each_has_its_own_outcome(
