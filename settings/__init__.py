@@ -10,6 +10,7 @@ from settings.build import BuildSettings
 from settings.builder import BuilderSettings
 from settings.config_file import ConfigFileSettings
 from settings.containers import InitContainer, Sidecar
+from settings.drill import DrillSettings, Fault
 from settings.env import Env, EnvFrom, EnvFromSource, EnvSource
 from settings.errors import SettingsError
 from settings.go_source import (
@@ -76,11 +77,13 @@ __all__ = [
     "BuilderSettings",
     "CanaryOverride",
     "ConfigFileSettings",
+    "DrillSettings",
     "Env",
     "EnvFrom",
     "EnvFromSource",
     "EnvSource",
     "ExecAction",
+    "Fault",
     "GatewaySettings",
     "GeneratedSecret",
     "GoProgram",
