@@ -93,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     stack = TemporaryStack(arguments.stack, service, strategy, variables, log)
     drill = _Run(stack, settings, chosen, rate, weight)
     drill.check()
+    prerequisites.prepare(builds=True)
     with hold_lock(f"{project_name()}-{stack.name}-run"):
         try:
             drill.run()
@@ -129,7 +130,8 @@ class _Run:
 
     def run(self) -> None:
         """Run all faults, or those before Ctrl-C."""
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         try:
             self._deploy()
             with ExitStack() as opened:
@@ -215,7 +217,9 @@ class _Run:
         else:
             title = f"{self.stack.service.name}, {self.stack.strategy}, {self.rate} requests/s"
             is_terminal = out is None and sys.stdout.isatty()
-            console = Console(file=None if is_terminal else text, width=None if is_terminal else _WIDTH)
+            console = Console(
+                file=None if is_terminal else text, width=None if is_terminal else _WIDTH
+            )
             outcome.show(title, self.outcomes, console)
         if out:
             files.write(out, text.getvalue())

@@ -17,7 +17,9 @@ _END_SECONDS = 60
 class Command:
     """``python -m commands`` with these arguments. ``log`` is the file for its output."""
 
-    def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path
+    ) -> None:
         self.name = arguments[0]
         with log.open("ab") as output:
             output.write(f"\n$ commands {' '.join(arguments)}\n".encode())

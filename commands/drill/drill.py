@@ -53,7 +53,7 @@ class Drill:
         good = self.good_version()
         self.await_baseline()
         for fault in chosen:
-            yield self._run(fault, good)
+            yield self.run_fault(fault, good)
 
     def good_version(self) -> Mapping[str, str]:
         """Version and digest of the deployed stable version."""
@@ -83,7 +83,8 @@ class Drill:
         if self.client and not self._wait_for(lambda: self._query(rate) > 0, SETTLE_SECONDS):
             raise CommandError(f"Prometheus has no request rate of {self.service.name}", FAILED)
 
-    def _run(self, fault: Fault, good: Mapping[str, str]) -> Outcome:
+    def run_fault(self, fault: Fault, good: Mapping[str, str]) -> Outcome:
+        """Release the bad version until it is detected, and roll it back."""
         version = bad_version(good["version"], fault)
         release = release_of(self.stack, fault, good, self.weight)
         began = time.time()

@@ -23,7 +23,8 @@ def _default(fault: Fault, service: Service) -> Mapping[str, Any] | None:
             return {"command": ["/slipway-drill/exits"]}  # no image has it
         case "neverReady":
             readiness = {"httpGet": None, "grpc": None, "exec": None, "tcpSocket": {"port": _NAME}}
-            return {"ports": {_NAME: UNUSED_PORT}, "probes": {"readiness": readiness}}
+            ports = {**service.ports, _NAME: UNUSED_PORT}
+            return {"ports": ports, "probes": {"readiness": readiness}}
         case "memoryLeak":
             memory = {"memory": _MEMORY}
             return {"workload": {"resources": {"requests": memory, "limits": memory}}}
@@ -50,7 +51,7 @@ def selected(names: str, service: Service) -> Sequence[Fault]:
     if not names:
         return [fault for fault in ALL if keys_of(fault, service)]
     given = [name.strip() for name in names.split(",")]
-    chosen = [fault for fault in ALL if fault in given]
+    chosen = [fault for fault in ALL if any(fault == name for name in given)]
     for name in given:
         if name not in ALL:
             raise CommandError(f"FAULTS={names}: {name} is no fault, use {', '.join(ALL)}")

@@ -91,7 +91,9 @@ class Load:
         """Responses that ended from ``begin`` to before ``end``, in Unix time."""
         with self._lock:
             ordered = sorted(self._responses, key=_ended)
-        return ordered[bisect_left(ordered, begin, key=_ended) : bisect_left(ordered, end, key=_ended)]
+        return ordered[
+            bisect_left(ordered, begin, key=_ended) : bisect_left(ordered, end, key=_ended)
+        ]
 
     def _start(
         self, command: Sequence[str], stdin: "int | object | None"

@@ -1,7 +1,7 @@
 """Reads the content of a report from Prometheus, Loki, the records and the history of a stack."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise

@@ -84,9 +84,7 @@ def _table(table: Table) -> str:
         f"<tr>{''.join(f'<td{kind}>{_text(cell)}</td>' for cell in row)}</tr>" for row in table.rows
     )
     shown = "" if _is_long(table) else f"<tr>{head}</tr>"
-    return (
-        f'<h2>{_text(table.title)}</h2>\n<div class="table"><table>{shown}{rows}</table></div>'
-    )
+    return f'<h2>{_text(table.title)}</h2>\n<div class="table"><table>{shown}{rows}</table></div>'
 
 
 def _timeline(marks: Sequence[Mark]) -> Iterator[str]:
@@ -171,10 +169,7 @@ def _colors(panels: Sequence[Panel]) -> dict[str, str]:
     colors: dict[str, str] = {}
     for is_canary, palette in ((False, _STABLE_COLORS), (True, _CANARY_COLORS)):
         names = dict.fromkeys(
-            _series(line)
-            for panel in panels
-            for line in panel.lines
-            if line.is_canary == is_canary
+            _series(line) for panel in panels for line in panel.lines if line.is_canary == is_canary
         )
         for number, name in enumerate(name for name in names if name not in colors):
             colors[name] = palette[number % len(palette)]
