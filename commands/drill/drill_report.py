@@ -7,8 +7,8 @@ from pathlib import Path
 from commands.drill.drill import Drill
 from commands.drill.load import Response
 from commands.drill.outcome import COLUMNS, Outcome, cells
-from commands.report.collection import SAMPLES, Collection
-from commands.report.data import Line, Mark, Panel, Report, Table
+from commands.report.collection import QUANTILES, SAMPLES, Collection
+from commands.report.data import Line, Mark, Panel, Report, Style, Table
 from commands.report.page import render
 from local import files
 
@@ -41,9 +41,9 @@ def _marks(outcome: Outcome) -> Sequence[Mark]:
         detected = outcome.began + outcome.detected_after
         text = f"{outcome.fault}: detected by {outcome.detected_by}, {outcome.detail}"
         marks.append(Mark(detected, text))
-        back = detected + (outcome.back_after or 0)
-        text = f"{outcome.fault}: {outcome.verdict}"
+        back, text = outcome.ended, f"{outcome.fault}: {outcome.verdict}"
         if outcome.back_after is not None:
+            back = detected + outcome.back_after
             text += f", last response {outcome.back_after:.1f} s after the detection"
         marks.append(Mark(back, text, "verdict"))
     return marks
@@ -58,17 +58,17 @@ def load_panels(responses: Sequence[Response], start: float, end: float) -> Sequ
         bins[min(int((one.ended - start) / width), count - 1)].append(one)
     times = [start + (number + 0.5) * width for number in range(count)]
 
-    def line(name: str, values: Sequence[float], *, is_bad: bool = False) -> Line:
-        return Line(name, times, values, is_bad)
+    def line(name: str, values: Sequence[float], style: Style = "solid") -> Line:
+        return Line(name, times, values, name == "failed", style)
 
     requests = [len(one) / width for one in bins]
     failed = [sum(response.is_failed for response in one) / width for one in bins]
     durations = [sorted(response.seconds * _MILLISECONDS for response in one) for one in bins]
     latencies = [
-        line(f"clients p{quantile * 100:g}", [_quantile(one, quantile) for one in durations])
-        for quantile in (0.5, 0.95, 0.99)
+        line(f"clients p{number * 100:g}", [_quantile(one, number) for one in durations], style)
+        for number, style in QUANTILES
     ]
-    lines = [line("clients", requests), line("failed", failed, is_bad=True)]
+    lines = [line("clients", requests), line("failed", failed)]
     return (
         Panel("Requests of the load", "requests/s", lines, description="Measured by the clients."),
         Panel("Latency of the load", "ms", latencies, description="Measured by the clients."),

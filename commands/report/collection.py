@@ -14,7 +14,7 @@ from commands.metrics import queries
 from commands.observability_client import ObservabilityClient, Series, monitored
 from commands.pulumi import Stack
 from commands.release_records import ReleaseRecord
-from commands.report.data import Line, Mark, Panel, Report, Table
+from commands.report.data import Kind, Line, Mark, Panel, Report, Style, Table
 from components.observability.monitored_service import MonitoredService
 from components.observability.queries import (
     PODS,
@@ -29,7 +29,8 @@ from settings import Service, Settings, format_seconds, merged_service
 SAMPLES = 300
 """Values of a line."""
 LOG_LINES = 40
-_QUANTILES: Sequence[tuple[float, Any]] = ((0.5, "solid"), (0.95, "dash"), (0.99, "dot"))
+QUANTILES: Sequence[tuple[float, Style]] = ((0.5, "solid"), (0.95, "dash"), (0.99, "dot"))
+"""Quantiles of durations, and the style of their lines."""
 _BY = "track, version"
 _MILLISECONDS = 1000
 _PERCENT = 100
@@ -64,9 +65,9 @@ class Collection:
         if service.requests and service.requests.buckets:
             quantiles = {
                 f"p{quantile * 100:g}": latency_quantile(quantile, matchers, _BY)
-                for quantile, _ in _QUANTILES
+                for quantile, _ in QUANTILES
             }
-            styles = {f"p{quantile * 100:g}": style for quantile, style in _QUANTILES}
+            styles = {f"p{quantile * 100:g}": style for quantile, style in QUANTILES}
             self._add(client, "Latency", "ms", quantiles, factor=_MILLISECONDS, styles=styles)
         pods = {"": f"sum by ({_BY}) ({PODS}{{{matchers}}})"}
         self._add(client, "Ready pods", "pods", pods)
@@ -105,7 +106,7 @@ class Collection:
         named: Mapping[str, str],
         *,
         factor: float = 1,
-        styles: Mapping[str, Any] | None = None,
+        styles: Mapping[str, Style] | None = None,
         bounds: Sequence[tuple[str, float]] = (),
         description: str = "",
     ) -> None:
@@ -223,7 +224,7 @@ class Collection:
         else:
             self.report.missing.append("records: there is none of a release in this time")
 
-    def _mark(self, at: float, text: str, kind: Any = "step") -> None:  # noqa: ANN401
+    def _mark(self, at: float, text: str, kind: Kind = "step") -> None:
         if self.report.start <= at <= self.report.end:
             self.report.marks.append(Mark(at, text, kind))
 

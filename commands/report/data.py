@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["step", "verdict", "fault"]
+Style = Literal["solid", "dash", "dot"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Line:
     """Unix times."""
     values: Sequence[float]
     is_canary: bool = False
-    style: Literal["solid", "dash", "dot"] = "solid"
+    style: Style = "solid"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 from commands.control_characters import escape_control_characters
 from commands.report.data import Kind, Line, Mark, Panel, Report, Table
 
-_HEIGHT = 260
+_HEIGHT = 320
 """Of a panel, in pixels."""
 _STABLE_COLORS = ("#1f5fa8", "#6b9bd1", "#0b2f57")
 _CANARY_COLORS = ("#d9730d", "#b3261e", "#8e44ad", "#c9a400", "#2e8b57", "#7a4a21", "#e377c2")
@@ -148,10 +148,11 @@ def _figure(
     figure.update_layout(
         template="plotly_white",
         height=_HEIGHT,
-        margin={"l": 60, "r": 10, "t": 22, "b": 30},
+        # The legend is below, so that the time axes of all panels are aligned.
+        margin={"l": 60, "r": 10, "t": 22, "b": 96, "autoexpand": False},
         hovermode="x unified",
         showlegend=True,
-        legend={"font": {"size": 11}, "x": 1.01, "y": 1},
+        legend={"font": {"size": 11}, "orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
     )
     times = (datetime.fromtimestamp(report.start), datetime.fromtimestamp(report.end))
     figure.update_xaxes(range=times, type="date")
@@ -165,12 +166,18 @@ def _series(line: Line) -> str:
 
 
 def _colors(panels: Sequence[Panel]) -> dict[str, str]:
-    """Color of each track and version, the same in all panels."""
+    """Color of each track and version, the same in all panels.
+
+    A line that has a track and no version has the color of the first version of the track.
+    """
     colors: dict[str, str] = {}
-    for is_canary, palette in ((False, _STABLE_COLORS), (True, _CANARY_COLORS)):
-        names = dict.fromkeys(
-            _series(line) for panel in panels for line in panel.lines if line.is_canary == is_canary
-        )
-        for number, name in enumerate(name for name in names if name not in colors):
-            colors[name] = palette[number % len(palette)]
+    numbers = {False: 0, True: 0}
+    for line in (line for panel in panels for line in panel.lines):
+        name = _series(line)
+        palette = _CANARY_COLORS if line.is_canary else _STABLE_COLORS
+        if " " not in name:
+            colors[name] = palette[0]
+        elif name not in colors:
+            colors[name] = palette[numbers[line.is_canary] % len(palette)]
+            numbers[line.is_canary] += 1
     return colors
