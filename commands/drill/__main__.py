@@ -15,16 +15,17 @@ from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from typing import get_args
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from commands.drill import drill_report, faults, outcome
 from commands.drill.detector import Detector
 from commands.drill.drill import UPDATE_SECONDS, Drill, release_of
-from commands.drill.load import Load
 from commands.drill.outcome import Outcome
 from commands.drill.temporary_stack import TemporaryStack
 from commands.errors import FAILED, CommandError, report_errors
+from commands.load import Load
 from commands.make_variables import parse_flag, parse_integer
 from commands.observability_client import ObservabilityClient, monitored
 from commands.prerequisites import Prerequisites
@@ -43,6 +44,8 @@ DEFAULT_WEIGHT = 10
 FORMATS = ("terminal", "json")
 _WIDTH = 120
 """Columns when stdout is not a terminal."""
+_LOAD_SECONDS = 4 * 3600
+"""End of the load if this process is killed."""
 
 
 def _parse(given: Sequence[str] | None) -> argparse.Namespace:
@@ -180,8 +183,9 @@ class _Run:
             client = opened.enter_context(ObservabilityClient(settings, environment))
         (measured,) = monitored(settings, [service])
         header = service.drill.version_header or ""
-        url = f"{service.routing.url}{service.drill.path}"
-        load = opened.enter_context(Load(url, self.rate, header, environment))
+        url, headers = target(f"{service.routing.url}{service.drill.path}")
+        load = Load(url, self.rate, headers, version_header=header, max_seconds=_LOAD_SECONDS)
+        opened.enter_context(load)
         detector = Detector(measured, environment, settings.cluster.context, client)
         return Drill(self.stack, measured, detector, load, client, self.weight, self.say)
 
@@ -225,6 +229,16 @@ class _Run:
             files.write(out, text.getvalue())
         else:
             sys.stdout.write(text.getvalue())
+
+
+def target(url: str) -> tuple[str, dict[str, str]]:
+    """URL and headers of the requests. A name below localhost is always this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host != "localhost" and not host.endswith(".localhost"):
+        return url, {}
+    local = parts._replace(netloc=f"127.0.0.1:{parts.port or 80}")
+    return local.geturl(), {"Host": parts.netloc}
 
 
 @report_errors

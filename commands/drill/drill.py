@@ -8,11 +8,11 @@ from semver import Version
 
 from commands.drill import faults
 from commands.drill.detector import Detection, Detector
-from commands.drill.load import Load, Response
 from commands.drill.outcome import Outcome, Verdict
 from commands.drill.strategies import BadRelease, bad_release
 from commands.drill.temporary_stack import TemporaryStack
 from commands.errors import FAILED, CommandError
+from commands.load import Load, Result
 from commands.observability_client import ObservabilityClient
 from commands.pulumi import Stack
 from components.observability.monitored_service import MonitoredService
@@ -71,12 +71,12 @@ class Drill:
             time.sleep(_POLL_SECONDS)
             self.load.check()
         responses = self.load.between(begin + BASELINE_SECONDS / 2, time.time())
-        failed = [one.status for one in responses if one.is_failed]
+        failed = [one for one in responses if one.error]
         if failed or not responses:
-            status = f"status {failed[0]}" if failed and failed[0] else "no response"
+            reason = failed[0].error if failed else "no response"
             raise CommandError(
                 f"{len(failed)} of {len(responses)} requests to {self.load.url} fail without a "
-                f"fault ({status}): set slipway:services.{self.service.name}.drill.path",
+                f"fault ({reason}): set slipway:services.{self.service.name}.drill.path",
                 FAILED,
             )
         rate = request_rate(self.service.selector())
@@ -113,7 +113,7 @@ class Drill:
             detail=detection.detail if detection else "",
             back_after=_back_after(detection, bad, count, back),
             requests=len(responses),
-            failed=sum(one.is_failed for one in responses),
+            failed=sum(bool(one.error) for one in responses),
             bad_responses=count,
             verdict=_verdict(detection, count, release),
         )
@@ -157,12 +157,12 @@ class Drill:
                 FAILED,
             )
 
-    def _responses_of(self, version: str, all_: Sequence[Response]) -> list[Response] | None:
+    def _responses_of(self, version: str, all_: Sequence[Result]) -> list[Result] | None:
         """Responses of a version. ``None``: the service has no header with it."""
-        if not self.load.header:
+        if not self.load.version_header:
             return None
         sources = {version, *self.detector.pods.get(version, ())}
-        return [one for one in all_ if one.source in sources]
+        return [one for one in all_ if one.version in sources]
 
     def _measured(self, version: str, seconds: float) -> int | None:
         """Requests to a version, from Prometheus, for a service without a header."""
@@ -205,11 +205,11 @@ def bad_version(good: str, fault: Fault) -> str:
 
 
 def _back_after(
-    detection: Detection | None, bad: Sequence[Response] | None, count: int | None, back: float
+    detection: Detection | None, bad: Sequence[Result] | None, count: int | None, back: float
 ) -> float | None:
     if detection is None or count == 0:
         return None
-    last = max((one.ended for one in bad), default=back) if bad is not None else back
+    last = max((one.received for one in bad), default=back) if bad is not None else back
     return max(last - detection.at, 0)
 
 

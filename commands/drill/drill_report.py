@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from commands.drill.drill import Drill
-from commands.drill.load import Response
 from commands.drill.outcome import COLUMNS, Outcome, cells
+from commands.load import Result
 from commands.report.collection import QUANTILES, SAMPLES, Collection
 from commands.report.data import Line, Mark, Panel, Report, Style, Table
 from commands.report.page import render
@@ -49,21 +49,21 @@ def _marks(outcome: Outcome) -> Sequence[Mark]:
     return marks
 
 
-def load_panels(responses: Sequence[Response], start: float, end: float) -> Sequence[Panel]:
+def load_panels(responses: Sequence[Result], start: float, end: float) -> Sequence[Panel]:
     """Rate, failures and latency of the load, in equal intervals of time."""
     width = max(_MIN_BIN_SECONDS, (end - start) / SAMPLES)
     count = math.ceil((end - start) / width) or 1
-    bins: list[list[Response]] = [[] for _ in range(count)]
+    bins: list[list[Result]] = [[] for _ in range(count)]
     for one in responses:
-        bins[min(int((one.ended - start) / width), count - 1)].append(one)
+        bins[min(int((one.received - start) / width), count - 1)].append(one)
     times = [start + (number + 0.5) * width for number in range(count)]
 
     def line(name: str, values: Sequence[float], style: Style = "solid") -> Line:
         return Line(name, times, values, name == "failed", style)
 
     requests = [len(one) / width for one in bins]
-    failed = [sum(response.is_failed for response in one) / width for one in bins]
-    durations = [sorted(response.seconds * _MILLISECONDS for response in one) for one in bins]
+    failed = [sum(bool(response.error) for response in one) / width for one in bins]
+    durations = [sorted(response.latency * _MILLISECONDS for response in one) for one in bins]
     latencies = [
         line(f"clients p{number * 100:g}", [_quantile(one, number) for one in durations], style)
         for number, style in QUANTILES

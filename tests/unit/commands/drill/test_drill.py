@@ -9,11 +9,12 @@ import pytest
 from rich.console import Console
 
 from commands.drill import drill, outcome
+from commands.drill.__main__ import target
 from commands.drill.detector import Detector
 from commands.drill.drill import Drill, bad_version
-from commands.drill.load import Load, Response
 from commands.drill.outcome import Outcome
 from commands.drill.temporary_stack import TemporaryStack
+from commands.load import Load, Result
 from commands.observability_client import monitored
 from settings import Service, Strategy
 from tests.unit.commands.fake_kubectl import printed
@@ -80,13 +81,16 @@ class FakeDetector:
 @dataclass
 class FakeLoad:
     sources: Sequence[tuple[str, int]]
-    header: str = "X-Pod"
+    version_header: str = "X-Pod"
 
     def check(self) -> None:
         pass
 
-    def between(self, begin: float, end: float) -> Sequence[Response]:
-        return [Response(begin, 0.01, status, source) for source, status in self.sources]
+    def between(self, begin: float, end: float) -> Sequence[Result]:
+        return [
+            Result(begin, 0.01, status, source, "" if status == 200 else "500", "")
+            for source, status in self.sources
+        ]
 
 
 def run(
@@ -171,6 +175,23 @@ def test_the_stack_file_has_the_fault_and_the_image_of_the_good_version() -> Non
 def test_a_bad_version_is_before_the_next_patch_version() -> None:
     assert bad_version("1.4.0", "slowStart") == "1.4.1-drill.slowStart"
     assert bad_version("1.4.0-rc.1", "errors") == "1.4.1-drill.errors"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "http://beacon.localhost:8080/a",
+            ("http://127.0.0.1:8080/a", {"Host": "beacon.localhost:8080"}),
+        ),
+        ("http://shop.localhost/", ("http://127.0.0.1:80/", {"Host": "shop.localhost"})),
+        ("http://shop.example.com/", ("http://shop.example.com/", {})),
+    ],
+)
+def test_a_name_below_localhost_is_this_machine(
+    url: str, expected: tuple[str, dict[str, str]]
+) -> None:
+    assert target(url) == expected
 
 
 def test_the_table_has_a_row_for_each_fault(console: Console) -> None:
