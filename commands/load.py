@@ -20,6 +20,7 @@ from typing import IO, Any, Self
 
 from rich.console import Console
 
+from commands.errors import FAILED, CommandError
 from local.detection import detect
 from local.layout import Layout
 from local.node import Node
@@ -44,7 +45,7 @@ class Result:
     status: int
     """0: no response."""
     version: str
-    """Version that has sent the response. Empty: not known."""
+    """Version that has sent the response, or what the header says instead. Empty: not known."""
     error: str
     """Reason of a failure: no response, or a status outside of 200-399. Empty: none."""
     body: str
@@ -56,15 +57,17 @@ class Result:
         return self.sent + self.latency
 
 
-def _result(line: bytes) -> Result:
+def _result(line: bytes, version_header: str) -> Result:
     """Read a line of ``vegeta encode --to=json``."""
     known: dict[str, Any] = json.loads(line)
-    headers: Mapping[str, Sequence[str]] = known["headers"] or {}
+    headers: Mapping[str, Sequence[str]] = {
+        name.lower(): values for name, values in (known["headers"] or {}).items()
+    }
     return Result(
         datetime.fromisoformat(known["timestamp"]).timestamp(),
         known["latency"] / 1e9,
         known["code"],
-        headers.get(VERSION_HEADER, ("",))[0],
+        headers.get(version_header.lower(), ("",))[0],
         known["error"],
         b64decode(known["body"] or "").decode(errors="replace"),
     )
@@ -74,8 +77,9 @@ class Load:
     """Send ``rate`` GET requests per second to ``url`` until the block ends.
 
     ``headers`` are request headers; ``Host`` selects the route. A request fails after ``timeout``
-    seconds. The load ends after ``max_seconds`` even if this process is killed. :attr:`results`
-    grows while the block runs and has all of them after it. vegeta is built if it is not in
+    seconds. ``version_header`` is the response header of :attr:`Result.version`. The load ends
+    after ``max_seconds`` even if this process is killed. :attr:`results` grows while the block runs
+    and has all of them after it. vegeta is built if it is not in
     ``PATH``. Raises :class:`LocalError` if that fails.
     """
 
@@ -85,11 +89,14 @@ class Load:
         rate: int,
         headers: Mapping[str, str] | None = None,
         *,
+        version_header: str = VERSION_HEADER,
         timeout: float = 10,
         max_seconds: float = 3600,
     ) -> None:
         self.results: list[Result] = []
-        self._url = url
+        self.url = url
+        self.rate = rate
+        self.version_header = version_header
         self._timeout = timeout
         self._options = (
             f"-rate={rate}/s",
@@ -102,17 +109,24 @@ class Load:
 
     def __enter__(self) -> Self:
         vegeta = _vegeta()
+        # Ctrl-C ends the block, and not the load before it.
         self._attack = subprocess.Popen(
-            [vegeta, "attack", *self._options], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [vegeta, "attack", *self._options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         self._encode = subprocess.Popen(
-            [vegeta, "encode", "--to=json"], stdin=self._attack.stdout, stdout=subprocess.PIPE
+            [vegeta, "encode", "--to=json"],
+            stdin=self._attack.stdout,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         assert self._attack.stdin and self._attack.stdout and self._encode.stdout  # noqa: S101
         self._attack.stdout.close()
         self._reader = threading.Thread(target=self._read, args=(self._encode.stdout,), daemon=True)
         self._reader.start()
-        self._attack.stdin.write(f"GET {self._url}\n".encode())
+        self._attack.stdin.write(f"GET {self.url}\n".encode())
         self._attack.stdin.close()
         return self
 
@@ -134,7 +148,17 @@ class Load:
 
     def _read(self, lines: IO[bytes]) -> None:
         for line in lines:
-            self.results.append(_result(line))
+            self.results.append(_result(line, self.version_header))
+
+    def check(self) -> None:
+        """Raise :class:`CommandError` if the load has ended while the block runs."""
+        for process in (self._attack, self._encode):
+            if process.poll() is not None:
+                raise CommandError(f"vegeta ended with exit code {process.returncode}", FAILED)
+
+    def between(self, begin: float, end: float) -> Sequence[Result]:
+        """Results whose responses ended from ``begin`` to before ``end``, in Unix time."""
+        return [result for result in [*self.results] if begin <= result.received < end]
 
     @property
     def failures(self) -> Sequence[Result]:

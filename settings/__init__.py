@@ -11,6 +11,7 @@ from settings.build import BuildSettings
 from settings.builder import BuilderSettings
 from settings.config_file import ConfigFileSettings
 from settings.containers import InitContainer, Sidecar
+from settings.drill import DrillSettings, Fault
 from settings.env import Env, EnvFrom, EnvFromSource, EnvSource
 from settings.errors import SettingsError
 from settings.flagger import FlaggerSettings
@@ -98,11 +99,13 @@ __all__ = [
     "CanaryOverride",
     "Color",
     "ConfigFileSettings",
+    "DrillSettings",
     "Env",
     "EnvFrom",
     "EnvFromSource",
     "EnvSource",
     "ExecAction",
+    "Fault",
     "FlaggerSettings",
     "Gates",
     "GatewaySettings",

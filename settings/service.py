@@ -12,6 +12,7 @@ from settings.autoscaling import Autoscaling
 from settings.config_file import ConfigFileSettings, ConfigValues
 from settings.config_schema import ConfigSchema
 from settings.containers import Command, InitContainer, InitContainers, Sidecars
+from settings.drill import DrillSettings
 from settings.env import Env, EnvFrom
 from settings.errors import MISSING, FieldError
 from settings.image import ImageSettings
@@ -96,6 +97,7 @@ class Service(Section):
     """Alerting rules of the service's own."""
     panels: Annotated[tuple[ServicePanel, ...], Field(strict=False, max_length=100)] = ()
     """Grafana panels of the service's own."""
+    drill: DrillSettings = DrillSettings()
 
     _name: str = PrivateAttr("")
     _tracks: "dict[Track, Service]" = PrivateAttr({})
