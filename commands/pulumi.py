@@ -185,9 +185,7 @@ class Stack:
         """
         yield from (sections for _, sections in self.updates(before))
 
-    def updates(
-        self, before: datetime | None = None
-    ) -> Iterator[tuple[float, Mapping[str, Any]]]:
+    def updates(self, before: datetime | None = None) -> Iterator[tuple[float, Mapping[str, Any]]]:
         """Yield the end of each successful update, in Unix time, with its configuration.
 
         As :meth:`configurations`.
