@@ -103,6 +103,9 @@ class Progressive(Section):
     Default: all at once."""
     interval_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
     """Seconds between two checks, and between two steps."""
+    paused: bool = False
+    """Keeps the weight as it is: no checks, no steps, no rollback. `make pause` and `make resume`
+    set it."""
     threshold: Annotated[int, Field(ge=1, le=1000)] = 5
     """Number of failed checks of a release after which it is rolled back."""
     min_requests: Annotated[int, Field(ge=0, le=1_000_000)] = 10

@@ -1,10 +1,11 @@
 """Release of a service: the versions that run and their percentage of requests.
 
 A track runs one version at a time, with a Deployment and a Service of its own: ``stable`` always
-runs, ``canary`` only during a release with strategy ``canary``.
+runs, ``canary`` only during a release. With strategy ``blueGreen``, each track is one of two
+colors, and a promotion swaps them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pulumi
@@ -17,7 +18,7 @@ from components.routing.split import Backend
 from components.service.before_start import BeforeStartJobs
 from components.service.progressive import APP_PROTOCOLS, Analysis, ProgressiveRelease
 from components.service.workload import Workload, WorkloadArgs, WorkloadTemplate
-from settings import ReleaseSettings, Service, Strategy, Track
+from settings import ReleasedVersion, ReleaseSettings, Service, Strategy, Track
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import ServicePortArgsDict
@@ -26,6 +27,7 @@ _TRACKS: Mapping[Strategy, tuple[Track, ...]] = {
     "rolling": ("stable",),
     "canary": ("stable", "canary"),
     "progressive": ("stable",),
+    "blueGreen": ("stable", "canary"),
 }
 """Tracks that have a Service, with or without a running version."""
 
@@ -38,6 +40,8 @@ class RunningVersion(TypedDict):
     """Image reference with digest."""
     weight: NotRequired[int]
     """Percentage of requests; only of the canary."""
+    color: NotRequired[str]
+    """Color of the track; only with strategy ``blueGreen``."""
 
 
 class ReleaseArgs(TypedDict):
@@ -58,10 +62,10 @@ class Release(pulumi.ComponentResource):
 
     A version's Workload is changed only after the version's Job, if there is one, has succeeded.
 
-    The Service of a track is kept when its version is removed, so that routes stay valid. Requests
-    from inside the cluster are sent to that of stable with every strategy. A router
-    has to depend on the release: a version is then ready before it receives requests, and, because
-    Pulumi deletes last, is deleted only when it receives none.
+    The Service of a track is kept when its version is removed, so that routes stay valid. Inside
+    the cluster, the Service of stable has the same name with any strategy. A router has to depend
+    on the release: a version is then ready before it receives requests, and, because Pulumi deletes
+    last, is deleted only when it receives none.
     """
 
     stable: RunningVersion
@@ -79,49 +83,20 @@ class Release(pulumi.ComponentResource):
             for track in _TRACKS[args["release"].strategy]
         }
         release, images = args["release"], args["images"]
-        if release.strategy == "progressive" and "analysis" not in args:
-            raise ValueError(f"{name} has no analysis: use the gates of the release")
         if set(images) != set(release.tracks):
             raise ValueError(f"images are of {sorted(images)}: use {sorted(release.tracks)}")
         jobs = self._before_start()
-        ready: dict[Track, pulumi.Resource] = {}
-        pods: dict[Track, Labels] = {
-            track: self._identity(track).selector for track in self._services
+        workloads = {
+            track: self._workload(track, version, jobs.get(version.version))
+            for track, version in release.tracks.items()
         }
-        for track, version in release.tracks.items():
-            job = jobs.get(version.version)
-            workload: WorkloadArgs = {
-                **args["workload"],
-                "service": self._services[track],
-                "identity": self._identity(track, version.version),
-                "image": images[track],
-            }
-            suffix = release.object_track(track)
-            ready[track] = Workload(
-                f"{name}-{suffix}",
-                workload,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None),
-            )
-            if release.strategy == "progressive" and (analysis := args.get("analysis")):
-                progressive = ProgressiveRelease(
-                    f"{name}-{suffix}-release",
-                    workload,
-                    analysis,
-                    ready[track],
-                    opts=pulumi.ResourceOptions(parent=self),
-                )
-                ready[track], pods[track] = progressive, progressive.pods
         for track, service in self._services.items():
             if service.served_ports:
-                # When the strategy changes, the Service changes to pods that are ready.
-                depends_on = [ready[track]] if track in ready else []
-                self._service(track, service, pods[track], depends_on)
-        stable, canary = release.stable, release.canary
-        self.stable = {"version": stable.version, "image": images["stable"]}
-        self.canary = canary and {
-            "version": canary.version,
-            "image": images["canary"],
-            "weight": canary.weight,
+                self._service(track, service, *workloads["stable"])
+        self.stable = self._running("stable", release.stable)
+        self.canary = release.beside and {
+            **self._running("canary", release.beside),
+            "weight": release.canary_weight,
         }
         self.register_outputs({"stable": self.stable, "canary": self.canary})
 
@@ -137,11 +112,53 @@ class Release(pulumi.ComponentResource):
             backend = self._identity("stable").object_name if is_main else f"{name}-stable"
             return (Backend("stable", backend, service.ports[port], 100),)
         return tuple(
-            self._backend(track, service.ports[port]) for track, service in self._services.items()
+            self._backend(track, service.ports[port], self._weight(track))
+            for track, service in self._services.items()
         )
 
+    def idle_backend(self, port: str) -> Backend:
+        """Service of the idle color, for all requests to a preview host."""
+        return self._backend("canary", self._services["canary"].ports[port], 100)
+
+    def _running(self, track: Track, version: ReleasedVersion) -> RunningVersion:
+        running: RunningVersion = {
+            "version": version.version,
+            "image": self._args["images"][track],
+        }
+        if self._args["release"].strategy == "blueGreen":
+            running["color"] = self._args["release"].object_track(track)
+        return running
+
+    def _workload(
+        self, track: Track, version: ReleasedVersion, job: Job | None
+    ) -> tuple[pulumi.Resource, Labels]:
+        """Workload of a version, and the labels of the pods that serve when it is ready."""
+        args, release = self._args, self._args["release"]
+        is_idle = release.strategy == "blueGreen" and track == "canary"
+        identity = self._identity(track, version.version)
+        name, child = identity.object_name, pulumi.ResourceOptions(parent=self)
+        workload_args: WorkloadArgs = {
+            **args["workload"],
+            "service": self._services[track],
+            "identity": identity,
+            "image": args["images"][track],
+            "keep_warm_seconds": release.blue_green.keep_warm_seconds if is_idle else 0,
+        }
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None)
+        workload = Workload(name, workload_args, opts=opts)
+        if release.strategy != "progressive":
+            return workload, identity.selector
+        analysis = args.get("analysis")
+        if analysis is None:
+            raise ValueError(f"{self._name} has no analysis: use the gates of the release")
+        progressive = ProgressiveRelease(
+            f"{name}-release", workload_args, analysis, workload, opts=child
+        )
+        return progressive, progressive.pods
+
     def _identity(self, track: Track, version: str | None = None) -> Identity:
-        workload, suffix = self._args["workload"], self._args["release"].object_track(track)
+        workload = self._args["workload"]
+        suffix = self._args["release"].object_track(track)
         return Identity(workload["service"].name, workload["namespace"], suffix, version)
 
     def _before_start(self) -> Mapping[str, Job]:
@@ -161,7 +178,7 @@ class Release(pulumi.ComponentResource):
                 "namespace": workload["namespace"],
                 "job": release.before_start,
                 "images": images,
-                "replaced": release.stable.version if release.canary else None,
+                "replaced": release.replaced and release.replaced.version,
                 "credentials": workload["credentials"],
                 "traces": workload.get("traces"),
                 "stack_ports": workload["stack_ports"],
@@ -170,33 +187,44 @@ class Release(pulumi.ComponentResource):
         ).jobs
 
     def _service(
-        self, track: Track, service: Service, pods: Labels, depends_on: Sequence[pulumi.Resource]
+        self, track: Track, service: Service, stable: pulumi.Resource, stable_pods: Labels
     ) -> None:
-        workload = self._args["workload"]
-        identity = Identity(service.name, workload["namespace"], track)
-        KubernetesService(
-            f"{self._name}-{track}-service",
-            metadata={
-                "name": identity.object_name,
-                "namespace": workload["namespace"],
-                "labels": identity.labels,
-                # The Service of a track without a running version has no endpoints to wait for.
-                "annotations": {"pulumi.com/skipAwait": "true"},
-            },
-            spec={
-                "type": "ClusterIP",
-                "selector": pods,
-                "ports": prune_none(_service_ports(service)),
-            },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
-        )
+        identity, namespace = self._identity(track), self._args["workload"]["namespace"]
+        # Callers inside the cluster use the name of stable's Service. Its selector changes with the
+        # strategy and the live color, when the pods are ready.
+        fixed = Identity(identity.name, namespace, "stable")
+        identities = [identity, *([fixed] if track == "stable" and fixed != identity else [])]
+        if self._args["release"].strategy == "progressive":
+            # The others belong to the Canary.
+            identities = [fixed]
+        for one in identities:
+            name = one.object_name
+            KubernetesService(
+                f"{name}-service",
+                metadata={
+                    "name": name,
+                    "namespace": namespace,
+                    "labels": one.labels,
+                    # The Service of a track without a running version has no endpoints to wait for.
+                    "annotations": {"pulumi.com/skipAwait": "true"},
+                },
+                spec={
+                    "type": "ClusterIP",
+                    "selector": stable_pods if track == "stable" else identity.selector,
+                    "ports": prune_none(_service_ports(service)),
+                },
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=[stable] if one == fixed else None
+                ),
+            )
 
-    def _backend(self, track: Track, port: int) -> Backend:
-        release = self._args["release"]
-        weight = release.canary_weight if track == "canary" else 100 - release.canary_weight
-        return Backend(
-            track, self._identity(track).object_name, port, weight, track in release.tracks
-        )
+    def _weight(self, track: Track) -> int:
+        weight = self._args["release"].canary_weight
+        return weight if track == "canary" else 100 - weight
+
+    def _backend(self, track: Track, port: int, weight: int) -> Backend:
+        is_running = track in self._args["release"].tracks
+        return Backend(track, self._identity(track).object_name, port, weight, is_running)
 
 
 def _service_ports(service: Service) -> "list[ServicePortArgsDict]":

@@ -49,6 +49,12 @@ AB_TEST = {
     "progressive": {"iterations": 3, "match": {"header": "X-Beta", "cookie": "beta"}},
 }
 BUNDLED = {"mode": "bundled"}
+BLUE_GREEN = {
+    "strategy": "blueGreen",
+    "stable": {"version": VERSION},
+    "idle": {"version": "0.9.0", "digest": OTHER_DIGEST, "settings": {}},
+    "blueGreen": {"live": "green", "previewHost": "next.example.com", "gateSeconds": 60},
+}
 RECEIVERS = {
     "mode": "bundled",
     "alerts": {
@@ -75,6 +81,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dev": ("dev", {}),
     "prod": ("prod", {}),
     "prod-canary": ("prod", {"release": CANARY}),
+    "prod-blue-green": ("prod", {"release": BLUE_GREEN}),
     "prod-gateway": ("prod", {"release": CANARY, "routing": {"backend": "gateway"}}),
     "prod-credentials": ("prod", {"registry": {"credentials": CREDENTIALS}}),
     "prod-receivers": ("prod", {"observability": RECEIVERS}),
