@@ -29,6 +29,7 @@ from commands.release import Release
 from commands.release_log import ReleaseLog
 from commands.release_records import Decision, ReleaseRecords, rejection
 from commands.stack_file import ReleaseFile
+from commands.strategy_change import delete_routes, exclusions, replaced_canaries
 from local.layout import Layout
 from settings import Service, Settings, SettingsError, load
 from settings.project import project_name
@@ -227,6 +228,8 @@ class Deployer:
                 self.stack.up(*EXCLUDE_OBSERVABILITY, *options)
             self.prerequisites.build_images()
         try:
+            if plan is None:
+                self._replace_routes(options)
             self.stack.up(*options)
         except CommandError as error:
             log.fail()
@@ -251,6 +254,13 @@ class Deployer:
                 notify_update(notifier, deployed, after, is_rollback=is_rollback, reason=reason)
             self.status()
         return releases.started(released)
+
+    def _replace_routes(self, options: Sequence[str]) -> None:
+        """Create the routes of services that are no longer progressive, and delete the others."""
+        canaries = replaced_canaries(self.settings, self.environment)
+        if canaries:
+            self.stack.up(*exclusions(canaries), *options)
+            delete_routes(canaries, self.settings, self.environment)
 
     def _decided(self, services: Mapping[str, Any]) -> dict[str, Any]:
         """The services without those whose release only starts with an update."""

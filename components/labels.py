@@ -14,8 +14,6 @@ FLAGGER = "flagger"
 PRIMARY = "-primary"
 """Suffix that Flagger adds to the names of the objects, and to the name label of the pods, that run
 the promoted version."""
-WEIGHTED = "-weighted"
-"""Suffix of the Ingress of a canary. Flagger's own has the suffix ``-canary``."""
 COMMON_LABELS: Labels = {
     f"{_RECOMMENDED}/part-of": "slipway",
     f"{_RECOMMENDED}/managed-by": "pulumi",

@@ -146,7 +146,9 @@ class Settings(Section):
         if self.builder.type == "docker":
             for error in service.image.errors_with_docker():
                 yield replace(error, key=f"{key}.image.{error.key}")
-        tracks = [*get_args(Track), *map(service.release.object_track, get_args(Track)), "primary"]
+        tracks = [*get_args(Track), *map(service.release.object_track, get_args(Track))]
+        # Flagger's names for the pods and objects that run the promoted version.
+        tracks.append("primary")
         names = {f"{service.name}-{track}": track for track in tracks} | {**service.route_names}
         for name, suffix in names.items():
             if name != service.name and name in self.services:

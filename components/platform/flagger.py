@@ -279,7 +279,8 @@ class Flagger(pulumi.ComponentResource):
                                 "resources": resource_requirements(resources, Decimal(0)),
                                 "readiness_probe": {**probe, "period_seconds": 2},
                                 "liveness_probe": {
-                                    **probe,
+                                    "tcp_socket": {"port": port},
+                                    "timeout_seconds": 5,
                                     "period_seconds": 10,
                                     "failure_threshold": 6,
                                 },

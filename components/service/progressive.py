@@ -211,6 +211,7 @@ class ProgressiveRelease(pulumi.ComponentResource):
                         "name": service.route_name(routing.port),
                     },
                     "progressDeadlineSeconds": service.workload.rollout.progress_deadline_seconds,
+                    "suspend": True if service.release.progressive.paused else None,
                     "skipAnalysis": None if service.release.stable.analysis else True,
                     "service": {
                         "port": service.ports[routing.port],

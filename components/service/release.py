@@ -5,7 +5,7 @@ runs, ``canary`` only during a release. With strategy ``blueGreen``, each track 
 colors, and a promotion swaps them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pulumi
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _TRACKS: Mapping[Strategy, tuple[Track, ...]] = {
     "rolling": ("stable",),
     "canary": ("stable", "canary"),
-    "blueGreen": ("stable", "canary"),
     "progressive": ("stable",),
+    "blueGreen": ("stable", "canary"),
 }
 """Tracks that have a Service, with or without a running version."""
 
@@ -83,36 +83,16 @@ class Release(pulumi.ComponentResource):
             for track in _TRACKS[args["release"].strategy]
         }
         release, images = args["release"], args["images"]
-        if release.strategy == "progressive" and "analysis" not in args:
-            raise ValueError(f"{name} has no analysis: use the gates of the release")
         if set(images) != set(release.tracks):
             raise ValueError(f"images are of {sorted(images)}: use {sorted(release.tracks)}")
         jobs = self._before_start()
         workloads = {
-            track: self._workload(self._workload_args(track, version), jobs.get(version.version))
+            track: self._workload(track, version, jobs.get(version.version))
             for track, version in release.tracks.items()
         }
-        ready: pulumi.Resource = workloads["stable"]
-        pods = self._identity("stable").selector
-        if release.strategy == "progressive" and (analysis := args.get("analysis")):
-            progressive = ProgressiveRelease(
-                f"{self._identity('stable').object_name}-release",
-                self._workload_args("stable", release.stable),
-                analysis,
-                ready,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
-            ready, pods = progressive, progressive.pods
         for track, service in self._services.items():
-            identity = self._identity(track)
-            # Callers inside the cluster use the name of stable's Service. Its selector changes with
-            # the strategy and the live color, when the pods are ready.
-            fixed = Identity(name, identity.instance, track)
-            if service.served_ports and (track == "stable" or identity == fixed):
-                selector = pods if track == "stable" else identity.selector
-                self._service(fixed, selector, service, [ready] if track == "stable" else [])
-            if service.served_ports and release.strategy == "blueGreen":
-                self._service(identity, identity.selector, service, [])
+            if service.served_ports:
+                self._service(track, service, *workloads["stable"])
         self.stable = self._running("stable", release.stable)
         self.canary = release.beside and {
             **self._running("canary", release.beside),
@@ -149,26 +129,36 @@ class Release(pulumi.ComponentResource):
             running["color"] = self._args["release"].object_track(track)
         return running
 
-    def _workload_args(self, track: Track, version: ReleasedVersion) -> WorkloadArgs:
+    def _workload(
+        self, track: Track, version: ReleasedVersion, job: Job | None
+    ) -> tuple[pulumi.Resource, Labels]:
+        """Workload of a version, and the labels of the pods that serve when it is ready."""
         args, release = self._args, self._args["release"]
         is_idle = release.strategy == "blueGreen" and track == "canary"
-        return {
+        identity = self._identity(track, version.version)
+        name, child = identity.object_name, pulumi.ResourceOptions(parent=self)
+        workload_args: WorkloadArgs = {
             **args["workload"],
             "service": self._services[track],
-            "identity": self._identity(track, version.version),
+            "identity": identity,
             "image": args["images"][track],
             "keep_warm_seconds": release.blue_green.keep_warm_seconds if is_idle else 0,
         }
-
-    def _workload(self, args: WorkloadArgs, job: Job | None) -> Workload:
-        return Workload(
-            args["identity"].object_name,
-            args,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None),
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None)
+        workload = Workload(name, workload_args, opts=opts)
+        if release.strategy != "progressive":
+            return workload, identity.selector
+        analysis = args.get("analysis")
+        if analysis is None:
+            raise ValueError(f"{self._name} has no analysis: use the gates of the release")
+        progressive = ProgressiveRelease(
+            f"{name}-release", workload_args, analysis, workload, opts=child
         )
+        return progressive, progressive.pods
 
     def _identity(self, track: Track, version: str | None = None) -> Identity:
-        workload, suffix = self._args["workload"], self._args["release"].object_track(track)
+        workload = self._args["workload"]
+        suffix = self._args["release"].object_track(track)
         return Identity(workload["service"].name, workload["namespace"], suffix, version)
 
     def _before_start(self) -> Mapping[str, Job]:
@@ -197,29 +187,36 @@ class Release(pulumi.ComponentResource):
         ).jobs
 
     def _service(
-        self,
-        identity: Identity,
-        pods: Labels,
-        service: Service,
-        depends_on: Sequence[pulumi.Resource],
+        self, track: Track, service: Service, stable: pulumi.Resource, stable_pods: Labels
     ) -> None:
-        name = identity.object_name
-        KubernetesService(
-            f"{name}-service",
-            metadata={
-                "name": name,
-                "namespace": identity.instance,
-                "labels": identity.labels,
-                # The Service of a track without a running version has no endpoints to wait for.
-                "annotations": {"pulumi.com/skipAwait": "true"},
-            },
-            spec={
-                "type": "ClusterIP",
-                "selector": pods,
-                "ports": prune_none(_service_ports(service)),
-            },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
-        )
+        identity, namespace = self._identity(track), self._args["workload"]["namespace"]
+        # Callers inside the cluster use the name of stable's Service. Its selector changes with the
+        # strategy and the live color, when the pods are ready.
+        fixed = Identity(identity.name, namespace, "stable")
+        identities = [identity, *([fixed] if track == "stable" and fixed != identity else [])]
+        if self._args["release"].strategy == "progressive":
+            # The others belong to the Canary.
+            identities = [fixed]
+        for one in identities:
+            name = one.object_name
+            KubernetesService(
+                f"{name}-service",
+                metadata={
+                    "name": name,
+                    "namespace": namespace,
+                    "labels": one.labels,
+                    # The Service of a track without a running version has no endpoints to wait for.
+                    "annotations": {"pulumi.com/skipAwait": "true"},
+                },
+                spec={
+                    "type": "ClusterIP",
+                    "selector": stable_pods if track == "stable" else identity.selector,
+                    "ports": prune_none(_service_ports(service)),
+                },
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=[stable] if one == fixed else None
+                ),
+            )
 
     def _weight(self, track: Track) -> int:
         weight = self._args["release"].canary_weight

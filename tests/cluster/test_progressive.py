@@ -21,6 +21,8 @@ pytestmark = pytest.mark.timeout(900)
 
 FIRST_STEP = 20
 INTERVAL, THRESHOLD = 10, 2
+PATIENT = 20
+"""Threshold of releases that have to succeed: a machine that is slow delays checks and requests."""
 RATE = 20
 SERVICES: Mapping[RoutingBackend, str] = {"ingress": "beacon", "gateway": "edge"}
 """Service of each back end. They are released at the same time."""
@@ -121,9 +123,10 @@ def deployed(project: Project) -> None:
         config["slipway:observability"] = {
             "mode": "bundled",
             "nodeNamespace": f"{project.stack}-node",
-            "metrics": {"scrapeIntervalSeconds": 5, **SMALL},
-            "logs": SMALL,
-            "traces": {**SMALL, "volumeSize": "5Gi", "retentionDays": 1},
+            # Copies: a stack file has no aliases.
+            "metrics": {**copy.deepcopy(SMALL), "scrapeIntervalSeconds": 5},
+            "logs": copy.deepcopy(SMALL),
+            "traces": {**copy.deepcopy(SMALL), "volumeSize": "5Gi", "retentionDays": 1},
             "grafana": {"enabled": False},
         }
         config["slipway:network"] = {
@@ -140,7 +143,7 @@ def deployed(project: Project) -> None:
             "progressive": {
                 "steps": [FIRST_STEP, 50],
                 "intervalSeconds": INTERVAL,
-                "threshold": THRESHOLD,
+                "threshold": PATIENT,
             },
         }
         for key in ("alerts", "panels", "secrets"):
@@ -193,6 +196,7 @@ def test_a_bad_version_is_rolled_back_and_got_no_more_requests_than_its_step(
     with services(project) as all_services:
         for name, fault in FAULTS.items():
             all_services[name]["config"]["faults"].update(fault)
+            all_services[name]["release"]["progressive"]["threshold"] = THRESHOLD
     with loads(project) as sent:
         update(project)
         wait_for_phase(project, "Failed")
@@ -214,7 +218,7 @@ def test_without_flagger_and_prometheus_the_weights_stay_and_later_the_release_g
         for name, fault in FAULTS.items():
             for key in fault:
                 del all_services[name]["config"]["faults"][key]
-            all_services[name]["release"]["progressive"]["threshold"] = 6
+            all_services[name]["release"]["progressive"]["threshold"] = PATIENT
     monitoring = f"{project.stack}-monitoring"
 
     def scale(name: str, replicas: int, *options: str) -> None:

@@ -27,12 +27,6 @@ CANARY = {
     "stable": {"version": "0.9.0", "digest": OTHER_DIGEST},
     "canary": {"version": VERSION, "weight": 10},
 }
-BLUE_GREEN = {
-    "strategy": "blueGreen",
-    "stable": {"version": VERSION},
-    "idle": {"version": "0.9.0", "digest": OTHER_DIGEST, "settings": {}},
-    "blueGreen": {"live": "green", "previewHost": "next.example.com", "gateSeconds": 60},
-}
 PROGRESSIVE = {
     "strategy": "progressive",
     "stable": {"version": VERSION},
@@ -55,6 +49,12 @@ AB_TEST = {
     "progressive": {"iterations": 3, "match": {"header": "X-Beta", "cookie": "beta"}},
 }
 BUNDLED = {"mode": "bundled"}
+BLUE_GREEN = {
+    "strategy": "blueGreen",
+    "stable": {"version": VERSION},
+    "idle": {"version": "0.9.0", "digest": OTHER_DIGEST, "settings": {}},
+    "blueGreen": {"live": "green", "previewHost": "next.example.com", "gateSeconds": 60},
+}
 RECEIVERS = {
     "mode": "bundled",
     "alerts": {

@@ -20,9 +20,8 @@ class IngressNginxRequestMetrics(ProxyRequestMetrics):
     def request_rules(self, window: str) -> Iterator[Rule]:
         # The label `canary` is the upstream of the canary, or `-` or nothing.
         canary = f"{self.namespace}-{self.roles.service_pattern('canary')}-.+"
-        stable = self.roles.service_pattern("stable")
         for track, matcher in (
-            ("stable", f'service=~"{stable}",canary=~"-?"'),
+            ("stable", f'service=~"{self.roles.service_pattern("stable")}",canary=~"-?"'),
             ("canary", f'canary=~"{canary}"'),
         ):
             ingress = f'ingress{"=~" if self.additional_routes else "="}"{self.route}"'
