@@ -102,7 +102,6 @@ def test_a_rollback_switches_back_within_five_seconds(project: Project) -> None:
 def test_each_strategy_takes_over_from_the_other_without_a_failed_request(
     project: Project,
 ) -> None:
-    project.make("rollback")
     for strategy, expected in (
         ("canary", {"beacon-stable"}),
         ("blueGreen", {"beacon-blue"}),

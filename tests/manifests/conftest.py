@@ -52,7 +52,17 @@ BUNDLED = {"mode": "bundled"}
 BLUE_GREEN = {
     "strategy": "blueGreen",
     "stable": {"version": VERSION},
-    "idle": {"version": "0.9.0", "digest": OTHER_DIGEST, "settings": {}},
+    "idle": {
+        "version": "0.9.0",
+        "digest": OTHER_DIGEST,
+        "settings": {
+            "ports": {"http": 8080, "admin": 9090},
+            "probes": {
+                "liveness": {"httpGet": {"path": "/healthz"}},
+                "readiness": {"httpGet": {"path": "/ready"}},
+            },
+        },
+    },
     "blueGreen": {"live": "green", "previewHost": "next.example.com", "gateSeconds": 60},
 }
 RECEIVERS = {
