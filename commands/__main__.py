@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +27,7 @@ from commands.dev.deployment import end_interrupted_sessions
 from commands.errors import CommandError, report_errors
 from commands.followed_release import FollowedRelease, Outcome
 from commands.make_variables import parse_flag, parse_integer
+from commands.notifications import Notifier
 from commands.observability_client import ObservabilityClient, check_mode
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
@@ -255,11 +257,16 @@ def _lock(arguments: argparse.Namespace) -> AbstractContextManager[None]:
 def _deploy(arguments: argparse.Namespace) -> int:
     _check_arguments(arguments)
     deployer = _deployer(arguments)
+    with Notifier(deployer.settings, deployer.stack, deployer.environment) as notifier:
+        return _run(replace(deployer, notifier=notifier), arguments)
+
+
+def _run(deployer: Deployer, arguments: argparse.Namespace) -> int:
     was_pending = _is_pending(deployer, arguments)
     _prepare(deployer, arguments)
     with _lock(arguments) if arguments.command in STACK_COMMANDS else nullcontext():
         # Another command may have changed the stack file while this one waited for the lock.
-        current = _deployer(arguments)
+        current = replace(_deployer(arguments), notifier=deployer.notifier)
         if current.settings != deployer.settings:
             _prepare(current, arguments)
         if arguments.command in STACK_COMMANDS:

@@ -8,7 +8,6 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from commands import kubectl, ownership, status
 from commands.build_cache import filled_build_cache
@@ -19,7 +18,6 @@ from commands.diff.checkout import git
 from commands.errors import CommandError
 from commands.followed_release import FollowedRelease
 from commands.notifications import Notifier
-from commands.notifications.updates import notify_update
 from commands.pending_release import PendingRelease
 from commands.prerequisites import Prerequisites
 from commands.progressive_releases import ProgressiveReleases
@@ -69,6 +67,8 @@ class Deployer:
     """Environment variables for looking up images, besides those of ``environment``."""
     force: bool = False
     """Deploys versions that were rolled back."""
+    notifier: Notifier | None = None
+    """Notifies of the releases. ``None``: nobody is notified."""
 
     def logged_in(self) -> "Deployer":
         """The deployer with the credentials of the registry. The stack has to exist."""
@@ -96,18 +96,14 @@ class Deployer:
             self.stack, service, image, environment, pending, cluster_digests=cluster_digests
         )
 
-    def notifier(self) -> Notifier:
-        """Notifier of the events of the stack's releases."""
-        return Notifier(self.settings, self.stack, self.environment)
-
     @property
     def records(self) -> ReleaseRecords:
         """Records of the releases of the stack's services."""
-        return ReleaseRecords(self.settings, self.environment)
+        return ReleaseRecords(self.settings, self.environment, self.notifier)
 
     def progressive_releases(self) -> ProgressiveReleases:
         """Progressive releases as they are now."""
-        return ProgressiveReleases(self.settings, self.environment, self.records)
+        return ProgressiveReleases(self.settings, self.environment, self.records, self.notifier)
 
     def check_version(self, service: Service, version: str) -> None:
         """Raise :class:`CommandError` for a version that was rolled back, unless it runs."""
@@ -144,7 +140,7 @@ class Deployer:
         restores_capacity: bool = True,
         decision: Decision | None = None,
     ) -> list[FollowedRelease]:
-        """Run ``pulumi up``, show the result and notify the receivers of the changed releases.
+        """Run ``pulumi up`` and show the result.
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
@@ -153,8 +149,9 @@ class Deployer:
         :data:`ROLLBACK_SECONDS` at the latest. Without ``restores_capacity``, the track keeps them
         until :meth:`restore_capacity`.
 
-        The releases that it starts or ends are recorded, with ``decision`` as who ended them and
-        why, by default the user. Return the progressive releases, which Flagger decides.
+        The releases that it starts or ends are recorded and notified, with ``decision`` as who
+        ended them and why, by default the user. Return the progressive releases, which Flagger
+        decides.
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
@@ -182,7 +179,6 @@ class Deployer:
         decision: Decision | None,
     ) -> list[FollowedRelease]:
         self.stack.select()
-        deployed = self.stack.services()
         if not is_rollback and not self.force:
             self._check_rolled_back(released)
         self._check_taints()
@@ -235,22 +231,8 @@ class Deployer:
         else:
             capacity.keep(services)
         log.succeed(self._digests)
-        with self.notifier() as notifier:
-            if notifier.is_on:
-                after = self._decided(self.stack.outputs().get("services", {}))
-                reason = decision.reason if decision else ""
-                notify_update(notifier, deployed, after, is_rollback=is_rollback, reason=reason)
-            self.status()
+        self.status()
         return releases.started(released)
-
-    def _decided(self, services: Mapping[str, Any]) -> dict[str, Any]:
-        """The services without those whose release only starts with an update."""
-        strategies = {one.name: one.release.strategy for one in self.settings.services.values()}
-        return {
-            name: tracks
-            for name, tracks in services.items()
-            if strategies.get(name) != "progressive"
-        }
 
     def _release_log(
         self,
@@ -265,7 +247,12 @@ class Deployer:
         services = {} if is_part else {one.name: one for one in released}
         deployed = {name: next(iter(self.stack.releases(name)), None) for name in services}
         return ReleaseLog(
-            self.records, services, deployed, is_rollback=is_rollback, decision=decision
+            self.records,
+            services,
+            deployed,
+            is_rollback=is_rollback,
+            decision=decision,
+            notifier=self.notifier,
         )
 
     def _digests(self) -> Mapping[str, Mapping[str, str]]:

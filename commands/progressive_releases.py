@@ -11,6 +11,7 @@ from commands.flagger_canary import IN_PROGRESS, INITIALIZING, Canaries, CanaryS
 from commands.follow import POLL_SECONDS, Follower, explanation
 from commands.follow_view import view_of
 from commands.followed_release import FollowedRelease, Outcome
+from commands.notifications import Notifier
 from commands.release_records import Decision, ReleaseRecords, Result
 from settings import Service, Settings
 
@@ -28,8 +29,13 @@ class ProgressiveReleases:
     """Progressive releases of a stack. Create it before an update."""
 
     def __init__(
-        self, settings: Settings, environment: Mapping[str, str], records: ReleaseRecords
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        records: ReleaseRecords,
+        notifier: Notifier | None = None,
     ) -> None:
+        self._notifier = notifier
         self._settings = settings
         self._environment = environment
         self._records = records
@@ -84,7 +90,8 @@ class ProgressiveReleases:
 
     def follow(self, releases: Sequence[FollowedRelease]) -> None:
         """Show the releases until each has an outcome."""
-        Follower(self._settings, self._environment, view_of(Console())).follow(releases)
+        view = view_of(Console())
+        Follower(self._settings, self._environment, view, self._notifier).follow(releases)
 
     def end(self, release: FollowedRelease) -> bool:
         """Explain the outcome of a release and record it, unless another command has decided it.

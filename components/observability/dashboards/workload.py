@@ -16,9 +16,7 @@ from components.observability.monitored_service import MonitoredService
 from components.observability.queries import selector
 
 
-def workload_dashboard(
-    namespace: str, services: Sequence[MonitoredService]
-) -> dashboard.Dashboard:
+def workload_dashboard(namespace: str, services: Sequence[MonitoredService]) -> dashboard.Dashboard:
     """Pods of a service, their CPU and memory, autoscaling and the namespace's quota."""
     in_namespace = f'namespace="{namespace}"'
     suffixes = "|".join(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from unittest.mock import Mock, call
 
 import pytest
 from rich.console import Console
@@ -13,6 +14,7 @@ from commands.flagger_canary import Canaries, CanaryState
 from commands.follow import Follower, explanation, format_duration
 from commands.follow_view import LineView, table, view_of
 from commands.followed_release import FollowedRelease, Outcome
+from commands.notifications import Notifier, VersionChange
 from components.observability.addresses import PROMETHEUS
 from tests.unit.commands.canary_states import ANALYSIS, state
 from tests.unit.commands.fake_kubectl import Cluster, printed, vector
@@ -75,6 +77,15 @@ def test_without_a_terminal_each_change_is_one_line(cluster, console, script) ->
         "beacon 1.1.0: promoted, pods stable 2/2, canary 2/2",
     ]
     assert one.outcome is Outcome.PROMOTED
+
+
+def test_receivers_are_notified_of_each_new_weight(cluster, console, script) -> None:
+    script["beacon"] = iter(STEPS)
+    client, notifier = cluster.client(mode="off"), Mock(spec=Notifier)
+    view = LineView(console)
+    Follower(client.settings, client.environment, view, notifier).follow([followed()])
+    change = VersionChange("beacon", "1.1.0", "1.0.0")
+    assert notifier.mock_calls == [call.stepped(change, 10), call.stepped(change, 50)]
 
 
 def test_several_releases_are_followed_until_each_has_its_own_outcome(
