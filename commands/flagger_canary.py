@@ -28,6 +28,10 @@ _INTERVALS = 4
 promotes, and routes the requests to the primary."""
 _NAME_LABEL = "app.kubernetes.io/name"
 _DURATION = re.compile(r"(\d+)([hms])")
+_ACTION = re.compile(
+    r'\{\{\s*(?:"(?P<text>\{\{)"|variables\.(?P<variable>\w+)|(?P<value>\w+))\s*\}\}'
+)
+"""Action of a Go template in the query of a MetricTemplate."""
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 
@@ -128,6 +132,11 @@ class CanaryState:
         return bool(self.canary["spec"].get("suspend"))
 
     @property
+    def is_waiting(self) -> bool:
+        """True if a manual gate is closed."""
+        return self.phase.startswith("Waiting")
+
+    @property
     def weights(self) -> Sequence[int]:
         """Weight of each step. Empty: the release has iterations instead."""
         if self.iterations:
@@ -218,7 +227,7 @@ class CanaryState:
         parts = (
             f"{self.weight} %, step {self.step} of {self.steps}",
             failed if self.failed_checks else "",
-            ", waiting for approval" if self.phase.startswith("Waiting") else "",
+            ", waiting for `make resume`" if self.is_waiting else "",
             ", paused" if self.is_paused else "",
         )
         return "".join(parts)
@@ -377,13 +386,22 @@ def _gates(
             "ingress": (spec.get("ingressRef") or {}).get("name", ""),
             "interval": metric.get("interval", "1m"),
         }
-        query = re.sub(
-            r"\{\{\s*(\w+)\s*\}\}",
-            lambda match, values=values: values.get(match[1], match[0]),
-            template["spec"]["query"],
-        )
+        variables = metric.get("templateVariables") or {}
+        query = _rendered(template["spec"]["query"], values, variables)
         bounds = metric.get("thresholdRange") or {"max": metric.get("threshold")}
         yield Gate(metric["name"], query, bounds.get("min"), bounds.get("max"))
+
+
+def _rendered(template: str, values: Mapping[str, str], variables: Mapping[str, str]) -> str:
+    """Render the actions that queries have: values, variables, and the text ``{{``."""
+
+    def value(match: re.Match[str]) -> str:
+        if match["text"]:
+            return match["text"]
+        known = variables if match["variable"] else values
+        return known.get(match["variable"] or match["value"], match[0])
+
+    return _ACTION.sub(value, template)
 
 
 def _pods(deployment: Mapping[str, Any]) -> Pods:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
@@ -10,7 +11,6 @@ from commands.control_characters import escape_control_characters
 from commands.errors import CommandError
 from commands.flagger_canary import IN_PROGRESS, Canaries, CanaryState, Gate
 from commands.followed_release import FollowedRelease, Outcome
-from commands.notifications import Notifier, VersionChange
 from commands.observability_client import ObservabilityClient
 from settings import Settings
 
@@ -25,7 +25,7 @@ _INDENT = "  "
 
 
 class View(Protocol):
-    """Shows followed releases. A context manager."""
+    """Shows followed releases, or tells others of them. A context manager."""
 
     def __enter__(self) -> Self: ...
 
@@ -37,23 +37,15 @@ class View(Protocol):
 
 
 class Follower:
-    """Follows the progressive releases of a stack, several at once.
-
-    ``notifier`` gets the steps of the weight.
-    """
+    """Follows the progressive releases of a stack, several at once."""
 
     def __init__(
-        self,
-        settings: Settings,
-        environment: Mapping[str, str],
-        view: View,
-        notifier: Notifier | None = None,
+        self, settings: Settings, environment: Mapping[str, str], views: Sequence[View]
     ) -> None:
         self._settings = settings
         self._environment = environment
         self._canaries = Canaries(settings, environment)
-        self._view = view
-        self._notifier = notifier
+        self._views = views
 
     def follow(self, releases: Sequence[FollowedRelease]) -> None:
         """Return when each release has an outcome."""
@@ -61,7 +53,9 @@ class Follower:
         offsets = {one.service: (start - one.started).total_seconds() for one in releases}
         began = time.monotonic()
         last_logs = dict.fromkeys(offsets, -float(LOG_SECONDS))
-        with self._view, self._gate_values(releases):
+        with ExitStack() as stack:
+            for context in (*self._views, self._gate_values(releases)):
+                stack.enter_context(context)
             while any(one.outcome is None for one in releases):
                 states = self._states(releases)
                 elapsed = time.monotonic() - began
@@ -69,19 +63,11 @@ class Follower:
                     if one.outcome is not None:
                         continue
                     self._note_problems(one, last_logs, elapsed)
-                    weight = one.weight
                     one.advance(states.get(one.service), offsets[one.service] + elapsed)
-                    if one.weight != weight:
-                        self._notify_step(one)
-                self._view.show(releases)
+                for view in self._views:
+                    view.show(releases)
                 if any(one.outcome is None for one in releases):
                     time.sleep(POLL_SECONDS)
-
-    def _notify_step(self, release: FollowedRelease) -> None:
-        if self._notifier:
-            version, _ = release.state.served(release.service) or (None, None)
-            change = VersionChange(release.service, release.version, version)
-            self._notifier.stepped(change, release.weight)
 
     def _states(self, releases: Sequence[FollowedRelease]) -> Mapping[str, CanaryState]:
         try:

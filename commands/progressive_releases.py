@@ -8,7 +8,8 @@ from rich.console import Console
 
 from commands.errors import FAILED, CommandError
 from commands.flagger_canary import IN_PROGRESS, INITIALIZING, Canaries, CanaryState
-from commands.follow import POLL_SECONDS, Follower, explanation
+from commands.follow import POLL_SECONDS, Follower, View, explanation
+from commands.follow_notifications import NotifyingView, change_of
 from commands.follow_view import view_of
 from commands.followed_release import FollowedRelease, Outcome
 from commands.notifications import Notifier
@@ -89,14 +90,17 @@ class ProgressiveReleases:
             self._records.start(one.service, one.version, "progressive", one.started)
 
     def follow(self, releases: Sequence[FollowedRelease]) -> None:
-        """Show the releases until each has an outcome."""
-        view = view_of(Console())
-        Follower(self._settings, self._environment, view, self._notifier).follow(releases)
+        """Show the releases until each has an outcome, and notify of their steps."""
+        views: list[View] = [view_of(Console())]
+        if self._notifier:
+            views.append(NotifyingView(self._notifier))
+        Follower(self._settings, self._environment, views).follow(releases)
 
     def end(self, release: FollowedRelease) -> bool:
-        """Explain the outcome of a release and record it, unless another command has decided it.
+        """Explain and record the outcome of a release.
 
-        Return True if Flagger has rolled the release back.
+        Nothing is recorded if another command has decided it. Return True if Flagger has rolled
+        the release back.
         """
         record = self._records.newest(release.service, release.version)
         is_running = record is None or record.result == "running"
@@ -120,6 +124,7 @@ class ProgressiveReleases:
             result=result,
             decision=Decision("Flagger", release.reason),
             digest=served[1] if served and result == "promoted" else None,
+            previous=change_of(release).previous,
         )
         return result == "rolledBack"
 

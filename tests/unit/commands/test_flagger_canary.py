@@ -95,8 +95,14 @@ def test_without_flagger_there_are_no_canaries(cluster: Cluster) -> None:
 
 
 def test_the_query_of_a_gate_has_the_names_of_the_canary(cluster: Cluster) -> None:
-    metric = {"name": "errors", "interval": "1m", "thresholdRange": {"max": 1}}
-    query = 'rate(errors{namespace="{{ namespace }}",target="{{ target }}"}[{{ interval }}])'
+    metric = {
+        **{"name": "errors", "interval": "1m", "thresholdRange": {"max": 1}},
+        "templateVariables": {"version": "1.1.0"},
+    }
+    query = (
+        'rate(errors{namespace="{{ namespace }}",target="{{target}}",'
+        'version="{{ variables.version }}",text="{{ "{{" }} x }}"}[{{ interval }}])'
+    )
     template = {"metadata": {"name": "beacon-errors"}, "spec": {"query": query}}
     cluster.kubectl_prints("get metrictemplates", json.dumps({"items": [template]}))
     analysis = {
@@ -104,7 +110,10 @@ def test_the_query_of_a_gate_has_the_names_of_the_canary(cluster: Cluster) -> No
         "metrics": [{**metric, "templateRef": {"name": "beacon-errors"}}, {"name": "builtin"}],
     }
     (gate,) = canaries(cluster).gates(state("Progressing", analysis=analysis))
-    assert gate.query == f'rate(errors{{namespace="beacon-test",target="{NAME}"}}[1m])'
+    assert gate.query == (
+        f'rate(errors{{namespace="beacon-test",target="{NAME}",'
+        'version="1.1.0",text="{{ x }}"}[1m])'
+    )
     assert (gate.minimum, gate.maximum) == (None, 1)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from unittest.mock import Mock, call
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.console import Console
 from commands import follow
 from commands.flagger_canary import Canaries, CanaryState
 from commands.follow import Follower, explanation, format_duration
+from commands.follow_notifications import NotifyingView
 from commands.follow_view import LineView, table, view_of
 from commands.followed_release import FollowedRelease, Outcome
 from commands.notifications import Notifier, VersionChange
@@ -59,7 +60,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> dict[str, Iterator[CanaryState]]:
 
 def run(cluster: Cluster, console: Console, *releases: FollowedRelease, mode: str = "off") -> str:
     client = cluster.client(mode=mode)
-    Follower(client.settings, client.environment, LineView(console)).follow(releases)
+    Follower(client.settings, client.environment, [LineView(console)]).follow(releases)
     return printed(console)
 
 
@@ -79,13 +80,22 @@ def test_without_a_terminal_each_change_is_one_line(cluster, console, script) ->
     assert one.outcome is Outcome.PROMOTED
 
 
-def test_receivers_are_notified_of_each_new_weight(cluster, console, script) -> None:
+class Notifications:
+    """A notifier that keeps the events."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def stepped(self, change: VersionChange, weight: int) -> None:
+        self.events.append(f"{change.version} of {change.previous} at {weight}")
+
+
+def test_each_step_is_notified(cluster, script) -> None:
     script["beacon"] = iter(STEPS)
-    client, notifier = cluster.client(mode="off"), Mock(spec=Notifier)
-    view = LineView(console)
-    Follower(client.settings, client.environment, view, notifier).follow([followed()])
-    change = VersionChange("beacon", "1.1.0", "1.0.0")
-    assert notifier.mock_calls == [call.stepped(change, 10), call.stepped(change, 50)]
+    notifications, client = Notifications(), cluster.client(mode="off")
+    view = NotifyingView(cast("Notifier", notifications))
+    Follower(client.settings, client.environment, [view]).follow([followed()])
+    assert notifications.events == ["1.1.0 of 1.0.0 at 10", "1.1.0 of 1.0.0 at 50"]
 
 
 def test_several_releases_are_followed_until_each_has_its_own_outcome(
