@@ -256,6 +256,7 @@ def test_requests_move_after_their_track_has_the_pods(
     assert load(str(file)).services["beacon"].release.canary_weight == weight
 
 
+@pytest.mark.usefixtures("no_cluster")
 def test_the_pods_of_another_strategy_are_started_with_those_that_serve(monkeypatch, tmp_path):
     file = stack_file(tmp_path, release={"strategy": "blueGreen"})
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)

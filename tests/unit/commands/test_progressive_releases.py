@@ -50,6 +50,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, CanaryState]]:
 
     monkeypatch.setattr(Canaries, "read", read)
     monkeypatch.setattr(Canaries, "events", lambda *_: [])
+    monkeypatch.setattr(Canaries, "gates", lambda *_: ())
     return states
 
 
