@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, get_args
+from typing import get_args
 
 from commands import kubectl, ownership, status
 from commands.build_cache import filled_build_cache
@@ -19,7 +19,6 @@ from commands.diff.checkout import git
 from commands.errors import CommandError
 from commands.followed_release import FollowedRelease
 from commands.notifications import Notifier
-from commands.notifications.updates import notify_update
 from commands.pending_release import PendingRelease
 from commands.prerequisites import Prerequisites
 from commands.progressive_releases import ProgressiveReleases
@@ -70,6 +69,8 @@ class Deployer:
     """Environment variables for looking up images, besides those of ``environment``."""
     force: bool = False
     """Deploys versions that were rolled back."""
+    notifier: Notifier | None = None
+    """Notifies of the releases. ``None``: nobody is notified."""
 
     def logged_in(self) -> "Deployer":
         """The deployer with the credentials of the registry. The stack has to exist."""
@@ -97,18 +98,14 @@ class Deployer:
             self.stack, service, image, environment, pending, cluster_digests=cluster_digests
         )
 
-    def notifier(self) -> Notifier:
-        """Notifier of the events of the stack's releases."""
-        return Notifier(self.settings, self.stack, self.environment)
-
     @property
     def records(self) -> ReleaseRecords:
         """Records of the releases of the stack's services."""
-        return ReleaseRecords(self.settings, self.environment)
+        return ReleaseRecords(self.settings, self.environment, self.notifier)
 
     def progressive_releases(self) -> ProgressiveReleases:
         """Progressive releases as they are now."""
-        return ProgressiveReleases(self.settings, self.environment, self.records)
+        return ProgressiveReleases(self.settings, self.environment, self.records, self.notifier)
 
     def check_version(self, service: Service, version: str) -> None:
         """Raise :class:`CommandError` for a version that was rolled back, unless it runs."""
@@ -146,7 +143,7 @@ class Deployer:
         restores_capacity: bool = True,
         decision: Decision | None = None,
     ) -> list[FollowedRelease]:
-        """Run ``pulumi up``, show the result and notify the receivers of the changed releases.
+        """Run ``pulumi up`` and show the result.
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
@@ -155,8 +152,9 @@ class Deployer:
         pods for them, in a rollback after :data:`ROLLBACK_SECONDS` at the latest. Without
         ``restores_capacity``, the track keeps them until :meth:`restore_capacity`.
 
-        The releases that it starts or ends are recorded, with ``decision`` as who ended them and
-        why, by default the user. Return the progressive releases, which Flagger decides.
+        The releases that it starts or ends are recorded and notified, with ``decision`` as who
+        ended them and why, by default the user. Return the progressive releases, which Flagger
+        decides.
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
@@ -191,7 +189,6 @@ class Deployer:
         decision: Decision | None,
     ) -> list[FollowedRelease]:
         self.stack.select()
-        deployed = self.stack.services()
         if not is_rollback and not self.force:
             self._check_rolled_back(released)
         self._check_taints()
@@ -247,12 +244,7 @@ class Deployer:
         for service in scaled:
             capacity.restore_replicas(service)
         log.succeed(self._digests)
-        with self.notifier() as notifier:
-            if notifier.is_on:
-                after = self._decided(self.stack.outputs().get("services", {}))
-                reason = decision.reason if decision else ""
-                notify_update(notifier, deployed, after, is_rollback=is_rollback, reason=reason)
-            self.status()
+        self.status()
         return releases.started(released)
 
     def _replace_routes(self, options: Sequence[str]) -> None:
@@ -261,15 +253,6 @@ class Deployer:
         if canaries:
             self.stack.up(*exclusions(canaries), *options)
             delete_routes(canaries, self.settings, self.environment)
-
-    def _decided(self, services: Mapping[str, Any]) -> dict[str, Any]:
-        """The services without those whose release only starts with an update."""
-        strategies = {one.name: one.release.strategy for one in self.settings.services.values()}
-        return {
-            name: tracks
-            for name, tracks in services.items()
-            if strategies.get(name) != "progressive"
-        }
 
     def _release_log(
         self,
@@ -284,7 +267,12 @@ class Deployer:
         services = {} if is_part else {one.name: one for one in released}
         deployed = {name: next(iter(self.stack.releases(name)), None) for name in services}
         return ReleaseLog(
-            self.records, services, deployed, is_rollback=is_rollback, decision=decision
+            self.records,
+            services,
+            deployed,
+            is_rollback=is_rollback,
+            decision=decision,
+            notifier=self.notifier,
         )
 
     def _digests(self) -> Mapping[str, Mapping[str, str]]:
