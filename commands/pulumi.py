@@ -38,11 +38,6 @@ def _from_json(text: str) -> Any:  # noqa: ANN401
         return text
 
 
-def _unix_time(value: float | str) -> float:
-    """Time in the history: a Unix time in the backend's file, RFC 3339 in the CLI's output."""
-    return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else float(value)
-
-
 def _namespace_and_name(identifier: str) -> Sequence[str]:
     namespace, _, name = identifier.rpartition("/")
     return namespace, name
@@ -178,25 +173,29 @@ class Stack:
             if release := merged_service(sections, service).get("release"):
                 yield release
 
-    def configurations(self) -> Iterator[Mapping[str, Any]]:
+    def configurations(self, before: datetime | None = None) -> Iterator[Mapping[str, Any]]:
         """Yield the sections of the configuration of each successful update, newest first.
 
-        Secrets are decrypted.
+        With ``before``, of those that were started earlier. Secrets are decrypted.
         """
-        yield from (sections for _, sections in self.updates())
+        yield from (sections for _, sections in self.updates(before))
 
-    def updates(self) -> Iterator[tuple[float, Mapping[str, Any]]]:
+    def updates(
+        self, before: datetime | None = None
+    ) -> Iterator[tuple[float, Mapping[str, Any]]]:
         """Yield the end of each successful update, in Unix time, with its configuration.
 
         As :meth:`configurations`.
         """
         for update in self._successful_updates():
+            if before and datetime.fromisoformat(update["startTime"]) >= before:
+                continue
             sections = {
                 key.removeprefix(f"{PROJECT}:"): _from_json(one.get("value", "{}"))
                 for key, one in update.get("config", {}).items()
                 if key.startswith(f"{PROJECT}:")
             }
-            yield _unix_time(update.get("endTime", 0)), sections
+            yield datetime.fromisoformat(update["endTime"]).timestamp(), sections
 
     def deployed_commit(self) -> str | None:
         """Return the commit of the last successful update; None if it was made without git."""
