@@ -27,6 +27,7 @@ _STACK = "pulumi:pulumi:Stack"
 _RECENT = 10
 """Number of entries of the history that :meth:`Stack.select` reads."""
 _NAMESPACE = "kubernetes:core/v1:Namespace"
+_NEVER = "1970-01-01T00:00:00Z"
 IMAGE_TYPES = ("docker-build:index:Image", "docker:index/image:Image")
 
 
@@ -180,9 +181,7 @@ class Stack:
         """
         yield from (sections for _, sections in self.updates(before))
 
-    def updates(
-        self, before: datetime | None = None
-    ) -> Iterator[tuple[float, Mapping[str, Any]]]:
+    def updates(self, before: datetime | None = None) -> Iterator[tuple[float, Mapping[str, Any]]]:
         """Yield the end of each successful update, in Unix time, with its configuration.
 
         As :meth:`configurations`.
@@ -195,7 +194,8 @@ class Stack:
                 for key, one in update.get("config", {}).items()
                 if key.startswith(f"{PROJECT}:")
             }
-            yield datetime.fromisoformat(update["endTime"]).timestamp(), sections
+            ended = datetime.fromisoformat(update.get("endTime", _NEVER))
+            yield ended.timestamp(), sections
 
     def deployed_commit(self) -> str | None:
         """Return the commit of the last successful update; None if it was made without git."""

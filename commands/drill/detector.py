@@ -33,6 +33,8 @@ class Detection:
     """Unix time."""
     by: By
     detail: str
+    is_ended: bool = False
+    """True if the release has been rolled back by itself."""
 
 
 class Detector:
@@ -101,11 +103,12 @@ class Detector:
                 yield "alert", labels["alertname"]
 
     def _objects(self, *kinds: str) -> Iterator[dict[str, Any]]:
-        """Objects of these kinds with the service's name in their labels."""
+        """Objects of these kinds of the service. Flagger names the pods of stable `…-primary`."""
+        name = self._service.name
         found = kubectl.get(
             ",".join(f"{kind.lower()}s" for kind in kinds),
             *("--namespace", self._service.namespace),
-            *("--selector", f"app.kubernetes.io/name={self._service.name}"),
+            *("--selector", f"app.kubernetes.io/name in ({name}, {name}-primary)"),
             environment=self._environment,
             context=self._context,
         )

@@ -67,7 +67,9 @@ class Collection:
                 f"p{quantile * 100:g}": latency_quantile(quantile, matchers, _BY)
                 for quantile, _ in QUANTILES
             }
-            styles = {f"p{quantile * 100:g}": style for quantile, style in QUANTILES}
+            styles: dict[str, Style] = {
+                f"p{quantile * 100:g}": style for quantile, style in QUANTILES
+            }
             self._add(client, "Latency", "ms", quantiles, factor=_MILLISECONDS, styles=styles)
         pods = {"": f"sum by ({_BY}) ({PODS}{{{matchers}}})"}
         self._add(client, "Ready pods", "pods", pods)
