@@ -186,7 +186,9 @@ class _Run:
         url, headers = target(f"{service.routing.url}{service.drill.path}")
         load = Load(url, self.rate, headers, version_header=header, max_seconds=_LOAD_SECONDS)
         opened.enter_context(load)
-        detector = Detector(measured, environment, settings.cluster.context, client)
+        is_alone = self.stack.strategy in ("rolling", "blueGreen")
+        context = settings.cluster.context
+        detector = Detector(measured, environment, context, client, is_alone=is_alone)
         return Drill(self.stack, measured, detector, load, client, self.weight, self.say)
 
     def _write_report(self, drill: Drill) -> None:

@@ -132,8 +132,8 @@ class Collection:
             (
                 one.labels.get("version", "?"),
                 one.labels.get("track", "?"),
-                _clock(one.times[0]),
-                _clock(one.times[-1]),
+                clock(one.times[0]),
+                clock(one.times[-1]),
                 f"{max(one.values):.0f}",
             )
             for one in sorted(found, key=lambda series: series.times[0])
@@ -209,8 +209,8 @@ class Collection:
                 (
                     record.version,
                     record.strategy,
-                    _clock(started),
-                    _clock(ended) if ended else "-",
+                    clock(started),
+                    clock(ended) if ended else "-",
                     record.result,
                     record.decided_by,
                     record.reason,
@@ -250,5 +250,6 @@ def _release_text(service: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _clock(at: float) -> str:
+def clock(at: float) -> str:
+    """Local date and time of a Unix time."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
