@@ -40,7 +40,7 @@ STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 .PHONY: help up dev preview render status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
         policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
-        logs metrics alerts traces dashboards drill report install notify
+        logs metrics alerts traces dashboards install notify drill report
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

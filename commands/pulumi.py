@@ -27,6 +27,7 @@ _STACK = "pulumi:pulumi:Stack"
 _RECENT = 10
 """Number of entries of the history that :meth:`Stack.select` reads."""
 _NAMESPACE = "kubernetes:core/v1:Namespace"
+_NEVER = "1970-01-01T00:00:00Z"
 IMAGE_TYPES = ("docker-build:index:Image", "docker:index/image:Image")
 
 
@@ -36,11 +37,6 @@ def _from_json(text: str) -> Any:  # noqa: ANN401
         return json.loads(text)
     except json.JSONDecodeError:
         return text
-
-
-def _unix_time(value: float | str) -> float:
-    """Time in the history: a Unix time in the backend's file, RFC 3339 in the CLI's output."""
-    return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else float(value)
 
 
 def _namespace_and_name(identifier: str) -> Sequence[str]:
@@ -198,7 +194,8 @@ class Stack:
                 for key, one in update.get("config", {}).items()
                 if key.startswith(f"{PROJECT}:")
             }
-            yield _unix_time(update.get("endTime", 0)), sections
+            ended = datetime.fromisoformat(update.get("endTime", _NEVER))
+            yield ended.timestamp(), sections
 
     def deployed_commit(self) -> str | None:
         """Return the commit of the last successful update; None if it was made without git."""

@@ -27,6 +27,7 @@ from commands.drill.temporary_stack import TemporaryStack
 from commands.errors import FAILED, CommandError, report_errors
 from commands.load import Load
 from commands.make_variables import parse_flag, parse_integer
+from commands.notifications import Notifier
 from commands.observability_client import ObservabilityClient, monitored
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
@@ -103,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         finally:
             if drill.outcomes:
                 drill.print(arguments.format, arguments.out)
+                drill.notify()
     return 0 if drill.has_passed else FAILED
 
 
@@ -186,7 +188,9 @@ class _Run:
         url, headers = target(f"{service.routing.url}{service.drill.path}")
         load = Load(url, self.rate, headers, version_header=header, max_seconds=_LOAD_SECONDS)
         opened.enter_context(load)
-        detector = Detector(measured, environment, settings.cluster.context, client)
+        is_alone = self.stack.strategy in ("rolling", "blueGreen")
+        context = settings.cluster.context
+        detector = Detector(measured, environment, context, client, is_alone=is_alone)
         return Drill(self.stack, measured, detector, load, client, self.weight, self.say)
 
     def _write_report(self, drill: Drill) -> None:
@@ -205,6 +209,17 @@ class _Run:
                 f"{self.stack.how_to_delete}",
                 file=sys.stderr,
             )
+
+    def notify(self) -> None:
+        """Notify the receivers of the stack that is copied."""
+        source = Stack(self.stack.source, self.stack.environment)
+        stayed = [one.fault for one in self.outcomes if not one.has_passed]
+        ended = len(self.outcomes) - len(stayed)
+        result = f"{self.stack.strategy}: {ended} of {len(self.faults)} bad versions were ended"
+        if stayed:
+            result += f", {', '.join(stayed)} stayed"
+        with Notifier(self.settings, source, self.stack.environment) as notifier:
+            notifier.drilled(self.stack.service.name, result)
 
     def print(self, form: str, out: Path | None) -> None:
         """Print the outcomes, or write them to ``out``."""

@@ -33,13 +33,16 @@ class Detection:
     """Unix time."""
     by: By
     detail: str
+    is_ended: bool = False
+    """True if the release has been rolled back by itself."""
 
 
 class Detector:
     """Looks for signs of bad versions of a service.
 
-    Without ``client`` there is no Prometheus: only failed rollouts are detected. ``pods`` are the
-    names of the pods that had a version, of each version seen.
+    Without ``client`` there is no Prometheus: only failed rollouts are detected. ``is_alone`` is
+    True if a bad version gets every request. ``pods`` are the names of the pods that had a version,
+    of each version seen.
     """
 
     def __init__(
@@ -48,7 +51,10 @@ class Detector:
         environment: Mapping[str, str],
         context: str | None,
         client: ObservabilityClient | None,
+        *,
+        is_alone: bool,
     ) -> None:
+        self._is_alone = is_alone
         self._service = service
         self._environment = environment
         self._context = context
@@ -94,18 +100,30 @@ class Detector:
             for one in client.query(canary_regression(slo, version)):
                 yield "gate", f"{one.value:.1%} bad by {one.labels.get('sli', '?')}"
         for alert in client.alerts():
-            labels = alert["labels"]
-            is_ours = labels.get("namespace") == self._service.namespace
             is_new = datetime.fromisoformat(alert["activeAt"]).timestamp() >= began
-            if is_ours and is_new and alert["state"] == "firing":
-                yield "alert", labels["alertname"]
+            if is_new and alert["state"] == "firing" and self._is_about(version, alert["labels"]):
+                yield "alert", alert["labels"]["alertname"]
+
+    def _is_about(self, version: str, labels: Mapping[str, str]) -> bool:
+        """True for an alert about a version: its labels name the version, its pod or its track.
+
+        Objectives are those of the service: they tell of a version that gets every request.
+        """
+        if labels.get("namespace") != self._service.namespace:
+            return False
+        if "version" in labels:
+            return labels["version"] == version
+        if "pod" in labels:
+            return labels["pod"] in self.pods.get(version, ())
+        return self._is_alone and labels.get("service") == self._service.name
 
     def _objects(self, *kinds: str) -> Iterator[dict[str, Any]]:
-        """Objects of these kinds with the service's name in their labels."""
+        """Objects of these kinds of the service. Flagger names the pods of stable `…-primary`."""
+        name = self._service.name
         found = kubectl.get(
             ",".join(f"{kind.lower()}s" for kind in kinds),
             *("--namespace", self._service.namespace),
-            *("--selector", f"app.kubernetes.io/name={self._service.name}"),
+            *("--selector", f"app.kubernetes.io/name in ({name}, {name}-primary)"),
             environment=self._environment,
             context=self._context,
         )

@@ -9,7 +9,7 @@ from semver import Version
 from commands.drill import faults
 from commands.drill.detector import Detection, Detector
 from commands.drill.outcome import Outcome, Verdict
-from commands.drill.strategies import BadRelease, bad_release
+from commands.drill.strategies import GATE_SECONDS, BadRelease, Options, bad_release
 from commands.drill.temporary_stack import TemporaryStack
 from commands.errors import FAILED, CommandError
 from commands.load import Load, Result
@@ -90,14 +90,19 @@ class Drill:
         began = time.time()
         self.say(f"{fault}: deploying {version}")
         self.stack.write(release.release, faults.keys_of(fault, self.stack.service))
-        detection = self._watch(release, version, began)
+        detection, is_promoted = self._watch(release, version, began)
         if detection:
             after = detection.at - began
             self.say(f"{fault}: {detection.by} after {after:.0f} s ({detection.detail})")
         else:
             self.say(f"{fault}: not detected within {DETECTION_SECONDS} s")
-        self.stack.run("rollback", seconds=ROLLBACK_SECONDS, check=self.load.check)
+        if not (detection and detection.is_ended):
+            self.stack.run("rollback", seconds=ROLLBACK_SECONDS, check=self.load.check)
         back = time.time()
+        if self.stack.strategy == "blueGreen":  # a color keeps the bad version
+            live = {"blueGreen": {"live": self.stack.live_color()}}
+            self.stack.write({"stable": good, **live})
+            self.stack.run("up", seconds=UPDATE_SECONDS, check=self.load.check)
         self._settle(version)
         ended = time.time()
         responses = self.load.between(began, ended)
@@ -115,28 +120,36 @@ class Drill:
             requests=len(responses),
             failed=sum(bool(one.error) for one in responses),
             bad_responses=count,
-            verdict=_verdict(detection, count, release),
+            verdict="promoted" if is_promoted else _verdict(detection, count),
         )
 
-    def _watch(self, release: BadRelease, version: str, began: float) -> Detection | None:
-        """Release the version, and end the release at the first sign that the version is bad."""
-        deadline = began + DETECTION_SECONDS
+    def _watch(
+        self, release: BadRelease, version: str, began: float
+    ) -> tuple[Detection | None, bool]:
+        """Release the version, and end the release at the first sign that the version is bad.
+
+        Return the sign, and True if a command that decides by itself has promoted the version.
+        """
+        deadline, first, is_promoted = began + DETECTION_SECONDS, None, False
         for name, *options in release.commands:
             command = self.stack.start(name, *options)
             try:
                 while (code := command.exit_code) is None and time.time() < deadline:
-                    found = self._find(version, began)
-                    if found and name != release.deciding:
-                        return found
+                    found = self._find(version, began)  # also notes the names of its pods
+                    first = first or found
+                    if first and name != release.deciding:
+                        return first, False
             finally:
                 command.end()
+            if code and name == release.deciding:
+                at = first.at if first else time.time()
+                return Detection(at, "gate", self.stack.error(), is_ended=True), False
             if code:
-                by = "gate" if name == release.deciding else "rollout"
-                return Detection(time.time(), by, self.stack.tail(1))
-        while time.time() < deadline:
-            if found := self._find(version, began):
-                return found
-        return None
+                return Detection(time.time(), "rollout", self.stack.error()), False
+            is_promoted = code == 0 and name == release.deciding
+        while not first and time.time() < deadline:
+            first = self._find(version, began)
+        return first, is_promoted
 
     def _find(self, version: str, began: float) -> Detection | None:
         time.sleep(_POLL_SECONDS)
@@ -196,7 +209,9 @@ def release_of(
 ) -> BadRelease:
     """The release of the bad version in the stack, with version and digest of the good one."""
     bad = {**good, "version": bad_version(good["version"], fault)}
-    return bad_release(stack.strategy, good, bad, stack.good_settings(), weight)
+    gate_seconds = stack.service.release.blue_green.gate_seconds or GATE_SECONDS
+    options = Options(weight, stack.live_color(), gate_seconds)
+    return bad_release(stack.strategy, good, bad, stack.good_settings(), options)
 
 
 def bad_version(good: str, fault: Fault) -> str:
@@ -213,7 +228,7 @@ def _back_after(
     return max(last - detection.at, 0)
 
 
-def _verdict(detection: Detection | None, count: int | None, release: BadRelease) -> Verdict:
+def _verdict(detection: Detection | None, count: int | None) -> Verdict:
     if detection is None:
-        return "promoted" if release.deciding else "not detected"
+        return "not detected"
     return "never served" if count == 0 else "rolled back"

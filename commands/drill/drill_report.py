@@ -7,7 +7,7 @@ from pathlib import Path
 from commands.drill.drill import Drill
 from commands.drill.outcome import COLUMNS, Outcome, cells
 from commands.load import Result
-from commands.report.collection import QUANTILES, SAMPLES, Collection
+from commands.report.collection import QUANTILES, SAMPLES, Collection, clock
 from commands.report.data import Line, Mark, Panel, Report, Style, Table
 from commands.report.page import render
 from local import files
@@ -24,7 +24,9 @@ def write(drill: Drill, outcomes: Sequence[Outcome], file: Path) -> None:
     settings, name, strategy = drill.stack.settings, drill.service.name, drill.stack.strategy
     report = Report(f"Drill of {name}, {strategy}, {drill.load.rate} requests/s", start, end)
     report.tables.append(Table("Faults", COLUMNS, [cells(one) for one in outcomes]))
-    report.panels += load_panels(drill.load.between(start, end), start, end)
+    results = drill.load.between(start, end)
+    report.panels += load_panels(results, start, end)
+    report.tables += failures(results)
     report.marks += [mark for one in outcomes for mark in _marks(one)]
     collection = Collection(report, settings, settings.services[name])
     if drill.client:
@@ -47,6 +49,25 @@ def _marks(outcome: Outcome) -> Sequence[Mark]:
             text += f", last response {outcome.back_after:.1f} s after the detection"
         marks.append(Mark(back, text, "verdict"))
     return marks
+
+
+def failures(results: Sequence[Result]) -> Sequence[Table]:
+    """Table of the failed requests, by their reason and by the pod or version that responded."""
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for one in results:
+        if one.error:
+            groups.setdefault((one.error, one.version or "-"), []).append(one)
+    rows = [
+        (
+            error,
+            source,
+            str(len(ones)),
+            *(clock(at(one.received for one in ones)) for at in (min, max)),
+        )
+        for (error, source), ones in groups.items()
+    ]
+    columns = ("failure", "response of", "requests", "first", "last")
+    return [Table("Failed requests of the load", columns, rows)] if rows else []
 
 
 def load_panels(responses: Sequence[Result], start: float, end: float) -> Sequence[Panel]:

@@ -51,7 +51,7 @@ def selected(names: str, service: Service) -> Sequence[Fault]:
     if not names:
         return [fault for fault in ALL if keys_of(fault, service)]
     given = [name.strip() for name in names.split(",")]
-    chosen = [fault for fault in ALL if any(fault == name for name in given)]
+    chosen: list[Fault] = [fault for fault in ALL if given.count(fault)]
     for name in given:
         if name not in ALL:
             raise CommandError(f"FAULTS={names}: {name} is no fault, use {', '.join(ALL)}")

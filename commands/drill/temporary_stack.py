@@ -15,7 +15,17 @@ from commands.errors import FAILED, CommandError
 from commands.new_env import derive
 from commands.stack_file import check_text
 from local import files
-from settings import PROJECT, TRACK_KEYS, Service, Settings, Strategy, load, stable_settings
+from settings import (
+    PROJECT,
+    TRACK_KEYS,
+    BlueGreen,
+    Color,
+    Service,
+    Settings,
+    Strategy,
+    load,
+    stable_settings,
+)
 from settings.stack_file import PROJECT_FOLDER, path_of, read, read_config
 from settings.yaml_writer import to_yaml
 
@@ -29,13 +39,14 @@ Sections = dict[str, Any]
 
 
 def drill_sections(source: str, sections: Mapping[str, Any], service: Service) -> Sections:
-    """Sections of the copy of the stack ``source``: no receiver is notified of its alerts.
+    """Sections of the copy of the stack ``source``, whose alerts and releases notify nobody.
 
     The service has the settings of its stable version, and no other version.
     """
     cluster = {"cluster": sections["cluster"]} if "cluster" in sections else {}
     renamed = derive(f"{source}{SUFFIX}", source, _without(sections, "cluster")).sections
     copied = merge(_without(sections, "cluster"), renamed) | cluster
+    copied.pop("notifications", None)
     observability = _without(copied.get("observability") or {}, "alerts")
     if "grafana" in observability:
         observability["grafana"] = {"enabled": False}
@@ -132,6 +143,18 @@ class TemporaryStack:
     def tail(self, lines: int = _LINES) -> str:
         """The last lines of the log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def error(self) -> str:
+        """The last line of the log that is an error, or else the last line."""
+        lines = self.log.read_text(errors="replace").splitlines() or [""]
+        errors = [line for line in lines[-_LINES:] if line.startswith("error: ")]
+        return (errors or lines)[-1].removeprefix("error: ")
+
+    def live_color(self) -> Color:
+        """Color that serves, with the strategy `blueGreen`."""
+        if not self.file.exists():
+            return BlueGreen().live
+        return self.settings.services[self.service.name].release.blue_green.live
 
     def delete(self) -> None:
         """Delete the stack and its file. Raises :class:`CommandError`."""

@@ -67,7 +67,9 @@ class Collection:
                 f"p{quantile * 100:g}": latency_quantile(quantile, matchers, _BY)
                 for quantile, _ in QUANTILES
             }
-            styles = {f"p{quantile * 100:g}": style for quantile, style in QUANTILES}
+            styles: dict[str, Style] = {
+                f"p{quantile * 100:g}": style for quantile, style in QUANTILES
+            }
             self._add(client, "Latency", "ms", quantiles, factor=_MILLISECONDS, styles=styles)
         pods = {"": f"sum by ({_BY}) ({PODS}{{{matchers}}})"}
         self._add(client, "Ready pods", "pods", pods)
@@ -130,8 +132,8 @@ class Collection:
             (
                 one.labels.get("version", "?"),
                 one.labels.get("track", "?"),
-                _clock(one.times[0]),
-                _clock(one.times[-1]),
+                clock(one.times[0]),
+                clock(one.times[-1]),
                 f"{max(one.values):.0f}",
             )
             for one in sorted(found, key=lambda series: series.times[0])
@@ -207,8 +209,8 @@ class Collection:
                 (
                     record.version,
                     record.strategy,
-                    _clock(started),
-                    _clock(ended) if ended else "-",
+                    clock(started),
+                    clock(ended) if ended else "-",
                     record.result,
                     record.decided_by,
                     record.reason,
@@ -248,5 +250,6 @@ def _release_text(service: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _clock(at: float) -> str:
+def clock(at: float) -> str:
+    """Local date and time of a Unix time."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

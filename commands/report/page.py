@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
+from math import ceil
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
@@ -10,8 +11,11 @@ from plotly.offline import get_plotlyjs
 from commands.control_characters import escape_control_characters
 from commands.report.data import Kind, Line, Mark, Panel, Report, Table
 
-_HEIGHT = 320
-"""Of a panel, in pixels."""
+_PLOT_HEIGHT = 200
+"""Of a panel without the legend, in pixels."""
+_LEGEND_LINES = 4
+"""Names in a row of the legend."""
+_ROW_HEIGHT = 20
 _STABLE_COLORS = ("#1f5fa8", "#6b9bd1", "#0b2f57")
 _CANARY_COLORS = ("#d9730d", "#b3261e", "#8e44ad", "#c9a400", "#2e8b57", "#7a4a21", "#e377c2")
 _MARK_COLORS: dict[Kind, str] = {"step": "#8a8f98", "verdict": "#1a7f37", "fault": "#b3261e"}
@@ -138,18 +142,19 @@ def _figure(
         figure.add_vline(x=at, line={"color": color, "dash": "dot", "width": 1})
         figure.add_annotation(
             x=at,
-            y=1,
+            y=1 + 0.07 * (number % 2),  # numbers of two events at nearly the same time
             yref="paper",
             yanchor="bottom",
             text=str(number),
             showarrow=False,
             font={"size": 11, "color": color},
         )
+    bottom = 44 + _ROW_HEIGHT * ceil(len(panel.lines) / _LEGEND_LINES)
     figure.update_layout(
         template="plotly_white",
-        height=_HEIGHT,
+        height=_PLOT_HEIGHT + bottom,
         # The legend is below, so that the time axes of all panels are aligned.
-        margin={"l": 60, "r": 10, "t": 22, "b": 96, "autoexpand": False},
+        margin={"l": 60, "r": 10, "t": 34, "b": bottom, "autoexpand": False},
         hovermode="x unified",
         showlegend=True,
         legend={"font": {"size": 11}, "orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},

@@ -35,20 +35,26 @@ STALLED = pod() | {
 }
 
 
-def alert(name: str, active: str, namespace: str = "beacon-test", state: str = "firing") -> Any:
-    labels = {"alertname": name, "namespace": namespace}
-    return {"labels": labels, "state": state, "activeAt": active}
+def alert(name: str, active: str, state: str = "firing", **labels: str) -> Any:
+    of_service = {"alertname": name, "namespace": "beacon-test", "service": "beacon"}
+    return {"labels": {**of_service, **labels}, "state": state, "activeAt": active}
 
 
 def found(
-    cluster: Cluster, objects: list[Any], alerts: list[Any], gate: list[Any]
+    cluster: Cluster,
+    objects: list[Any],
+    alerts: list[Any],
+    gate: list[Any],
+    *,
+    is_alone: bool = True,
 ) -> tuple[str, str] | None:
     cluster.kubectl_prints("get", json.dumps({"items": objects}))
     cluster.respond(PROMETHEUS, "/api/v1/alerts", {"data": {"alerts": alerts}})
     cluster.respond(PROMETHEUS, "/api/v1/query", vector(*gate))
     with cluster.client() as client:
         (service,) = monitored(client.settings, client.settings.services.values())
-        return Detector(service, client.environment, None, client).find(BAD, BEGAN)
+        detector = Detector(service, client.environment, None, client, is_alone=is_alone)
+        return detector.find(BAD, BEGAN)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +80,20 @@ def found(
         ([pod()], [alert("LatencyBudgetBurn", BEFORE)], [], None),
         ([pod()], [alert("LatencyBudgetBurn", AFTER, state="pending")], [], None),
         ([pod()], [alert("LatencyBudgetBurn", AFTER, namespace="other")], [], None),
+        (
+            [pod()],
+            [alert("CanaryRegression", AFTER, version=BAD)],
+            [],
+            ("alert", "CanaryRegression"),
+        ),
+        ([pod()], [alert("CanaryRegression", AFTER, version=GOOD)], [], None),
+        (
+            [pod()],
+            [alert("ProbesFailing", AFTER, pod=f"beacon-{BAD}")],
+            [],
+            ("alert", "ProbesFailing"),
+        ),
+        ([pod()], [alert("ProbesFailing", AFTER, pod=f"beacon-{GOOD}")], [], None),
     ],
 )
 def test_only_signs_of_the_bad_version_count(
@@ -86,11 +106,18 @@ def test_only_signs_of_the_bad_version_count(
     assert found(cluster, objects, alerts, gate) == sign
 
 
+def test_an_objective_of_the_service_says_nothing_about_a_version_beside_another_one(
+    cluster: Cluster,
+) -> None:
+    alerts = [alert("AvailabilityBudgetBurn", AFTER)]
+    assert found(cluster, [pod()], alerts, [], is_alone=False) is None
+
+
 def test_failed_rollouts_are_found_while_prometheus_is_down(cluster: Cluster) -> None:
     cluster.kubectl_prints("get", json.dumps({"items": [STALLED]}))
     cluster.kubectl_prints("port-forward", "", "error: pod is not running", 1)
     with cluster.client() as client:
         (service,) = monitored(client.settings, client.settings.services.values())
-        detector = Detector(service, client.environment, None, client)
+        detector = Detector(service, client.environment, None, client, is_alone=True)
         assert detector.find(BAD, BEGAN) == ("rollout", f"beacon-{BAD}: ProgressDeadlineExceeded")
         assert detector.find(GOOD, BEGAN) is None

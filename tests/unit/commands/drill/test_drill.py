@@ -43,6 +43,9 @@ class FakeStack:
     commands: list[FakeCommand] = field(default_factory=list[FakeCommand])
     written: list[Any] = field(default_factory=list[Any])
 
+    def live_color(self) -> str:
+        return "blue"
+
     def good_settings(self) -> Mapping[str, Any]:
         return {}
 
@@ -57,8 +60,8 @@ class FakeStack:
     def run(self, *arguments: str, **_: Any) -> None:
         self.calls.append(" ".join(arguments))
 
-    def tail(self, lines: int = 20) -> str:
-        return "error: the gate refuses it"
+    def error(self) -> str:
+        return "the gate refuses it"
 
 
 @dataclass
@@ -150,14 +153,22 @@ def test_a_strategy_that_promotes_a_bad_version_has_failed() -> None:
 
 
 def test_a_strategy_that_decides_itself_is_not_interrupted_by_a_sign() -> None:
-    done, stack = run("blueGreen", ("alert", "AvailabilityBudgetBurn"), SERVED, up=0, promote=1)
-    assert stack.calls[-1] == "rollback"
-    assert done.detected_by in ("gate", "alert")
+    done, stack = run("progressive", ("alert", "AvailabilityBudgetBurn"), SERVED, up=None)
+    assert stack.calls == ["up", "rollback"]
+    assert done.detected_by == "alert"
 
 
-def test_a_release_that_the_strategy_refuses_is_detected_by_its_gate() -> None:
-    done, _ = run("progressive", None, SERVED, up=1)
-    assert (done.detected_by, done.detail) == ("gate", "error: the gate refuses it")
+def test_a_color_that_its_gate_has_switched_back_is_removed_and_not_rolled_back_again() -> None:
+    done, stack = run("blueGreen", None, SERVED, promote=1)
+    assert stack.calls == ["up", "promote", "up"]
+    assert stack.written[-1] == ({"stable": GOOD, "blueGreen": {"live": "blue"}},)
+    assert (done.detected_by, done.verdict) == ("gate", "rolled back")
+
+
+def test_a_release_that_the_strategy_rolls_back_is_detected_by_its_gate() -> None:
+    done, stack = run("progressive", None, SERVED, up=1)
+    assert stack.calls == ["up"]
+    assert (done.detected_by, done.detail) == ("gate", "the gate refuses it")
 
 
 def test_without_a_header_and_without_prometheus_the_share_is_unknown() -> None:
