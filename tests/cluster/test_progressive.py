@@ -8,14 +8,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import get_args
 
-import httpx
 import pytest
 
+from commands.load import Load, Result
 from local.layout import NODE_IP
 from settings import RoutingBackend
 from tests.cluster.observability.conftest import SMALL
 from tests.cluster.project import Project, changes, wait_until
-from tests.cluster.traffic import SteadyLoad
+from tests.cluster.traffic import steady_load
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -41,22 +41,9 @@ class Status:
     failed_checks: int
 
 
-class TimedLoad(SteadyLoad):
-    """Also records the times of all requests and of those that are bad, by ``time.monotonic``."""
-
-    def __init__(self, host: str) -> None:
-        super().__init__(host, rate=RATE)
-        self.sent: list[float] = []
-        self.bad: list[float] = []
-
-    def _record(self, client: httpx.Client) -> None:
-        started = time.monotonic()
-        failed = len(self.failures)
-        super()._record(client)
-        self.sent.append(started)
-        # 450 ms of latency, on a machine that is sometimes slow itself.
-        if len(self.failures) > failed or time.monotonic() - started > 0.44:
-            self.bad.append(started)
+def is_bad(result: Result) -> bool:
+    """True for a failure, and for 450 ms of latency on a machine that is sometimes slow itself."""
+    return bool(result.error) or result.latency > 0.44
 
 
 def host(project: Project, service: str) -> str:
@@ -97,11 +84,11 @@ def services(project: Project) -> Iterator[Mapping[str, dict]]:
 
 
 @contextmanager
-def loads(project: Project) -> Iterator[Mapping[str, TimedLoad]]:
+def loads(project: Project) -> Iterator[Mapping[str, Load]]:
     """Steady load on both services."""
     with ExitStack() as stack:
         yield {
-            service: stack.enter_context(TimedLoad(host(project, service)))
+            service: stack.enter_context(steady_load(host(project, service), RATE))
             for service in SERVICES.values()
         }
 
@@ -202,13 +189,14 @@ def test_a_bad_version_is_rolled_back_and_got_no_more_requests_than_its_step(
         wait_for_phase(project, "Failed")
         time.sleep(PROXY_SECONDS)
     for service, load in sent.items():
-        first, last = load.bad[0], load.bad[-1]
+        bad = sorted(one.sent for one in load.results if is_bad(one))
+        first, last = bad[0], bad[-1]
         bad_seconds = last - first
         assert bad_seconds <= THRESHOLD * INTERVAL + 10 + PROXY_SECONDS, service
-        during = [one for one in load.sent if first <= one <= last]
+        during = [one for one in load.results if first <= one.sent <= last]
         # A few requests: the shares of a short time vary.
-        assert len(load.bad) / len(during) < 1.5 * FIRST_STEP / 100, service
-        print(f"{service}: {len(load.bad)} bad requests of {len(during)} in {bad_seconds:.0f} s")
+        assert len(bad) / len(during) < 1.5 * FIRST_STEP / 100, service
+        print(f"{service}: {len(bad)} bad requests of {len(during)} in {bad_seconds:.0f} s")
 
 
 def test_without_flagger_and_prometheus_the_weights_stay_and_later_the_release_goes_on(
