@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from rich.console import Console
-
 from commands import (
     alerts,
     dashboards,
@@ -21,6 +19,7 @@ from commands import (
     release_history,
     traces,
 )
+from commands.console import new_console
 from commands.deployer import Deployer
 from commands.dev.deployment import end_interrupted_sessions
 from commands.errors import CommandError, report_errors
@@ -35,10 +34,6 @@ from commands.stack_lock import hold_lock
 from settings import load
 from settings.project import project_name
 from settings.stack_file import stack_of
-
-CONSOLE_WIDTH = 120
-"""Columns when stdout is not a terminal."""
-
 
 Followed = list[FollowedRelease] | None
 """Progressive releases that a command has started, which are followed when it has ended."""
@@ -349,8 +344,7 @@ def _query(arguments: argparse.Namespace) -> None:
     check_mode(settings, arguments.stack)
     variables = {**os.environ, **Prerequisites(settings).variables()}
     with ObservabilityClient(settings, variables) as client:
-        console = Console(width=None if sys.stdout.isatty() else CONSOLE_WIDTH)
-        QUERY[arguments.command].show(client, arguments, console)
+        QUERY[arguments.command].show(client, arguments, new_console())
 
 
 @report_errors

@@ -132,6 +132,11 @@ class CanaryState:
         return bool(self.canary["spec"].get("suspend"))
 
     @property
+    def is_waiting(self) -> bool:
+        """True if a manual gate is closed."""
+        return self.phase.startswith("Waiting")
+
+    @property
     def weights(self) -> Sequence[int]:
         """Weight of each step. Empty: the release has iterations instead."""
         if self.iterations:
@@ -222,7 +227,7 @@ class CanaryState:
         parts = (
             f"{self.weight} %, step {self.step} of {self.steps}",
             failed if self.failed_checks else "",
-            ", waiting for approval" if self.phase.startswith("Waiting") else "",
+            ", waiting for `make resume`" if self.is_waiting else "",
             ", paused" if self.is_paused else "",
         )
         return "".join(parts)

@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from commands import promotion_gate
+from commands import manual_gate, promotion_gate
 from commands.deployer import Deployer
-from commands.errors import CommandError
+from commands.errors import FAILED, CommandError
 from commands.flagger_canary import CanaryState
 from commands.followed_release import FollowedRelease
+from commands.kubectl import kubectl_command
 from commands.notifications import VersionChange
 from commands.release_records import Decision, current_user
 from commands.switch_gate import observe_switch
@@ -17,6 +18,8 @@ from settings import Service
 
 DEFAULT_WEIGHT = 10
 """Percentage of the requests that `make release` sends to a canary."""
+APPROVAL_SECONDS = 30
+"""Time besides two intervals in which Flagger sees an approval."""
 
 
 def check_weight(service: Service, weight: int | None) -> None:
@@ -97,9 +100,27 @@ def pause(deployer: Deployer, service: Service) -> None:
 
 
 def resume(deployer: Deployer, service: Service) -> list[FollowedRelease]:
-    """Continue a paused release."""
+    """Continue a paused release, or one that waits for an approval."""
+    state = _state(deployer, service)
+    if state is not None and state.is_waiting and not state.is_paused:
+        return _approve(deployer, service, state)
     print(deployer.release(service).pause(False))
     return deployer.update_service(service)
+
+
+def _approve(deployer: Deployer, service: Service, state: CanaryState) -> list[FollowedRelease]:
+    """Open the manual gate that a release waits for, until Flagger has passed it."""
+    releases, settings = deployer.progressive_releases(), deployer.settings
+    namespace = ("--namespace", settings.namespace.name)
+    kubectl = [*kubectl_command(settings.cluster.context), *namespace]
+    deadline = time.monotonic() + 2 * state.interval_seconds + APPROVAL_SECONDS
+    with manual_gate.opened(state, kubectl, deployer.environment):
+        while (now := _state(deployer, service)) and now.is_waiting:
+            if time.monotonic() > deadline:
+                raise CommandError(f"Flagger has not passed the gate of {service.name}", FAILED)
+            time.sleep(1)
+    print(f"{service.name}: approved by {current_user()}")
+    return releases.started([service])
 
 
 def restore(deployer: Deployer, release: FollowedRelease) -> None:

@@ -25,9 +25,9 @@ def transitions(
     """Transitions from the ``release`` of the last update to the one that is deployed now.
 
     ``deployed`` is ``None`` before the first update. Flagger decides the end of progressive
-    releases, so an update has no transition of these.
+    releases, so only the first update has transitions of these.
     """
-    if release.strategy == "progressive":
+    if release.strategy == "progressive" and deployed is not None:
         return
     before = deployed or {}
     old_stable, new_stable = _version(before, "stable"), release.stable.version

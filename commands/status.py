@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from commands import kubectl
+from commands.console import new_console
 from commands.flagger_canary import PRIMARY_SUFFIX, CanaryState
 
 DIGEST_LENGTH = 12
@@ -25,7 +25,7 @@ def show(
     ``progressive`` has the state of each service whose releases Flagger decides.
     """
     states = progressive or {}
-    console = Console()
+    console = new_console()
     services = {
         name: service
         for name, service in outputs.get("services", {}).items()

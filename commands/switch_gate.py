@@ -67,8 +67,12 @@ def observe_switch(deployer: Deployer, name: str, switched_at: float) -> None:
         verdict = gate.observe(seconds, is_current=is_current)
     except KeyboardInterrupt:
         verdict = Verdict(Result.UNDECIDED, "the observation was interrupted")
+    if not is_current():
+        raise CommandError(f"gate: {_changed(name)}: {version} is not observed", UNDECIDED)
     if verdict.result is Result.FAILED:
         _switch_back(deployer, name, gate, verdict, is_current)
+    if verdict.result is Result.PASSED:
+        print(f"gate: {name} {version} passed: {verdict.reason}")
     deployer.restore_capacity(service)
     if verdict.result is Result.UNDECIDED:
         raise CommandError(
@@ -76,7 +80,10 @@ def observe_switch(deployer: Deployer, name: str, switched_at: float) -> None:
             "`make rollback` switches back",
             UNDECIDED,
         )
-    print(f"gate: {name} {version} passed: {verdict.reason}")
+
+
+def _changed(name: str) -> str:
+    return f"another command has changed the release of {name}"
 
 
 def _switch_back(
@@ -90,7 +97,7 @@ def _switch_back(
     print(f"gate: {name} {version} failed: {verdict.reason}")
     with hold_lock(f"{project_name()}-{deployer.stack.name}"):
         if not is_current():
-            raise CommandError(f"gate: another command has changed the release of {name}", FAILED)
+            raise CommandError(f"gate: {_changed(name)}", UNDECIDED)
         deployer.stack.select()
         service = deployer.settings.services[name]
         print(deployer.release(service).rollback())
@@ -141,7 +148,7 @@ class SwitchGate:
         with ObservabilityClient(self._settings, self._environment) as client:
             while True:
                 if not is_current():
-                    return _undecided("another command has changed the release")
+                    return _undecided(_changed(self._service.name))
                 try:
                     verdict = self._verdict(client)
                 except CommandError as error:

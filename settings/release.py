@@ -38,15 +38,12 @@ class ReleasedVersion(Section):
     """Runs `release.beforeStart` for the version. `make rollback` sets it to false."""
 
 
-class StableVersion(ReleasedVersion):
-    """Stable version."""
+class VersionWithSettings(ReleasedVersion):
+    """A version that can have settings of its own."""
 
     settings: dict[str, Any] | None = None
     """Keys of the service as the version was released with them. The release commands write them,
     so that changes of the service reach the next version only. Default: those of the service."""
-    analysis: bool = True
-    """With `progressive`: false promotes the version without steps and gates. `make promote` and
-    `make rollback` set it, and remove it when the version serves all requests."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         for key, value in (self.settings or {}).items():
@@ -54,8 +51,16 @@ class StableVersion(ReleasedVersion):
                 yield FieldError(f"settings.{key}", value, f"one of {', '.join(TRACK_KEYS)}")
 
 
-class IdleVersion(StableVersion):
+class IdleVersion(VersionWithSettings):
     """Version of the color that is not live: the next version, or the previous one."""
+
+
+class StableVersion(VersionWithSettings):
+    """Stable version."""
+
+    analysis: bool = True
+    """With `progressive`: false promotes the version without steps and gates. `make promote` and
+    `make rollback` set it, and remove it when the version serves all requests."""
 
 
 class CanaryVersion(ReleasedVersion):

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from commands.deployer import Deployer
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
-from commands.release_records import Decision
+from commands.release_records import Decision, ReleaseRecord
 from settings import Service, load
 from settings.yaml_writer import to_yaml
 from tests.unit.commands.notifications.http_receiver import http_receiver
@@ -524,3 +524,37 @@ def test_a_replacement_that_would_delete_the_object_is_refused(arguments, tainte
     with pytest.raises(CommandError, match=message):
         deployer_of(fake).update(*arguments)
     assert not any(call.startswith("up") for call in fake.calls)
+
+
+def rolled_back(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    record = ReleaseRecord(
+        *(version, "rolling", "2026-01-01T00:00:00Z", None, "2026-01-01T00:01:00Z", "rolledBack"),
+        *("Flagger", "errors 6.8 > 1"),
+    )
+    monkeypatch.setattr(deployer.ReleaseRecords, "of", lambda *_: [record])
+
+
+@pytest.mark.usefixtures("no_cluster", "project")
+@pytest.mark.parametrize(
+    ("is_running", "force", "is_refused"),
+    [(False, False, True), (False, True, False), (True, False, False)],
+    ids=["refused", "forced", "it runs"],
+)
+def test_an_update_to_a_version_that_was_rolled_back_is_refused(
+    monkeypatch, is_running, force, is_refused
+):
+    version = load("dev").services["beacon"].release.stable.version
+    rolled_back(monkeypatch, version)
+    running = version if is_running else "0.0.1"
+    fake = FakeStack(running={"beacon": {"stable": {"version": running}}})
+    made = replace(deployer_of(fake), force=force)
+    if not is_refused:
+        made.update()
+        return
+    with pytest.raises(CommandError, match=f"release.stable.version is {version}, which") as error:
+        made.update()
+    assert "errors 6.8 > 1. Use another version; FORCE=1 releases it again" in str(error.value)
+    assert (error.value.exit_code, [one for one in fake.calls if one != "select"]) == (
+        BAD_INPUT,
+        [],
+    )

@@ -73,6 +73,12 @@ def release(settings: dict[str, Any]) -> ReleaseSettings:
             False,
             [],
         ),
+        (
+            None,
+            {"strategy": "progressive", "stable": OLD},
+            False,
+            ["started 1.0.0", "promoted 1.0.0"],
+        ),
     ],
 )
 def test_the_change_of_a_release_starts_or_ends_releases_of_its_versions(

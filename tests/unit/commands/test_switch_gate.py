@@ -2,16 +2,27 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
+import promql_parser
 import pytest
 
 from commands import switch_gate
-from commands.switch_gate import Result, SwitchGate, Verdict
+from commands.errors import FAILED, UNDECIDED, CommandError
+from commands.release_records import Decision
+from commands.stack_file import ReleaseFile
+from commands.switch_gate import Result, SwitchGate, Verdict, observe_switch
 from components.observability.addresses import PROMETHEUS
-from settings import Service
+from settings import Service, Settings
+from settings.yaml_writer import to_yaml
 from tests.unit.commands.fake_kubectl import Cluster, vector
-from tests.unit.stacks import BLUE_GREEN, DIGEST, changed, service
+from tests.unit.stacks import BLUE_GREEN, DIGEST, changed, sections, service, settings
+
+if TYPE_CHECKING:
+    from commands.deployer import Deployer
 
 QUERY = "/api/v1/query"
 SWITCHED_AT = 1_700_000_000.0
@@ -87,6 +98,8 @@ def test_a_version_that_meets_the_objective_until_the_end_has_passed(
     measured(cluster, bad=0.001)
     assert observed() == Verdict(Result.PASSED, "it meets the objective in 3000 requests")
     assert clock.now == SWITCHED_AT + 60
+    for request in cluster.requests():
+        promql_parser.parse(request["query"])
 
 
 def test_a_version_that_misses_the_objective_fails_at_once_with_value_and_bounds(
@@ -137,6 +150,81 @@ def test_without_prometheus_the_version_is_undecided(
     assert verdict.reason.startswith("the last query failed (")
 
 
+@dataclass(frozen=True)
+class FakeDeployer:
+    """Deployer of a stack file that records what it does."""
+
+    settings: Settings
+    stack: Any
+    done: list[str]
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+
+    def release(self, _: Service) -> SimpleNamespace:
+        return SimpleNamespace(rollback=lambda: "is written back")
+
+    def update_release(self, service: Service, decision: Decision) -> None:
+        self.done.append(f"deployed, decided by the {decision.by}: {decision.reason}")
+
+    def restore_capacity(self, service: Service) -> None:
+        self.done.append("restored")
+
+
+@pytest.fixture
+def fake_deployer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDeployer:
+    """Deployer after the switch."""
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    gated = changed(SWITCHED, {"blueGreen": {"gateSeconds": 60}})
+    stack = sections(release=gated, observability={"mode": "bundled"})
+    config = {f"slipway:{key}": value for key, value in stack.items()}
+    (tmp_path / "Pulumi.dev.yaml").write_text(to_yaml({"config": config}))
+    fake = SimpleNamespace(name="dev", select=lambda: None)
+    return FakeDeployer(settings(), fake, [])
+
+
+@pytest.mark.parametrize(
+    ("result", "done", "exit_code"),
+    [
+        (Result.PASSED, ["restored"], 0),
+        (Result.FAILED, ["deployed, decided by the gate: it is bad"], FAILED),
+        (Result.UNDECIDED, ["restored"], UNDECIDED),
+    ],
+)
+def test_only_a_version_that_fails_is_switched_back(
+    result: Result,
+    done: list[str],
+    exit_code: int,
+    fake_deployer: FakeDeployer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(SwitchGate, "observe", lambda *_, **__: Verdict(result, "it is bad"))
+    monkeypatch.setattr(SwitchGate, "log_lines", lambda _: ["[pod/beacon-green] panic: oh"])
+    code, message = 0, ""
+    try:
+        observe_switch(cast("Deployer", fake_deployer), "beacon", SWITCHED_AT)
+    except CommandError as error:
+        code, message = error.exit_code, str(error)
+    assert (fake_deployer.done, code) == (done, exit_code)
+    if result is Result.FAILED:
+        assert "beacon 1.1.0 was switched back: it is bad. The last log lines" in message
+        assert "\n  [pod/beacon-green] panic: oh" in message
+
+
+def test_a_release_that_another_command_has_changed_is_not_switched_back(
+    fake_deployer: FakeDeployer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def observe(*_: object, is_current: Callable[[], bool], **__: object) -> Verdict:
+        assert is_current()
+        ReleaseFile("dev", "beacon").switch("blue", {"1.0.0": DIGEST, "1.1.0": DIGEST}).save()
+        assert not is_current()
+        return Verdict(Result.FAILED, "it is bad")
+
+    monkeypatch.setattr(SwitchGate, "observe", observe)
+    with pytest.raises(CommandError, match="another command has changed the release of beacon"):
+        observe_switch(cast("Deployer", fake_deployer), "beacon", SWITCHED_AT)
+    assert fake_deployer.done == []
+
+
 @pytest.mark.parametrize(
     ("pods", "reason"),
     [
@@ -164,4 +252,4 @@ def test_the_observation_ends_when_another_command_has_changed_the_release(
 ) -> None:
     measured(cluster)
     verdict = observed(is_current=lambda: False)
-    assert verdict == Verdict(Result.UNDECIDED, "another command has changed the release")
+    assert verdict.result is Result.UNDECIDED
