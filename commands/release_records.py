@@ -223,7 +223,7 @@ def config_map_name(service: str) -> str:
 
 def rejection(record: ReleaseRecord) -> str:
     """Why a version is not released again; the continuation of a sentence."""
-    reason = f": {record.reason}" if record.reason else ""
+    reason = f": {record.reason.rstrip('.')}" if record.reason else ""
     return (
         f"was rolled back at {record.ended} by {record.decided_by}{reason}. Use another version; "
         "FORCE=1 releases it again"
