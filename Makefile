@@ -20,7 +20,7 @@ DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requ
 # exported variable, so a value of `$(shell …)` would run.
 MAKEOVERRIDES :=
 unexport ARGS BASE DELETE_SOURCE FOLLOW FORCE FORMAT FROM HOST LEVEL MAIN_PACKAGE NAME OUT PLAN PORT QUERY RANGE SERVER SERVICE SHOW_PASSWORD SINCE SOURCE STACK \
-         TRACE TRACK VALUE VERSION WEIGHT
+         TEXT TRACE TRACK VALUE VERSION WEIGHT
 
 define newline
 
@@ -37,18 +37,18 @@ STACK_OPTION = --stack=$(call shell_quote,STACK)
 # STACK has no default for `make policy`, which then checks every stack.
 STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
-.PHONY: help up dev preview render status stacks canary promote rollback set down env test test-app test-unit test-manifests \
+.PHONY: help up dev preview render status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
         policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
-        logs metrics alerts traces dashboards
+        logs metrics alerts traces dashboards install notify
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Deploy and release a stack (STACK=dev)
 
-up: $(INSTALLED) ## Deploy a stack; builds and starts missing prerequisites (PLAN=file: only the changes of this plan)
-	@$(PY) -m commands up $(STACK_OPTION) $(call options,PLAN) $(ARGS)
+up: $(INSTALLED) ## Deploy a stack, follow its progressive releases; starts missing prerequisites (PLAN=file: only the changes of this plan)
+	@$(PY) -m commands up $(STACK_OPTION) $(call options,PLAN FORCE) $(ARGS)
 
 preview: $(INSTALLED) ## Show the changes of the next `make up`
 	@$(PY) -m commands preview $(STACK_OPTION) $(ARGS)
@@ -62,17 +62,29 @@ status: $(INSTALLED) ## Show tracks, versions, traffic, pods and URLs of all ser
 dev: $(INSTALLED) ## Run the working tree of SERVICE in the stack, again after each edit; Ctrl-C restores the stack
 	@$(PY) -m commands dev $(STACK_OPTION) $(call options,SERVICE FORCE)
 
-canary: $(INSTALLED) ## Send WEIGHT percent of the requests to VERSION (SERVICE, if there are several)
-	@$(PY) -m commands canary $(STACK_OPTION) $(call options,SERVICE VERSION WEIGHT)
+release: $(INSTALLED) ## Start the release of VERSION, with the strategy of the service (SERVICE, WEIGHT of a canary, FORCE=1)
+	@$(PY) -m commands release $(STACK_OPTION) $(call options,SERVICE VERSION WEIGHT FORCE)
 
-promote: $(INSTALLED) ## Send every request to the canary's version, if it meets the objective (FORCE=1: in any case)
+canary: $(INSTALLED) ## Send WEIGHT percent of the requests to VERSION (SERVICE, if there are several)
+	@$(PY) -m commands canary $(STACK_OPTION) $(call options,SERVICE VERSION WEIGHT FORCE)
+
+promote: $(INSTALLED) ## Send every request to the new version, if it meets the objective (FORCE=1: in any case)
 	@$(PY) -m commands promote $(STACK_OPTION) $(call options,SERVICE FORCE)
 
-rollback: $(INSTALLED) ## End the canary; without one, return to the previous stable version (or VERSION)
+pause: $(INSTALLED) ## Keep the weight of a progressive release as it is (SERVICE)
+	@$(PY) -m commands pause $(STACK_OPTION) $(call options,SERVICE)
+
+resume: $(INSTALLED) ## Continue a paused release (SERVICE)
+	@$(PY) -m commands resume $(STACK_OPTION) $(call options,SERVICE)
+
+rollback: $(INSTALLED) ## End the release in progress; without one, return to the previous stable version (or VERSION)
 	@$(PY) -m commands rollback $(STACK_OPTION) $(call options,SERVICE VERSION)
 
+history: $(INSTALLED) ## Show the releases of all services, or of SERVICE, and who ended them
+	@$(PY) -m commands history $(STACK_OPTION) $(call options,SERVICE)
+
 set: $(INSTALLED) ## Set KEY of a service to VALUE in all tracks at once: KEY=config.logLevel VALUE=debug (SERVICE)
-	@$(PY) -m commands set $(STACK_OPTION) $(call options,SERVICE KEY VALUE)
+	@$(PY) -m commands set $(STACK_OPTION) $(call options,SERVICE KEY VALUE FORCE)
 
 down: $(INSTALLED) ## Delete a stack's resources
 	@$(PY) -m commands down $(STACK_OPTION) $(ARGS)
@@ -125,6 +137,11 @@ ci-preview: $(INSTALLED) $(POLICY_INSTALLED) ## Preview STACK with its policies 
 
 ci-drift: $(INSTALLED) ## Find manual changes in the cluster (OUT=file: Markdown report)
 	@$(PY) -m commands.ci_report drift $(STACK_OPTION) $(call options,OUT)
+
+install: $(INSTALLED) ## Install the Python packages of the commands
+
+notify: $(INSTALLED) ## Notify the receivers of STACK that TEXT has failed
+	@$(PY) -m commands.notify $(STACK_OPTION) $(call options,TEXT)
 
 ##@ Supply chain
 

@@ -7,15 +7,23 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from rich.console import Console
-
-from commands import alerts, dashboards, logs, metrics, promotion_gate, traces
+from commands import (
+    alerts,
+    dashboards,
+    logs,
+    metrics,
+    release_commands,
+    release_history,
+    traces,
+)
+from commands.console import new_console
 from commands.deployer import Deployer
 from commands.dev.deployment import end_interrupted_sessions
 from commands.errors import CommandError, report_errors
+from commands.followed_release import FollowedRelease, Outcome
 from commands.make_variables import parse_flag, parse_integer
 from commands.observability_client import ObservabilityClient, check_mode
 from commands.prerequisites import Prerequisites
@@ -27,13 +35,13 @@ from settings import load
 from settings.project import project_name
 from settings.stack_file import stack_of
 
-CONSOLE_WIDTH = 120
-"""Columns when stdout is not a terminal."""
+Followed = list[FollowedRelease] | None
+"""Progressive releases that a command has started, which are followed when it has ended."""
 
 
-def up(deployer: Deployer, arguments: argparse.Namespace) -> None:
+def up(deployer: Deployer, arguments: argparse.Namespace) -> Followed:
     """Deploy the stack."""
-    deployer.update(*arguments.pulumi, plan=arguments.plan)
+    return deployer.update(*arguments.pulumi, plan=arguments.plan)
 
 
 def preview(deployer: Deployer, arguments: argparse.Namespace) -> None:
@@ -51,33 +59,49 @@ def status(deployer: Deployer, arguments: argparse.Namespace) -> None:
     deployer.status(arguments.service)
 
 
-def canary(deployer: Deployer, arguments: argparse.Namespace) -> None:
-    """Send a percentage of the requests to another version."""
-    service = selected_service(deployer.settings, arguments.service)
-    print(deployer.release(service).canary(arguments.version, arguments.weight))
-    deployer.update_service(service)
+def history(deployer: Deployer, arguments: argparse.Namespace) -> None:
+    """Show the releases of the services."""
+    services = selected_services(deployer.settings, arguments.service)
+    release_history.show(deployer.records, [one.name for one in services])
 
 
-def promote(deployer: Deployer, arguments: argparse.Namespace) -> None:
-    """Send every request to the canary's version, if it passes the promotion gate."""
+def release(deployer: Deployer, arguments: argparse.Namespace) -> Followed:
+    """Start the release of a version, with the strategy of the service."""
     service = selected_service(deployer.settings, arguments.service)
-    if service.release.canary and not parse_flag("FORCE", arguments.force):
-        promotion_gate.check(deployer.settings, service, deployer.environment)
-    print(deployer.release(service).promote())
-    deployer.update_service(service)
+    return release_commands.start(deployer, service, arguments.version, arguments.weight)
+
+
+def promote(deployer: Deployer, arguments: argparse.Namespace) -> Callable[[], None] | None:
+    """Send every request to the new version.
+
+    Return the observation of a color after the switch, which needs no lock of the stack.
+    """
+    service = selected_service(deployer.settings, arguments.service)
+    is_forced = parse_flag("FORCE", arguments.force)
+    return release_commands.promote(deployer, service, is_forced=is_forced)
+
+
+def pause(deployer: Deployer, arguments: argparse.Namespace) -> None:
+    """Keep the weight of a progressive release as it is."""
+    release_commands.pause(deployer, selected_service(deployer.settings, arguments.service))
+
+
+def resume(deployer: Deployer, arguments: argparse.Namespace) -> Followed:
+    """Continue a paused release."""
+    service = selected_service(deployer.settings, arguments.service)
+    return release_commands.resume(deployer, service)
 
 
 def rollback(deployer: Deployer, arguments: argparse.Namespace) -> None:
-    """End the canary, or return to an earlier stable version."""
+    """End the release in progress, or return to an earlier stable version."""
     service = selected_service(deployer.settings, arguments.service)
-    print(deployer.release(service).rollback(arguments.version or None))
-    deployer.update_release(service)
+    release_commands.rollback(deployer, service, arguments.version or None)
 
 
-def set_value(deployer: Deployer, arguments: argparse.Namespace) -> None:
+def set_value(deployer: Deployer, arguments: argparse.Namespace) -> Followed:
     """Set a key of a service in all tracks at once."""
     print(_release(deployer, arguments).set_value(arguments.key, arguments.value))
-    deployer.update()
+    return deployer.update()
 
 
 def _release(deployer: Deployer, arguments: argparse.Namespace) -> Release:
@@ -102,17 +126,20 @@ def dev(deployer: Deployer, arguments: argparse.Namespace) -> None:
     loop.run(deployed["stable"]["image"])
 
 
-DEPLOY: Mapping[str, Callable[[Deployer, argparse.Namespace], None]] = {
-    **{
-        command.__name__: command
-        for command in (up, preview, down, status, canary, promote, rollback, dev)
-    },
+Command = Callable[[Deployer, argparse.Namespace], Followed | Callable[[], None]]
+_COMMANDS: tuple[Command, ...] = (
+    *(up, preview, down, status, history, dev),
+    *(release, promote, pause, resume, rollback),
+)
+DEPLOY: Mapping[str, Command] = {
+    **{command.__name__: command for command in _COMMANDS},
+    "canary": release,
     "set": set_value,
 }
 REPEATED_COMMANDS = ("promote", "rollback")
 """Commands that are not idempotent: a second rollback restores an even earlier version."""
-RELEASE_COMMANDS = ("canary", "promote", "rollback")
-SERVICE_COMMANDS = ("status", "dev", "set", *RELEASE_COMMANDS)
+RELEASE_COMMANDS = ("release", "canary", "promote", "pause", "resume", "rollback")
+SERVICE_COMMANDS = ("status", "history", "dev", "set", *RELEASE_COMMANDS)
 STACK_COMMANDS = ("up", "down", "dev", "set", *RELEASE_COMMANDS)
 PASS_THROUGH_COMMANDS = ("up", "preview", "down")
 """Commands that pass unknown arguments on to Pulumi."""
@@ -137,14 +164,16 @@ def _parse() -> argparse.Namespace:
             command.add_argument("--plan", type=Path)
         if name in SERVICE_COMMANDS:
             command.add_argument("--service", default="")
-        if name in ("canary", "rollback"):
+        if name in ("release", "canary", "rollback"):
             command.add_argument("--version", default="")
-        if name == "canary":
-            command.add_argument("--weight", type=_weight, default="")
+        if name in ("release", "canary"):
+            # The weight of a canary by hand is never a default.
+            default = "" if name == "canary" else None
+            command.add_argument("--weight", type=_weight, default=default)
         if name == "set":
             command.add_argument("--key", default="")
             command.add_argument("--value", default="")
-        if name in ("promote", "dev"):
+        if name in ("up", "set", "release", "canary", "promote", "dev"):
             command.add_argument("--force", default="")
     for name, module in QUERY.items():
         command = subparsers.add_parser(name)
@@ -180,15 +209,24 @@ def _deployer(arguments: argparse.Namespace) -> Deployer:
     settings = load(arguments.stack, check_sources=arguments.command not in RELEASE_COMMANDS)
     prerequisites = Prerequisites(settings)
     variables = {**os.environ, **prerequisites.variables()}
-    deployer = Deployer(Stack(arguments.stack, variables), settings, prerequisites, variables)
+    stack = Stack(arguments.stack, variables)
+    is_forced = parse_flag("FORCE", getattr(arguments, "force", ""))
+    deployer = Deployer(stack, settings, prerequisites, variables, force=is_forced)
     match arguments.command:
         case "canary":
             _release(deployer, arguments).check_canary(arguments.version)
+        case "release":
+            _release(deployer, arguments).check_start(arguments.version)
+            service = selected_service(settings, arguments.service)
+            release_commands.check_weight(service, arguments.weight)
         case "promote":
             _release(deployer, arguments).check_promotion()
+        case "pause" | "resume":
+            service = selected_service(settings, arguments.service)
+            release_commands.check_pause(service, arguments.stack)
         case "rollback":
             selected_service(settings, arguments.service)
-        case "status":
+        case "status" | "history":
             selected_services(settings, arguments.service)
         case "down":
             deployer.check_deletion(arguments.pulumi)
@@ -205,16 +243,16 @@ def _prepare(deployer: Deployer, arguments: argparse.Namespace) -> None:
     )
 
 
-def _deploy(arguments: argparse.Namespace) -> None:
+def _lock(arguments: argparse.Namespace) -> AbstractContextManager[None]:
+    return hold_lock(f"{project_name()}-{arguments.stack}")
+
+
+def _deploy(arguments: argparse.Namespace) -> int:
     _check_arguments(arguments)
     deployer = _deployer(arguments)
     was_pending = _is_pending(deployer, arguments)
     _prepare(deployer, arguments)
-    with (
-        hold_lock(f"{project_name()}-{arguments.stack}")
-        if arguments.command in STACK_COMMANDS
-        else nullcontext()
-    ):
+    with _lock(arguments) if arguments.command in STACK_COMMANDS else nullcontext():
         # Another command may have changed the stack file while this one waited for the lock.
         current = _deployer(arguments)
         if current.settings != deployer.settings:
@@ -228,8 +266,47 @@ def _deploy(arguments: argparse.Namespace) -> None:
         if _was_done_meanwhile(deployer, current, was_pending, arguments):
             print(f"another process completed `{arguments.command}` while this one waited for it")
             current.status(arguments.service)
-            return
-        DEPLOY[arguments.command](current, arguments)
+            return 0
+        after = DEPLOY[arguments.command](current, arguments)
+        if isinstance(after, list):
+            current.progressive_releases().record_start(after)
+    # Without the lock, so that other commands can pause, promote or roll back.
+    if callable(after):
+        after()
+    return _follow(current, after, arguments) if isinstance(after, list) else 0
+
+
+def _follow(
+    deployer: Deployer, followed: list[FollowedRelease], arguments: argparse.Namespace
+) -> int:
+    """Follow releases until Flagger has decided them; return the exit code."""
+    if not followed:
+        return Outcome.PROMOTED.value
+    releases = deployer.progressive_releases()
+    stack = f"STACK={arguments.stack}"
+    with deployer.notifier() as notifier:
+        try:
+            releases.follow(followed, notifier)
+        except KeyboardInterrupt:
+            names = " and ".join(f"{one.service} {one.version}" for one in followed)
+            print(
+                f"\nthe release of {names} goes on in the cluster: `make status {stack}` shows it, "
+                f"`make up {stack}` follows it, `make rollback {stack}` ends it"
+            )
+            return Outcome.UNDECIDED.value
+        rolled_back = [one for one in followed if releases.end(one, notifier)]
+    if rolled_back:
+        with _lock(arguments):
+            for one in rolled_back:
+                release_commands.restore(_deployer(arguments), one)
+    elif any(one.outcome is Outcome.PROMOTED for one in followed):
+        deployer.status()
+    outcomes = {one.outcome for one in followed}
+    worst = next(
+        (one for one in (Outcome.ROLLED_BACK, Outcome.UNDECIDED) if one in outcomes),
+        Outcome.PROMOTED,
+    )
+    return worst.value
 
 
 def _is_pending(deployer: Deployer, arguments: argparse.Namespace) -> bool:
@@ -253,10 +330,12 @@ def _was_done_meanwhile(
     old, new = (
         selected_service(one.settings, arguments.service).release for one in (before, after)
     )
-    is_promoted = old.canary is not None and new.stable.version == old.canary.version
+    is_swapped = old.beside is not None and new.stable.version == old.beside.version
     if new.canary is not None or old == new:
         return False
-    return is_promoted if arguments.command == "promote" else not is_promoted
+    if new.idle is not None:  # a rollback swaps the colors only after a promotion
+        return is_swapped and old.is_promoted == (arguments.command == "rollback")
+    return is_swapped if arguments.command == "promote" else not is_swapped
 
 
 def _query(arguments: argparse.Namespace) -> None:
@@ -265,8 +344,7 @@ def _query(arguments: argparse.Namespace) -> None:
     check_mode(settings, arguments.stack)
     variables = {**os.environ, **Prerequisites(settings).variables()}
     with ObservabilityClient(settings, variables) as client:
-        console = Console(width=None if sys.stdout.isatty() else CONSOLE_WIDTH)
-        QUERY[arguments.command].show(client, arguments, console)
+        QUERY[arguments.command].show(client, arguments, new_console())
 
 
 @report_errors
@@ -275,9 +353,8 @@ def main() -> int:
     arguments = _parse()
     if arguments.command in QUERY:
         _query(arguments)
-    else:
-        _deploy(arguments)
-    return 0
+        return 0
+    return _deploy(arguments)
 
 
 if __name__ == "__main__":

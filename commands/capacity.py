@@ -6,15 +6,23 @@ before the requests move, and restored when the autoscaler's own metrics include
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, get_args
+from typing import Any
 
 from commands import kubectl
 from commands.errors import FAILED, CommandError
 from components.labels import Identity
-from settings import ReleaseSettings, Service, Settings, Track, parse_quantity
+from components.track_roles import PRIMARY
+from settings import (
+    OBJECT_TRACKS,
+    BlueGreen,
+    ReleaseSettings,
+    Service,
+    Settings,
+    parse_quantity,
+)
 
 MINIMUM_ANNOTATION = "slipway/declared-min-replicas"
 """Annotation of an HPA whose minimum is raised: the minimum to restore."""
@@ -23,19 +31,31 @@ METRICS_SECONDS = 90
 takes one every 15 s, and the period of the HPA controller, 15 s, with a margin."""
 POLL_SECONDS = 1
 
-Shares = Mapping[Track, int]
-"""Percentage of the requests, by track."""
+Shares = Mapping[str, int]
+"""Percentage of the requests, by the track in the names of the objects: roles change with a switch
+of the live color. A track that is not in it gets none."""
+_PRIMARY = f"progressive{PRIMARY}"
+_TRACKS = (*OBJECT_TRACKS, _PRIMARY)
 
 
 def shares_of(release: ReleaseSettings) -> Shares:
     """Shares of a release's tracks."""
-    weight = release.canary_weight
-    return {"stable": 100 - weight, "canary": weight}
+    return _shares(release.strategy, release.blue_green.live, release.canary_weight)
 
 
 def deployed_shares(release: Mapping[str, Any]) -> Shares:
     """Shares of the ``release`` that the history of a stack has."""
+    live = (release.get("blueGreen") or {}).get("live", BlueGreen().live)
     weight = (release.get("canary") or {}).get("weight", 0)
+    return _shares(release.get("strategy", "rolling"), live, weight)
+
+
+def _shares(strategy: str, live: str, weight: int) -> Shares:
+    match strategy:
+        case "blueGreen":
+            return {live: 100}
+        case "progressive":
+            return {_PRIMARY: 100}
     return {"stable": 100 - weight, "canary": weight}
 
 
@@ -80,14 +100,20 @@ class Capacity:
         self._context = settings.cluster.context
         self._raised: dict[str, int] = {}
 
-    def starts_too_small(self, service: Service, before: Shares) -> bool:
-        """True if a new track has, with its minimum of replicas, too few pods for its share."""
+    def missing_at_start(self, service: Service, before: Shares) -> int:
+        """Pods that a new track needs for its share. 0: its minimum of replicas is enough."""
         tracks, after = self._tracks(service), shares_of(service.release)
-        return any(
-            _needed(tracks, before, after[track]) > service.min_replicas
-            for track in service.release.tracks
-            if tracks and track not in tracks
+        if not tracks:
+            return 0
+        needed = max(
+            (
+                _needed(tracks, before, share)
+                for track, share in after.items()
+                if track not in tracks
+            ),
+            default=0,
         )
+        return min(needed, service.max_replicas) if needed > service.min_replicas else 0
 
     def reserve(
         self, service: Service, before: Shares, seconds: float, *, is_required: bool
@@ -99,15 +125,16 @@ class Capacity:
         :class:`CommandError` if the pods are required.
         """
         tracks, after = self._tracks(service), shares_of(service.release)
-        missing: dict[Track, int] = {}
+        missing: dict[str, int] = {}
         for track, pods in tracks.items():
-            if after[track] <= before[track]:
+            share = after.get(track, 0)
+            if share <= before.get(track, 0):
                 continue
-            needed = min(_needed(tracks, before, after[track]), pods.maximum)
+            needed = min(_needed(tracks, before, share), pods.maximum)
             if needed > pods.minimum:
                 print(
                     f"{pods.name}: at least {needed} pods instead of {pods.minimum}, for "
-                    f"{after[track]} % of the requests"
+                    f"{share} % of the requests"
                 )
                 self._raise_minimum(pods, needed)
             if needed > pods.ready:
@@ -136,15 +163,20 @@ class Capacity:
             FAILED,
         )
 
-    def restore(self, services: Iterable[Service]) -> None:
+    def keep(self, services: Iterable[Service]) -> Mapping[str, TrackPods]:
+        """Raise the minimums again that an update has reset. Return the tracks by object name."""
+        pods_of = {pods.name: pods for one in services for pods in self._tracks(one).values()}
+        for name, minimum in self._raised.items():
+            if name in pods_of and pods_of[name].minimum < minimum:
+                self._raise_minimum(pods_of[name], minimum)
+        return pods_of
+
+    def restore(self, services: Sequence[Service]) -> None:
         """Restore the raised minimums, when the metrics of the autoscalers include all requests.
 
         Also those that an interrupted command has raised.
         """
-        pods_of = {pods.name: pods for one in services for pods in self._tracks(one).values()}
-        for name, minimum in self._raised.items():
-            if name in pods_of and pods_of[name].minimum < minimum:  # the update has changed it
-                self._raise_minimum(pods_of[name], minimum)
+        pods_of = self.keep(services)
         raised = {
             name
             for name, pods in pods_of.items()
@@ -194,8 +226,8 @@ class Capacity:
         }
         kubectl.apply(manifest, environment=self._environment, context=self._context)
 
-    def _tracks(self, service: Service) -> Mapping[Track, TrackPods]:
-        """Tracks of a service that are deployed."""
+    def _tracks(self, service: Service) -> Mapping[str, TrackPods]:
+        """Tracks of a service that are deployed, by their names in the names of the objects."""
         items = kubectl.get(
             *("deployments,horizontalpodautoscalers", "--namespace", self._namespace),
             *("--selector", f"app.kubernetes.io/name={service.name}"),
@@ -203,8 +235,8 @@ class Capacity:
             context=self._context,
         )["items"]
         objects = {(item["kind"], item["metadata"]["name"]): item for item in items}
-        tracks: dict[Track, TrackPods] = {}
-        for track in get_args(Track):
+        tracks: dict[str, TrackPods] = {}
+        for track in _TRACKS:
             name = Identity(service.name, self._namespace, track).object_name
             if deployment := objects.get(("Deployment", name)):
                 autoscaler = objects.get(("HorizontalPodAutoscaler", name))
@@ -231,19 +263,19 @@ def _track_pods(
     )
 
 
-def _needed(tracks: Mapping[Track, TrackPods], before: Shares, share: int) -> int:
+def _needed(tracks: Mapping[str, TrackPods], before: Shares, share: int) -> int:
     """Pods for a share of the requests that the tracks serve now."""
-    known: dict[Track, float] = {
+    known: dict[str, float] = {
         track: pods.serving
         for track, pods in tracks.items()
-        if before[track] and pods.serving is not None
+        if before.get(track) and pods.serving is not None
     }
     # The metrics of a new track are not known for a minute. Its requests need as many pods as those
     # of the other track.
     per_percent = max((pods / before[track] for track, pods in known.items()), default=None)
     total = sum(known.values())
     for track, pods in tracks.items():
-        if before[track] and track not in known:
+        if before.get(track) and track not in known:
             total += (
                 pods.ready if per_percent is None else min(pods.ready, per_percent * before[track])
             )

@@ -3,12 +3,11 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import get_args
 
 from commands import kubectl
 from commands.errors import CommandError
 from components.labels import Identity
-from settings import Settings, Track
+from settings import OBJECT_TRACKS, Settings
 
 ANNOTATION = "slipway/config"
 """Annotation of a pod: hash of the configuration that it was told to read."""
@@ -39,7 +38,7 @@ class ChangedConfig:
             if self._before.get(name, value) != value
         }
         for service in self._settings.services:
-            for track in get_args(Track):
+            for track in OBJECT_TRACKS:
                 identity = Identity(service, self._settings.namespace.name, track)
                 if value := changed.get(identity.object_name):
                     kubectl.annotate_pods(
@@ -61,7 +60,7 @@ class ChangedConfig:
         names = {
             Identity(service, "", track).object_name
             for service in self._settings.services
-            for track in get_args(Track)
+            for track in OBJECT_TRACKS
         }
         return {
             item["metadata"]["name"]: _hash(item.get("data"))

@@ -75,10 +75,16 @@ def _print_login(client: ObservabilityClient, show_password: str, console: Conso
             f"{GRAFANA.server}"
         )
         return
+    console.print(
+        f"user admin, password {grafana_password(client)}", highlight=False, soft_wrap=True
+    )
+
+
+def grafana_password(client: ObservabilityClient) -> str:
+    """Password of Grafana's user ``admin``. Raises :class:`CommandError`."""
     secret = kubectl.get(
         *("secret", GRAFANA.server, "--namespace", client.namespace),
         environment=client.environment,
         context=client.settings.cluster.context,
     )
-    password = base64.b64decode(secret["data"]["password"]).decode()
-    console.print(f"user admin, password {password}", highlight=False, soft_wrap=True)
+    return base64.b64decode(secret["data"]["password"]).decode()

@@ -31,9 +31,11 @@ class DeployedConfiguration:
         Return the settings of the stack. Raises :class:`SettingsError` if this program cannot read
         the configuration.
         """
-        release = ReleaseFile(self._stack, service).release
-        deployed = ReleaseFile(str(self.file), service).set_release(release)
-        deployed.restore_settings(stable_settings(read(path_of(self._stack)), service))
+        current = ReleaseFile(self._stack, service)
+        deployed = ReleaseFile(str(self.file), service).set_release(current.release)
+        # With settings of its own, stable needs none of the service's.
+        if current.stable_settings is None:
+            deployed.restore_settings(stable_settings(read(path_of(self._stack)), service))
         deployed.save()
         return load(str(self.file))
 

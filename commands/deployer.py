@@ -2,12 +2,13 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from commands import kubectl, ownership, status
 from commands.build_cache import filled_build_cache
@@ -16,11 +17,17 @@ from commands.changed_config import ChangedConfig
 from commands.deployed_configuration import DeployedConfiguration
 from commands.diff.checkout import git
 from commands.errors import CommandError
+from commands.followed_release import FollowedRelease
+from commands.notifications import Notifier
+from commands.notifications.updates import notify_update
 from commands.pending_release import PendingRelease
 from commands.prerequisites import Prerequisites
+from commands.progressive_releases import ProgressiveReleases
 from commands.pulumi import Stack
 from commands.registry import login
 from commands.release import Release
+from commands.release_log import ReleaseLog
+from commands.release_records import Decision, ReleaseRecords, rejection
 from commands.stack_file import ReleaseFile
 from local.layout import Layout
 from settings import Service, Settings, SettingsError, load
@@ -60,6 +67,8 @@ class Deployer:
     environment: Mapping[str, str]
     registry_login: Mapping[str, str] = field(default_factory=dict[str, str])
     """Environment variables for looking up images, besides those of ``environment``."""
+    force: bool = False
+    """Deploys versions that were rolled back."""
 
     def logged_in(self) -> "Deployer":
         """The deployer with the credentials of the registry. The stack has to exist."""
@@ -87,30 +96,95 @@ class Deployer:
             self.stack, service, image, environment, pending, cluster_digests=cluster_digests
         )
 
+    def notifier(self) -> Notifier:
+        """Notifier of the events of the stack's releases."""
+        return Notifier(self.settings, self.stack, self.environment)
+
+    @property
+    def records(self) -> ReleaseRecords:
+        """Records of the releases of the stack's services."""
+        return ReleaseRecords(self.settings, self.environment)
+
+    def progressive_releases(self) -> ProgressiveReleases:
+        """Progressive releases as they are now."""
+        return ProgressiveReleases(self.settings, self.environment, self.records)
+
+    def check_version(self, service: Service, version: str) -> None:
+        """Raise :class:`CommandError` for a version that was rolled back, unless it runs."""
+        if self.force or version in self._running_versions(service.name):
+            return
+        if record := self.records.rolled_back(service.name, version):
+            raise CommandError(f"VERSION={version} {rejection(record)}")
+
+    def _check_rolled_back(self, services: Iterable[Service]) -> None:
+        """Raise :class:`CommandError` if the stack file names a version that was rolled back."""
+        for service in services:
+            running = self._running_versions(service.name)
+            for track, version in service.release.tracks.items() if running else ():
+                if version.version in running:
+                    continue
+                if record := self.records.rolled_back(service.name, version.version):
+                    key = "idle" if version is service.release.idle else track
+                    raise CommandError(
+                        f"slipway:services.{service.name}.release.{key}.version is "
+                        f"{version.version}, which {rejection(record)}"
+                    )
+
+    def _running_versions(self, service: str) -> Collection[str]:
+        """Versions in the last update. Empty before the first one. Call :meth:`Stack.select`."""
+        tracks = self.stack.services().get(service, {})
+        return {one["version"] for one in tracks.values() if isinstance(one, dict)}
+
     def update(
         self,
         *arguments: str,
         plan: Path | None = None,
         only: Service | None = None,
         is_rollback: bool = False,
-    ) -> None:
-        """Run ``pulumi up`` and show the result.
+        restores_capacity: bool = True,
+        decision: Decision | None = None,
+    ) -> list[FollowedRelease]:
+        """Run ``pulumi up``, show the result and notify the receivers of the changed releases.
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
         plan. Images are built of the service ``only``, by default of all services. Requests are
         moved to a track when it has the ready pods for them, in a rollback after
-        :data:`ROLLBACK_SECONDS` at the latest.
+        :data:`ROLLBACK_SECONDS` at the latest. Without ``restores_capacity``, the track keeps them
+        until :meth:`restore_capacity`.
+
+        The releases that it starts or ends are recorded, with ``decision`` as who ended them and
+        why, by default the user. Return the progressive releases, which Flagger decides.
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
         services = load(self.stack.name).services
         built = [services[only.name]] if only else services.values()
         with filled_build_cache(built, self.settings.builder, self.environment):
-            self._update(arguments, plan, is_rollback=is_rollback)
+            released = built if is_rollback and only else services.values()
+            return self._update(
+                arguments,
+                plan,
+                [*released],
+                is_rollback=is_rollback,
+                restores_capacity=restores_capacity,
+                decision=decision,
+            )
 
-    def _update(self, arguments: Sequence[str], plan: Path | None, *, is_rollback: bool) -> None:
+    def _update(
+        self,
+        arguments: Sequence[str],
+        plan: Path | None,
+        released: Sequence[Service],
+        *,
+        is_rollback: bool,
+        restores_capacity: bool,
+        decision: Decision | None,
+    ) -> list[FollowedRelease]:
         self.stack.select()
+        deployed = self.stack.services()
+        if not is_rollback and not self.force:
+            self._check_rolled_back(released)
         self._check_taints()
         self.check_ownership()
         self._check_node_cidrs()
@@ -126,13 +200,20 @@ class Deployer:
         capacity = Capacity(self.settings, self.environment)
         moves = list(self._moves())
         # A plan does not allow the additional update.
-        started = [move[0] for move in moves if plan is None and capacity.starts_too_small(*move)]
+        started = {
+            service.name: pods
+            for service, before in moves
+            if plan is None and (pods := capacity.missing_at_start(service, before))
+        }
         if started:
-            self._start_canaries(started, options)
+            self._start_tracks(started, options)
         for service, before in moves:
             rollout = service.workload.rollout.progress_deadline_seconds
             seconds = ROLLBACK_SECONDS if is_rollback else rollout
             capacity.reserve(service, before, seconds, is_required=not is_rollback)
+        log = self._release_log(arguments, released, is_rollback=is_rollback, decision=decision)
+        releases = self.progressive_releases()
+        log.start()
         if self.prerequisites.lacks_images():
             # Deploy the service before the images of the servers are compiled, which takes minutes.
             if plan is None:
@@ -141,14 +222,62 @@ class Deployer:
         try:
             self.stack.up(*options)
         except CommandError as error:
+            log.fail()
             hints = self.prerequisites.unavailable_base_images()
             raise CommandError("\n".join([str(error), *hints]), error.exit_code) from None
         if not arguments:  # such as --target, which deploys a part
             for service in self.settings.services.values():
                 self.pending_release(service).clear()
         config.sync()
-        capacity.restore(self.settings.services.values())
-        self.status()
+        services = [*self.settings.services.values()]
+        if restores_capacity:
+            capacity.restore(services)
+        else:
+            capacity.keep(services)
+        log.succeed(self._digests)
+        with self.notifier() as notifier:
+            if notifier.is_on:
+                after = self._decided(self.stack.outputs().get("services", {}))
+                reason = decision.reason if decision else ""
+                notify_update(notifier, deployed, after, is_rollback=is_rollback, reason=reason)
+            self.status()
+        return releases.started(released)
+
+    def _decided(self, services: Mapping[str, Any]) -> dict[str, Any]:
+        """The services without those whose release only starts with an update."""
+        strategies = {one.name: one.release.strategy for one in self.settings.services.values()}
+        return {
+            name: tracks
+            for name, tracks in services.items()
+            if strategies.get(name) != "progressive"
+        }
+
+    def _release_log(
+        self,
+        arguments: Sequence[str],
+        released: Sequence[Service],
+        *,
+        is_rollback: bool,
+        decision: Decision | None,
+    ) -> ReleaseLog:
+        # An update of a part is no release.
+        is_part = any(one.partition("=")[0] in ("--target", "-t") for one in arguments)
+        services = {} if is_part else {one.name: one for one in released}
+        deployed = {name: next(iter(self.stack.releases(name)), None) for name in services}
+        return ReleaseLog(
+            self.records, services, deployed, is_rollback=is_rollback, decision=decision
+        )
+
+    def _digests(self) -> Mapping[str, Mapping[str, str]]:
+        """Digest of each version that runs, by service and version."""
+        return {
+            name: {
+                one["version"]: one["image"].rpartition("@")[2]
+                for one in tracks.values()
+                if isinstance(one, dict) and "@" in one.get("image", "")
+            }
+            for name, tracks in self.stack.outputs().get("services", {}).items()
+        }
 
     def _check_taints(self) -> None:
         """Raise :class:`CommandError` if the state marks an object for replacement."""
@@ -159,13 +288,18 @@ class Deployer:
                 "`make up ARGS=--refresh`"
             )
 
-    def _start_canaries(self, services: Sequence[Service], options: Sequence[str]) -> None:
-        """Deploy the canaries of these services with weight 0."""
+    def _start_tracks(self, services: Mapping[str, int], options: Sequence[str]) -> None:
+        """Deploy new tracks with these numbers of pods, by service; canaries with weight 0."""
         with TemporaryDirectory(prefix="slipway-") as folder:
-            file = shutil.copy(path_of(self.stack.name), folder)
-            for service in services:
-                ReleaseFile(file, service.name).set_weight(0).save()
-            self.stack.up("--config-file", file, *options)
+            path = shutil.copy(path_of(self.stack.name), folder)
+            for name, pods in services.items():
+                file = ReleaseFile(path, name)
+                if "canary" in file.release:
+                    file.set_weight(0)
+                else:  # another strategy
+                    file.set_value("autoscaling.minReplicas", str(pods))
+                file.save()
+            self.stack.up("--config-file", path, *options)
 
     def _moves(self) -> Iterator[tuple[Service, Shares]]:
         """Services with a track that gets more requests, with the shares before the update."""
@@ -173,16 +307,31 @@ class Deployer:
         for service in load(self.stack.name).services.values():
             for deployed in islice(self.stack.releases(service.name), 1):
                 before, after = deployed_shares(deployed), shares_of(service.release)
-                if any(after[track] > before[track] for track in after):
+                if any(share > before.get(track, 0) for track, share in after.items()):
                     yield service, before
 
-    def update_service(self, service: Service) -> None:
+    def restore_capacity(self, service: Service) -> None:
+        """Let the autoscalers of a service scale to their declared minimums again."""
+        Capacity(self.settings, self.environment).restore([service])
+
+    def update_service(
+        self,
+        service: Service,
+        *,
+        restores_capacity: bool = True,
+        decision: Decision | None = None,
+    ) -> list[FollowedRelease]:
         """Deploy the stack file without building the images of the other services again.
 
-        Call it after :meth:`Stack.select`.
+        The other arguments and the result are those of :meth:`update`. Call it after
+        :meth:`Stack.select`.
         """
-        self.update(*self._exclude_images(self.settings, service), only=service)
+        images = self._exclude_images(self.settings, service)
+        releases = self.update(
+            *images, only=service, restores_capacity=restores_capacity, decision=decision
+        )
         self.pending_release(service).clear()
+        return releases
 
     def _exclude_images(self, settings: Settings, service: Service) -> Iterator[str]:
         """Arguments of an update that leaves the images of the other services unchanged.
@@ -197,16 +346,18 @@ class Deployer:
                 if urn and running.get("version") == version.version:
                     yield from ("--exclude", urn)
 
-    def update_release(self, service: Service) -> None:
-        """Deploy the release of a service in the stack file, and nothing else.
+    def update_release(
+        self, service: Service, decision: Decision | None = None
+    ) -> list[FollowedRelease]:
+        """Roll back to the release of a service in the stack file, and deploy nothing else.
 
         The rest of the configuration is that of the last update. Keys with another value in the
-        stack file are printed. Call it after :meth:`Stack.select`.
+        stack file are printed. Call it after :meth:`Stack.select`. The result is that of
+        :meth:`update`.
         """
         with self.stack.deployed_configuration() as file:
             if file is None:
-                self.update(is_rollback=True)
-                return
+                return self.update(is_rollback=True, decision=decision)
             deployed = DeployedConfiguration(file, self.stack.name)
             try:
                 undelivered = deployed.undelivered(service.name)
@@ -216,16 +367,16 @@ class Deployer:
                     "the configuration of the last update cannot be used, so that of the working "
                     f"tree is deployed: {error}"
                 )
-                self.update(is_rollback=True)
-                return
+                return self.update(is_rollback=True, decision=decision)
             if undelivered:
                 print(f"not deployed by the rollback: {', '.join(undelivered)}")
             if changed := self._changed_program():
                 print(f"deployed with the rollback: {changed}")
             images = self._exclude_images(settings, service)
             options = ("--config-file", str(file), *images)
-            self.update(*options, only=service, is_rollback=True)
+            releases = self.update(*options, only=service, is_rollback=True, decision=decision)
         self.pending_release(service).clear()
+        return releases
 
     def _changed_program(self) -> str:
         """Message about changes of the program since the last update. Empty: no change."""
@@ -264,7 +415,8 @@ class Deployer:
     def status(self, service: str = "") -> None:
         """Show tracks, versions, traffic, pods and the URL of one service, or of all of them."""
         context = self.settings.cluster.context
-        status.show(self.stack.outputs(), service, self.environment, context)
+        states = self.progressive_releases().read(self.settings.services.values())
+        status.show(self.stack.outputs(), service, self.environment, context, states)
 
     def check_deletion(self, arguments: Sequence[str]) -> None:
         """Raise :class:`CommandError` for an unconfirmed deletion on the user's cluster."""

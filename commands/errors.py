@@ -16,6 +16,8 @@ FAILED = 1
 """Exit code when the work itself failed; running the same command again is safe."""
 BAD_INPUT = 2
 """Exit code for bad input: the command has changed nothing."""
+UNDECIDED = 2
+"""Exit code when the result of a release is not known: somebody has to decide."""
 UNCHECKED = 4
 """Exit code when a check could not run, so nothing was found."""
 BROKEN_PIPE = 141
@@ -27,7 +29,7 @@ Arguments = ParamSpec("Arguments")
 class CommandError(Exception):
     """Ends a command with one message.
 
-    ``exit_code`` is :data:`BAD_INPUT`, :data:`UNCHECKED` or :data:`FAILED`.
+    ``exit_code`` is :data:`BAD_INPUT`, :data:`UNDECIDED`, :data:`UNCHECKED` or :data:`FAILED`.
     """
 
     def __init__(self, message: str, exit_code: int = BAD_INPUT) -> None:

@@ -37,14 +37,18 @@ def _get(
 
 
 def apply(
-    manifest: Mapping[str, Any], *, environment: Mapping[str, str], context: str | None = None
+    manifest: Mapping[str, Any],
+    *,
+    environment: Mapping[str, str],
+    context: str | None = None,
+    field_manager: str = "kubectl",
 ) -> None:
     """Set the fields of ``manifest`` by server-side apply, and take their ownership.
 
-    The field manager is ``kubectl``, whose fields Pulumi takes over with its next update of the
+    Pulumi takes over the fields of the field manager ``kubectl`` with its next update of the
     object. Raises :class:`CommandError` as :func:`get`.
     """
-    options = ("--server-side", "--force-conflicts", "--field-manager", "kubectl")
+    options = ("--server-side", "--force-conflicts", "--field-manager", field_manager)
     text = json.dumps(manifest)
     _run("apply", *options, "-f", "-", environment=environment, context=context, stdin=text)
 
@@ -77,6 +81,25 @@ def annotate_pods(
     _run("annotate", *target, environment=environment, context=context)
 
 
+def logs(
+    pod: str,
+    namespace: str,
+    container: str,
+    *,
+    lines: int,
+    is_previous: bool,
+    environment: Mapping[str, str],
+    context: str | None = None,
+) -> str:
+    """Return the last log lines of a container, or of its previous start, which has ended.
+
+    Raises :class:`CommandError` as :func:`get`.
+    """
+    target = (pod, "--namespace", namespace, "--container", container, f"--tail={lines}")
+    previous = ("--previous",) if is_previous else ()
+    return _run("logs", *target, *previous, environment=environment, context=context)
+
+
 def kubectl_command(context: str | None) -> list[str]:
     """``kubectl`` with the option for ``context``; ``None`` is the kubeconfig's current one."""
     return ["kubectl", *(["--context", context] if context else [])]
@@ -97,9 +120,35 @@ def _run(
     except FileNotFoundError:
         raise CommandError("kubectl is not in PATH: install it, or run `make local-up`") from None
     if result.returncode != 0:
-        verb = "read" if arguments[0] == "get" else "change"
+        verb = "read" if arguments[0] in ("get", "logs") else "change"
         raise CommandError(f"cannot {verb} the cluster: {result.stderr.strip()}", FAILED)
     return result.stdout
+
+
+def last_log_lines(
+    namespace: str,
+    selector: Mapping[str, str],
+    container: str,
+    lines: int,
+    *,
+    environment: Mapping[str, str],
+    context: str | None = None,
+) -> list[str]:
+    """Return the last log lines of a container in each of the selected pods, with their names.
+
+    Empty if the logs cannot be read.
+    """
+    labels = ",".join(f"{key}={value}" for key, value in selector.items())
+    try:
+        text = _run(
+            *("logs", "--namespace", namespace, "--selector", labels, "--container", container),
+            *(f"--tail={lines}", "--prefix", "--ignore-errors"),
+            environment=environment,
+            context=context,
+        )
+    except CommandError:
+        return []
+    return text.splitlines()
 
 
 def image_digests(

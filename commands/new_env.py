@@ -84,6 +84,7 @@ def _host_keys(services: Mapping[str, Any]) -> Iterator[str]:
             *(f".additionalPorts.{port}" for port in routing.get("additionalPorts", ())),
         ):
             yield f"slipway:services.{name}.routing{route}.hosts"
+        yield f"slipway:services.{name}.release.blueGreen.previewHost"
 
 
 def _is_same_cluster(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

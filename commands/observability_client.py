@@ -113,9 +113,13 @@ class ObservabilityClient:
             self._forwards[server] = forward
         return forward
 
-    def query(self, promql: str) -> list[Series]:
-        """Run an instant query; every series has one value."""
-        data = self._prometheus("query", query=promql)
+    def query(self, promql: str, at: float | None = None) -> list[Series]:
+        """Run an instant query; every series has one value.
+
+        ``at`` is the Unix time of the evaluation, by default now.
+        """
+        time_of = {} if at is None else {"time": f"{at:.3f}"}
+        data = self._prometheus("query", query=promql, **time_of)
         if data["resultType"] in ("scalar", "string"):
             return [Series({}, (float(data["result"][1]),))]
         if data["resultType"] == "matrix":

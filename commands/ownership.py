@@ -65,10 +65,13 @@ def route_conflicts(
     reported: set[tuple[str, str]] = set()
     for service in settings.services.values():
         keys = {
-            (host, path): service.route_key(port)
+            (host, path): f"{service.route_key(port)}.hosts"
             for port, route in service.routes.items()
             for host, path in product(route.hosts, route.paths)
         }
+        if service.routing and (host := service.release.blue_green.preview_host):
+            preview = "release.blueGreen.previewHost"
+            keys |= {(host, path): preview for path in service.routing.paths}
         for route in others:
             if service.routing is None or _is_elsewhere(service.routing, route):
                 continue
@@ -78,7 +81,7 @@ def route_conflicts(
                     reported.add((host, path))
                     place = f"{route['metadata']['namespace']}/{route['metadata']['name']}"
                     yield (
-                        f"{PROJECT}:services.{service.name}.{key}.hosts has {host}: "
+                        f"{PROJECT}:services.{service.name}.{key} has {host}: "
                         f"{route['kind']} {place} routes its path {path}. "
                         "Use another host or other paths"
                     )

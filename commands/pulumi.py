@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -172,12 +173,14 @@ class Stack:
             if release := merged_service(sections, service).get("release"):
                 yield release
 
-    def configurations(self) -> Iterator[Mapping[str, Any]]:
+    def configurations(self, before: datetime | None = None) -> Iterator[Mapping[str, Any]]:
         """Yield the sections of the configuration of each successful update, newest first.
 
-        Secrets are decrypted.
+        With ``before``, of those that were started earlier. Secrets are decrypted.
         """
         for update in self._successful_updates():
+            if before and datetime.fromisoformat(update["startTime"]) >= before:
+                continue
             yield {
                 key.removeprefix(f"{PROJECT}:"): _from_json(one.get("value", "{}"))
                 for key, one in update.get("config", {}).items()

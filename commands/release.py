@@ -1,4 +1,4 @@
-"""Changes of a service's ``release`` in the stack file: canary, promote, rollback.
+"""Changes of a service's ``release`` in the stack file: release, promote, rollback, pause.
 
 Only one version is built from source, and only until a release command pins it: the one in the
 ``VERSION`` file of the source, where there is one. Each release command writes the digests of the
@@ -6,8 +6,9 @@ versions that serve traffic to the stack file, so newer source is never built un
 version.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from ruamel.yaml.error import YAMLError
@@ -37,9 +38,10 @@ def parse_version(version: str) -> Version:
 class Release:
     """The release of one service of a stack.
 
-    ``canary``, ``promote`` and ``rollback`` write the stack file and return a message; they write
-    nothing when they raise :class:`CommandError`. The caller deploys the stack afterwards. Until
-    ``pending`` is cleared, a repeated ``promote`` or ``rollback`` changes nothing more.
+    ``start``, ``promote``, ``rollback`` and the others write the stack file and return a message;
+    they write nothing when they raise :class:`CommandError`. The caller deploys the stack
+    afterwards. Until ``pending`` is cleared, a repeated ``promote`` or ``rollback`` changes nothing
+    more.
 
     A tag can be moved, so a version that the stack has run keeps its digest. ``cluster_digests``
     returns the digests, by version, of the images that the cluster has run.
@@ -63,6 +65,101 @@ class Release:
         self._cluster_digests = cluster_digests
         self._file = ReleaseFile(stack.name, service.name)
 
+    def start(self, version: str, weight: int) -> str:
+        """Start the release of a version as the strategy of the service does it.
+
+        ``weight`` is the percentage of the requests with strategy ``canary``. A release that was
+        started already is the same afterwards.
+        """
+        match self._service.release.strategy:
+            case "canary":
+                return self.canary(version, weight)
+            case "blueGreen":
+                return self.start_idle(version)
+        return self._set_stable(version)
+
+    def _set_stable(self, version: str) -> str:
+        """Set stable to a published version, or to a new one that is built from the working tree.
+
+        The rules for versions are those of :meth:`canary`.
+        """
+        parse_version(version)
+        stable = self._service.release.stable
+        if version == stable.version:
+            return f"{self._place}: stable {version}, as it is in the file already"
+        digest = None
+        is_new = False
+        if version != self._built_version or self._known_digest(version) is not None:
+            digest = self._published_digest(version)
+            is_new = digest is None
+        self._file.pin_stable(version, digest).set_paused(False)
+        self._check_file()
+        new_version = self._start_version(version) if is_new else ""
+        self._file.save()
+        return f"{new_version}{self._place}: stable {stable.version} -> {version}"
+
+    def skip_analysis(self) -> str:
+        """Promote the progressive release in progress, without further steps and gates."""
+        self._file.set_analysis(False).set_paused(False)
+        self._save("promote")
+        version = self._service.release.stable.version
+        return f"{self._place}: stable {version}, without further analysis"
+
+    def end_skipped_analysis(self) -> None:
+        """Let the next progressive release have its analysis."""
+        self._file.set_analysis(True).save()
+
+    def pause(self, paused: bool) -> str:
+        """Pause a progressive release, or resume it."""
+        self._file.set_paused(paused)
+        self._check_file()
+        self._file.save()
+        return f"{self._place}: release {'paused' if paused else 'resumed'}"
+
+    @property
+    def skips_analysis(self) -> bool:
+        """True if the stack file lets Flagger promote stable without analysis."""
+        return self._file.release.get("stable", {}).get("analysis") is False
+
+    def restore(
+        self, version: str, digest: str, started: datetime | None, *, skips_analysis: bool
+    ) -> str:
+        """Set stable to the version that serves beside a progressive release, with its settings.
+
+        ``started`` is the time at which the release started. After its end, Flagger does nothing if
+        the same pods are declared again, so only another configuration has to skip the analysis.
+        """
+        release = self._service.release
+        restored = self._restore(self._served_settings(version, started))
+        self._file.pin_stable(
+            version,
+            digest,
+            before_start=release.before_start is None,
+            analysis=not (skips_analysis or restored),
+        ).set_paused(False)
+        self._save("rollback")
+        return f"{self._place}: stable {release.stable.version} -> {version}{restored}"
+
+    def _served_settings(self, version: str, started: datetime | None) -> Mapping[str, Any]:
+        """Settings that a version was released with before the release that started then."""
+        name = self._service.name
+
+        def released(sections: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
+            return _stable_version(sections, name), stable_settings(sections, name)
+
+        ended = next((released(one) for one in self._stack.configurations()), None)
+        for sections in self._stack.configurations(started):
+            if _stable_version(sections, name) == version and released(sections) != ended:
+                return self._without_secrets(sections, version)
+        print(f"the settings of {version} are not known: those that are deployed now stay")
+        return self._stable_settings()
+
+    def check_start(self, version: str) -> None:
+        """Raise :class:`CommandError` for a release that the settings rule out."""
+        parse_version(version)
+        if self._service.release.strategy == "canary":
+            self.check_canary(version)
+
     def check_canary(self, version: str) -> None:
         """Raise :class:`CommandError` for a canary that the settings rule out."""
         parse_version(version)
@@ -83,15 +180,59 @@ class Release:
         newer one: then this writes it to the file.
         """
         self.check_canary(version)
+        new_version = self._start(
+            version,
+            lambda digest, before_start: self._file.start_canary(
+                version, weight, digest, before_start=before_start
+            ),
+        )
+        stable = self._service.release.stable.version
+        return f"{new_version}{self._place}: stable {stable}, canary {version} at {weight} %"
+
+    def check_idle(self, version: str) -> None:
+        """Raise :class:`CommandError` for a version that the idle color cannot have."""
+        parse_version(version)
+        release = self._service.release
+        if release.strategy != "blueGreen":
+            raise CommandError(
+                f"{self._key}.strategy is {release.strategy!r} in {self._file.path.name}: "
+                "an idle color needs 'blueGreen'"
+            )
+        if version == release.stable.version:
+            raise CommandError(f"VERSION={version} is the live version already: use another one")
+
+    def start_idle(self, version: str) -> str:
+        """Deploy ``version`` to the idle color, which gets no requests of users.
+
+        ``version`` as for :meth:`canary`.
+        """
+        self.check_idle(version)
+        new_version = self._start(
+            version,
+            lambda digest, before_start: self._file.start_idle(
+                version, digest, before_start=before_start
+            ),
+        )
+        return f"{new_version}{self._place}: {self._colors(version)}"
+
+    def _colors(self, idle: str) -> str:
+        stable, colors = self._service.release.stable.version, self._service.release.blue_green
+        return f"{stable} is live ({colors.live}), {idle} is idle ({colors.idle})"
+
+    def _start(self, version: str, write: Callable[[str | None, bool], object]) -> str:
+        """Start a version beside stable; ``write`` gets its digest and ``before_start``.
+
+        Return a message about the changed ``VERSION`` file, or nothing.
+        """
         release = self._service.release
         stable = release.stable.version
         stable_digest = release.stable.digest or self._known_digest(stable)
         if stable_digest is None:
             raise CommandError(
-                f"stable {stable} is not deployed yet, and a canary needs a stable version to "
+                f"stable {stable} is not deployed yet, and a release needs a stable version to "
                 "compare with: run `make up` first"
             )
-        digest = self._digest_of_current_canary(version)
+        digest = self._digest_of_current(version)
         is_new = False
         if digest is None and version != self._built_version:
             digest = self._published_digest(version)
@@ -102,13 +243,12 @@ class Release:
             before_start=release.stable.before_start,
             settings=self._stable_settings(),
         )
-        is_running = release.canary is not None and release.canary.version == version
-        before_start = release.canary.before_start if release.canary and is_running else True
-        self._file.start_canary(version, weight, digest, before_start=before_start)
+        is_running = release.beside is not None and release.beside.version == version
+        write(digest, release.beside.before_start if release.beside and is_running else True)
         self._check_file()
         new_version = self._start_version(version) if is_new else ""
         self._file.save()
-        return f"{new_version}{self._place}: stable {stable}, canary {version} at {weight} %"
+        return new_version
 
     def _stable_settings(self) -> Mapping[str, Any]:
         """Settings that stable was released with: changes since then are the canary's."""
@@ -159,61 +299,119 @@ class Release:
         return f"{place}: {built} -> {version} (built from the working tree)\n"
 
     def check_promotion(self) -> None:
-        """Raise :class:`CommandError` if there is no canary."""
-        if self._service.release.canary is None and not self.is_pending("promote"):
+        """Raise :class:`CommandError` if there is no version to promote.
+
+        The cluster has the state of a progressive release.
+        """
+        release = self._service.release
+        if release.strategy == "progressive" or self.is_pending("promote"):
+            return
+        if release.is_promoted and release.beside:
             raise CommandError(
-                f"there is no canary of {self._service.name} in {self._file.path.name} to promote: "
-                "start one with `make canary VERSION=… WEIGHT=…`"
+                f"{release.stable.version} is promoted already, and the idle color has "
+                f"{release.beside.version}, which was live before: `make rollback` switches back "
+                "to it, `make release VERSION=…` starts another version"
+            )
+        if release.beside is None:
+            what, start = (
+                ("version of the idle color", "make release VERSION=…")
+                if release.strategy == "blueGreen"
+                else ("canary", "make canary VERSION=… WEIGHT=…")
+            )
+            raise CommandError(
+                f"there is no {what} of {self._service.name} in {self._file.path.name} to promote: "
+                f"start one with `{start}`"
             )
 
     def promote(self) -> str:
-        """Send every request to the canary's version, pinned to the image that the canary runs."""
+        """Send every request to the version beside stable, pinned to the image that it runs."""
         self.check_promotion()
-        canary = self._service.release.canary
-        if canary is None:
+        if self.is_pending("promote") or (beside := self._service.release.beside) is None:
             return (
                 f"{self._place}: stable {self._service.release.stable.version}, as the "
                 "interrupted promotion wrote it"
             )
-        digest = canary.digest or self._running("canary", canary.version)
+        digest = beside.digest or self._running("canary", beside.version)
         if digest is None:
+            what = "canary" if self._service.release.canary else "idle version"
             raise CommandError(
-                f"canary {canary.version} of {self._service.name} is not deployed yet: "
+                f"{what} {beside.version} of {self._service.name} is not deployed yet: "
                 f"run `make up STACK={self._stack.name}`"
             )
+        if self._service.release.idle:
+            return self._switch("promote", {beside.version: digest})
+        canary = beside
         self._file.pin_stable(canary.version, digest, before_start=canary.before_start)
         self._file.end_canary()
         self._save("promote")
         return f"{self._place}: stable {canary.version}, no canary"
 
-    def rollback(self, version: str | None = None) -> str:
-        """End the canary; without one, set stable to ``version``.
+    def _switch(self, command: str, digests: Mapping[str, str]) -> str:
+        """Make the idle color live. ``digests`` are those that the stack file does not have."""
+        release = self._service.release
+        stable, idle, colors = release.stable, release.idle, release.blue_green
+        if idle is None:
+            raise ValueError("there is no version of the idle color")
+        digest = stable.digest or self._known_digest(stable.version)
+        if digest is None:
+            raise CommandError(f"{stable.version} is not deployed yet: run `make up` first")
+        if not release.is_promoted and self._file.stable_settings is None:
+            # It keeps the settings that it is deployed with, as the previous version.
+            self._file.pin_stable(
+                stable.version,
+                digest,
+                before_start=stable.before_start,
+                settings=self._stable_settings(),
+            )
+        pinned = {stable.version: digest, idle.version: idle.digest, **digests}
+        self._file.switch(
+            colors.idle, {version: one for version, one in pinned.items() if one is not None}
+        )
+        self._save(command)
+        return (
+            f"{self._place}: {stable.version} -> {idle.version} is live "
+            f"({colors.live} -> {colors.idle})"
+        )
 
-        ``version`` is by default the previous stable version.
+    def rollback(self, version: str | None = None, *, rejected: Collection[str] = ()) -> str:
+        """Switch back to the previous color; otherwise end the canary or the idle color's version.
+
+        Without them, set stable to ``version``, by default the previous stable version that is not
+        in ``rejected``.
         """
         release = self._service.release
-        if version is None and self.is_pending("rollback"):
+        is_progressive = release.strategy == "progressive"
+        is_pending = self.is_pending("rollback") or (is_progressive and not release.stable.analysis)
+        if version is None and is_pending:
             return (
                 f"{self._place}: stable {release.stable.version}, as the interrupted "
                 "rollback wrote it (VERSION=… goes back further)"
             )
-        if release.canary is not None and version is None:
+        if release.idle and release.is_promoted and version in (None, release.idle.version):
+            return self._switch("rollback", {})
+        if release.beside is not None and version is None:
             restored = self._restore(self._stable_settings())
             self._file.end_canary()
             self._save("rollback")
+            what = "canary" if release.canary else "idle"
             return (
                 f"{self._place}: stable {release.stable.version}, "
-                f"canary {release.canary.version} ended{restored}"
+                f"{what} {release.beside.version} ended{restored}"
             )
         if version is None:
-            version = self._previous_stable()
+            version = self._previous_stable(rejected)
         else:
             parse_version(version)
         digest = self._deployed_digest(version)
         restored = self._restore(self._settings_of(version))
-        # Its Job ran when the version was released.
-        self._file.pin_stable(version, digest, before_start=release.before_start is None)
-        self._file.end_canary()
+        self._file.pin_stable(
+            version,
+            digest,
+            # Its Job ran when the version was released.
+            before_start=release.before_start is None,
+            analysis=not is_progressive,
+        )
+        self._file.end_canary().set_paused(False)
         self._save("rollback")
         return f"{self._place}: stable {release.stable.version} -> {version}{restored}"
 
@@ -224,21 +422,23 @@ class Release:
 
     def _settings_of(self, version: str) -> Mapping[str, Any]:
         """Settings that stable was last deployed with at this version, or else those it has now."""
-        name = self._service.name
         for sections in self._stack.configurations():
-            release = sections.get("services", {}).get(name, {}).get("release", {})
-            if release.get("stable", {}).get("version") == version:
-                released = ReleasedSettings(
-                    stable_settings(sections, name), stable_settings(read(self._file.path), name)
-                )
-                for key in released.omitted:
-                    print(
-                        f"{key} of {version} is not restored: set it with "
-                        f"`pulumi config set --secret --path slipway:services.{name}.{key}`"
-                    )
-                return released.values
+            if _stable_version(sections, self._service.name) == version:
+                return self._without_secrets(sections, version)
         print(f"the settings of {version} are not known: those that are deployed now stay")
         return self._stable_settings()
+
+    def _without_secrets(self, sections: Mapping[str, Any], version: str) -> Mapping[str, Any]:
+        """Settings of a version from the history, with the encrypted values of the stack file."""
+        name = self._service.name
+        current = stable_settings(read(self._file.path), name)
+        released = ReleasedSettings(stable_settings(sections, name), current)
+        for key in released.omitted:
+            print(
+                f"{key} of {version} is not restored: set it with "
+                f"`pulumi config set --secret --path slipway:services.{name}.{key}`"
+            )
+        return released.values
 
     def set_value(self, key: str, value: str) -> str:
         """Set a key of the service, which is a path like ``config.logLevel``, in all tracks.
@@ -251,14 +451,16 @@ class Release:
                 f"KEY={key} VALUE={value}: use a key of {place} like KEY=config.logLevel, and a "
                 "value. `make canary` changes the release, `pulumi config set --secret` secrets"
             )
-        has_own = self._file.stable_settings is not None and key.partition(".")[0] in TRACK_KEYS
+        has_own = self._file.has_own_settings and key.partition(".")[0] in TRACK_KEYS
         try:
             previous = self._file.set_value(key, value)
         except YAMLError as error:
             raise CommandError(f"VALUE={value} is not a YAML value: {error}") from None
         self._check_file()
         self._file.save()
-        tracks = "stable and canary" if has_own else "all tracks"
+        tracks = "all tracks"
+        if has_own:
+            tracks = "both colors" if self._service.release.idle else "stable and canary"
         return f"{self._place}: {key}: {previous} -> {value}, for {tracks}"
 
     @property
@@ -277,15 +479,16 @@ class Release:
         self._pending.save(command, self._file.release)
         self._file.save()
 
-    def _previous_stable(self) -> str:
+    def _previous_stable(self, rejected: Collection[str]) -> str:
         current = self._service.release.stable.version
         for release in self._stack.releases(self._service.name):
             version = release.get("stable", {}).get("version")
-            if version not in (None, current):
+            if version not in (None, current, *rejected):
                 return version
+        others = f" that was not rolled back, except {current}" if rejected else f" than {current}"
         raise CommandError(
-            f"{self._service.name} in {self._stack.name} has never run another stable version than "
-            f"{current}: set one with VERSION=…"
+            f"{self._service.name} in {self._stack.name} has never run another stable version"
+            f"{others}: set one with VERSION=…"
         )
 
     def _deployed_digest(self, version: str) -> str:
@@ -323,27 +526,28 @@ class Release:
 
     def _known_digest(self, version: str) -> str | None:
         """Digest of a version in the stack file, the state, the history or the cluster."""
-        for released in (self._service.release.stable, self._service.release.canary):
+        for released in (self._service.release.stable, self._service.release.beside):
             if released and released.version == version and released.digest:
                 return released.digest
         for track in ("stable", "canary"):
             if running := self._running(track, version):
                 return running
         for release in self._stack.releases(self._service.name):
-            for released in (release.get("stable"), release.get("canary")):
+            for released in map(release.get, ("stable", "canary", "idle")):
                 if released and released.get("version") == version and released.get("digest"):
                     return released["digest"]
         return self._cluster_digests().get(version)
 
-    def _digest_of_current_canary(self, version: str) -> str | None:
-        """Digest of the current canary, if it has ``version`` and was deployed successfully."""
-        canary = self._service.release.canary
-        if canary is None or canary.version != version:
+    def _digest_of_current(self, version: str) -> str | None:
+        """Digest of the version beside stable, if it is ``version`` and runs."""
+        beside = self._service.release.beside
+        if beside is None or beside.version != version:
             return None
-        if canary.digest is not None:
-            return canary.digest
-        # A failed update has outputs too, and its canary may be fixed and built again.
-        deployed = next(iter(self._stack.releases(self._service.name)), {}).get("canary") or {}
+        if beside.digest is not None:
+            return beside.digest
+        # A failed update has outputs too, and its version may be fixed and built again.
+        last = next(iter(self._stack.releases(self._service.name)), {})
+        deployed = last.get("canary") or last.get("idle") or {}
         return self._running("canary", version) if deployed.get("version") == version else None
 
     def _running(self, track: str, version: str) -> str | None:
@@ -352,3 +556,8 @@ class Release:
         if running.get("version") == version and "@" in running.get("image", ""):
             return running["image"].rpartition("@")[2]
         return None
+
+
+def _stable_version(sections: Mapping[str, Any], service: str) -> str | None:
+    release = sections.get("services", {}).get(service, {}).get("release", {})
+    return release.get("stable", {}).get("version")

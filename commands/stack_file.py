@@ -138,24 +138,57 @@ class ReleaseFile(StackFile):
     @property
     def stable_settings(self) -> Mapping[str, Any] | None:
         """Settings of stable. ``None``: those of the service."""
-        return self.release.get("stable", {}).get("settings")
+        return self._own_settings("stable")
+
+    @property
+    def has_own_settings(self) -> bool:
+        """True if a version has other settings than the service."""
+        return any(self._own_settings(key) is not None for key in ("stable", "idle"))
+
+    def _own_settings(self, key: str) -> Any:  # noqa: ANN401
+        return self.release.get(key, {}).get("settings")
 
     def pin_stable(
         self,
         version: str,
-        digest: str,
+        digest: str | None,
         *,
         before_start: bool = True,
+        analysis: bool = True,
         settings: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Set the stable version and its digest.
+        """Set the stable version. Without a digest it is built from the working tree.
 
         Without ``before_start``, the Job `release.beforeStart` does not run for the version.
-        Without ``settings``, stable has those of the service.
+        Without ``analysis``, a progressive release has no steps. Without ``settings``, stable has
+        those of the service.
         """
+        pinned = {} if digest is None else {"digest": digest}
+        skipped = {} if analysis else {"analysis": False}
         kept = {} if settings is None else {"settings": settings}
-        pinned = {"version": version, "digest": digest, **_before_start_key(before_start)}
-        return self._update("stable", {**pinned, **kept})
+        values = {"version": version, **pinned, **_before_start_key(before_start)}
+        return self._update("stable", {**values, **skipped, **kept})
+
+    def set_analysis(self, analysis: bool) -> Self:
+        """Set whether a progressive release of stable has steps and gates."""
+        stable = self.release["stable"]
+        if analysis and "analysis" in stable:
+            _remove(stable, "analysis")
+        elif not analysis:
+            _assign(stable, "analysis", False)
+        return self
+
+    def set_paused(self, paused: bool) -> Self:
+        """Set whether Flagger leaves a progressive release as it is."""
+        if paused:
+            if not self.release.get("progressive"):
+                _assign(self.release, "progressive", CommentedMap())
+            _assign(self.release["progressive"], "paused", True)
+        elif "paused" in (self.release.get("progressive") or {}):
+            _remove(self.release["progressive"], "paused")
+            if not self.release["progressive"]:
+                _remove(self.release, "progressive")
+        return self
 
     def restore_settings(self, settings: Mapping[str, Any]) -> Sequence[str]:
         """Change the service so that it has these settings of a track; return the changed keys.
@@ -170,14 +203,15 @@ class ReleaseFile(StackFile):
         return restoration.changed
 
     def set_value(self, path: str, text: str) -> str:
-        """Set a key of the service, and of the settings of stable if it has its own.
+        """Set a key of the service, and of the settings of each version that has its own.
 
         ``text`` is YAML. Return the previous value as text.
         """
         keys = path.split(".")
         blocks: list[Any] = [self._service]
-        if self.stable_settings is not None and keys[0] in TRACK_KEYS:
-            blocks.append(self.stable_settings)
+        if keys[0] in TRACK_KEYS:
+            own = (self._own_settings(key) for key in ("stable", "idle"))
+            blocks += [settings for settings in own if settings is not None]
         previous = _value_at(self._service, keys)
         for block in blocks:
             inner = block
@@ -199,19 +233,45 @@ class ReleaseFile(StackFile):
         canary = {"version": version, "weight": weight, **pinned, **_before_start_key(before_start)}
         return self._update("canary", canary)
 
+    def start_idle(self, version: str, digest: str | None, *, before_start: bool = True) -> Self:
+        """Set the version of the idle color, which has the settings of the service.
+
+        The arguments are those of :meth:`start_canary`.
+        """
+        pinned = {} if digest is None else {"digest": digest}
+        return self._update(
+            "idle", {"version": version, **pinned, **_before_start_key(before_start)}
+        )
+
+    def switch(self, live: str, digests: Mapping[str, str]) -> Self:
+        """Swap the versions of stable and of the idle color, with their settings.
+
+        ``live`` is the color that is live afterwards. ``digests`` are those of both versions.
+        """
+        stable, idle = (
+            {**self.release[key], "digest": digests[self.release[key]["version"]]}
+            for key in ("stable", "idle")
+        )
+        self._update("stable", idle)._update("idle", stable)
+        return self._update("blueGreen", {**self.release.get("blueGreen", {}), "live": live})
+
     def set_weight(self, weight: int) -> Self:
         """Set the weight of the canary."""
         return self._update("canary", {**self.release["canary"], "weight": weight})
 
     def end_canary(self) -> Self:
-        """Remove the canary version, and the settings of stable: it has those of the service."""
-        if "canary" in self.release:
-            _remove(self.release, "canary")
+        """Remove the canary, or the version of the idle color, and the settings of stable.
+
+        Stable then has those of the service.
+        """
+        for key in ("canary", "idle"):
+            if key in self.release:
+                _remove(self.release, key)
         if self.stable_settings is not None:
             _remove(self.release["stable"], "settings")
         return self
 
-    def _update(self, track: str, values: dict[str, Any]) -> Self:
+    def _update(self, track: str, values: Mapping[str, Any]) -> Self:
         if "release" not in self._service:
             _add(self._service, "release", _commented({track: values}))
             return self
@@ -224,10 +284,8 @@ class ReleaseFile(StackFile):
         for key, value in values.items():
             if key not in version:
                 _add(version, key, _commented(value))
-            elif isinstance(old := version[key], ScalarString):
-                version[key] = type(old)(value)  # keeps the quotes
-            else:
-                version[key] = value
+            elif version[key] != value:
+                _assign(version, key, value)
         return self
 
 

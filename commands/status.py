@@ -3,20 +3,29 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from commands import kubectl
+from commands.console import new_console
+from commands.flagger_canary import PRIMARY_SUFFIX, CanaryState
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest; Docker shows as many."""
 
 
 def show(
-    outputs: Mapping[str, Any], only: str, environment: Mapping[str, str], context: str | None
+    outputs: Mapping[str, Any],
+    only: str,
+    environment: Mapping[str, str],
+    context: str | None,
+    progressive: Mapping[str, CanaryState] | None = None,
 ) -> None:
-    """Print the tracks and URLs of a stack's services, or of the service ``only``."""
-    console = Console()
+    """Print the tracks and URLs of a stack's services, or of the service ``only``.
+
+    ``progressive`` has the state of each service whose releases Flagger decides.
+    """
+    states = progressive or {}
+    console = new_console()
     services = {
         name: service
         for name, service in outputs.get("services", {}).items()
@@ -35,9 +44,15 @@ def show(
     for column in ("service", "track", "version", "traffic", "ready", "autoscaling", "digest"):
         table.add_column(column, no_wrap=True)
     for name, service in services.items():
-        for row in _rows(name, service, objects):
+        state = states.get(name)
+        rows = _progressive_rows(name, service, state, objects) if state else None
+        for row in rows or _rows(name, service, objects):
             table.add_row(*row)
     console.print(table)
+    for name, state in states.items():
+        if name in services and state.is_in_progress:
+            progress = f"{name}: release of {state.version(name)} in progress: {state.progress}"
+            console.print(progress, highlight=False, soft_wrap=True)
     urls = {name: service["url"] for name, service in services.items() if "url" in service}
     width = max(map(len, urls), default=0)
     for name, url in urls.items():
@@ -55,15 +70,43 @@ def _rows(
     ):
         if running is None:
             continue
+        color = running.get("color")
+        yield (
+            name,
+            f"{track} ({color})" if color else track,
+            running["version"],
+            f"{weight} %" if "url" in service else "-",
+            _readiness(_of_track(objects, "Deployment", name, color or track)),
+            _autoscaling(_of_track(objects, "HorizontalPodAutoscaler", name, color or track)),
+            running["image"].rpartition(":")[2][:DIGEST_LENGTH],
+        )
+
+
+def _progressive_rows(
+    name: str, service: Mapping[str, Any], state: CanaryState, objects: Sequence[dict[str, Any]]
+) -> Iterator[Sequence[str]]:
+    """The version that serves, and beside it the one whose release is in progress."""
+    target = state.canary["metadata"]["name"]
+    served = state.served(name) or (service["stable"]["version"], service["stable"]["image"])
+    new = (state.version(name) or "?", state.digest(name) or "")
+    tracks = [("stable", served, 100 - state.weight, state.primary_pods, PRIMARY_SUFFIX)]
+    if state.is_in_progress:
+        tracks.append(("canary", new, state.weight, state.canary_pods, ""))
+    for track, (version, digest), weight, pods, suffix in tracks:
         yield (
             name,
             track,
-            running["version"],
+            version,
             f"{weight} %" if "url" in service else "-",
-            _readiness(_of_track(objects, "Deployment", name, track)),
-            _autoscaling(_of_track(objects, "HorizontalPodAutoscaler", name, track)),
-            running["image"].rpartition(":")[2][:DIGEST_LENGTH],
+            str(pods),
+            _autoscaling(_named(objects, "HorizontalPodAutoscaler", f"{target}{suffix}")),
+            digest.rpartition(":")[2][:DIGEST_LENGTH],
         )
+
+
+def _named(objects: Sequence[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    found = (one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name)
+    return next(found, {})
 
 
 def _of_track(

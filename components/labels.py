@@ -5,6 +5,10 @@ from dataclasses import dataclass
 Labels = dict[str, str]
 
 _RECOMMENDED = "app.kubernetes.io"
+NAME_LABEL = f"{_RECOMMENDED}/name"
+"""Label with the name of the service or server."""
+INSTANCE_LABEL = f"{_RECOMMENDED}/instance"
+"""Label with the namespace."""
 COMMON_LABELS: Labels = {
     f"{_RECOMMENDED}/part-of": "slipway",
     f"{_RECOMMENDED}/managed-by": "pulumi",
@@ -23,7 +27,7 @@ class Identity:
     instance: str
     """Distinguishes deployments of the same service: the namespace."""
     track: str | None = None
-    """``stable`` or ``canary``. ``None``: the object is common to all tracks."""
+    """Label ``track`` of the pods, and suffix of the name. ``None``: common to all tracks."""
     version: str | None = None
     """A label only: selectors are immutable and therefore contain no version."""
 
@@ -36,11 +40,7 @@ class Identity:
     def selector(self) -> Labels:
         """Labels that select the pods."""
         track = {"track": self.track} if self.track else {}
-        return {
-            f"{_RECOMMENDED}/name": self.name,
-            f"{_RECOMMENDED}/instance": self.instance,
-            **track,
-        }
+        return {NAME_LABEL: self.name, INSTANCE_LABEL: self.instance, **track}
 
     @property
     def labels(self) -> Labels:

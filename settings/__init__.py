@@ -6,6 +6,7 @@ The program reads it with :func:`from_pulumi`, commands with :func:`load`; both 
 
 from settings.autoscaling import Autoscaling
 from settings.before_start import BeforeStart
+from settings.blue_green import BlueGreen, Color
 from settings.build import BuildSettings
 from settings.builder import BuilderSettings
 from settings.config_file import ConfigFileSettings
@@ -24,6 +25,7 @@ from settings.image import ImageSettings
 from settings.loader import from_pulumi, load, merged_service, stable_settings
 from settings.namespace import LimitRangeSettings, NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
+from settings.notifications import NotificationsSettings, SlackSettings
 from settings.observability import (
     AlertsSettings,
     GrafanaSettings,
@@ -47,10 +49,24 @@ from settings.quantities import (
     scaled_value,
 )
 from settings.registry import RegistryCredentials, RegistrySettings, docker_config
-from settings.release import TRACK_KEYS, ReleasedVersion, ReleaseSettings, Strategy, Track
+from settings.release import (
+    OBJECT_TRACKS,
+    TRACK_KEYS,
+    ReleasedVersion,
+    ReleaseSettings,
+    Strategy,
+    Track,
+)
 from settings.request_metrics import RequestMetricNames
 from settings.resources import ResourceList, ResourceRequirements
-from settings.routing import CanaryOverride, GatewaySettings, Route, RoutingBackend, RoutingSettings
+from settings.routing import (
+    WEIGHTED,
+    CanaryOverride,
+    GatewaySettings,
+    Route,
+    RoutingBackend,
+    RoutingSettings,
+)
 from settings.schema import PROJECT
 from settings.secret_files import GeneratedSecret, SecretFiles
 from settings.service import SECRETS_FOLDER, Service
@@ -65,16 +81,20 @@ from settings.volumes import Volume, Volumes
 from settings.workload import Scheduling, WorkloadSettings
 
 __all__ = [
+    "OBJECT_TRACKS",
     "PROJECT",
     "SECRETS_FOLDER",
     "TRACK_KEYS",
     "VERSION",
+    "WEIGHTED",
     "AlertsSettings",
     "Autoscaling",
     "BeforeStart",
+    "BlueGreen",
     "BuildSettings",
     "BuilderSettings",
     "CanaryOverride",
+    "Color",
     "ConfigFileSettings",
     "Env",
     "EnvFrom",
@@ -96,6 +116,7 @@ __all__ = [
     "MetricsSettings",
     "NamespaceSettings",
     "Network",
+    "NotificationsSettings",
     "ObservabilitySettings",
     "OperatorSettings",
     "PeerFrom",
@@ -129,6 +150,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Sidecar",
+    "SlackSettings",
     "SloQueries",
     "SloSettings",
     "SourceError",

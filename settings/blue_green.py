@@ -14,15 +14,16 @@ class BlueGreen(Section):
     """Two colors, each with its own pods. Requests are routed to the live one."""
 
     live: Color = "blue"
-    """Color that the requests are routed to. `make promote` and `make rollback` switch it."""
+    """Color that requests are routed to. `make promote` and `make rollback` switch it."""
     preview_host: HostName | None = None
-    """Host whose requests are routed to the idle color. Default: none."""
+    """Host whose requests are routed to the port `routing.port` of the idle color. Default: none.
+    """
     keep_warm_seconds: Annotated[int, Field(ge=0, le=3600)] = 600
-    """Seconds for which the previous color keeps its pods after a switch. Then it is scaled to the
-    minimum number of replicas."""
+    """Seconds for which the previous color keeps its pods after a switch. Then its autoscaler
+    scales it to the minimum number of replicas."""
     gate_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
-    """Seconds for which `make promote` observes the new color after the switch. If it misses the
-    objective and the previous one did not, it switches back. Default: 0, no observation."""
+    """Seconds for which `make promote` observes the new version after the switch. If it misses the
+    objective and the previous version did not, it switches back. Default: 0, no observation."""
 
     @property
     def idle(self) -> Color:

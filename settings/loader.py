@@ -14,7 +14,7 @@ from settings.config_schema import InvalidSchemaError
 from settings.defaults import merge
 from settings.errors import FieldError, InvalidKey, SettingsError, invalid_keys
 from settings.go_source import SourceError, check_source
-from settings.release import TRACK_KEYS
+from settings.release import TRACK_KEYS, Track
 from settings.schema import PROJECT, accepts_null, child_node, node_at
 from settings.secret import DECRYPTED
 from settings.service import Service
@@ -118,7 +118,7 @@ def validate(
         errors = _with_errors_of_defaults(errors, sections, context)
     if settings is None or errors:
         raise SettingsError(source, [f"{PROJECT}:{error}" for error in errors])
-    _set_stable_settings(settings, source, merged, context)
+    _set_track_settings(settings, source, merged, context)
     if check_sources:
         services = settings.services.values()
         of_sources = [error for one in services for error in _source_errors(one)]
@@ -127,29 +127,35 @@ def validate(
     return settings
 
 
-def _set_stable_settings(
+def _set_track_settings(
     settings: Settings, source: str, sections: Mapping[str, Any], context: object
 ) -> None:
-    """Validate each ``release.stable.settings`` in its service; ``sections`` have the defaults."""
-    services = {
-        name: _as_stable(sections["services"][name], stable)
-        for name, service in settings.services.items()
-        if (stable := service.release.stable.settings) is not None
+    """Validate the settings of each version in its service; ``sections`` have the defaults."""
+    tracks: dict[str, Track] = {"stable": "stable", "idle": "canary"}
+    for key, track in tracks.items():
+        services = {
+            name: _with_settings(sections["services"][name], own)
+            for name, service in settings.services.items()
+            if (own := getattr(getattr(service.release, key), "settings", None)) is not None
+        }
+        if not services:
+            continue
+        both = {**sections, "services": {**sections["services"], **services}}
+        found, errors = _parse(both, context)
+        if found is None or errors:
+            start = re.compile(rf"^services\.({'|'.join(services)})\.")
+            place = rf"services.\1.release.{key}.settings."
+            keys = [start.sub(place, str(error)) for error in errors]
+            raise SettingsError(source, [f"{PROJECT}:{one}" for one in keys])
+        for name in services:
+            settings.services[name].set_track(track, found.services[name])
+
+
+def _with_settings(service: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The service with the settings of a version instead of its own, and with stable only."""
+    release = {
+        key: value for key, value in service["release"].items() if key not in ("canary", "idle")
     }
-    if not services:
-        return
-    found, errors = _parse({**sections, "services": {**sections["services"], **services}}, context)
-    if found is None or errors:
-        key = re.compile(rf"^services\.({'|'.join(services)})\.")
-        keys = [key.sub(r"services.\1.release.stable.settings.", str(error)) for error in errors]
-        raise SettingsError(source, [f"{PROJECT}:{one}" for one in keys])
-    for name in services:
-        settings.services[name].set_stable(found.services[name])
-
-
-def _as_stable(service: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The service with the settings of stable instead of its own, and without a canary."""
-    release = {key: value for key, value in service["release"].items() if key != "canary"}
     release["stable"] = {
         key: value for key, value in release["stable"].items() if key != "settings"
     }
@@ -273,7 +279,7 @@ def _version_errors(service: Service) -> Iterator[FieldError]:
     if not VERSION.matches(version):
         yield FieldError(name, version, VERSION.allowed.removesuffix(", in quotes"))
         return
-    for track, released in service.release.built.items():
-        if released.version != version:
+    for own, released in service.release.versions.items():
+        if released.digest is None and released.version != version:
             allowed = f"{version} as in {name}, or add the digest of the published image"
-            yield FieldError(f"{key}.release.{track}.version", released.version, allowed)
+            yield FieldError(f"{key}.release.{own}.version", released.version, allowed)

@@ -12,3 +12,6 @@ class Progressive(Section):
 
     interval_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
     """Seconds between two checks, and between two steps."""
+    paused: bool = False
+    """Keeps the weight as it is: no checks, no steps, no rollback. `make pause` and `make resume`
+    set it."""

@@ -1,21 +1,23 @@
 """``release`` of a service."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
 from settings.before_start import BeforeStart
-from settings.blue_green import BlueGreen
+from settings.blue_green import BlueGreen, Color
 from settings.errors import MISSING, FieldError
 from settings.progressive import Progressive
 from settings.section import Section
 from settings.string_formats import Digest, Version
 
 Track = Literal["stable", "canary"]
+"""Role of a version: stable serves, the canary is the version beside it."""
 Strategy = Literal["rolling", "canary", "blueGreen", "progressive"]
 Weight = Annotated[int, Field(ge=0, le=100)]
-
+OBJECT_TRACKS = ("stable", "canary", *get_args(Color), "progressive")
+"""Values of :meth:`ReleaseSettings.object_track` with any strategy."""
 
 TRACK_KEYS = (
     *("command", "args", "env", "envFrom", "ports", "pprofPort", "probes", "config", "configFile"),
@@ -36,12 +38,12 @@ class ReleasedVersion(Section):
     """Runs `release.beforeStart` for the version. `make rollback` sets it to false."""
 
 
-class StableVersion(ReleasedVersion):
-    """Stable version."""
+class VersionWithSettings(ReleasedVersion):
+    """A version that can have settings of its own."""
 
     settings: dict[str, Any] | None = None
-    """Keys of the service as stable was released with them. `make canary` writes them, so that
-    changes of the service reach stable with the promotion. Default: those of the service."""
+    """Keys of the service as the version was released with them. The release commands write them,
+    so that changes of the service reach the next version only. Default: those of the service."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         for key, value in (self.settings or {}).items():
@@ -49,8 +51,16 @@ class StableVersion(ReleasedVersion):
                 yield FieldError(f"settings.{key}", value, f"one of {', '.join(TRACK_KEYS)}")
 
 
-class IdleVersion(StableVersion):
+class IdleVersion(VersionWithSettings):
     """Version of the color that is not live: the next version, or the previous one."""
+
+
+class StableVersion(VersionWithSettings):
+    """Stable version."""
+
+    analysis: bool = True
+    """With `progressive`: false promotes the version without steps and gates. `make promote` and
+    `make rollback` set it, and remove it when the version serves all requests."""
 
 
 class CanaryVersion(ReleasedVersion):
@@ -92,6 +102,9 @@ class ReleaseSettings(Section):
                 yield FieldError("strategy", self.strategy, allowed)
             if one.version == self.stable.version:
                 yield FieldError(f"{key}.version", one.version, "another version than stable's")
+        if self.strategy != "blueGreen" and self.blue_green != BlueGreen():
+            allowed = '"blueGreen", or remove release.blueGreen'
+            yield FieldError("strategy", self.strategy, allowed)
         if self.beside is None and self.stable.settings is not None:
             allowed = f"no settings without release.{beside}: `make rollback` ends the release"
             yield FieldError("stable.settings", self.stable.settings, allowed)
@@ -105,9 +118,30 @@ class ReleaseSettings(Section):
         return self.canary or self.idle
 
     @property
+    def replaced(self) -> ReleasedVersion | None:
+        """The older one of two versions: stable, or that of the idle color after the promotion.
+
+        ``None``: there is only one. It has the settings that it was released with.
+        """
+        return self.idle if self.is_promoted else self.stable if self.beside else None
+
+    @property
+    def is_promoted(self) -> bool:
+        """True if the idle color has the version that was live before, which can be restored.
+
+        That version has settings of its own; one that was not live has those of the service.
+        """
+        return self.idle is not None and self.idle.settings is not None
+
+    @property
     def tracks(self) -> dict[Track, ReleasedVersion]:
         """Version of each track that the program runs. The idle color is the track ``canary``."""
         return {"stable": self.stable, **({"canary": self.beside} if self.beside else {})}
+
+    @property
+    def versions(self) -> dict[str, ReleasedVersion]:
+        """Version of each track by its key in the stack file."""
+        return {"idle" if one is self.idle else track: one for track, one in self.tracks.items()}
 
     def object_track(self, track: Track) -> str:
         """Value of the label ``track`` of a track's pods, and suffix of its objects' names.

@@ -14,8 +14,11 @@ from settings.string_formats import DnsLabel, HeaderName, HostName, UrlPath
 
 RoutingBackend = Literal["ingress", "gateway"]
 _HTTP_PORT = 80
-_CANARY = "canary"
-"""Suffix of the objects of the canary."""
+WEIGHTED = "weighted"
+"""Suffix of the Ingress of the canary. Flagger names its own ``-canary``."""
+PREVIEW = "preview"
+"""Suffix of the objects that route the requests of a preview host."""
+_SUFFIXES = ("canary", WEIGHTED, PREVIEW)
 
 
 class IngressSettings(Section):
@@ -88,9 +91,9 @@ class RoutingSettings(Route):
         if getattr(self, other) != type(self).model_fields[other].default:
             yield FieldError("backend", self.backend, f'"{other}", or remove routing.{other}')
         for port, route in self.additional_ports.items():
-            if port in (self.port, _CANARY):
-                reason = "routing.port" if port == self.port else "the canary's objects"
-                allowed = f"another port than {port}, the name of {reason}"
+            if port in (self.port, *_SUFFIXES):
+                reason = "the name of routing.port" if port == self.port else "a suffix of objects"
+                allowed = f"another port than {port}, {reason}"
                 yield FieldError(f"additionalPorts.{port}", [*route.hosts], allowed)
         if self.backend == "gateway":
             yield from _gateway_errors(self)

@@ -23,7 +23,7 @@ from settings.project import project_name
 from settings.proxy_metrics import ProxyMetrics
 from settings.quantities import parse_quantity, scaled_value
 from settings.release import ReleaseSettings, Track
-from settings.routing import Route, RoutingSettings
+from settings.routing import PREVIEW, WEIGHTED, Route, RoutingSettings
 from settings.secret_files import SecretFiles
 from settings.section import Section
 from settings.security_context import SecurityContextSettings
@@ -98,7 +98,7 @@ class Service(Section):
     """Grafana panels of the service's own."""
 
     _name: str = PrivateAttr("")
-    _stable: "Service | None" = PrivateAttr(None)
+    _tracks: "dict[Track, Service]" = PrivateAttr({})
 
     @property
     def name(self) -> str:
@@ -109,13 +109,13 @@ class Service(Section):
         """Set :attr:`name`; called once, by the model of the stack."""
         self._name = name
 
-    def set_stable(self, stable: "Service") -> None:
-        """Set the service with ``release.stable.settings``; called once, by the loader."""
-        self._stable = stable
+    def set_track(self, track: Track, service: "Service") -> None:
+        """Set the service with the settings of a track; called by the loader, once for each."""
+        self._tracks = {**self._tracks, track: service}
 
     def of_track(self, track: Track) -> "Service":
         """The service with the settings that a track was released with."""
-        return self._stable or self if track == "stable" else self
+        return self._tracks.get(track, self)
 
     @property
     def repository(self) -> str:
@@ -137,7 +137,7 @@ class Service(Section):
     @property
     def max_pods(self) -> int:
         """Maximum number of pods: rollouts of all tracks at maximum replicas."""
-        tracks = 2 if self.release.strategy == "canary" else 1
+        tracks = 2 if self.release.strategy in ("canary", "blueGreen") else 1
         replicas = self.max_replicas
         return tracks * (replicas + scaled_value(self.workload.rollout.max_surge, replicas))
 
@@ -196,6 +196,22 @@ class Service(Section):
         """Routes by the name of their container port. Empty: the service has no routing."""
         return self.routing.routes if self.routing else {}
 
+    @property
+    def preview_name(self) -> str:
+        """Name of the objects that route the requests of ``release.blueGreen.previewHost``."""
+        return f"{self.name}-{PREVIEW}"
+
+    @property
+    def route_names(self) -> Mapping[str, str]:
+        """Names of the objects that route requests, and of what they route."""
+        names = {self.route_name(port): port for port in self.routes}
+        is_weighted = self.release.strategy in ("canary", "blueGreen")
+        if is_weighted and self.routing and self.routing.backend == "ingress":
+            names |= {f"{name}-{WEIGHTED}": WEIGHTED for name in (*names,)}
+        return names | (
+            {self.preview_name: PREVIEW} if self.release.blue_green.preview_host else {}
+        )
+
     def route_name(self, port: str) -> str:
         """Name of the objects that route requests to a container port."""
         return self.name if self._is_main_route(port) else f"{self.name}-{port}"
@@ -239,6 +255,19 @@ class Service(Section):
         if self.routing is None and self.release.canary_weight:
             allowed = "0: without routing no requests are weighted"
             yield FieldError("release.canary.weight", self.release.canary_weight, allowed)
+        yield from self._blue_green_errors()
+
+    def _blue_green_errors(self) -> Iterator[FieldError]:
+        key, blue_green = "release.blueGreen", self.release.blue_green
+        if blue_green.preview_host and self.routing is None:
+            allowed = "null: without routing no requests are routed"
+            yield FieldError(f"{key}.previewHost", blue_green.preview_host, allowed)
+        if blue_green.gate_seconds and (self.slo is None or self.request_source is None):
+            missing = (
+                "slo" if self.slo is None else "metrics or routing, which measure the requests"
+            )
+            allowed = f"0, or add {missing}"
+            yield FieldError(f"{key}.gateSeconds", blue_green.gate_seconds, allowed)
 
     def _disruption_errors(self) -> Iterator[FieldError]:
         key, pods = "podDisruptionBudget.maxUnavailable", self.min_replicas

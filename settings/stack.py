@@ -14,6 +14,7 @@ from settings.defaults import PARTIAL_SERVICE
 from settings.errors import FieldError
 from settings.namespace import NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
+from settings.notifications import NotificationsSettings
 from settings.observability import ObservabilitySettings
 from settings.quantities import format_mebibytes, parse_quantity
 from settings.registry import RegistrySettings
@@ -42,6 +43,7 @@ class Settings(Section):
     builder: BuilderSettings = BuilderSettings()
     network: Network = Network()
     observability: ObservabilitySettings = ObservabilitySettings()
+    notifications: NotificationsSettings = NotificationsSettings()
     defaults: Annotated[dict[str, Any], PARTIAL_SERVICE] = {}
     """Keys of a service, as defaults of all services. Mappings merge, other values replace."""
     services: Annotated[
@@ -119,8 +121,8 @@ class Settings(Section):
         if self.builder.type == "docker":
             for error in service.image.errors_with_docker():
                 yield replace(error, key=f"{key}.image.{error.key}")
-        names = {f"{service.name}-{track}": track for track in get_args(Track)}
-        names |= {service.route_name(port): port for port in service.routes}
+        tracks = [*get_args(Track), *map(service.release.object_track, get_args(Track))]
+        names = {f"{service.name}-{track}": track for track in tracks} | {**service.route_names}
         for name, suffix in names.items():
             if name != service.name and name in self.services:
                 allowed = f"another name: the {suffix} objects of {service.name} have this name"
@@ -180,6 +182,21 @@ class Settings(Section):
                             f"other hosts, or another path than {path}: {other} has {host}{path}"
                         )
                         yield FieldError(key, route.hosts, allowed)
+        yield from self._preview_errors()
+
+    def _preview_errors(self) -> Iterator[FieldError]:
+        owners = {
+            host: f"services.{service.name}.{service.route_key(port)}.hosts"
+            for service in self.services.values()
+            for port, route in service.routes.items()
+            for host in route.hosts
+        }
+        for service in self.services.values():
+            key = f"services.{service.name}.release.blueGreen.previewHost"
+            if host := service.release.blue_green.preview_host:
+                other = owners.setdefault(host, key)
+                if other != key:
+                    yield FieldError(key, host, f"another host: {other} has it")
 
     def _quota_errors(self) -> Iterator[FieldError]:
         quota, services = self.resource_quota, self.services.values()
@@ -222,17 +239,31 @@ class Settings(Section):
                 for error in service.slo.bucket_errors(service.buckets(observability.proxy)):
                     yield replace(error, key=f"{key}.{error.key}")
         longest = max(objectives.items(), key=lambda item: item[1].window_days, default=None)
+        yield from self._gate_errors()
         retention = observability.metrics.retention_days
         if observability.mode == "bundled" and longest and retention < longest[1].window_days:
             key, window = f"{longest[0]}.windowDays", longest[1].window_days
             allowed = f"at least {key}, which is {window}"
             yield FieldError("observability.metrics.retentionDays", retention, allowed)
 
+    def _gate_errors(self) -> Iterator[FieldError]:
+        """Gates after a switch that cannot query the requests of a version."""
+        mode, proxy = self.observability.mode, self.observability.proxy.implementation
+        for service in self.services.values():
+            seconds = service.release.blue_green.gate_seconds
+            key = f"services.{service.name}.release.blueGreen.gateSeconds"
+            if seconds and mode != "bundled":
+                allowed = f'0, or observability.mode "bundled": it is "{mode}"'
+                yield FieldError(key, seconds, allowed)
+            elif seconds and service.request_source == "proxy" and proxy == "envoy-gateway":
+                allowed = f"0: the metrics of {proxy} count the requests of both colors together"
+                yield FieldError(key, seconds, allowed)
+
 
 def _job_name_errors(service: Service, key: str) -> Iterator[FieldError]:
     if service.release.before_start is None:
         return
-    for track, released in service.release.tracks.items():
+    for track, released in service.release.versions.items():
         longest = _MAX_JOB_NAME - len(f"{service.name}-before-start-")
         if released.before_start and len(released.version) > longest:
             allowed = f"at most {longest} characters: they are in the name of its Job"

@@ -260,6 +260,14 @@ ElasticsearchIndex = Annotated[
         100,
     ),
 ]
+SlackChannel = Annotated[
+    str,
+    StringFormat(
+        "a channel's ID, like C0123456789, or # and its name, like #releases",
+        r"[A-Z0-9]{2,20}|#[a-z0-9_-]{1,80}",
+        81,
+    ),
+]
 # Image tags do not allow build metadata (`+…`).
 VERSION = StringFormat(
     "MAJOR.MINOR.PATCH or MAJOR.MINOR.PATCH-PRERELEASE, like 1.4.0 or 1.4.0-rc.1, in quotes",

@@ -195,10 +195,12 @@ def end_interrupted_sessions(
 def dev_deployment_of(
     settings: Settings, stack: str, service: str, environment: Mapping[str, str]
 ) -> DevDeployment:
-    """Return the stand-in for the Deployment of a service's stable track."""
+    """Return the stand-in for the Deployment of a service that gets the requests."""
     namespace, context = settings.namespace.name, settings.cluster.context
     kubectl = [*kubectl_command(context), "--namespace", namespace]
-    name = Identity(service, namespace, "stable").object_name
+    current = settings.services.get(service)
+    track = current.release.object_track("stable") if current else "stable"
+    name = Identity(service, namespace, track).object_name
     return DevDeployment(name, kubectl, environment, _records(stack) / f"{service}.json")
 
 

@@ -30,6 +30,7 @@ def log_operators(services: Sequence[MonitoredService]) -> list[Config]:
     is_json = 'body matches "^\\\\{.*\\\\}\\\\s*$"'
     return [
         {"id": "cri", "type": "container"},
+        *(operator for service in services for operator in _roles(service)),
         # Lines of stdout do not continue those of stderr, which are in the same file.
         {
             "id": "stream",
@@ -112,6 +113,29 @@ def log_operators(services: Sequence[MonitoredService]) -> list[Config]:
             for key in ("line", "stream", "trace", "span", "logtag", "time", "log.file.path")
         ),
     ]
+
+
+def _roles(service: MonitoredService) -> Iterator[Config]:
+    """Operators that add the service and the role of pods whose labels have others.
+
+    The attributes that a line already has are not replaced by the labels of its pod.
+    """
+    if not service.roles.rules:
+        return
+    for track, deployment in service.roles.deployments.items():
+        pods = json.dumps(f"^{deployment}-[^-]+-[^-]+$")
+        is_pod = (
+            f'resource["k8s.namespace.name"] == "{service.namespace}" and '
+            f'resource["k8s.pod.name"] matches {pods}'
+        )
+        for name, value in (("service.name", service.name), ("track", track)):
+            yield {
+                "id": f"{name.replace('.', '-')}-of-{deployment}",
+                "type": "add",
+                "if": is_pod,
+                "field": f'resource["{name}"]',
+                "value": value,
+            }
 
 
 def _first_of_keys(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from components.observability.queries import selector
 from components.observability.request_metrics import RequestMetrics, request_metrics_of
 from components.observability.slo import Slo
+from components.track_roles import TrackRoles
 from settings import (
     LogKeys,
     ObservabilitySettings,
@@ -22,6 +23,8 @@ class MonitoredService:
     name: str
     """Value of the pod label ``app.kubernetes.io/name`` and of the series' label ``service``."""
     namespace: str
+    roles: TrackRoles
+    """Pods of the tracks ``stable`` and ``canary``."""
     metrics: ServiceMetrics | None = None
     """Its own Prometheus metrics. ``None``: it has none."""
     metrics_port: int = 0
@@ -45,6 +48,7 @@ class MonitoredService:
         return cls(
             name=service.name,
             namespace=namespace,
+            roles=TrackRoles.of(service),
             metrics=service.metrics,
             metrics_port=service.ports[service.metrics.port] if service.metrics else 0,
             requests=requests,

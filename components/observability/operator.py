@@ -6,12 +6,13 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core.v1 import ConfigMap
 
-from components.labels import COMMON_LABELS, Identity, Labels
+from components.labels import COMMON_LABELS, INSTANCE_LABEL, NAME_LABEL, Identity, Labels
 from components.observability.args import ObservabilityArgs
 from components.observability.dashboards import all_dashboards
 from components.observability.monitored_service import MonitoredService
 from components.observability.rules import rules_of_service
 from components.observability.to_yaml import to_yaml
+from components.track_roles import RoleRule
 from settings import OperatorSettings, ServiceMetrics
 
 Json = dict[str, Any]
@@ -90,7 +91,16 @@ class OperatorObjects(pulumi.ComponentResource):
             kind="PodMonitor",
             metadata=self._metadata(service, service.name),
             spec={
-                "selector": {"matchLabels": self._identity(service).selector},
+                "selector": {
+                    "matchLabels": {INSTANCE_LABEL: self._namespace},
+                    "matchExpressions": [
+                        {
+                            "key": NAME_LABEL,
+                            "operator": "In",
+                            "values": [*service.roles.pod_names],
+                        }
+                    ],
+                },
                 "namespaceSelector": {"matchNames": [self._namespace]},
                 "jobLabel": "app.kubernetes.io/name",
                 "podMetricsEndpoints": [
@@ -100,8 +110,9 @@ class OperatorObjects(pulumi.ComponentResource):
                         "interval": f"{interval}s",
                         "scrapeTimeout": f"{min(interval, _MAX_SCRAPE_TIMEOUT)}s",
                         "relabelings": [
-                            _relabel("app_kubernetes_io_name", "service"),
+                            {"targetLabel": "service", "replacement": service.name},
                             _relabel("track", "track"),
+                            *map(_role, service.roles.rules),
                             _relabel("app_kubernetes_io_version", "version"),
                         ],
                     }
@@ -126,6 +137,15 @@ class OperatorObjects(pulumi.ComponentResource):
 
 def _relabel(pod_label: str, label: str) -> Json:
     return {"sourceLabels": [f"__meta_kubernetes_pod_label_{pod_label}"], "targetLabel": label}
+
+
+def _role(rule: RoleRule) -> Json:
+    return {
+        "sourceLabels": [f"__meta_kubernetes_pod_{rule.metric_label}"],
+        "regex": rule.value,
+        "targetLabel": "track",
+        "replacement": rule.track,
+    }
 
 
 def _data_sources(operator: OperatorSettings) -> list[Json]:

@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Any
 
+from components.labels import NAME_LABEL
 from components.network_peer import NetworkPeer, ip_block_peer
 from components.observability.addresses import (
     AGENT_METRICS,
@@ -22,6 +23,7 @@ from components.observability.monitored_service import MonitoredService
 from components.observability.rules import all_rules
 from components.observability.server import HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
+from components.track_roles import RoleRule
 from components.versions import IMAGES
 from settings import MetricsSettings, ServiceMetrics, parse_quantity, yaml_writer
 
@@ -179,17 +181,27 @@ def _service(service: MonitoredService, metrics: ServiceMetrics) -> Config:
         "kubernetes_sd_configs": [
             _pods(
                 {service.namespace},
-                label=f"app.kubernetes.io/name={service.name},track",
+                label=f"{NAME_LABEL} in ({','.join(service.roles.pod_names)}),track",
                 field="status.phase=Running",
             )
         ],
         "relabel_configs": [
             _keep("__meta_kubernetes_pod_container_port_number", str(service.metrics_port)),
             *_POD_LABELS,
-            _copy("__meta_kubernetes_pod_label_app_kubernetes_io_name", "service"),
+            {"target_label": "service", "replacement": service.name},
             _copy("__meta_kubernetes_pod_label_track", "track"),
+            *map(_role, service.roles.rules),
             _copy("__meta_kubernetes_pod_label_app_kubernetes_io_version", "version"),
         ],
+    }
+
+
+def _role(rule: RoleRule) -> Config:
+    return {
+        "source_labels": [f"__meta_kubernetes_pod_{rule.metric_label}"],
+        "regex": rule.value,
+        "target_label": "track",
+        "replacement": rule.track,
     }
 
 

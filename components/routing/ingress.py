@@ -8,7 +8,7 @@ from pulumi_kubernetes.networking.v1 import Ingress
 from components.prune import prune_none
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
-from settings import Route, parse_quantity
+from settings import WEIGHTED, Route, parse_quantity
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict
@@ -44,7 +44,7 @@ class IngressRouter(Router):
         opts: pulumi.ResourceOptions,
     ) -> Ingress:
         split = args["split"]
-        suffix = "" if backend is split.stable else f"-{backend.track}"
+        suffix = "" if backend is split.stable else f"-{WEIGHTED}"
         return Ingress(
             name,
             metadata=prune_none(

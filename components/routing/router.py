@@ -32,7 +32,7 @@ class Router(pulumi.ComponentResource):
     """
 
     name: str
-    """Name of the objects. The canary's have the suffix ``-canary``."""
+    """Name of the objects. The Ingress of the canary has the suffix ``-weighted``."""
     labels: Labels
 
     def __init__(

@@ -22,7 +22,7 @@ class Backend:
 
 @dataclass(frozen=True)
 class TrafficSplit:
-    """Weights of ``stable`` and, with strategy ``canary``, of ``canary`` for hosts and paths.
+    """Weights of ``stable`` and, with strategies of two tracks, of ``canary`` for hosts and paths.
 
     Raises :class:`ValueError` if the weights do not add up to 100.
     """
@@ -31,7 +31,7 @@ class TrafficSplit:
     paths: tuple[str, ...]
     """Path prefixes, on every host."""
     backends: tuple[Backend, ...]
-    """``stable`` first."""
+    """``stable`` first. Requests to a preview host have one backend."""
     canary_override: CanaryOverride
     """Header and cookie that select the backend: ``always`` is the canary, ``never`` is stable."""
 

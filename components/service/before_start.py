@@ -35,7 +35,7 @@ class BeforeStartJobsArgs(TypedDict):
     images: Mapping[str, pulumi.Input[str]]
     """Image reference with digest, by version."""
     replaced: NotRequired[str | None]
-    """Stable version during a canary release: its Job has run and is not changed."""
+    """Older one of two versions: its Job has run and is not changed."""
     credentials: CredentialNames
     """Names of the Secrets."""
     traces: TraceReceiver | None

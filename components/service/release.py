@@ -1,7 +1,8 @@
 """Release of a service: the versions that run and their percentage of requests.
 
 A track runs one version at a time, with a Deployment and a Service of its own: ``stable`` always
-runs, ``canary`` only during a release with strategy ``canary``.
+runs, ``canary`` only during a release. With strategy ``blueGreen``, each track is one of two
+colors, and a promotion swaps them.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from components.prune import prune_none
 from components.routing.split import Backend
 from components.service.before_start import BeforeStartJobs
 from components.service.workload import Workload, WorkloadTemplate
-from settings import ReleaseSettings, Service, Strategy, Track
+from settings import ReleasedVersion, ReleaseSettings, Service, Strategy, Track
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import ServicePortArgsDict
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _TRACKS: Mapping[Strategy, tuple[Track, ...]] = {
     "rolling": ("stable",),
     "canary": ("stable", "canary"),
+    "blueGreen": ("stable", "canary"),
 }
 """Tracks that have a Service, with or without a running version."""
 _APP_PROTOCOLS = {"http": None, "h2c": "kubernetes.io/h2c", "grpc": "kubernetes.io/h2c"}
@@ -37,6 +39,8 @@ class RunningVersion(TypedDict):
     """Image reference with digest."""
     weight: NotRequired[int]
     """Percentage of requests; only of the canary."""
+    color: NotRequired[str]
+    """Color of the track; only with strategy ``blueGreen``."""
 
 
 class ReleaseArgs(TypedDict):
@@ -55,9 +59,10 @@ class Release(pulumi.ComponentResource):
 
     A version's Workload is changed only after the version's Job, if there is one, has succeeded.
 
-    The Service of a track is kept when its version is removed, so that routes stay valid. A router
-    has to depend on the release: a version is then ready before it receives requests, and, because
-    Pulumi deletes last, is deleted only when it receives none.
+    The Service of a track is kept when its version is removed, so that routes stay valid. Inside
+    the cluster, the Service of stable has the same name with any strategy. A router has to depend
+    on the release: a version is then ready before it receives requests, and, because Pulumi deletes
+    last, is deleted only when it receives none.
     """
 
     stable: RunningVersion
@@ -77,40 +82,61 @@ class Release(pulumi.ComponentResource):
         release, images = args["release"], args["images"]
         if set(images) != set(release.tracks):
             raise ValueError(f"images are of {sorted(images)}: use {sorted(release.tracks)}")
+        jobs = self._before_start()
+        workloads = {
+            track: self._workload(track, version, jobs.get(version.version))
+            for track, version in release.tracks.items()
+        }
         for track, service in self._services.items():
             if service.served_ports:
-                self._service(track, service)
-        jobs = self._before_start()
-        for track, version in release.tracks.items():
-            job = jobs.get(version.version)
-            Workload(
-                f"{name}-{track}",
-                {
-                    **args["workload"],
-                    "service": self._services[track],
-                    "identity": self._identity(track, version.version),
-                    "image": images[track],
-                },
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None),
-            )
-        stable, canary = release.stable, release.canary
-        self.stable = {"version": stable.version, "image": images["stable"]}
-        self.canary = canary and {
-            "version": canary.version,
-            "image": images["canary"],
-            "weight": canary.weight,
+                self._service(track, service, workloads["stable"])
+        self.stable = self._running("stable", release.stable)
+        self.canary = release.beside and {
+            **self._running("canary", release.beside),
+            "weight": release.canary_weight,
         }
         self.register_outputs({"stable": self.stable, "canary": self.canary})
 
     def backends(self, port: str) -> tuple[Backend, ...]:
         """Service and weight of each track, for requests to a container port by name."""
         return tuple(
-            self._backend(track, service.ports[port]) for track, service in self._services.items()
+            self._backend(track, service.ports[port], self._weight(track))
+            for track, service in self._services.items()
+        )
+
+    def idle_backend(self, port: str) -> Backend:
+        """Service of the idle color, for all requests to a preview host."""
+        return self._backend("canary", self._services["canary"].ports[port], 100)
+
+    def _running(self, track: Track, version: ReleasedVersion) -> RunningVersion:
+        running: RunningVersion = {
+            "version": version.version,
+            "image": self._args["images"][track],
+        }
+        if self._args["release"].strategy == "blueGreen":
+            running["color"] = self._args["release"].object_track(track)
+        return running
+
+    def _workload(self, track: Track, version: ReleasedVersion, job: Job | None) -> Workload:
+        args, release = self._args, self._args["release"]
+        is_idle = release.strategy == "blueGreen" and track == "canary"
+        identity = self._identity(track, version.version)
+        return Workload(
+            identity.object_name,
+            {
+                **args["workload"],
+                "service": self._services[track],
+                "identity": identity,
+                "image": args["images"][track],
+                "keep_warm_seconds": release.blue_green.keep_warm_seconds if is_idle else 0,
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None),
         )
 
     def _identity(self, track: Track, version: str | None = None) -> Identity:
         workload = self._args["workload"]
-        return Identity(workload["service"].name, workload["namespace"], track, version)
+        suffix = self._args["release"].object_track(track)
+        return Identity(workload["service"].name, workload["namespace"], suffix, version)
 
     def _before_start(self) -> Mapping[str, Job]:
         args, release = self._args, self._args["release"]
@@ -129,7 +155,7 @@ class Release(pulumi.ComponentResource):
                 "namespace": workload["namespace"],
                 "job": release.before_start,
                 "images": images,
-                "replaced": release.stable.version if release.canary else None,
+                "replaced": release.replaced and release.replaced.version,
                 "credentials": workload["credentials"],
                 "traces": workload.get("traces"),
                 "stack_ports": workload["stack_ports"],
@@ -137,31 +163,40 @@ class Release(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         ).jobs
 
-    def _service(self, track: Track, service: Service) -> None:
-        identity, workload = self._identity(track), self._args["workload"]
-        KubernetesService(
-            f"{self._name}-{track}-service",
-            metadata={
-                "name": identity.object_name,
-                "namespace": workload["namespace"],
-                "labels": identity.labels,
-                # The Service of a track without a running version has no endpoints to wait for.
-                "annotations": {"pulumi.com/skipAwait": "true"},
-            },
-            spec={
-                "type": "ClusterIP",
-                "selector": identity.selector,
-                "ports": prune_none(_service_ports(service)),
-            },
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+    def _service(self, track: Track, service: Service, stable: Workload) -> None:
+        identity, namespace = self._identity(track), self._args["workload"]["namespace"]
+        # Callers inside the cluster use the name of stable's Service. Its selector changes with the
+        # strategy and the live color, when the pods are ready.
+        fixed = Identity(identity.name, namespace, "stable")
+        identities = [identity, *([fixed] if track == "stable" and fixed != identity else [])]
+        for one in identities:
+            name = one.object_name
+            KubernetesService(
+                f"{name}-service",
+                metadata={
+                    "name": name,
+                    "namespace": namespace,
+                    "labels": one.labels,
+                    # The Service of a track without a running version has no endpoints to wait for.
+                    "annotations": {"pulumi.com/skipAwait": "true"},
+                },
+                spec={
+                    "type": "ClusterIP",
+                    "selector": identity.selector,
+                    "ports": prune_none(_service_ports(service)),
+                },
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=[stable] if one == fixed else None
+                ),
+            )
 
-    def _backend(self, track: Track, port: int) -> Backend:
-        release = self._args["release"]
-        weight = release.canary_weight if track == "canary" else 100 - release.canary_weight
-        return Backend(
-            track, self._identity(track).object_name, port, weight, track in release.tracks
-        )
+    def _weight(self, track: Track) -> int:
+        weight = self._args["release"].canary_weight
+        return weight if track == "canary" else 100 - weight
+
+    def _backend(self, track: Track, port: int, weight: int) -> Backend:
+        is_running = track in self._args["release"].tracks
+        return Backend(track, self._identity(track).object_name, port, weight, is_running)
 
 
 def _service_ports(service: Service) -> "list[ServicePortArgsDict]":

@@ -45,14 +45,18 @@ class DeployedService:
         service, namespace, registry = args["service"], args["namespace"].name, args["registry"]
         name, routing, providers = service.name, service.routing, [args["cluster"]]
         in_namespace = pulumi.ResourceOptions(providers=providers, depends_on=[args["namespace"]])
-        stable = service.of_track("stable")
-        # All tracks mount the same objects: they have the keys of both, with the service's values.
+        # All tracks mount the same objects: they have the keys of all, with the service's values.
+        tracks = [*map(service.of_track, service.release.tracks), service]
         credentials = Credentials(
             name,
             {
                 "namespace": namespace,
-                "files": {**stable.secrets, **service.secrets},
-                "environment": encrypted_environment(stable) | encrypted_environment(service),
+                "files": {key: file for one in tracks for key, file in one.secrets.items()},
+                "environment": {
+                    key: value
+                    for one in tracks
+                    for key, value in encrypted_environment(one).items()
+                },
                 "registry": registry,
             },
             opts=in_namespace,
@@ -100,15 +104,26 @@ class DeployedService:
         after_release = pulumi.ResourceOptions(
             providers=providers, depends_on=[release, args["namespace"]]
         )
-        for port, route in service.routes.items():
+        splits = {
+            service.route_name(port): (
+                route,
+                TrafficSplit(
+                    route.hosts, route.paths, release.backends(port), routing.canary_override
+                ),
+            )
+            for port, route in service.routes.items()
+        }
+        if host := service.release.blue_green.preview_host:
+            idle = (release.idle_backend(routing.port),)
+            split = TrafficSplit((host,), routing.paths, idle, routing.canary_override)
+            splits[service.preview_name] = routing, split
+        for route_name, (route, split) in splits.items():
             ROUTERS[routing.backend](
-                service.route_name(port),
+                route_name,
                 {
                     "service": name,
                     "namespace": namespace,
-                    "split": TrafficSplit(
-                        route.hosts, route.paths, release.backends(port), routing.canary_override
-                    ),
+                    "split": split,
                     "route": route,
                     "settings": routing,
                 },

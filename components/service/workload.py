@@ -53,6 +53,8 @@ class WorkloadArgs(WorkloadTemplate):
     """Service, track and version."""
     image: pulumi.Input[str]
     """Image reference with digest."""
+    keep_warm_seconds: NotRequired[int]
+    """Minimum stabilization window for scaling down, in seconds. Default 0."""
 
 
 class Workload(pulumi.ComponentResource):
@@ -187,6 +189,9 @@ class Workload(pulumi.ComponentResource):
 
     def _autoscaler(self, opts: pulumi.ResourceOptions) -> None:
         scaling = self._service.autoscaling
+        scale_down_window = max(
+            scaling.scale_down_stabilization_window_seconds, self._args.get("keep_warm_seconds", 0)
+        )
         HorizontalPodAutoscaler(
             f"{self._name}-autoscaler",
             metadata=self._metadata(),
@@ -201,7 +206,7 @@ class Workload(pulumi.ComponentResource):
                 "metrics": _metrics(scaling),
                 "behavior": {
                     "scale_up": _scaling_rules(scaling.scale_up_stabilization_window_seconds),
-                    "scale_down": _scaling_rules(scaling.scale_down_stabilization_window_seconds),
+                    "scale_down": _scaling_rules(scale_down_window),
                 },
             },
             opts=opts,

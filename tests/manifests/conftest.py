@@ -27,6 +27,12 @@ CANARY = {
     "stable": {"version": "0.9.0", "digest": OTHER_DIGEST},
     "canary": {"version": VERSION, "weight": 10},
 }
+BLUE_GREEN = {
+    "strategy": "blueGreen",
+    "stable": {"version": VERSION},
+    "idle": {"version": "0.9.0", "digest": OTHER_DIGEST, "settings": {}},
+    "blueGreen": {"live": "green", "previewHost": "next.example.com", "gateSeconds": 60},
+}
 RECEIVERS = {
     "mode": "bundled",
     "alerts": {
@@ -53,6 +59,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dev": ("dev", {}),
     "prod": ("prod", {}),
     "prod-canary": ("prod", {"release": CANARY}),
+    "prod-blue-green": ("prod", {"release": BLUE_GREEN}),
     "prod-gateway": ("prod", {"release": CANARY, "routing": {"backend": "gateway"}}),
     "prod-credentials": ("prod", {"registry": {"credentials": CREDENTIALS}}),
     "prod-receivers": ("prod", {"observability": RECEIVERS}),

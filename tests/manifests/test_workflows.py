@@ -23,7 +23,7 @@ ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
 WRITES = {
     "attestations": {"deliver.yaml"},
     "actions": {"rollback.yaml"},
-    "contents": {"rollback.yaml"},
+    "contents": {"deliver.yaml", "release.yaml", "rollback.yaml"},
     "issues": {"drift.yaml"},
 }
 REVIEWED = {"push", "schedule", "workflow_dispatch"}
@@ -67,7 +67,7 @@ def test_permissions_are_set_per_job(file: Path) -> None:
     assert yaml.safe_load(file.read_text())["permissions"] == {}
 
 
-@pytest.mark.parametrize("name", ["deliver", "drift", "pull-request"])
+@pytest.mark.parametrize("name", ["deliver", "drift", "drill", "pull-request", "release"])
 def test_a_newer_run_does_not_run_beside_an_older_one(name: str) -> None:
     workflow = _load(name)
     jobs = workflow["jobs"].values()
@@ -141,6 +141,9 @@ def test_a_rollback_waits_for_no_run_and_no_run_replaces_it() -> None:
     assert workflow["jobs"]["rollback"]["environment"] == "${{ inputs.stack }}"
 
 
+_AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+
+
 def _script(workflow: str, job: str, step: str) -> str:
     steps = _load(workflow)["jobs"][job]["steps"]
     (script,) = (one["run"] for one in steps if one.get("name") == step)
@@ -176,6 +179,9 @@ if [ "$1 $2" = "run list" ]; then
   [ "$4 $6" != "deliver.yaml in_progress" ] || jq -r "$filter" <<< '[
     {"databaseId": 1, "displayTitle": "Deliver v1.2.0 to prod"},
     {"databaseId": 2, "displayTitle": "Deliver main to dev"}]'
+  [ "$4 $6" != "release.yaml waiting" ] || jq -r "$filter" <<< '[
+    {"databaseId": 4, "displayTitle": "release beacon 1.2.0 to prod"},
+    {"databaseId": 5, "displayTitle": "release beacon 1.2.0 to dev"}]'
   [ "$4 $6" != "drift.yaml queued" ] || jq -r "$filter" <<< '[
     {"databaseId": 3, "displayTitle": "Drift"}]'
 else
@@ -183,17 +189,17 @@ else
 fi"""
 
 
-def test_a_rollback_cancels_the_deliveries_to_its_stack(tmp_path: Path) -> None:
+def test_a_rollback_cancels_the_deliveries_and_releases_to_its_stack(tmp_path: Path) -> None:
     script = _script("rollback", "cancel", "Cancel the runs and wait for their end")
     result = _run_with_gh(tmp_path, script, RUNS, STACK="prod")
-    assert (result.returncode, result.stdout) == (0, "runs=1 3\n"), result.stderr
+    assert (result.returncode, result.stdout) == (0, "runs=1 4 3\n"), result.stderr
     assert (tmp_path / "calls").read_text().splitlines() == [
-        *("run cancel 1", "run cancel 3"),
-        *("run watch 1", "run watch 3"),
+        *(f"run {command} {run}" for command in ("cancel", "watch") for run in (1, 4, 3)),
     ]
     assert _load("deliver")["run-name"].endswith(
         "to ${{ github.ref_type == 'tag' && 'prod' || 'dev' }}"
     )
+    assert _load("release")["run-name"].endswith(" to ${{ inputs.stack }}")
 
 
 @pytest.mark.parametrize(
@@ -212,6 +218,73 @@ def test_a_rollback_deploys_only_a_commit_of_the_default_branch(
         "${{ github.event.repository.default_branch }}",
         "${{ inputs.commit || steps.deployed.outputs.commit }}",
     ]
+
+
+@pytest.mark.parametrize("verdict", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("inputs", "arguments"),
+    [
+        (
+            {"COMMAND": "release", "SERVICE": "beacon", "VERSION": "1.2.0", "WEIGHT": "10"},
+            "release --stack=prod --service=beacon --version=1.2.0 --weight=10",
+        ),
+        ({"COMMAND": "promote", "FORCE": "1"}, "promote --stack=prod --force=1"),
+        ({"COMMAND": "pause", "SERVICE": "a b"}, "pause --stack=prod --service=a b"),
+    ],
+)
+def test_a_release_job_ends_with_the_exit_code_of_the_release(
+    inputs: dict[str, str], arguments: str, verdict: int, tmp_path: Path
+) -> None:
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nshift 2\necho "$@"\nexit {verdict}\n')
+    python.chmod(0o755)
+    names = ("SERVICE", "VERSION", "WEIGHT", "FORCE")
+    result = subprocess.run(
+        ["bash", "-e", "-c", _script("release", "release", "Run the command")],
+        cwd=tmp_path,
+        env={**dict.fromkeys(names, ""), **inputs, "STACK": "prod", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (verdict, f"{arguments}\n"), result.stderr
+
+
+def test_a_delivery_ends_with_the_exit_code_of_the_release() -> None:
+    scripts = [step.get("run", "") for step in _load("deliver")["jobs"]["deploy"]["steps"]]
+    assert any(script.startswith(".venv/bin/python -m commands up ") for script in scripts)
+    assert not any("make up" in script for script in scripts)
+
+
+@pytest.mark.parametrize("is_rolled_back", [True, False])
+def test_a_pull_request_takes_back_the_stack_file_of_a_rolled_back_delivery(
+    is_rolled_back: bool, tmp_path: Path
+) -> None:
+    project, output = tmp_path / "project", tmp_path / "output"
+    project.mkdir()
+    output.touch()
+    file = project / "Pulumi.prod.yaml"
+    file.write_text("stable: 1.1.0\n")
+    for command in (["init", "--quiet"], ["add", "."], [*_AUTHOR, "commit", "--quiet", "-m", "a"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
+    if is_rolled_back:
+        file.write_text("stable: 1.0.0\n")
+    script = _script("deliver", "deploy", "Find a stack file that a rollback has taken back")
+    environment = {"STACK": "prod", "GITHUB_OUTPUT": str(output), "PATH": "/usr/bin:/bin"}
+    subprocess.run(["bash", "-e", "-c", script], cwd=project, env=environment, check=True)
+    assert output.read_text() == ("rolled_back=true\n" if is_rolled_back else "")
+    job = _load("deliver")["jobs"]["stack-file"]
+    assert "needs.deploy.outputs.rolled_back" in job["if"]
+    assert not any("run" in step for step in job["steps"]), "it runs no code with its token"
+
+
+def test_a_release_waits_for_an_approval_and_a_pause_does_not() -> None:
+    jobs = _load("release")["jobs"]
+    assert jobs["release"]["needs"] == "approve"
+    assert jobs["approve"]["if"] == "inputs.command == 'release' || inputs.command == 'promote'"
+    assert "skipped" in jobs["release"]["if"]
+    assert jobs["approve"]["environment"] != jobs["release"]["environment"]
 
 
 ENVIRONMENTS = {

@@ -40,6 +40,12 @@ CANARY: dict[str, Any] = {
     "canary": {"version": "1.1.0", "weight": 10},
 }
 """Release section with a published stable version and a canary to build."""
+BLUE_GREEN: dict[str, Any] = {
+    "strategy": "blueGreen",
+    "stable": {"version": "1.0.0", "digest": DIGEST},
+    "idle": {"version": "1.1.0"},
+}
+"""Release section with a published version that is live and an idle one to build."""
 
 
 def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pulumi.runtime import set_all_config
 from render import engine_config
 from settings import Settings
 from tests.unit.harness import Registry, run
-from tests.unit.stacks import BEACON, CANARY, DIGEST, HELLO, changed, sections
+from tests.unit.stacks import BEACON, BLUE_GREEN, CANARY, DIGEST, HELLO, changed, sections
 
 PROJECT = Path(__file__).resolve().parents[2]
 VERSION = "1.0.0"
@@ -66,7 +66,7 @@ def test_the_gateway_back_end_creates_a_route_instead_of_an_ingress(program: Pro
 
 @pytest.mark.parametrize(
     ("backend", "kind", "name"),
-    [("ingress", "Ingress", "beacon-canary"), ("gateway", "HTTPRoute", "beacon")],
+    [("ingress", "Ingress", "beacon-weighted"), ("gateway", "HTTPRoute", "beacon")],
 )
 def test_routing_depends_on_the_workloads_of_all_tracks(
     program: Program, backend: str, kind: str, name: str
@@ -77,6 +77,22 @@ def test_routing_depends_on_the_workloads_of_all_tracks(
     for track in ("stable", "canary"):
         assert registry.urn_of("Deployment", f"beacon-{track}") in dependencies
         assert registry.urn_of("Service", f"beacon-{track}") in dependencies
+
+
+@pytest.mark.parametrize("backend", ["ingress", "gateway"])
+def test_the_preview_host_is_routed_to_the_idle_color(program: Program, backend: str) -> None:
+    live = {"live": "green", "previewHost": "next.localhost"}
+    release = changed(BLUE_GREEN, {"blueGreen": live, "idle": {"digest": DIGEST}})
+    registry = program(release=release, routing={"backend": backend})
+    if backend == "ingress":
+        (rule,) = registry.one("Ingress", "beacon-preview")["spec"]["rules"]
+        hosts = [rule["host"]]
+        services = [path["backend"]["service"]["name"] for path in rule["http"]["paths"]]
+    else:
+        spec = registry.one("HTTPRoute", "beacon-preview")["spec"]
+        hosts, (rule,) = spec["hostnames"], spec["rules"]
+        services = [reference["name"] for reference in rule["backendRefs"]]
+    assert (hosts, services) == (["next.localhost"], ["beacon-blue"])
 
 
 def test_services_and_observability_do_not_wait_for_each_other(program: Program) -> None:
@@ -181,9 +197,9 @@ def test_an_additional_port_is_routed_by_an_ingress_of_its_own(program: Program)
     }
     assert ports == {
         "beacon": {"name": "beacon-stable", "port": {"number": 8080}},
-        "beacon-canary": {"name": "beacon-canary", "port": {"number": 8080}},
+        "beacon-weighted": {"name": "beacon-canary", "port": {"number": 8080}},
         "beacon-grpc": {"name": "beacon-stable", "port": {"number": 9000}},
-        "beacon-grpc-canary": {"name": "beacon-canary", "port": {"number": 9000}},
+        "beacon-grpc-weighted": {"name": "beacon-canary", "port": {"number": 9000}},
     }
     grpc = registry.one("Ingress", "beacon-grpc")
     assert grpc["metadata"]["annotations"]["nginx.ingress.kubernetes.io/backend-protocol"] == "GRPC"

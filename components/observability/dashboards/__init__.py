@@ -25,7 +25,7 @@ def all_dashboards(args: ObservabilityArgs) -> dict[str, str]:
         "overview": overview_dashboard(namespace),
         "service": service_dashboard(namespace, services),
         "objective": objective_dashboard(namespace),
-        "workload": workload_dashboard(namespace),
+        "workload": workload_dashboard(namespace, services),
         "nodes": nodes_dashboard(),
         "logs": logs_dashboard(namespace),
         "monitoring": monitoring_dashboard(args["network"].monitoring_namespace),

@@ -5,6 +5,7 @@ from grafana_foundation_sdk.builders import dashboard
 from components.observability.dashboards.panels import (
     Panel,
     big_number,
+    decision_annotation,
     graph,
     log_lines,
     new_dashboard,
@@ -43,6 +44,7 @@ def overview_dashboard(namespace: str) -> dashboard.Dashboard:
         )
         .with_variable(service_variable(namespace))
         .annotation(release_annotation(service))
+        .annotation(decision_annotation(namespace, "$service"))
     )
 
 

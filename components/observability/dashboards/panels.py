@@ -14,6 +14,7 @@ from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from components.observability.annotations import release_tags
 from components.observability.queries import PODS
 
 Panel = timeseries.Panel | stat.Panel | table.Panel | logs.Panel
@@ -21,6 +22,7 @@ _P = TypeVar("_P", timeseries.Panel, stat.Panel, table.Panel, logs.Panel)
 _TAG = "slipway"
 _PROMETHEUS = models.DataSourceRef(type_val="prometheus", uid="prometheus")
 _LOKI = models.DataSourceRef(type_val="loki", uid="loki")
+_GRAFANA = models.DataSourceRef(type_val="grafana", uid="-- Grafana --")
 
 
 def query(expr: str, legend: str, *, exemplars: bool = False) -> promql.Dataquery:
@@ -192,6 +194,19 @@ def release_annotation(service_selector: str) -> dashboard.AnnotationQuery:
         .enable(True)
         .icon_color("blue")
         .expr(f"{by_version} ({running}) unless {by_version} ({running} offset 1m)")
+    )
+
+
+def decision_annotation(namespace: str, service: str) -> dashboard.AnnotationQuery:
+    """Vertical line for each promotion and rollback; the release commands create them."""
+    tags = [*release_tags(namespace, service)]
+    return (
+        dashboard.AnnotationQuery()
+        .name("Promotions and rollbacks")
+        .datasource(_GRAFANA)
+        .enable(True)
+        .icon_color("purple")
+        .target(dashboard.AnnotationTarget().type("tags").tags(tags).match_any(False).limit(100))
     )
 
 

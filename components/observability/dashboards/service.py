@@ -6,6 +6,7 @@ from grafana_foundation_sdk.builders import dashboard, timeseries
 
 from components.observability.dashboards.panels import (
     Panel,
+    decision_annotation,
     graph,
     label_variable,
     new_dashboard,
@@ -33,7 +34,8 @@ def service_dashboard(namespace: str, services: Sequence[MonitoredService]) -> d
     return (
         new_dashboard(
             "Service: requests",
-            "Rate, errors and duration of the requests, by track. Blue lines are releases.",
+            "Rate, errors and duration of the requests, by track. Blue lines are new versions, "
+            "purple ones promotions and rollbacks.",
             {
                 "Rate": [_rate(service, track) for track in _TRACKS],
                 "Errors": [_errors(service, track) for track in _TRACKS],
@@ -47,6 +49,7 @@ def service_dashboard(namespace: str, services: Sequence[MonitoredService]) -> d
             label_variable("route", "Route", f"label_values({REQUESTS}{{{service}}}, route)")
         )
         .annotation(release_annotation(service))
+        .annotation(decision_annotation(namespace, "$service"))
     )
 
 

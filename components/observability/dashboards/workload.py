@@ -1,5 +1,7 @@
 """Dashboard of the service's pods: replicas, restarts, resources and autoscaling."""
 
+from collections.abc import Sequence
+
 from grafana_foundation_sdk.builders import dashboard, timeseries
 
 from components.observability.dashboards.panels import (
@@ -10,14 +12,18 @@ from components.observability.dashboards.panels import (
     query,
     service_variable,
 )
+from components.observability.monitored_service import MonitoredService
 from components.observability.queries import selector
 
 
-def workload_dashboard(namespace: str) -> dashboard.Dashboard:
+def workload_dashboard(namespace: str, services: Sequence[MonitoredService]) -> dashboard.Dashboard:
     """Pods of a service, their CPU and memory, autoscaling and the namespace's quota."""
     in_namespace = f'namespace="{namespace}"'
-    pod_names = '"$service-(stable|canary)-.+"'
-    tracks = '"$service-(stable|canary)"'
+    suffixes = "|".join(
+        dict.fromkeys(one for service in services for one in service.roles.deployment_suffixes)
+    )
+    pod_names = f'"$service-({suffixes})-.+"'
+    tracks = f'"$service-({suffixes})"'
     pods = f'{in_namespace},pod=~{pod_names},pod=~"$pod"'
     return (
         new_dashboard(

@@ -8,10 +8,6 @@ from components.observability.request_metrics.request_metrics import (
     rename_labels,
 )
 from components.observability.rule import Rule
-from settings import Track
-
-_CANARY: dict[Track, str] = {"stable": 'canary=~"-?"', "canary": 'canary=~"..+"'}
-"""Label ``canary`` of a request: the upstream of the canary, or ``-`` or nothing."""
 
 
 class IngressNginxRequestMetrics(ProxyRequestMetrics):
@@ -22,9 +18,14 @@ class IngressNginxRequestMetrics(ProxyRequestMetrics):
     """
 
     def request_rules(self) -> Iterator[Rule]:
-        for track, canary in _CANARY.items():
+        # The label `canary` is the upstream of the canary, or `-` or nothing.
+        canary = f"{self.namespace}-{self.roles.services['canary']}-.+"
+        for track, matcher in (
+            ("stable", f'service="{self.roles.services["stable"]}",canary=~"-?"'),
+            ("canary", f'canary=~"{canary}"'),
+        ):
             ingress = f'ingress{"=~" if self.additional_routes else "="}"{self.route}"'
-            matchers = f'exported_namespace="{self.namespace}",{ingress},{canary}'
+            matchers = f'exported_namespace="{self.namespace}",{ingress},{matcher}'
             counter = f"rate(nginx_ingress_controller_requests{{{matchers}}}[{WINDOW}])"
             requests = rename_labels(counter, [("path", "route")])
             yield self.record_track(REQUESTS, f"sum by (method, route, status) ({requests})", track)

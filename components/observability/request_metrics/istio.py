@@ -15,10 +15,10 @@ class IstioRequestMetrics(ProxyRequestMetrics):
     """Metrics of the proxy that sends a request: Istio's gateway, or the sidecar of a caller."""
 
     def request_rules(self) -> Iterator[Rule]:
-        for track in ("stable", "canary"):
+        for track, deployment in self.roles.deployments.items():
             matchers = (
                 f'reporter="source",destination_workload_namespace="{self.namespace}",'
-                f'destination_workload="{self.service}-{track}"'
+                f'destination_workload="{deployment}"'
             )
             counter = f"rate(istio_requests_total{{{matchers}}}[{WINDOW}])"
             requests = rename_labels(counter, [("response_code", "status")])

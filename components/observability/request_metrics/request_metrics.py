@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from components.observability.queries import ERRORS, PODS, REQUESTS, WINDOW, selector
 from components.observability.rule import Rule, recording_rule
+from components.track_roles import TrackRoles
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class RequestMetrics(ABC):
 @dataclass(frozen=True)
 class ProxyRequestMetrics(RequestMetrics):
     """Metrics of a proxy, which knows the Service of a track but not the version behind it."""
+
+    roles: TrackRoles
+    """Services and Deployments of the tracks."""
 
     additional_routes: tuple[str, ...] = ()
     """Names of the objects with the routes of additional ports. That of the main one is

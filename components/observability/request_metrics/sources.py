@@ -10,6 +10,7 @@ from components.observability.request_metrics.request_metrics import (
 )
 from components.observability.request_metrics.service import ServiceRequestMetrics
 from components.observability.request_metrics.traefik import TraefikRequestMetrics
+from components.track_roles import TrackRoles
 from settings import Proxy, ProxyMetrics, Service
 
 _PROXIES: dict[Proxy, type[ProxyRequestMetrics]] = {
@@ -44,6 +45,7 @@ def request_metrics_of(
                 service.name,
                 proxy.upper_bounds,
                 _HTTP_ERRORS,
+                TrackRoles.of(service),
                 tuple(name for name in names if name != service.name),
             )
         case "queries":

@@ -32,7 +32,8 @@ class TraefikRequestMetrics(ProxyRequestMetrics):
         For an Ingress with ingress-nginx' annotations, it is the name of the Ingress and of the
         Service of stable, also for the canary, which adds ``-canary``.
         """
-        main = f"{self.namespace}-{self.route}-{self.service}-stable-[0-9]+"
+        service = self.roles.services["stable"]
+        main = f"{self.namespace}-{self.route}-{service}-[0-9]+"
         return {
             "stable": f"{main}@kubernetesingressnginx|{self._by_service('stable')}",
             "canary": f"{main}-canary@kubernetesingressnginx|{self._by_service('canary')}",
@@ -40,5 +41,5 @@ class TraefikRequestMetrics(ProxyRequestMetrics):
 
     def _by_service(self, track: Track) -> str:
         """Names of the providers of Ingresses and of the Gateway API."""
-        service = f"{self.namespace}-{self.service}-{track}"
+        service = f"{self.namespace}-{self.roles.services[track]}"
         return f"{service}(-http)?-[0-9]+(-grpc)?@kubernetes(gateway)?"

@@ -20,7 +20,7 @@ def rules_of_service(service: MonitoredService, runbook_base_url: str) -> RuleGr
     """
     rules: RuleGroups = {f"{service.name}-service": service_rules(service)}
     if service.slo:
-        rules[f"{service.name}-slo"] = slo_rules(service.slo)
+        rules[f"{service.name}-slo"] = slo_rules(service.slo, service.roles)
     labels = {"namespace": service.namespace, "service": service.name}
     add_labels(rules.values(), labels | ({"owner": service.owner} if service.owner else {}))
     add_runbook_urls(rules.values(), runbook_base_url)

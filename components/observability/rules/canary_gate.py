@@ -9,7 +9,7 @@ from components.observability.slo import BURN_RATES, MIN_BAD_REQUESTS, SECONDS, 
 
 MIN_CANARY_REQUESTS = 100
 """Minimum number of requests in 5 minutes. A canary with fewer is not measured."""
-_MAX_CANARY_FACTOR = 2
+MAX_CANARY_FACTOR = 2
 """A canary is unhealthy above this multiple of stable's ratio of bad requests."""
 
 
@@ -62,7 +62,7 @@ def canary_gate_rules(slo: Slo) -> Iterator[Rule]:
             "slo:canary_gate:regression",
             f"{ratio} > {slo.max_bad_ratio(sli, BURN_RATES[0].factor):f}\n"
             "unless on (namespace, service, version)\n"
-            f"{ratio} <= on (namespace, service) group_left () ({_MAX_CANARY_FACTOR} * {stable})\n"
+            f"{ratio} <= on (namespace, service) group_left () ({MAX_CANARY_FACTOR} * {stable})\n"
             f"and {on}\n{bad} * {seconds} >= {MIN_BAD_REQUESTS}\n"
             f"and {on}\n{running}",
             labels,
@@ -85,7 +85,7 @@ def canary_gate_rules(slo: Slo) -> Iterator[Rule]:
         f"The canary of {slo.service} has a higher error rate than stable",
         "{{ $value | humanizePercentage }} of the requests to version {{ $labels.version }} of "
         "{{ $labels.namespace }}/{{ $labels.service }} violate the {{ $labels.sli }} objective: "
-        f"more than {_MAX_CANARY_FACTOR} times stable's percentage, and above the paging burn "
+        f"more than {MAX_CANARY_FACTOR} times stable's percentage, and above the paging burn "
         "rate.",
         for_="1m",
     )

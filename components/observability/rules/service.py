@@ -34,14 +34,21 @@ def _ready_pods(service: MonitoredService) -> Rule:
     Without the labels of pods in kube-state-metrics, those that Prometheus scrapes.
     """
     namespace = f'namespace="{service.namespace}"'
-    labels = f'{namespace},label_app_kubernetes_io_name="{service.name}",label_track!=""'
+    names = "|".join(service.roles.pod_names)
+    labels = f'{namespace},label_app_kubernetes_io_name=~"{names}",label_track!=""'
     pods = (
-        "max by (namespace, pod, label_track, label_app_kubernetes_io_version) "
+        "max by (namespace, pod, label_app_kubernetes_io_name, label_track, "
+        "label_app_kubernetes_io_version) "
         f"(kube_pod_labels{{{labels}}})"
     )
     renamed = rename_labels(
         pods, [("label_track", "track"), ("label_app_kubernetes_io_version", "version")]
     )
+    for rule in service.roles.rules:
+        renamed = (
+            f'label_replace({renamed}, "track", "{rule.track}", "{rule.metric_label}", '
+            f'"{rule.value}")'
+        )
     return recording_rule(
         PODS,
         "sum by (track, version) (\n"
@@ -56,7 +63,7 @@ def _ready_pods(service: MonitoredService) -> Rule:
 
 
 def _pods(service: MonitoredService) -> list[Rule]:
-    tracks = f"{service.name}-(stable|canary)"
+    tracks = service.roles.deployment_pattern
     pods = f'namespace="{service.namespace}",pod=~"{tracks}-.+"'
     deployments = f'namespace="{service.namespace}",deployment=~"{tracks}"'
     return [
@@ -125,11 +132,12 @@ def _pods(service: MonitoredService) -> list[Rule]:
 
 def _saturation(service: MonitoredService) -> list[Rule]:
     container = (
-        f'namespace="{service.namespace}",pod=~"{service.name}-(stable|canary)-.+",'
+        f'namespace="{service.namespace}",pod=~"{service.roles.deployment_pattern}-.+",'
         f'container="{service.name}"'
     )
     scaler = (
-        f'namespace="{service.namespace}",horizontalpodautoscaler=~"{service.name}-(stable|canary)"'
+        f'namespace="{service.namespace}",'
+        f'horizontalpodautoscaler=~"{service.roles.deployment_pattern}"'
     )
     return [
         alert(

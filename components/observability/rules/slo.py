@@ -6,6 +6,7 @@ from components.observability.queries import REQUESTS, WINDOW
 from components.observability.rule import Rule, RuleGroup, alert, recording_rule, rule_group
 from components.observability.rules.canary_gate import canary_gate_rules
 from components.observability.slo import BURN_RATES, MIN_BAD_REQUESTS, SECONDS, Sli, Slo, sum_by
+from components.track_roles import TrackRoles
 from settings import format_seconds
 
 _INTERVAL = 15
@@ -14,7 +15,7 @@ _FAST_WINDOWS = ("30m", "1h")
 _SLOW_WINDOWS = ("2h", "6h", "1d", "3d")
 
 
-def slo_rules(slo: Slo) -> list[RuleGroup]:
+def slo_rules(slo: Slo, roles: TrackRoles) -> list[RuleGroup]:
     """Recording rules, burn rate alerts and the canary's promotion gate."""
     fast = [*_rates(slo), *_long_rates(slo, _FAST_WINDOWS), *canary_gate_rules(slo)]
     slow = [*_long_rates(slo, (*_SLOW_WINDOWS, slo.window)), *_budget_remaining(slo)]
@@ -22,7 +23,7 @@ def slo_rules(slo: Slo) -> list[RuleGroup]:
         rule_group("slo-objectives", _objectives(slo)),
         rule_group("slo-fast", fast, f"{_INTERVAL}s"),
         rule_group("slo-slow", slow, "1m"),
-        rule_group("slo-alerts", [*_burn_rate_alerts(slo), *_without_data(slo)]),
+        rule_group("slo-alerts", [*_burn_rate_alerts(slo), *_without_data(slo, roles)]),
     ]
 
 
@@ -124,9 +125,9 @@ def _burn_rate_alerts(slo: Slo) -> Iterator[Rule]:
             )
 
 
-def _without_data(slo: Slo) -> Iterator[Rule]:
+def _without_data(slo: Slo, roles: TrackRoles) -> Iterator[Rule]:
     """Alerts on indicators that are not measured, whose error budget therefore never shrinks."""
-    deployments = f'namespace="{slo.namespace}",deployment=~"{slo.service}-(stable|canary)"'
+    deployments = f'namespace="{slo.namespace}",deployment=~"{roles.deployment_pattern}"'
     causes: dict[Sli, tuple[str, str]] = {
         "availability": (
             f"max by (namespace) (kube_deployment_status_replicas_ready{{{deployments}}}) > 0",

@@ -25,27 +25,39 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 here = pathlib.Path(__file__).parent
 with (here / "calls").open("a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
-command = next(word for word in sys.argv[1:] if word in ("port-forward", "get"))
 outputs = json.loads((here / "outputs").read_text())
-if command in outputs:
+line = " ".join(sys.argv[1:])
+if "apply" in sys.argv:
+    with (here / "applied").open("a") as applied:
+        applied.write(json.dumps(json.loads(sys.stdin.read())) + "\\n")
+if command := max((one for one in outputs if one in line), key=len, default=""):
     output = outputs[command]
     print(output["out"], end="", flush=True)
     print(output["error"], file=sys.stderr)
     sys.exit(output["code"])
+if "port-forward" not in sys.argv:
+    sys.exit(0)
 
 service, ports = sys.argv[-2:]
 server = service.removeprefix("service/") + ":" + ports.partition(":")[2]
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        print("Handling connection for", port, flush=True)
         with (here / "requests").open("a") as requests:
             requests.write(self.path + "\\n")
+        self.respond(self.path)
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        with (here / "posts").open("a") as posts:
+            posts.write(json.dumps([self.headers["Authorization"], json.loads(body)]) + "\\n")
+        self.respond(self.path + "?")
+    def respond(self, path):
+        print("Handling connection for", port, flush=True)
         for start, part, status, body in json.loads((here / "responses").read_text()):
-            if (server + self.path).startswith(start) and part in self.path:
+            if (server + path).startswith(start) and part in path:
                 break
         else:
-            status, body = 404, "no response for " + self.path
+            status, body = 404, "no response for " + path
         if not status:
             print("error: lost connection to pod", file=sys.stderr, flush=True)
             os._exit(1)
@@ -110,10 +122,18 @@ class Cluster:
         (self.folder / "responses").write_text(json.dumps(responses))
 
     def kubectl_prints(self, command: str, out: str, error: str = "", code: int = 0) -> None:
-        """Set the output of a `kubectl` command."""
+        """Set the output of the `kubectl` commands that contain these words.
+
+        With several, the longest one counts.
+        """
         outputs = json.loads((self.folder / "outputs").read_text())
         outputs[command] = {"out": out, "error": error, "code": code}
         (self.folder / "outputs").write_text(json.dumps(outputs))
+
+    def applied(self) -> list[dict[str, Any]]:
+        """The manifests of each `kubectl apply`."""
+        file = self.folder / "applied"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def calls(self) -> list[list[str]]:
         """The arguments of each call of `kubectl`."""
@@ -128,6 +148,12 @@ class Cluster:
         """The parameters of each request."""
         lines = (self.folder / "requests").read_text().splitlines()
         return [{k: v[0] for k, v in parse_qs(urlsplit(line).query).items()} for line in lines]
+
+    def posts(self) -> list[tuple[str, Any]]:
+        """The credentials and the body of each POST request."""
+        file = self.folder / "posts"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [(credentials, body) for credentials, body in map(json.loads, lines)]
 
 
 def printed(console: Console) -> str:

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from commands import capacity
-from commands.capacity import Capacity, Shares
+from commands.capacity import Capacity, Shares, deployed_shares, shares_of
 from commands.errors import FAILED, CommandError
 from settings import Service
-from tests.unit.stacks import CANARY, changed, settings
+from tests.unit.stacks import BLUE_GREEN, CANARY, changed, settings
 
 MINIMUM, MAXIMUM, TARGET = 2, 8, 50
 START_SECONDS = 3
@@ -233,9 +233,42 @@ def test_the_next_command_restores_what_an_interrupted_one_has_raised(
     assert cluster.minimum["canary"] == MINIMUM
 
 
-@pytest.mark.parametrize(("weight", "too_small"), [(10, False), (30, False), (50, True)])
+@pytest.mark.parametrize(("weight", "pods"), [(10, 0), (30, 0), (50, 3)])
 def test_a_new_track_starts_without_requests_if_its_minimum_is_too_small(
-    weight: int, too_small: bool, monkeypatch: pytest.MonkeyPatch
+    weight: int, pods: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Cluster(monkeypatch, stable=6)
-    assert Capacity(settings(), {}).starts_too_small(service(weight), shares(0)) is too_small
+    assert Capacity(settings(), {}).missing_at_start(service(weight), shares(0)) == pods
+
+
+def of_release(release: dict[str, Any]) -> Service:
+    scaling = {"minReplicas": MINIMUM, "maxReplicas": MAXIMUM}
+    return settings(release=release, autoscaling=scaling).services["beacon"]
+
+
+def test_the_next_color_has_ready_pods_for_all_requests_before_the_switch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(monkeypatch, blue=6, green=MINIMUM)
+    switched = of_release({**BLUE_GREEN, "blueGreen": {"live": "green"}})
+    Capacity(settings(), {}).reserve(switched, {"blue": 100}, 10, is_required=True)
+    assert cluster.ready == {"blue": 6, "green": 6}
+
+
+def test_the_pods_of_another_strategy_are_started_before_the_requests_move(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Cluster(monkeypatch, stable=5, canary=1)
+    blue = of_release({"strategy": "blueGreen"})
+    before = shares(10)
+    assert Capacity(settings(), {}).missing_at_start(blue, before) == 6
+
+
+@pytest.mark.parametrize(
+    "release",
+    [CANARY, BLUE_GREEN, {**BLUE_GREEN, "blueGreen": {"live": "green"}}, {"strategy": "rolling"}],
+)
+def test_the_shares_of_a_deployed_release_are_those_of_its_settings(
+    release: dict[str, Any],
+) -> None:
+    assert deployed_shares(release) == shares_of(of_release(release).release)

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -16,8 +16,10 @@ from commands.deployer import Deployer
 from commands.errors import BAD_INPUT, FAILED, CommandError
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
+from commands.release_records import Decision
 from settings import Service, load
 from settings.yaml_writer import to_yaml
+from tests.unit.commands.notifications.http_receiver import http_receiver
 from tests.unit.stacks import BEACON, CANARY, OTHER_DIGEST, changed, sections, settings
 
 
@@ -44,6 +46,10 @@ class FakeStack:
     kept_in: list[str] = field(default_factory=list)
     running: dict[str, Any] = field(default_factory=dict)
     """Outputs of the services in the last update."""
+    updated: dict[str, Any] = field(default_factory=dict)
+    """Outputs of the services in the next update."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Decrypted secrets."""
     built: dict[str, str] = field(default_factory=dict)
     """URNs of the images."""
     hints: list[str] = field(default_factory=list)
@@ -70,7 +76,10 @@ class FakeStack:
         self.calls.append(f"destroy {' '.join(arguments)}")
 
     def outputs(self) -> dict[str, Any]:
-        return {}
+        return {"namespace": "beacon-test", "services": self.updated}
+
+    def secret(self, path: str) -> str:
+        return self.secrets[path]
 
     def namespaces(self) -> dict[str, str]:
         return self.created
@@ -113,16 +122,19 @@ class FakeCapacity:
     """Fake capacity of the tracks that records the calls with those of the stack."""
 
     calls: list[str]
-    is_too_small: bool = False
+    missing: int = 0
 
-    def starts_too_small(self, service: Service, before: Shares) -> bool:
-        return self.is_too_small
+    def missing_at_start(self, service: Service, before: Shares) -> int:
+        return self.missing
 
     def reserve(
         self, service: Service, before: Shares, seconds: float, *, is_required: bool
     ) -> None:
-        shares = f"{before['canary']} % -> {service.release.canary_weight} %"
+        shares = f"{before.get('canary', 0)} % -> {service.release.canary_weight} %"
         self.calls.append(f"reserve {shares}, {seconds:g} s{'' if is_required else ' at most'}")
+
+    def keep(self, services: Iterable[Service]) -> None:
+        self.calls.append("keep")
 
     def restore(self, services: Iterable[Service]) -> None:
         self.calls.append("restore")
@@ -142,6 +154,8 @@ def no_cluster(monkeypatch):
     monkeypatch.setattr(deployer, "ChangedConfig", FakeConfig)
     monkeypatch.setattr(deployer.status, "show", lambda *_: None)
     monkeypatch.setattr(deployer.kubectl, "api_server_addresses", lambda **_: [])
+    monkeypatch.setattr(deployer.ReleaseRecords, "of", lambda *_: [])
+    monkeypatch.setattr(deployer.ReleaseRecords, "_write", lambda *_: None)
 
 
 @pytest.mark.usefixtures("no_cluster")
@@ -163,16 +177,46 @@ def test_an_update_with_a_plan_is_not_split():
 
 @pytest.mark.usefixtures("no_cluster")
 @pytest.mark.parametrize(
-    ("weights", "is_too_small", "calls"),
+    ("strategy", "fails", "events"),
     [
-        ((0, 50), False, ["reserve 0 % -> 50 %, 300 s", "up at 50 %", "restore"]),
-        ((0, 50), True, ["up at 0 %", "reserve 0 % -> 50 %, 300 s", "up at 50 %", "restore"]),
-        ((50, 0), False, ["reserve 50 % -> 0 %, 20 s at most", "up at 0 %", "restore"]),
-        ((50, 50), False, ["up at 50 %", "restore"]),
+        ("rolling", False, [("promotion", "1.1.0", "error ratio")]),
+        ("rolling", True, []),
+        # The update only starts it.
+        ("progressive", False, []),
+    ],
+    ids=["done", "failed", "decided later"],
+)
+def test_a_changed_release_is_notified_after_its_update(strategy, fails, events):
+    fake = FakeStack(
+        running={"beacon": {"stable": {"version": "1.0.0"}, "canary": None}},
+        updated={"beacon": {"stable": {"version": "1.1.0"}, "canary": None}},
+        hints=["failed"] if fails else [],
+    )
+    with http_receiver() as receiver:
+        fake.secrets = {"notifications.webhook": receiver.url("/")}
+        keys = settings(
+            notifications={"webhook": {"secure": "v1:abc"}},
+            release={"strategy": strategy, "stable": {"version": "1.1.0"}},
+        )
+        updated = Deployer(cast("Stack", fake), keys, cast("Prerequisites", fake), {})
+        with pytest.raises(CommandError) if fails else nullcontext():
+            updated.update(decision=Decision("gate", "error ratio"))
+        sent = [(one["event"], one["version"], one["reason"]) for one in receiver.bodies]
+    assert sent == events
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(
+    ("weights", "missing", "calls"),
+    [
+        ((0, 50), 0, ["reserve 0 % -> 50 %, 300 s", "up at 50 %", "restore"]),
+        ((0, 50), 3, ["up at 0 %", "reserve 0 % -> 50 %, 300 s", "up at 50 %", "restore"]),
+        ((50, 0), 0, ["reserve 50 % -> 0 %, 20 s at most", "up at 0 %", "restore"]),
+        ((50, 50), 0, ["up at 50 %", "restore"]),
     ],
 )
 def test_requests_move_after_their_track_has_the_pods(
-    weights, is_too_small, calls, monkeypatch, tmp_path
+    weights, missing, calls, monkeypatch, tmp_path
 ):
     deployed, weight = weights
     release = changed(CANARY, {"canary": {"weight": weight}})
@@ -186,10 +230,27 @@ def test_requests_move_after_their_track_has_the_pods(
         fake.calls.append(f"up at {load(config).services['beacon'].release.canary_weight} %")
 
     monkeypatch.setattr(fake, "up", up)
-    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity(fake.calls, is_too_small))
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity(fake.calls, missing))
     deployer_of(fake, release=release).update(is_rollback=weight < deployed)
     assert fake.calls[1:] == calls
     assert load(str(file)).services["beacon"].release.canary_weight == weight
+
+
+def test_the_pods_of_another_strategy_are_started_with_those_that_serve(monkeypatch, tmp_path):
+    file = stack_file(tmp_path, release={"strategy": "blueGreen"})
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    fake = FakeStack(deployed_releases=[{"strategy": "canary"}])
+    minimums: list[int] = []
+
+    def up(*arguments: str) -> None:
+        has_file = "--config-file" in arguments
+        config = arguments[arguments.index("--config-file") + 1] if has_file else str(file)
+        minimums.append(load(config).services["beacon"].min_replicas)
+
+    monkeypatch.setattr(fake, "up", up)
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], 6))
+    deployer_of(fake, release={"strategy": "blueGreen"}).update()
+    assert minimums == [6, 3]
 
 
 def on_users_cluster(fake: FakeStack, **variables: str) -> Deployer:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,11 +12,15 @@ import pytest
 from commands import __main__ as commands
 from commands import deployer, release
 from commands.errors import BAD_INPUT
+from commands.followed_release import FollowedRelease, Outcome
 from commands.pending_release import PendingRelease
+from commands.progressive_releases import ProgressiveReleases
+from commands.release_records import ReleaseRecords
 from commands.stack_lock import hold_lock
 from local.layout import Layout
 from settings import Settings
-from tests.unit.stacks import CANARY, DIGEST, settings
+from tests.unit.commands.canary_states import state
+from tests.unit.stacks import BLUE_GREEN, CANARY, DIGEST, settings
 
 PINNED = {"strategy": "canary", "stable": {"version": "1.0.0", "digest": DIGEST}}
 
@@ -79,8 +84,13 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(commands.Stack, "deployed_configuration", lambda _: nullcontext())
     monkeypatch.setattr(commands.Deployer, "status", lambda *_: None)
     monkeypatch.setattr(
-        release.Release, "rollback", lambda self, _: str(self._service.release.stable.version)
+        release.Release,
+        "rollback",
+        lambda self, _, **__: str(self._service.release.stable.version),
     )
+    monkeypatch.setattr(commands.Stack, "outputs", lambda _: {})
+    monkeypatch.setattr(ReleaseRecords, "of", lambda *_: [])
+    monkeypatch.setattr(ReleaseRecords, "_write", lambda *_: None)
     return made
 
 
@@ -99,6 +109,11 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["canary", "--weight=10"], "VERSION= is not a version"),
         (["canary", "--version=1.0.0", "--weight=10"], "VERSION=1.0.0 is the stable version"),
         (["promote"], "there is no canary"),
+        (["release"], "VERSION= is not a version"),
+        (["release", "--version=1.1.0", "--weight=101"], "WEIGHT=101: use a whole number"),
+        (["release", "--version=1.0.0"], "VERSION=1.0.0 is the stable version"),
+        (["pause"], "strategy is 'canary' in Pulumi.dev.yaml: only a release with 'progressive'"),
+        (["resume"], "only a release with 'progressive'"),
         (["rollback", "--version=latest"], "VERSION=latest is not a version"),
         (["up", "--stack=Pulumi.dev.yaml"], "use the stack's name, dev"),
         (["down", "--stack=./Pulumi.dev.yml"], "use the stack's name, dev"),
@@ -175,10 +190,21 @@ def test_a_promotion_that_another_process_completes_is_done(machine, monkeypatch
     machine.settings = settings(release=CANARY)
     promoted = {"strategy": "canary", "stable": {"version": "1.1.0", "digest": DIGEST}}
     machine.while_waiting = settings(release=promoted)
-    monkeypatch.setattr(commands.promotion_gate, "check", lambda *_: None)
+    monkeypatch.setattr(commands.release_commands.promotion_gate, "check", lambda *_: None)
     monkeypatch.setattr(commands.Release, "check_promotion", lambda _: None)
     assert run(monkeypatch, "promote") == 0
     assert "another process completed `promote`" in capsys.readouterr().out
+
+
+def test_a_switch_that_another_process_completes_is_done(machine, monkeypatch, capsys):
+    idle = {"version": "1.1.0", "digest": DIGEST}
+    machine.settings = settings(release={**BLUE_GREEN, "idle": idle})
+    previous = {**BLUE_GREEN["stable"], "settings": {}}
+    machine.while_waiting = settings(release={**BLUE_GREEN, "stable": idle, "idle": previous})
+    monkeypatch.setattr(commands.Release, "check_promotion", lambda _: None)
+    assert run(monkeypatch, "promote") == 0
+    assert "another process completed `promote`" in capsys.readouterr().out
+    assert "up" not in machine.done
 
 
 def test_a_command_checks_its_input_again_when_it_has_the_lock(machine, monkeypatch, capsys):
@@ -211,6 +237,58 @@ def test_a_release_stays_pending_if_the_update_fails(machine, monkeypatch):
     pending.save("rollback", {})
     assert run(monkeypatch, "up") == BAD_INPUT
     assert pending.matches("rollback", {})
+
+
+@pytest.fixture
+def progressive(machine, monkeypatch):
+    """An update that starts a progressive release, whose outcomes a test sets."""
+    started = FollowedRelease("beacon", "1.1.0", datetime.now(UTC), None, state("Progressing"))
+    monkeypatch.setattr(commands.Deployer, "update", lambda *_, **__: [started])
+    monkeypatch.setattr(ProgressiveReleases, "record_start", lambda *_: None)
+    monkeypatch.setattr(ProgressiveReleases, "end", lambda *_: started.outcome is ROLLED_BACK)
+
+    def restore(*_: object) -> None:
+        machine.done.append("restore")
+
+    monkeypatch.setattr(commands.release_commands, "restore", restore)
+
+    def follow(outcome: Outcome | None) -> None:
+        def end(*_: object) -> None:
+            with hold_lock("slipway-dev", timeout=0):
+                machine.done.append("follow")
+            if outcome is None:
+                raise KeyboardInterrupt
+            started.outcome = outcome
+
+        monkeypatch.setattr(ProgressiveReleases, "follow", end)
+
+    return follow
+
+
+ROLLED_BACK = Outcome.ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    ("outcome", "done"),
+    [
+        (Outcome.PROMOTED, ["follow"]),
+        (Outcome.ROLLED_BACK, ["follow", "lock", "restore"]),
+        (Outcome.UNDECIDED, ["follow"]),
+    ],
+    ids=["promoted", "rolled back", "undecided"],
+)
+def test_the_exit_code_is_the_outcome_of_the_release_that_is_followed_without_the_lock(
+    machine, monkeypatch, progressive, outcome, done
+):
+    progressive(outcome)
+    assert run(monkeypatch, "up") == outcome.value
+    assert machine.done[2:] == done
+
+
+def test_the_end_of_a_command_does_not_end_the_release(monkeypatch, capsys, progressive):
+    progressive(None)
+    assert run(monkeypatch, "up") == Outcome.UNDECIDED.value
+    assert "the release of beacon 1.1.0 goes on in the cluster" in capsys.readouterr().out
 
 
 def test_the_commands_do_not_load_the_sdk_of_pulumi_which_takes_a_second() -> None:

@@ -49,6 +49,12 @@ def beacon_of(project: Any) -> dict[str, Any]:
     return config_of(project)["slipway:services"]["beacon"]
 
 
+def test_a_preview_host_is_changed(project: Any) -> None:
+    blue_green = {"previewHost": "next.prod.example.com"}
+    assert project(release={"strategy": "blueGreen", "blueGreen": blue_green}) == 0
+    assert beacon_of(project)["release"]["blueGreen"] == {"previewHost": "next.staging.example.com"}
+
+
 def test_values_are_copied_and_names_are_changed(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

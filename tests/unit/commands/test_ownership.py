@@ -144,6 +144,14 @@ def test_a_host_of_an_additional_port_is_refused_by_its_key() -> None:
     assert message.startswith(f"{key} has grpc.localhost: Ingress shop/web ")
 
 
+def test_a_preview_host_of_another_stack_is_refused_by_its_key() -> None:
+    preview = {"strategy": "blueGreen", "blueGreen": {"previewHost": "next.localhost"}}
+    used = settings(release=preview)
+    (message,) = route_conflicts(used, STACK, [], [ingress("next.localhost", "/")])
+    key = "slipway:services.beacon.release.blueGreen.previewHost"
+    assert message.startswith(f"{key} has next.localhost: Ingress shop/web ")
+
+
 def test_a_service_without_routing_has_no_conflict() -> None:
     worker = settings(routing=None)
     assert list(route_conflicts(worker, STACK, [], [ingress("beacon.localhost", "/")])) == []

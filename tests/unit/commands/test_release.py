@@ -17,7 +17,7 @@ from commands.errors import BAD_INPUT, CommandError
 from commands.pending_release import PendingRelease
 from commands.registry import RegistryError
 from commands.release import Release
-from settings import TRACK_KEYS, stable_settings
+from settings import TRACK_KEYS, ReleaseSettings, stable_settings
 from settings.stack_file import read
 
 if TYPE_CHECKING:
@@ -74,8 +74,9 @@ class FakeStack:
         assert service == "beacon"
         return self._releases
 
-    def configurations(self) -> Iterator[dict[str, Any]]:
-        for release in self._releases:
+    def configurations(self, before: object = None) -> Iterator[dict[str, Any]]:
+        # Only the newest update was started after any time.
+        for release in self._releases[1:] if before else self._releases:
             settings = self._settings.get(release.get("stable", {}).get("version", ""), {})
             service = {**_decrypted(settings), "release": release}
             yield {"services": {"beacon": service}}
@@ -122,18 +123,7 @@ class Checkout:
     def release(self) -> Release:
         """The release as the stack file has it."""
         written = stack_file.ReleaseFile("dev", "beacon").release
-        tracks = {
-            track: SimpleNamespace(
-                **{"digest": None, **written[track]},
-                before_start=written[track].get("beforeStart", True),
-            )
-            if track in written
-            else None
-            for track in ("stable", "canary")
-        }
-        release = SimpleNamespace(
-            strategy=written["strategy"], before_start=written.get("beforeStart"), **tracks
-        )
+        release = ReleaseSettings.model_validate(json.loads(json.dumps(written)))
         service = SimpleNamespace(name="beacon", source=self.source, release=release)
         stack = FakeStack(self.running, self.history, self.settings, self.deployed)
         return Release(
@@ -155,9 +145,9 @@ class Checkout:
         self.deployed.write_text(self.file.read_text())
         self.history.insert(0, json.loads(json.dumps(written)))
         self.running = {
-            track: runs(written[track]["version"], written[track].get("digest", OLD))
-            for track in ("stable", "canary")
-            if track in written
+            track: runs(written[key]["version"], written[key].get("digest", OLD))
+            for key, track in (("stable", "stable"), ("canary", "canary"), ("idle", "canary"))
+            if key in written
         }
         self.pending.clear()
 
@@ -611,3 +601,127 @@ def test_a_version_whose_settings_are_not_known_gets_those_that_are_deployed(
     edited.release().rollback("0.9.0")
     assert edited.settings_in_file() == (DEPLOYED, None)
     assert "the settings of 0.9.0 are not known" in capsys.readouterr().out
+
+
+@pytest.fixture
+def blue_green(checkout: Checkout) -> Checkout:
+    """Version 1.0.0 is live, and 1.1.0 is deployed to the idle color with another message."""
+    text = checkout.file.read_text().replace("strategy: canary", "strategy: blueGreen")
+    checkout.file.write_text(text)
+    checkout.edit(config={"message": "old"})
+    checkout.deploy()
+    checkout.edit(config={"message": "new"})
+    checkout.release().start_idle("1.1.0")
+    checkout.deploy()
+    return checkout
+
+
+def colors(checkout: Checkout) -> tuple[str, str, str]:
+    """Version of stable, the live color, and the version of the idle one."""
+    written = checkout.written()
+    live = written.get("blueGreen", {}).get("live", "blue")
+    return written["stable"]["version"], live, written.get("idle", {}).get("version", "")
+
+
+def messages(checkout: Checkout) -> tuple[str, str]:
+    """Messages in the settings of stable and of the idle color."""
+    service = read(checkout.file)["services"]["beacon"]
+    found = (service["release"][key].get("settings", service) for key in ("stable", "idle"))
+    stable, idle = (one["config"]["message"] for one in found)
+    return stable, idle
+
+
+def test_a_release_deploys_the_version_to_the_idle_color_only(blue_green: Checkout) -> None:
+    assert colors(blue_green) == ("1.0.0", "blue", "1.1.0")
+    assert messages(blue_green) == ("old", "new")
+    assert blue_green.version_file.read_text() == "1.1.0\n"
+    message = blue_green.release().start_idle("1.1.0")
+    assert message.endswith("1.0.0 is live (blue), 1.1.0 is idle (green)")
+
+
+def test_a_promotion_and_a_rollback_swap_the_colors_with_their_settings(
+    blue_green: Checkout,
+) -> None:
+    message = blue_green.release().promote()
+    assert message.endswith("beacon: 1.0.0 -> 1.1.0 is live (blue -> green)")
+    assert colors(blue_green) == ("1.1.0", "green", "1.0.0")
+    assert messages(blue_green) == ("new", "old")
+    blue_green.deploy()
+    promoted = blue_green.written()
+    assert "1.0.0 -> 1.1.0" not in blue_green.release().rollback()
+    assert colors(blue_green) == ("1.0.0", "blue", "1.1.0")
+    assert messages(blue_green) == ("old", "new")
+    blue_green.deploy()
+    blue_green.release().promote()
+    assert blue_green.written() == promoted
+
+
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+def test_an_interrupted_switch_is_not_undone_by_the_same_command(
+    command: str, blue_green: Checkout
+) -> None:
+    if command == "rollback":
+        blue_green.release().promote()
+        blue_green.deploy()
+    getattr(blue_green.release(), command)()
+    written = blue_green.written()
+    assert "as the interrupted" in getattr(blue_green.release(), command)()
+    assert blue_green.written() == written
+
+
+def test_a_promoted_version_cannot_be_promoted_back_to_the_previous_one(
+    blue_green: Checkout,
+) -> None:
+    blue_green.release().promote()
+    blue_green.deploy()
+    with pytest.raises(
+        CommandError, match=r"1\.1\.0 is promoted already.*`make rollback` switches"
+    ):
+        blue_green.release().promote()
+
+
+def test_a_rollback_before_a_promotion_ends_the_idle_version_and_restores_the_settings(
+    blue_green: Checkout,
+) -> None:
+    assert "idle 1.1.0 ended" in blue_green.release().rollback()
+    assert colors(blue_green) == ("1.0.0", "blue", "")
+    own, stable = blue_green.settings_in_file()
+    assert (own["config"], stable) == ({"message": "old"}, None)
+
+
+def test_a_rollback_to_an_earlier_version_replaces_the_live_one(blue_green: Checkout) -> None:
+    blue_green.release().promote()
+    blue_green.deploy()
+    blue_green.running = {}
+    blue_green.history.append({"stable": {"version": "0.9.0", "digest": NEW}})
+    blue_green.release().rollback("0.9.0")
+    assert colors(blue_green) == ("0.9.0", "green", "")
+
+
+def test_a_value_is_set_in_both_colors(blue_green: Checkout) -> None:
+    for switch in (False, True):
+        if switch:
+            blue_green.release().promote()
+            blue_green.deploy()
+        message = f"set {switch}"
+        printed = blue_green.release().set_value("config.message", message)
+        assert printed.endswith("for both colors")
+        assert messages(blue_green) == (message, message)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "version", "error"),
+    [
+        ("canary", "1.1.0", "strategy is 'canary' in Pulumi.dev.yaml: an idle color needs 'blueG"),
+        ("blueGreen", "1.0.0", "VERSION=1.0.0 is the live version already: use another one"),
+        ("blueGreen", "next", "VERSION=next is not a version"),
+    ],
+)
+def test_a_version_that_the_idle_color_cannot_have_is_refused(
+    strategy: str, version: str, error: str, checkout: Checkout
+) -> None:
+    text = checkout.file.read_text().replace("strategy: canary", f"strategy: {strategy}")
+    checkout.file.write_text(text)
+    with pytest.raises(CommandError, match=re.escape(error)):
+        checkout.release().start_idle(version)
+    assert checkout.file.read_text() == text

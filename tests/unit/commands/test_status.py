@@ -34,6 +34,18 @@ OUTPUTS = {
 }
 
 
+COLORS = {
+    "namespace": "shop",
+    "services": {
+        "payments": {
+            "url": "http://payments",
+            "stable": runs("2.1.0", color="green"),
+            "canary": runs("2.0.0", color="blue", weight=0),
+        }
+    },
+}
+
+
 @pytest.fixture
 def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Prints the status and returns it."""
@@ -41,6 +53,8 @@ def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
         deployment("orders", "stable", 3),
         deployment("orders", "canary", 1),
         deployment("payments", "stable", 2),
+        deployment("payments", "green", 3),
+        deployment("payments", "blue", 1),
     ]
     monkeypatch.setattr(status.kubectl, "get", lambda *_, **__: {"items": items})
 
@@ -66,6 +80,14 @@ def test_each_track_of_each_service_has_a_row(show) -> None:
         ["mailer", "stable", "3.0.0", "-", "0/0"],
     ]
     assert lines[-2:] == ["orders    http://orders", "payments  http://payments"]
+
+
+def test_the_colors_are_shown_with_their_tracks(show) -> None:
+    rows = [cells(line)[1:5] for line in show(COLORS) if line.startswith("│")]
+    assert rows == [
+        ["stable (green)", "2.1.0", "100 %", "3/3"],
+        ["canary (blue)", "2.0.0", "0 %", "1/3"],
+    ]
 
 
 def test_one_service_is_shown_alone(show) -> None:

@@ -9,7 +9,18 @@ from pydantic import ValidationError
 from settings import Settings, SettingsError
 from settings.loader import validate
 from settings.project import project_name
-from tests.unit.stacks import BEACON, CANARY, DIGEST, SMALLEST, changed, service, settings
+from tests.unit.stacks import (
+    BEACON,
+    BLUE_GREEN,
+    CANARY,
+    DIGEST,
+    SMALLEST,
+    changed,
+    service,
+    settings,
+)
+
+SECRET = {"secure": "v1:abc"}
 
 
 def errors_of(changes: dict[str, Any]) -> list[str]:
@@ -121,6 +132,53 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             'release.canary.version is "1.0.0": use another version than stable\'s',
         ),
         (
+            {"release": {"strategy": "canary", "idle": {"version": "1.1.0", "digest": DIGEST}}},
+            'release.strategy is "canary": use "blueGreen", or remove release.idle',
+        ),
+        (
+            {"release": changed(BLUE_GREEN, {"idle": {"version": "1.0.0"}})},
+            'release.idle.version is "1.0.0": use another version than stable\'s',
+        ),
+        (
+            {"release": {"blueGreen": {"live": "green"}}},
+            'release.strategy is "rolling": use "blueGreen", or remove release.blueGreen',
+        ),
+        (
+            {"release": {**BLUE_GREEN, "blueGreen": {"previewHost": "beacon.localhost"}}},
+            'release.blueGreen.previewHost is "beacon.localhost": use another host: services.beac',
+        ),
+        (
+            {"release": {**BLUE_GREEN, "blueGreen": {"previewHost": "next"}}, "routing": None},
+            'release.blueGreen.previewHost is "next": use null: without routing no requests are',
+        ),
+        (
+            {"release": {**BLUE_GREEN, "blueGreen": {"gateSeconds": 60}}, "slo": None},
+            "release.blueGreen.gateSeconds is 60: use 0, or add slo",
+        ),
+        (
+            {
+                "release": {**BLUE_GREEN, "blueGreen": {"gateSeconds": 60}},
+                "metrics": None,
+                "routing": None,
+            },
+            "release.blueGreen.gateSeconds is 60: use 0, or add metrics or routing, which measure",
+        ),
+        (
+            {"release": {**BLUE_GREEN, "blueGreen": {"gateSeconds": 60}}},
+            'release.blueGreen.gateSeconds is 60: use 0, or observability.mode "bundled": it is "o',
+        ),
+        (
+            {
+                "release": {**BLUE_GREEN, "blueGreen": {"gateSeconds": 60}},
+                "metrics": None,
+                "observability": {
+                    "mode": "bundled",
+                    "proxy": {"implementation": "envoy-gateway"},
+                },
+            },
+            "release.blueGreen.gateSeconds is 60: use 0: the metrics of envoy-gateway count the re",
+        ),
+        (
             {"builder": {"type": "docker"}, "image": {"platforms": ["linux/amd64", "linux/arm64"]}},
             'image.platforms is ["linux/amd64", "linux/arm64"]: use one platform with',
         ),
@@ -175,6 +233,22 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             {"observability": {"mode": "bundled", "metrics": {"retentionDays": 29}}},
             "observability.metrics.retentionDays is 29: use at least services.beacon.slo.wind",
         ),
+        (
+            {"notifications": {"slack": {}}},
+            "notifications.slack.webhook is missing: use webhook, or botToken and channel",
+        ),
+        (
+            {"notifications": {"slack": {"botToken": SECRET}}},
+            "notifications.slack.channel is missing: use the ID of the channel, with botToken",
+        ),
+        (
+            {"notifications": {"slack": {"botToken": SECRET, "channel": "C1", "webhook": SECRET}}},
+            'notifications.slack.webhook is "**********": use either webhook or botToken',
+        ),
+        (
+            {"notifications": {"slack": {"webhook": SECRET, "channel": "#releases"}}},
+            'notifications.slack.channel is "#releases": use channel with botToken only',
+        ),
     ],
 )
 def test_values_that_are_invalid_together_are_refused(
@@ -216,6 +290,20 @@ def two_ports(host: str) -> dict[str, Any]:
         (
             {"beacon": two_ports("grpc.localhost"), "beacon-grpc": OTHER},
             'services is "beacon-grpc": use another name: the grpc objects of beacon have this',
+        ),
+        (
+            {
+                "beacon": {
+                    **BEACON,
+                    "release": {**BLUE_GREEN, "blueGreen": {"previewHost": "next.localhost"}},
+                },
+                "beacon-preview": OTHER,
+            },
+            'services is "beacon-preview": use another name: the preview objects of beacon have th',
+        ),
+        (
+            {"beacon": {**BEACON, "release": BLUE_GREEN}, "beacon-green": OTHER},
+            'services is "beacon-green": use another name: the green objects of beacon have this ',
         ),
         (
             {"beacon": BEACON, "beacon-canary": OTHER},
@@ -409,6 +497,18 @@ def test_the_settings_of_stable_are_validated_like_those_of_the_service(
     prefix = "slipway:services.beacon.release.stable.settings."
     with pytest.raises(SettingsError, match=re.escape(prefix + error)):
         with_stable(stable)
+
+
+def test_each_color_has_the_settings_that_it_was_released_with() -> None:
+    idle = {"idle": {"settings": {"config": {"message": "old"}}}}
+    stack = settings(release=changed(BLUE_GREEN, idle), config={"message": "new"})
+    service = stack.services["beacon"]
+    assert service.of_track("canary").config == {"message": "old"}
+    assert service.of_track("stable") is service
+    wrong = changed(BLUE_GREEN, {"idle": {"settings": {"workload": {"replicas": 0}}}})
+    place = r"beacon\.release\.idle\.settings\.workload\.replicas is 0: use an integer"
+    with pytest.raises(SettingsError, match=place):
+        settings(release=wrong)
 
 
 def test_the_settings_of_stable_require_a_canary() -> None:

@@ -67,7 +67,7 @@ def test_changed_objects_are_shown_field_by_field(repository: Repository) -> Non
         for track in ("stable", "canary")
     }
     assert objects == {
-        "changed": {"Ingress beacon-canary", *workloads},
+        "changed": {"Ingress beacon-weighted", *workloads},
         "added": {"ConfigMap beacon-dashboard", "ResourceQuota allowance"},
         "removed": {"ResourceQuota quota"},
     }
@@ -97,9 +97,9 @@ def test_a_removed_route_is_listed_among_the_risky_changes(repository: Repositor
     repository.configure("dev", "release", strategy="rolling", canary=None)
     objects, text = compare()
     assert [*objects] == ["removed"]
-    assert {"Deployment beacon-canary", "Ingress beacon-canary"} < objects["removed"]
-    risk = text.index("! deletes Ingress beacon-dev/beacon-canary (routing)")
-    assert text.index("Risky changes") < risk < text.index("\n- Ingress beacon-dev/beacon-canary")
+    assert {"Deployment beacon-canary", "Ingress beacon-weighted"} < objects["removed"]
+    risk = text.index("! deletes Ingress beacon-dev/beacon-weighted (routing)")
+    assert text.index("Risky changes") < risk < text.index("\n- Ingress beacon-dev/beacon-weighted")
 
 
 def test_the_base_is_rendered_with_its_own_code(repository: Repository) -> None:

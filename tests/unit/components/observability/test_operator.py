@@ -24,9 +24,11 @@ def config_maps(registry: Registry, label: str) -> list[dict[str, Any]]:
 
 def test_the_pod_monitor_selects_the_services_pods_and_their_metrics_port() -> None:
     monitor = objects().one("PodMonitor")
-    assert monitor["spec"]["selector"]["matchLabels"] == {
-        "app.kubernetes.io/name": "beacon",
-        "app.kubernetes.io/instance": "beacon-test",
+    assert monitor["spec"]["selector"] == {
+        "matchLabels": {"app.kubernetes.io/instance": "beacon-test"},
+        "matchExpressions": [
+            {"key": "app.kubernetes.io/name", "operator": "In", "values": ["beacon"]}
+        ],
     }
     assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["beacon-test"]}
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
@@ -36,8 +38,9 @@ def test_the_pod_monitor_selects_the_services_pods_and_their_metrics_port() -> N
 def test_series_have_the_labels_that_rules_and_dashboards_use() -> None:
     spec = objects().one("PodMonitor")["spec"]
     (endpoint,) = spec["podMetricsEndpoints"]
-    assert {one["targetLabel"]: one["sourceLabels"] for one in endpoint["relabelings"]} == {
-        "service": ["__meta_kubernetes_pod_label_app_kubernetes_io_name"],
+    relabelings = endpoint["relabelings"]
+    assert relabelings[0] == {"targetLabel": "service", "replacement": "beacon"}
+    assert {one["targetLabel"]: one["sourceLabels"] for one in relabelings[1:]} == {
         "track": ["__meta_kubernetes_pod_label_track"],
         "version": ["__meta_kubernetes_pod_label_app_kubernetes_io_version"],
     }

@@ -26,14 +26,14 @@ def job(name: str) -> dict[str, Any]:
 def test_series_of_the_service_have_labels_for_pod_track_and_version() -> None:
     found = job("services/beacon")
     labels = {
-        rule["target_label"]: rule["source_labels"][0]
+        rule["target_label"]: rule.get("replacement") or rule["source_labels"][0]
         for rule in found["relabel_configs"]
         if "target_label" in rule
     }
     assert labels == {
         "namespace": "__meta_kubernetes_namespace",
         "pod": "__meta_kubernetes_pod_name",
-        "service": "__meta_kubernetes_pod_label_app_kubernetes_io_name",
+        "service": "beacon",
         "track": "__meta_kubernetes_pod_label_track",
         "version": "__meta_kubernetes_pod_label_app_kubernetes_io_version",
     }
@@ -45,7 +45,7 @@ def test_only_running_pods_of_the_services_namespace_are_scraped() -> None:
     assert discovery["namespaces"]["names"] == ["beacon-test"]
     (selector,) = discovery["selectors"]
     assert selector["field"] == "status.phase=Running"
-    assert selector["label"] == "app.kubernetes.io/name=beacon,track"
+    assert selector["label"] == "app.kubernetes.io/name in (beacon),track"
 
 
 def test_a_service_without_metrics_is_not_scraped() -> None:

@@ -9,6 +9,7 @@ import pytest
 from components.observability.monitored_service import MonitoredService
 from components.observability.queries import DURATION, ERRORS, REQUESTS
 from tests.unit.components.observability.servers import args_of, bundled
+from tests.unit.stacks import BLUE_GREEN
 
 PROXIES = ("traefik", "ingress-nginx", "envoy-gateway", "istio")
 QUERIES = {
@@ -53,6 +54,30 @@ def test_every_source_records_requests_errors_and_durations_of_the_service(sourc
         promql_parser.parse(rule["expr"])
         labels = rule.get("labels", {"namespace": "beacon-test", "service": "beacon"})
         assert (labels["namespace"], labels["service"]) == ("beacon-test", "beacon")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "live", "idle"),
+    [
+        (
+            "traefik",
+            "beacon-green-[0-9]+@kubernetesingressnginx",
+            "beacon-test-beacon-blue(-http)?",
+        ),
+        ("ingress-nginx", 'service="beacon-green",canary=~"-?"', "beacon-test-beacon-blue-.+"),
+        ("istio", 'destination_workload="beacon-green"', 'destination_workload="beacon-blue"'),
+    ],
+)
+def test_the_requests_of_the_live_color_are_those_of_stable(
+    proxy: str, live: str, idle: str
+) -> None:
+    release = {**BLUE_GREEN, "blueGreen": {"live": "green"}}
+    recorded = {
+        rule["labels"]["track"]: rule["expr"]
+        for rule in rules(release=release, **SOURCES[proxy])
+        if rule["record"] == REQUESTS
+    }
+    assert (live in recorded["stable"], idle in recorded["canary"]) == (True, True)
 
 
 @pytest.mark.parametrize("source", PROXIES)

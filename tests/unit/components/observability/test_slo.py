@@ -6,9 +6,10 @@ import pytest
 from components.observability.queries import DURATION, ERRORS, PODS, REQUESTS
 from components.observability.rules.slo import slo_rules
 from components.observability.slo import BURN_RATES, Slo
+from components.track_roles import TrackRoles
 from settings import LatencyObjective, SloSettings, load
 from settings.stack_file import PROJECT_FOLDER
-from tests.unit.stacks import needs_example
+from tests.unit.stacks import needs_example, service
 
 BUCKETS = (0.08, 0.25, 1.0, 2.5)
 
@@ -18,10 +19,11 @@ def objective(**settings: Any) -> Slo:
 
 
 SLO = objective()
+ROLES = TrackRoles.of(service())
 
 
 def rules(slo: Slo = SLO) -> list[dict[str, Any]]:
-    return [rule for group in slo_rules(slo) for rule in group["rules"]]
+    return [rule for group in slo_rules(slo, ROLES) for rule in group["rules"]]
 
 
 def alerts(name: str) -> list[dict[str, Any]]:
@@ -49,10 +51,10 @@ def test_an_alert_fires_if_both_windows_exceed_the_burn_rate(
 
 
 def test_without_a_latency_objective_there_are_no_latency_rules() -> None:
-    without = str(slo_rules(objective(latency=None)))
+    without = str(slo_rules(objective(latency=None), ROLES))
     for text in ("latency", DURATION):
         assert text not in without
-        assert text in str(slo_rules(SLO))
+        assert text in str(slo_rules(SLO, ROLES))
 
 
 def test_the_recorded_error_budget_is_exact() -> None:
@@ -64,7 +66,7 @@ def test_the_remaining_budget_is_that_of_the_configured_window() -> None:
     slo = objective(window_days=7)
     (expr, _) = expressions(slo, "slo:error_budget_remaining:ratio")
     assert expr == f"1 - {slo.bad_ratio('7d', 'availability')} / 0.001"
-    assert "30d" not in str(slo_rules(slo))
+    assert "30d" not in str(slo_rules(slo, ROLES))
 
 
 def test_every_series_that_a_rule_reads_is_recorded_or_exposed() -> None:

@@ -10,7 +10,7 @@ from tests.unit.components.routing.splits import NGINX, routed, split
 
 
 def canary_annotations(traffic: TrafficSplit) -> dict[str, str]:
-    ingress = routed("ingress", traffic).one("Ingress", "beacon-canary")
+    ingress = routed("ingress", traffic).one("Ingress", "beacon-weighted")
     return {
         key.removeprefix(NGINX): value
         for key, value in ingress["metadata"]["annotations"].items()
@@ -21,7 +21,7 @@ def canary_annotations(traffic: TrafficSplit) -> dict[str, str]:
 def test_the_canary_ingress_has_the_host_and_paths_of_stable() -> None:
     registry = routed("ingress", split())
     rules = [
-        registry.one("Ingress", name)["spec"]["rules"][0] for name in ("beacon", "beacon-canary")
+        registry.one("Ingress", name)["spec"]["rules"][0] for name in ("beacon", "beacon-weighted")
     ]
     assert rules[0]["host"] == rules[1]["host"] == "beacon.localhost"
     assert [path["path"] for path in rules[0]["http"]["paths"]] == [
@@ -43,7 +43,7 @@ def test_the_weight_and_the_override_are_annotations() -> None:
 
 def test_the_canary_ingress_is_created_after_the_ingress_of_stable() -> None:
     registry = routed("ingress", split())
-    canary = registry.urn_of("Ingress", "beacon-canary")
+    canary = registry.urn_of("Ingress", "beacon-weighted")
     assert registry.urn_of("Ingress", "beacon") in registry.resources[canary].depends_on
 
 
@@ -51,7 +51,7 @@ def test_pulumi_awaits_an_address_for_stable_unless_the_settings_disable_it() ->
     skip = "pulumi.com/skipAwait"
     registry = routed("ingress", split())
     assert "annotations" not in registry.one("Ingress", "beacon")["metadata"]
-    assert registry.one("Ingress", "beacon-canary")["metadata"]["annotations"][skip] == "true"
+    assert registry.one("Ingress", "beacon-weighted")["metadata"]["annotations"][skip] == "true"
     registry = routed("ingress", split(), ingress={"awaitAddress": False})
     assert registry.one("Ingress", "beacon")["metadata"]["annotations"] == {skip: "true"}
 

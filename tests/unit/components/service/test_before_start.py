@@ -4,15 +4,29 @@ from typing import Any
 
 import pytest
 
-from tests.unit.components.service.test_release import IMAGES, released
+from tests.unit.components.service.test_release import (
+    IDLE_IS_NEXT,
+    IMAGES,
+    NEW_SETTINGS,
+    PROMOTED,
+    released,
+)
 from tests.unit.harness import Registry
 from tests.unit.stacks import CANARY, DIGEST, changed
 
 JOB = {"command": ["/beacon"], "args": ["migrate"], "timeoutSeconds": 120, "backoffLimit": 1}
 
 
-def jobs(release: dict[str, Any] | None = None, **changes: Any) -> Registry:
-    return released(release=changed(release or CANARY, {"beforeStart": JOB}), **changes)[1]
+SWAPPED = {"stable": IMAGES["canary"], "canary": IMAGES["stable"]}
+
+
+def jobs(
+    release: dict[str, Any] | None = None,
+    images: dict[str, str] | None = None,
+    **changes: Any,
+) -> Registry:
+    of_job = changed(release or CANARY, {"beforeStart": JOB})
+    return released(images, release=of_job, **changes)[1]
 
 
 def test_each_version_has_a_job_with_its_image() -> None:
@@ -50,6 +64,15 @@ def test_a_command_for_the_canary_does_not_run_for_the_version_that_is_stable() 
     alone = jobs({"stable": {"version": "1.0.0", "digest": DIGEST}})
     (job,) = alone.of_kind("Job")
     assert job.ignore_changes == ()
+
+
+def test_a_switch_of_the_color_runs_no_job_again() -> None:
+    before = jobs(IDLE_IS_NEXT, **NEW_SETTINGS)
+    after = jobs(PROMOTED, images=SWAPPED, **NEW_SETTINGS)
+    for version in ("1-0-0", "1-1-0"):
+        urn = before.urn_of("Job", f"beacon-before-start-{version}")
+        job = after.resources[urn]
+        assert job.inputs == before.resources[urn].inputs or job.ignore_changes == ("spec",)
 
 
 def test_a_version_of_a_rollback_has_no_job() -> None:

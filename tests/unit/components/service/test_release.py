@@ -7,7 +7,7 @@ import pytest
 from components.service.release import Release
 from tests.unit.components.service.template import template
 from tests.unit.harness import Registry, run
-from tests.unit.stacks import CANARY, changed, settings
+from tests.unit.stacks import BLUE_GREEN, CANARY, DIGEST, changed, settings
 
 IMAGES = {"stable": "registry/beacon@sha256:old", "canary": "registry/beacon@sha256:new"}
 
@@ -69,6 +69,73 @@ def test_a_track_runs_its_own_image_behind_its_own_service(track: str, version: 
     assert service["selector"].items() <= pods["metadata"]["labels"].items()
     assert service["selector"]["track"] == track
     assert service["ports"][0]["targetPort"] == "http"
+
+
+OLD_SETTINGS = {"config": {"message": "old"}}
+IDLE_IS_NEXT = changed(BLUE_GREEN, {"stable": {"settings": OLD_SETTINGS}})
+"""Before the promotion of 1.1.0."""
+PROMOTED = {
+    "strategy": "blueGreen",
+    "blueGreen": {"live": "green", "keepWarmSeconds": 900},
+    "stable": {"version": "1.1.0", "digest": DIGEST},
+    "idle": {**IDLE_IS_NEXT["stable"]},
+}
+"""After it."""
+NEW_SETTINGS = {"config": {"message": "new"}}
+
+
+def test_both_colors_have_all_objects_and_the_live_one_gets_the_requests() -> None:
+    release, registry = released(release=BLUE_GREEN, config={"debug": True})
+    colors = {"beacon-blue", "beacon-green"}
+    for kind in ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "ConfigMap"):
+        assert registry.named(kind) == colors
+    assert registry.named("Service") == {*colors, "beacon-stable"}
+    live, idle = release.backends("http")
+    assert (live.service, live.weight, idle.service, idle.weight) == (
+        *("beacon-blue", 100),
+        *("beacon-green", 0),
+    )
+    assert release.stable == {"version": "1.0.0", "image": IMAGES["stable"], "color": "blue"}
+    assert release.canary == {
+        "version": "1.1.0",
+        "image": IMAGES["canary"],
+        "color": "green",
+        "weight": 0,
+    }
+
+
+def test_a_switch_changes_neither_pods_nor_settings_of_a_color() -> None:
+    _, before = released(release=IDLE_IS_NEXT, **NEW_SETTINGS)
+    images = {"stable": IMAGES["canary"], "canary": IMAGES["stable"]}
+    release, after = released(images, release=PROMOTED, **NEW_SETTINGS)
+    for color in ("blue", "green"):
+        old, new = objects_of(before, color), objects_of(after, color)
+        autoscalers = [one.pop("HorizontalPodAutoscaler") for one in (old, new)]
+        assert old == new
+        assert all(autoscalers)
+    assert [one.service for one in release.backends("http")] == ["beacon-green", "beacon-blue"]
+
+
+def test_the_idle_color_keeps_its_pods_for_a_time_after_the_switch() -> None:
+    images = {"stable": IMAGES["canary"], "canary": IMAGES["stable"]}
+    _, registry = released(images, release=PROMOTED)
+    windows = {
+        color: registry.one("HorizontalPodAutoscaler", f"beacon-{color}")["spec"]["behavior"][
+            "scaleDown"
+        ]["stabilizationWindowSeconds"]
+        for color in ("green", "blue")
+    }
+    assert windows == {"green": 300, "blue": 900}
+
+
+def test_inside_the_cluster_the_name_of_a_service_is_the_same_with_every_strategy() -> None:
+    for release, track in ((CANARY, "stable"), (BLUE_GREEN, "blue"), (PROMOTED, "green")):
+        _, registry = released(dict.fromkeys(("stable", "canary"), "image"), release=release)
+        service = registry.urn_of("Service", "beacon-stable")
+        assert registry.resources[service].inputs["spec"]["selector"]["track"] == track
+        # Its selector moves to pods that are ready.
+        pods = registry.urn_of("Deployment", f"beacon-{track}")
+        assert pods in registry.dependencies_of(service)
 
 
 def test_an_image_of_a_track_without_a_version_is_refused() -> None:

@@ -33,8 +33,9 @@ def queries(dashboards: Mapping[str, str]) -> Iterator[Query]:
                 instant = target.get("instant", False)
                 yield Query(name, panel["title"], target["datasource"]["type"], expr, instant)
         for annotation in dashboard["annotations"].get("list") or []:
-            expr = _replace_variables(annotation["expr"], dashboard)
-            yield Query(name, annotation["name"], "prometheus", expr, instant=False)
+            if annotation["datasource"]["type"] == "prometheus":
+                expr = _replace_variables(annotation["expr"], dashboard)
+                yield Query(name, annotation["name"], "prometheus", expr, instant=False)
 
 
 def _replace_variables(expr: str, dashboard: Mapping[str, Any]) -> str:

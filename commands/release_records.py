@@ -1,0 +1,232 @@
+"""Records of a service's releases: a ConfigMap in the cluster, which all machines read."""
+
+import getpass
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from commands import kubectl
+from commands.control_characters import escape_control_characters
+from commands.errors import CommandError
+from components.labels import COMMON_LABELS
+from settings import Settings, Strategy
+
+MAX_RECORDS = 50
+"""Number of releases that are kept, for each service."""
+RECORDS_LABEL = "slipway/release-records"
+"""Label of the ConfigMaps with records; its value is ``true``."""
+DATA_KEY = "releases.json"
+"""Key of the ConfigMap's data: a JSON list of records, newest first."""
+
+Result = Literal["promoted", "rolledBack", "failed", "running"]
+
+_KEYS = {"decided_by": "decidedBy"}
+"""Keys of a record that are written in another way than its fields."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who ended a release, and why."""
+
+    by: str
+    """A person, ``Flagger``, or a gate."""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ReleaseRecord:
+    """One release of a version."""
+
+    version: str
+    strategy: Strategy
+    started: str
+    """Time in RFC 3339, UTC."""
+    digest: str | None = None
+    """Digest of the image. ``None``: it was not built yet when the record was written."""
+    ended: str | None = None
+    """Time in RFC 3339, UTC. ``None``: the release has not ended."""
+    result: Result = "running"
+    """``failed``: it was neither promoted nor rolled back, for example because another release
+    replaced it."""
+    decided_by: str = ""
+    reason: str = ""
+
+    @classmethod
+    def of(cls, written: Mapping[str, Any]) -> "ReleaseRecord":
+        """The record that :meth:`to_json` wrote. Raises ``ValueError`` for anything else."""
+        names = {_KEYS.get(name, name): name for name in cls.__dataclass_fields__}
+        record = cls(**{names[key]: one for key, one in written.items() if key in names})
+        for value in (record.version, record.started, record.decided_by, record.reason):
+            if not isinstance(value, str):
+                raise ValueError(f"{value!r} is not text")
+        datetime.fromisoformat(record.started)
+        if record.ended is not None:
+            datetime.fromisoformat(record.ended)
+        if record.result not in get_args(Result) or record.strategy not in get_args(Strategy):
+            raise ValueError(f"{record.result!r} or {record.strategy!r} is not known")
+        return record
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as it is written."""
+        return {_KEYS.get(name, name): value for name, value in asdict(self).items()}
+
+
+class ReleaseRecords:
+    """Records of the releases of a stack's services.
+
+    They inform and never stop a deployment: if the cluster cannot be read or changed, or if the
+    records are not readable, a line is printed, and there are none.
+    """
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self._namespace = settings.namespace.name
+        self._context = settings.cluster.context
+        self._environment = environment
+
+    def of(self, service: str) -> list[ReleaseRecord]:
+        """Records of a service, newest first."""
+        name = config_map_name(service)
+        try:
+            found = kubectl.get(
+                *("configmap", name, "--namespace", self._namespace, "--ignore-not-found"),
+                environment=self._environment,
+                context=self._context,
+            )
+        except CommandError as error:
+            print(f"the releases of {service} are not known: {_last_line(error)}")
+            return []
+        if not found:
+            return []
+        try:
+            return [ReleaseRecord.of(one) for one in json.loads(found["data"][DATA_KEY])]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            print(
+                f"the ConfigMap {self._namespace}/{name} has no readable releases "
+                f"({escape_control_characters(str(error))}): its content is ignored"
+            )
+            return []
+
+    def newest(self, service: str, version: str) -> ReleaseRecord | None:
+        """The last release of a version."""
+        return next((one for one in self.of(service) if one.version == version), None)
+
+    def rolled_back(self, service: str, version: str) -> ReleaseRecord | None:
+        """The last release of a version, if it was rolled back."""
+        newest = self.newest(service, version)
+        return newest if newest and newest.result == "rolledBack" else None
+
+    def start(
+        self, service: str, version: str, strategy: Strategy, started: datetime | None = None
+    ) -> None:
+        """Record that the release of a version starts, by default now.
+
+        An interrupted release that is started again keeps its record. A running release of another
+        version ends: it is replaced.
+        """
+        records = self.of(service)
+        if records and records[0].result == "running" and records[0].version == version:
+            return
+        new = ReleaseRecord(version, strategy, _rfc3339(started or datetime.now(UTC)))
+        by = Decision(current_user(), f"replaced by {version}")
+        self._write(service, [new, *_ended(records, by)])
+
+    def end(
+        self,
+        service: str,
+        version: str,
+        strategy: Strategy,
+        *,
+        result: Result,
+        decision: Decision,
+        digest: str | None = None,
+    ) -> None:
+        """Record the end of a version's release.
+
+        If none of this version is running, this is a release of its own, such as the rollback of a
+        version that was promoted before.
+        """
+        records, now = self.of(service), _rfc3339(datetime.now(UTC))
+        running = next(
+            (one for one in records if one.result == "running" and one.version == version),
+            ReleaseRecord(version, strategy, now),
+        )
+        ended = replace(
+            running,
+            ended=now,
+            result=result,
+            decided_by=decision.by,
+            reason=decision.reason,
+            digest=digest or running.digest,
+        )
+        others = [one for one in records if one is not running]
+        at = records.index(running) if running in records else 0
+        self._write(service, [*others[:at], ended, *others[at:]])
+
+    def _write(self, service: str, records: Sequence[ReleaseRecord]) -> None:
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": config_map_name(service),
+                "namespace": self._namespace,
+                "labels": {
+                    "app.kubernetes.io/name": service,
+                    "app.kubernetes.io/part-of": COMMON_LABELS["app.kubernetes.io/part-of"],
+                    RECORDS_LABEL: "true",
+                },
+            },
+            "data": {
+                DATA_KEY: json.dumps([one.to_json() for one in records[:MAX_RECORDS]], indent=1)
+            },
+        }
+        try:
+            kubectl.apply(manifest, environment=self._environment, context=self._context)
+        except CommandError as error:
+            print(f"the release of {service} is not recorded: {_last_line(error)}")
+
+
+def config_map_name(service: str) -> str:
+    """Name of the ConfigMap with the records of a service."""
+    return f"{service}-releases"
+
+
+def rejection(record: ReleaseRecord) -> str:
+    """Why a version is not released again; the continuation of a sentence."""
+    reason = f": {record.reason}" if record.reason else ""
+    return (
+        f"was rolled back at {record.ended} by {record.decided_by}{reason}. Use another version; "
+        "FORCE=1 releases it again"
+    )
+
+
+def current_user() -> str:
+    """Name of the person who runs the command; in CI, of the one who started the run."""
+    for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
+        if user := os.environ.get(name):
+            return user
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _ended(records: Sequence[ReleaseRecord], decision: Decision) -> Iterator[ReleaseRecord]:
+    now = _rfc3339(datetime.now(UTC))
+    for one in records:
+        if one.result != "running":
+            yield one
+        else:
+            yield replace(
+                one, ended=now, result="failed", decided_by=decision.by, reason=decision.reason
+            )
+
+
+def _last_line(error: CommandError) -> str:
+    return escape_control_characters(str(error).splitlines()[-1])
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

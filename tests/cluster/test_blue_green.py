@@ -1,0 +1,120 @@
+"""Two colors on both back ends: preview, switch, rollback and other strategies, under load."""
+
+import time
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import httpx
+import pytest
+
+from settings import RoutingBackend
+from tests.cluster.project import INGRESS_URL, Project, wait_until
+from tests.cluster.traffic import SteadyLoad, versions_of
+
+pytestmark = pytest.mark.timeout(900)
+
+KEEP_WARM = 120
+
+
+@pytest.fixture(scope="module", autouse=True, params=get_args(RoutingBackend))
+def deployed(project: Project, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The service with two colors, of which one has no version yet."""
+    with project.service() as service:
+        service["routing"]["backend"] = request.param
+        service["release"] |= {
+            "strategy": "blueGreen",
+            "blueGreen": {"previewHost": preview_host(project), "keepWarmSeconds": KEEP_WARM},
+        }
+    project.make("up")
+    yield
+    set_strategy(project, "rolling")
+
+
+def preview_host(project: Project) -> str:
+    return f"next.{project.host}"
+
+
+def preview(project: Project) -> str:
+    """Version or status of a response from the preview host."""
+    headers = {"Host": preview_host(project)}
+    response = httpx.get(INGRESS_URL, headers=headers, timeout=10)
+    return response.headers.get("X-Version", str(response.status_code))
+
+
+def set_strategy(project: Project, strategy: str) -> None:
+    """Change the strategy in the stack file; the versions and settings beside stable end."""
+    with project.service() as service:
+        release: Any = service["release"]
+        for key in ("canary", "idle", "blueGreen"):
+            release.pop(key, None)
+        release["stable"].pop("settings", None)
+        release["strategy"] = strategy
+
+
+def tracks(project: Project) -> set[str]:
+    """Names of the Deployments."""
+    names = project.kubectl("get", "deployments", "--output", "jsonpath={.items[*].metadata.name}")
+    return set(names.split())
+
+
+def test_a_released_version_is_seen_by_the_preview_host_only(project: Project) -> None:
+    with SteadyLoad(project.host) as load:
+        project.make("release", "VERSION=1.1.0")
+        wait_until("the preview", lambda: preview(project) == "1.1.0", 15)
+    assert load.failures == []
+    assert set(load.versions) == {"1.0.0"}
+    assert project.get(**{"X-Canary": "always"}).headers["X-Version"] == "1.1.0"
+
+
+def test_a_promotion_switches_every_request_at_once(project: Project) -> None:
+    pods = project.kubectl("get", "pods", "--selector", "track=green", "--output", "name")
+    with SteadyLoad(project.host) as load:
+        project.make("promote")
+        time.sleep(5)
+    assert load.failures == []
+    assert set(versions_of(project.host, 100)) == {"1.1.0"}
+    assert preview(project) == "1.0.0"
+    assert project.kubectl("get", "pods", "--selector", "track=green", "--output", "name") == pods
+    window = project.kubectl(
+        *("get", "hpa", "beacon-blue", "--output"),
+        "jsonpath={.spec.behavior.scaleDown.stabilizationWindowSeconds}",
+    )
+    assert int(window) == KEEP_WARM
+    assert "stable (green)" in project.make("status").stdout
+    project.assert_unchanged()
+
+
+def test_a_rollback_switches_back_within_five_seconds(project: Project) -> None:
+    with SteadyLoad(project.host) as load:
+        time.sleep(2)
+        started = time.monotonic()
+        project.make("rollback")
+        ended = time.monotonic()
+        time.sleep(6)
+    assert load.failures == []
+    last = load.last_seen["1.1.0"]
+    print(f"last response of 1.1.0 {last - started:.1f} s after the start of make rollback")
+    assert last - ended < 5
+    assert set(versions_of(project.host, 100)) == {"1.0.0"}
+    assert preview(project) == "1.1.0"
+
+
+def test_each_strategy_takes_over_from_the_other_without_a_failed_request(
+    project: Project,
+) -> None:
+    project.make("rollback")
+    for strategy, expected in (
+        ("canary", {"beacon-stable"}),
+        ("blueGreen", {"beacon-blue"}),
+        ("rolling", {"beacon-stable"}),
+        ("blueGreen", {"beacon-blue"}),
+    ):
+        set_strategy(project, strategy)
+        with SteadyLoad(project.host) as load:
+            project.make("up")
+            time.sleep(3)
+        assert load.failures == [], strategy
+        assert set(load.versions) == {"1.0.0"}
+        assert tracks(project) == expected
+        in_cluster = project.kubectl("get", "service", "beacon-stable", "-o", "jsonpath={.spec}")
+        assert expected.pop().removeprefix("beacon-") in in_cluster
