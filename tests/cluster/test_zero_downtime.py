@@ -181,8 +181,9 @@ def test_blue_green_releases_fail_no_request(project: Project) -> None:
     with no_failed_request(project):
         project.make("rollback")
     assert project.get().headers["X-Version"] == "1.0.0"
+    project.make("rollback")  # ends the idle version
     with project.service() as service:
-        del service["release"]["blueGreen"], service["release"]["idle"]
+        del service["release"]["blueGreen"]
         service["release"]["strategy"] = "canary"
     with no_failed_request(project):
         project.make("up")
