@@ -169,6 +169,26 @@ def test_an_engine_killed_during_an_update_and_the_next_update_fail_no_request(
     project.assert_unchanged()
 
 
+def test_blue_green_releases_fail_no_request(project: Project) -> None:
+    with project.service() as service:
+        service["release"] |= {"strategy": "blueGreen", "blueGreen": {}}
+    with no_failed_request(project):
+        project.make("up")  # from the strategy canary
+    project.make("release", "VERSION=1.2.0")
+    with no_failed_request(project):
+        project.make("promote")
+    assert project.get().headers["X-Version"] == "1.2.0"
+    with no_failed_request(project):
+        project.make("rollback")
+    assert project.get().headers["X-Version"] == "1.0.0"
+    project.make("rollback")  # ends the idle version
+    with project.service() as service:
+        del service["release"]["blueGreen"]
+        service["release"]["strategy"] = "canary"
+    with no_failed_request(project):
+        project.make("up")
+
+
 def test_a_scale_in_fails_no_request(project: Project) -> None:
     with project.service() as service:
         service["workload"]["replicas"] = 1
