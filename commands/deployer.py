@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 from commands import kubectl, ownership, status
 from commands.build_cache import filled_build_cache
@@ -30,7 +30,7 @@ from commands.release_log import ReleaseLog
 from commands.release_records import Decision, ReleaseRecords, rejection
 from commands.stack_file import ReleaseFile
 from local.layout import Layout
-from settings import Service, Settings, SettingsError, load
+from settings import Service, Settings, SettingsError, Track, load
 from settings.project import project_name
 from settings.stack_file import PROJECT_FOLDER, path_of
 
@@ -133,7 +133,7 @@ class Deployer:
     def _running_versions(self, service: str) -> Collection[str]:
         """Versions in the last update. Empty before the first one. Call :meth:`Stack.select`."""
         tracks = self.stack.services().get(service, {})
-        return {one["version"] for one in tracks.values() if isinstance(one, dict)}
+        return {tracks[track]["version"] for track in get_args(Track) if tracks.get(track)}
 
     def update(
         self,
@@ -272,9 +272,9 @@ class Deployer:
         """Digest of each version that runs, by service and version."""
         return {
             name: {
-                one["version"]: one["image"].rpartition("@")[2]
-                for one in tracks.values()
-                if isinstance(one, dict) and "@" in one.get("image", "")
+                tracks[track]["version"]: tracks[track]["image"].rpartition("@")[2]
+                for track in get_args(Track)
+                if "@" in (tracks.get(track) or {}).get("image", "")
             }
             for name, tracks in self.stack.outputs().get("services", {}).items()
         }

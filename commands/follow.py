@@ -150,19 +150,25 @@ def _value(client: ObservabilityClient, gate: Gate) -> float | None:
     return found[0].value if found else None
 
 
-def explanation(release: FollowedRelease, canaries: Canaries) -> Sequence[str]:
-    """Lines that say why a release was rolled back or not decided."""
+def explanation(
+    release: FollowedRelease, canaries: Canaries, since: datetime | None = None
+) -> Sequence[str]:
+    """Lines that say why a release was rolled back or not decided.
+
+    ``since`` is the time of its start, if that is not the one of the command that follows it.
+    """
     name = f"{release.service} {release.version}"
     after = f"after {format_duration(release.seconds)}"
     match release.outcome:
         case Outcome.PROMOTED:
             return [f"{name} is promoted {after}"]
         case Outcome.ROLLED_BACK:
-            lines = [f"{name} was rolled back {after}, at {release.weight} %: {release.reason}"]
+            weight = f", at {release.weight} %" if release.weight else ""
+            lines = [f"{name} was rolled back {after}{weight}: {release.reason}"]
         case _:
             lines = [f"{name} is not decided {after}: {release.reason}"]
     try:
-        events = canaries.events(release.state, release.started)
+        events = canaries.events(release.state, since or release.started)
     except CommandError as error:
         events = [str(error)]
     for title, texts in (("events of Flagger:", events[-EVENTS:]), ("new pods:", release.logs)):

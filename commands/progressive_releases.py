@@ -101,7 +101,8 @@ class ProgressiveReleases:
             release.reason = f"{record.decided_by}: {record.reason}"
             if record.result == "rolledBack":
                 release.outcome = Outcome.ROLLED_BACK
-        print("\n".join(explanation(release, self.canaries)))
+        since = datetime.fromisoformat(record.started) if record else None
+        print("\n".join(explanation(release, self.canaries, since)))
         results: Mapping[Outcome | None, Result] = {
             Outcome.PROMOTED: "promoted",
             Outcome.ROLLED_BACK: "rolledBack",

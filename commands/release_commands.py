@@ -133,7 +133,9 @@ def restore(deployer: Deployer, release: FollowedRelease) -> None:
     if served is None:
         raise CommandError(f"{service.name} has no previous version: release another one")
     deployer.stack.select()
-    print(deployer.release(service).restore(*served, release.started, skips_analysis=False))
+    record = deployer.records.newest(service.name, release.version)
+    started = datetime.fromisoformat(record.started) if record else release.started
+    print(deployer.release(service).restore(*served, started, skips_analysis=False))
     _deploy_restored(deployer, service)
     file = f"Pulumi.{deployer.stack.name}.yaml"
     if os.environ.get("CI", "").lower() not in ("", "0", "false", "no", "off"):
