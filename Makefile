@@ -19,8 +19,8 @@ DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requ
 # Not exported: make processes that a test starts would inherit the variables, and make expands an
 # exported variable, so a value of `$(shell …)` would run.
 MAKEOVERRIDES :=
-unexport ARGS BASE DELETE_SOURCE FOLLOW FORCE FORMAT FROM HOST LEVEL MAIN_PACKAGE NAME OUT PLAN PORT QUERY RANGE SERVER SERVICE SHOW_PASSWORD SINCE SOURCE STACK \
-         TEXT TRACE TRACK VALUE VERSION WEIGHT
+unexport ARGS BASE DELETE_SOURCE FAULTS FOLLOW FORCE FORMAT FROM HOST LEVEL MAIN_PACKAGE NAME OUT PLAN PORT QUERY RANGE RATE RELEASE SERVER SERVICE SHOW_PASSWORD SINCE SOURCE STACK \
+         STRATEGY TEXT TRACE TRACK VALUE VERSION WEIGHT
 
 define newline
 
@@ -40,7 +40,7 @@ STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 .PHONY: help up dev preview render status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
         policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
-        logs metrics alerts traces dashboards install notify
+        logs metrics alerts traces dashboards install notify drill report
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ history: $(INSTALLED) ## Show the releases of all services, or of SERVICE, and w
 set: $(INSTALLED) ## Set KEY of a service to VALUE in all tracks at once: KEY=config.logLevel VALUE=debug (SERVICE)
 	@$(PY) -m commands set $(STACK_OPTION) $(call options,SERVICE KEY VALUE FORCE)
 
+drill: $(INSTALLED) ## Deploy bad versions of SERVICE under load, in a copy of the stack (STRATEGY, FAULTS=errors,latency, RATE=50, WEIGHT=10, OUT)
+	@$(PY) -m commands.drill $(STACK_OPTION) --format=$(call shell_quote,FORMAT) $(call options,SERVICE STRATEGY FAULTS RATE WEIGHT FORCE OUT)
+
 down: $(INSTALLED) ## Delete a stack's resources
 	@$(PY) -m commands down $(STACK_OPTION) $(ARGS)
 
@@ -108,6 +111,9 @@ traces: $(INSTALLED) ## Show the newest traces of SERVICE, slowest first, or one
 
 dashboards: $(INSTALLED) ## Forward a port to Grafana (SERVER=prometheus, PORT, SHOW_PASSWORD=1)
 	@$(PY) -m commands dashboards $(STACK_OPTION) $(call options,SERVER PORT SHOW_PASSWORD)
+
+report: $(INSTALLED) ## Write a report of a release to an HTML file (SERVICE, RELEASE=version or SINCE=1h, OUT=file)
+	@$(PY) -m commands.report $(STACK_OPTION) $(call options,SERVICE RELEASE SINCE OUT)
 
 ##@ Review changes
 

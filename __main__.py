@@ -6,7 +6,10 @@ from pulumi_kubernetes import Provider
 from components.namespace import Namespace
 from components.observability.monitored_service import MonitoredService
 from components.observability.observability import Observability
+from components.observability.release_gates import prometheus_url, release_gates
 from components.observability.trace_receiver import TraceReceiver
+from components.platform.flagger import Flagger
+from components.service.progressive import Analysis
 from components.service.service import DeployedService
 from settings import from_pulumi
 
@@ -31,6 +34,22 @@ namespace = Namespace(
     },
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )
+monitored = {
+    name: MonitoredService.of(service, namespace.name, settings.observability)
+    for name, service in settings.services.items()
+}
+prometheus = prometheus_url(settings.observability, network)
+flagger = Flagger.of(
+    "flagger",
+    {
+        "namespace": namespace.name,
+        "settings": settings.flagger,
+        "network": network,
+        "prometheus": prometheus,
+        "services": settings.progressive,
+    },
+    opts=pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace]),
+)
 served_ports = {name: service.served_ports for name, service in settings.services.items()}
 deployed = {
     name: DeployedService(
@@ -43,21 +62,20 @@ deployed = {
             "network": network,
             "traces": TraceReceiver.of(settings.observability, network, namespace.name),
             "stack_ports": served_ports,
+            "analysis": Analysis(
+                release_gates(monitored[name], service.release.progressive), prometheus, flagger
+            ),
         }
     )
     for name, service in settings.services.items()
 }
-monitored = [
-    MonitoredService.of(service, namespace.name, settings.observability)
-    for service in settings.services.values()
-]
 observability = Observability(
     "observability",
     {
         "settings": settings.observability,
         "network": network,
         "namespace": namespace.name,
-        "services": monitored,
+        "services": [*monitored.values()],
     },
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )

@@ -35,14 +35,18 @@ UNBUILT = f"sha256:{'0' * 64}"
 
 Manifest = dict[str, Any]
 _APPLY_ORDER = (
-    ("Namespace",),
-    ("ClusterRole", "LimitRange", "NetworkPolicy", "ResourceQuota"),
-    ("ClusterRoleBinding", "ConfigMap", "PersistentVolumeClaim", "Secret", "ServiceAccount"),
+    ("CustomResourceDefinition", "Namespace"),
+    ("ClusterRole", "LimitRange", "NetworkPolicy", "ResourceQuota", "Role"),
+    (
+        *("ClusterRoleBinding", "ConfigMap", "PersistentVolumeClaim", "RoleBinding", "Secret"),
+        "ServiceAccount",
+    ),
     ("Job", "Service"),
     ("DaemonSet", "Deployment", "StatefulSet"),
     ("HorizontalPodAutoscaler", "PodDisruptionBudget"),
     ("GRPCRoute", "HTTPRoute", "Ingress"),
-    ("PodMonitor", "PrometheusRule", "ServiceMonitor"),
+    ("MetricTemplate", "PodMonitor", "PrometheusRule", "ServiceMonitor"),
+    ("Canary",),
 )
 _AUTOSCALER = "HorizontalPodAutoscaler"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  # marks a secret in Pulumi's protocol

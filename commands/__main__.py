@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from commands import (
@@ -25,6 +26,7 @@ from commands.dev.deployment import end_interrupted_sessions
 from commands.errors import CommandError, report_errors
 from commands.followed_release import FollowedRelease, Outcome
 from commands.make_variables import parse_flag, parse_integer
+from commands.notifications import Notifier
 from commands.observability_client import ObservabilityClient, check_mode
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
@@ -250,11 +252,16 @@ def _lock(arguments: argparse.Namespace) -> AbstractContextManager[None]:
 def _deploy(arguments: argparse.Namespace) -> int:
     _check_arguments(arguments)
     deployer = _deployer(arguments)
+    with Notifier(deployer.settings, deployer.stack, deployer.environment) as notifier:
+        return _run(replace(deployer, notifier=notifier), arguments)
+
+
+def _run(deployer: Deployer, arguments: argparse.Namespace) -> int:
     was_pending = _is_pending(deployer, arguments)
     _prepare(deployer, arguments)
     with _lock(arguments) if arguments.command in STACK_COMMANDS else nullcontext():
         # Another command may have changed the stack file while this one waited for the lock.
-        current = _deployer(arguments)
+        current = replace(_deployer(arguments), notifier=deployer.notifier)
         if current.settings != deployer.settings:
             _prepare(current, arguments)
         if arguments.command in STACK_COMMANDS:
@@ -284,17 +291,16 @@ def _follow(
         return Outcome.PROMOTED.value
     releases = deployer.progressive_releases()
     stack = f"STACK={arguments.stack}"
-    with deployer.notifier() as notifier:
-        try:
-            releases.follow(followed, notifier)
-        except KeyboardInterrupt:
-            names = " and ".join(f"{one.service} {one.version}" for one in followed)
-            print(
-                f"\nthe release of {names} goes on in the cluster: `make status {stack}` shows it, "
-                f"`make up {stack}` follows it, `make rollback {stack}` ends it"
-            )
-            return Outcome.UNDECIDED.value
-        rolled_back = [one for one in followed if releases.end(one, notifier)]
+    try:
+        releases.follow(followed)
+    except KeyboardInterrupt:
+        names = " and ".join(f"{one.service} {one.version}" for one in followed)
+        print(
+            f"\nthe release of {names} goes on in the cluster: `make status {stack}` shows it, "
+            f"`make up {stack}` follows it, `make rollback {stack}` ends it"
+        )
+        return Outcome.UNDECIDED.value
+    rolled_back = [one for one in followed if releases.end(one)]
     if rolled_back:
         with _lock(arguments):
             for one in rolled_back:

@@ -1,8 +1,11 @@
-"""Ready pods of a track before its share of the requests grows.
+"""Ready pods of the tracks: those that requests need before they move, and the declared ones.
 
 An autoscaler scales a track by the load that it has had, so a track that gets more requests at once
 has too few pods for a minute. Here the minimum of the track's HorizontalPodAutoscaler is raised
 before the requests move, and restored when the autoscaler's own metrics include them.
+
+An update that disables autoscaling sets the declared replicas and deletes the autoscaler last. If
+the autoscaler has changed the replicas in between, they are set again.
 """
 
 import time
@@ -74,6 +77,7 @@ class TrackPods:
     """Pods that the metrics of the HPA require. ``None``: unknown."""
     declared_minimum: int | None
     """Minimum to restore. ``None``: the minimum is not raised."""
+    is_autoscaled: bool
 
     @property
     def serving(self) -> float | None:
@@ -139,27 +143,17 @@ class Capacity:
                 self._raise_minimum(pods, needed)
             if needed > pods.ready:
                 missing[track] = needed
-        deadline = time.monotonic() + seconds
-        while missing and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
-            tracks = self._tracks(service)
-            missing = {
-                track: needed for track, needed in missing.items() if tracks[track].ready < needed
-            }
-        if not missing:
+        problem = self._wait(service, missing, seconds)
+        if not problem:
             return
-        problem = " and ".join(
-            f"{tracks[track].name} has {tracks[track].ready} of {needed} ready pods"
-            for track, needed in missing.items()
-        )
         if not is_required:
-            print(f"{problem} after {seconds:g} s: not waiting any longer")
+            print(f"{problem}: not waiting any longer")
             return
-        for pods in tracks.values():
+        for pods in self._tracks(service).values():
             self._restore_minimum(pods)
         raise CommandError(
-            f"{problem} after {seconds:g} s, so no requests are moved to it: `kubectl "
-            "describe pods` shows why; then run this again or `make rollback`",
+            f"{problem}, so no requests are moved to it: `kubectl describe pods` shows why; then "
+            "run this again or `make rollback`",
             FAILED,
         )
 
@@ -195,19 +189,59 @@ class Capacity:
         for pods in kept:
             self._restore_minimum(pods)
 
+    def restore_replicas(self, service: Service) -> None:
+        """Set the replicas of tracks without an autoscaler to the declared number, if they differ.
+
+        Wait for the pods. Raises :class:`CommandError` if they are not ready within the progress
+        deadline.
+        """
+        if service.release.strategy == "progressive":
+            return  # Flagger scales the canary to 0
+        declared = {
+            service.release.object_track(track): released.workload.replicas
+            for track in service.release.tracks
+            if not (released := service.of_track(track)).autoscaling.enabled
+        }
+        missing: dict[str, int] = {}
+        for track, pods in self._tracks(service).items() if declared else ():
+            replicas = declared.get(track, pods.desired)
+            if pods.desired != replicas and not pods.is_autoscaled:
+                print(f"{pods.name}: {replicas} pods instead of {pods.desired}")
+                self._scale(pods.name, replicas)
+                missing[track] = replicas
+        seconds = service.workload.rollout.progress_deadline_seconds
+        if problem := self._wait(service, missing, seconds):
+            raise CommandError(f"{problem}: `kubectl describe pods` shows why", FAILED)
+
+    def _wait(self, service: Service, pods: Mapping[str, int], seconds: float) -> str:
+        """Wait for ready pods, and return which are missing after ``seconds``. Empty: none."""
+        deadline = time.monotonic() + seconds
+        while missing := self._missing(service, pods):
+            if time.monotonic() > deadline:
+                return f"{' and '.join(missing)} after {seconds:g} s"
+            time.sleep(POLL_SECONDS)
+        return ""
+
+    def _missing(self, service: Service, pods: Mapping[str, int]) -> Sequence[str]:
+        tracks = self._tracks(service) if pods else {}
+        return [
+            f"{tracks[track].name} has {tracks[track].ready} of {needed} ready pods"
+            for track, needed in pods.items()
+            if tracks[track].ready < needed
+        ]
+
     def _raise_minimum(self, pods: TrackPods, minimum: int) -> None:
         declared = pods.minimum if pods.declared_minimum is None else pods.declared_minimum
         self._raised[pods.name] = minimum
         self._set_minimum(pods.name, minimum, {MINIMUM_ANNOTATION: str(declared)})
         if pods.desired < minimum:
             # The HPA controller would do it within 15 s.
-            kubectl.scale(
-                pods.name,
-                self._namespace,
-                minimum,
-                environment=self._environment,
-                context=self._context,
-            )
+            self._scale(pods.name, minimum)
+
+    def _scale(self, name: str, replicas: int) -> None:
+        kubectl.scale(
+            name, self._namespace, replicas, environment=self._environment, context=self._context
+        )
 
     def _restore_minimum(self, pods: TrackPods) -> None:
         if pods.declared_minimum is not None:
@@ -250,7 +284,7 @@ def _track_pods(
     desired = deployment["spec"].get("replicas", 1)
     ready = deployment.get("status", {}).get("readyReplicas", 0)
     if autoscaler is None:
-        return TrackPods(name, ready, desired, desired, desired, None, None)
+        return TrackPods(name, ready, desired, desired, desired, None, None, is_autoscaled=False)
     declared = autoscaler["metadata"].get("annotations", {}).get(MINIMUM_ANNOTATION)
     return TrackPods(
         name,
@@ -260,6 +294,7 @@ def _track_pods(
         autoscaler["spec"]["maxReplicas"],
         _recommended(autoscaler),
         None if declared is None else int(declared),
+        is_autoscaled=True,
     )
 
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, get_args
+from typing import get_args
 
 from commands import kubectl, ownership, status
 from commands.build_cache import filled_build_cache
@@ -19,7 +19,6 @@ from commands.diff.checkout import git
 from commands.errors import CommandError
 from commands.followed_release import FollowedRelease
 from commands.notifications import Notifier
-from commands.notifications.updates import notify_update
 from commands.pending_release import PendingRelease
 from commands.prerequisites import Prerequisites
 from commands.progressive_releases import ProgressiveReleases
@@ -29,6 +28,7 @@ from commands.release import Release
 from commands.release_log import ReleaseLog
 from commands.release_records import Decision, ReleaseRecords, rejection
 from commands.stack_file import ReleaseFile
+from commands.strategy_change import delete_routes, exclusions, replaced_canaries
 from local.layout import Layout
 from settings import Service, Settings, SettingsError, Track, load
 from settings.project import project_name
@@ -69,6 +69,8 @@ class Deployer:
     """Environment variables for looking up images, besides those of ``environment``."""
     force: bool = False
     """Deploys versions that were rolled back."""
+    notifier: Notifier | None = None
+    """Notifies of the releases. ``None``: nobody is notified."""
 
     def logged_in(self) -> "Deployer":
         """The deployer with the credentials of the registry. The stack has to exist."""
@@ -96,18 +98,14 @@ class Deployer:
             self.stack, service, image, environment, pending, cluster_digests=cluster_digests
         )
 
-    def notifier(self) -> Notifier:
-        """Notifier of the events of the stack's releases."""
-        return Notifier(self.settings, self.stack, self.environment)
-
     @property
     def records(self) -> ReleaseRecords:
         """Records of the releases of the stack's services."""
-        return ReleaseRecords(self.settings, self.environment)
+        return ReleaseRecords(self.settings, self.environment, self.notifier)
 
     def progressive_releases(self) -> ProgressiveReleases:
         """Progressive releases as they are now."""
-        return ProgressiveReleases(self.settings, self.environment, self.records)
+        return ProgressiveReleases(self.settings, self.environment, self.records, self.notifier)
 
     def check_version(self, service: Service, version: str) -> None:
         """Raise :class:`CommandError` for a version that was rolled back, unless it runs."""
@@ -139,33 +137,40 @@ class Deployer:
         self,
         *arguments: str,
         plan: Path | None = None,
+        config_file: Path | None = None,
         only: Service | None = None,
         is_rollback: bool = False,
         restores_capacity: bool = True,
         decision: Decision | None = None,
     ) -> list[FollowedRelease]:
-        """Run ``pulumi up``, show the result and notify the receivers of the changed releases.
+        """Run ``pulumi up`` and show the result.
 
         An update on the project's own node needs no preview. On any other cluster Pulumi shows a
         preview and, on a terminal, asks for confirmation. ``plan`` constrains the update to a saved
-        plan. Images are built of the service ``only``, by default of all services. Requests are
-        moved to a track when it has the ready pods for them, in a rollback after
-        :data:`ROLLBACK_SECONDS` at the latest. Without ``restores_capacity``, the track keeps them
-        until :meth:`restore_capacity`.
+        plan. ``config_file`` is by default the stack file. Images are built of the service
+        ``only``, by default of all services. Requests are moved to a track when it has the ready
+        pods for them, in a rollback after :data:`ROLLBACK_SECONDS` at the latest. Without
+        ``restores_capacity``, the track keeps them until :meth:`restore_capacity`.
 
-        The releases that it starts or ends are recorded, with ``decision`` as who ended them and
-        why, by default the user. Return the progressive releases, which Flagger decides.
+        The releases that it starts or ends are recorded and notified, with ``decision`` as who
+        ended them and why, by default the user. Return the progressive releases, which Flagger
+        decides.
         """
         _check_arguments(arguments)
         # A release command has written the stack file after the settings were loaded.
-        services = load(self.stack.name).services
+        services = load(str(config_file or self.stack.name)).services
         built = [services[only.name]] if only else services.values()
+        file = ("--config-file", str(config_file)) if config_file else ()
+        capacity = Capacity(self.settings, self.environment)
         with filled_build_cache(built, self.settings.builder, self.environment):
             released = built if is_rollback and only else services.values()
             return self._update(
-                arguments,
+                capacity,
+                (*file, *arguments),
                 plan,
                 [*released],
+                # Otherwise arguments such as --target, which deploys a part.
+                scaled=[*services.values()] if only or not arguments else [],
                 is_rollback=is_rollback,
                 restores_capacity=restores_capacity,
                 decision=decision,
@@ -173,16 +178,17 @@ class Deployer:
 
     def _update(
         self,
+        capacity: Capacity,
         arguments: Sequence[str],
         plan: Path | None,
         released: Sequence[Service],
         *,
+        scaled: Sequence[Service],
         is_rollback: bool,
         restores_capacity: bool,
         decision: Decision | None,
     ) -> list[FollowedRelease]:
         self.stack.select()
-        deployed = self.stack.services()
         if not is_rollback and not self.force:
             self._check_rolled_back(released)
         self._check_taints()
@@ -197,7 +203,6 @@ class Deployer:
             *(["--plan", str(plan)] if plan else []),
         )
         config = ChangedConfig(self.settings, self.environment)
-        capacity = Capacity(self.settings, self.environment)
         moves = list(self._moves())
         # A plan does not allow the additional update.
         started = {
@@ -220,6 +225,8 @@ class Deployer:
                 self.stack.up(*EXCLUDE_OBSERVABILITY, *options)
             self.prerequisites.build_images()
         try:
+            if plan is None:
+                self._replace_routes(options)
             self.stack.up(*options)
         except CommandError as error:
             log.fail()
@@ -234,23 +241,18 @@ class Deployer:
             capacity.restore(services)
         else:
             capacity.keep(services)
+        for service in scaled:
+            capacity.restore_replicas(service)
         log.succeed(self._digests)
-        with self.notifier() as notifier:
-            if notifier.is_on:
-                after = self._decided(self.stack.outputs().get("services", {}))
-                reason = decision.reason if decision else ""
-                notify_update(notifier, deployed, after, is_rollback=is_rollback, reason=reason)
-            self.status()
+        self.status()
         return releases.started(released)
 
-    def _decided(self, services: Mapping[str, Any]) -> dict[str, Any]:
-        """The services without those whose release only starts with an update."""
-        strategies = {one.name: one.release.strategy for one in self.settings.services.values()}
-        return {
-            name: tracks
-            for name, tracks in services.items()
-            if strategies.get(name) != "progressive"
-        }
+    def _replace_routes(self, options: Sequence[str]) -> None:
+        """Create the routes of services that are no longer progressive, and delete the others."""
+        canaries = replaced_canaries(self.settings, self.environment)
+        if canaries:
+            self.stack.up(*exclusions(canaries), *options)
+            delete_routes(canaries, self.settings, self.environment)
 
     def _release_log(
         self,
@@ -265,7 +267,12 @@ class Deployer:
         services = {} if is_part else {one.name: one for one in released}
         deployed = {name: next(iter(self.stack.releases(name)), None) for name in services}
         return ReleaseLog(
-            self.records, services, deployed, is_rollback=is_rollback, decision=decision
+            self.records,
+            services,
+            deployed,
+            is_rollback=is_rollback,
+            decision=decision,
+            notifier=self.notifier,
         )
 
     def _digests(self) -> Mapping[str, Mapping[str, str]]:
@@ -373,8 +380,9 @@ class Deployer:
             if changed := self._changed_program():
                 print(f"deployed with the rollback: {changed}")
             images = self._exclude_images(settings, service)
-            options = ("--config-file", str(file), *images)
-            releases = self.update(*options, only=service, is_rollback=True, decision=decision)
+            releases = self.update(
+                *images, config_file=file, only=service, is_rollback=True, decision=decision
+            )
         self.pending_release(service).clear()
         return releases
 

@@ -15,7 +15,7 @@ def change_of(release: FollowedRelease) -> VersionChange:
 
 
 class NotifyingView:
-    """Notifies of the start of each release, and of the steps that a command has seen."""
+    """Notifies of the steps that a command has seen. The records notify of start and end."""
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
@@ -28,12 +28,8 @@ class NotifyingView:
         return
 
     def show(self, releases: Sequence[FollowedRelease]) -> None:
-        """Notify of releases that have started, or whose weight has changed."""
+        """Notify of releases whose weight has changed."""
         for one in releases:
-            if one.outcome is not None or not one.has_started:
-                continue
-            if one.service not in self._weights:
-                self._notifier.started(change_of(one), weight=one.weight)
-            elif one.weight != self._weights[one.service]:
+            if one.outcome is None and one.weight != self._weights.get(one.service, 0):
                 self._notifier.stepped(change_of(one), one.weight)
-            self._weights[one.service] = one.weight
+                self._weights[one.service] = one.weight

@@ -66,6 +66,19 @@ def scale(
     _run("scale", *target, environment=environment, context=context)
 
 
+def delete(
+    kind: str,
+    name: str,
+    namespace: str,
+    *,
+    environment: Mapping[str, str],
+    context: str | None = None,
+) -> None:
+    """Delete an object, if it exists. Raises :class:`CommandError` as :func:`get`."""
+    target = (kind, name, "--namespace", namespace, "--ignore-not-found")
+    _run("delete", *target, environment=environment, context=context)
+
+
 def annotate_pods(
     namespace: str,
     selector: Mapping[str, str],

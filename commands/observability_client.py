@@ -32,6 +32,8 @@ class Series:
     labels: Mapping[str, str]
     values: tuple[float, ...]
     """Oldest first; one value for an instant query."""
+    times: tuple[float, ...] = ()
+    """Unix time of each value."""
 
     @property
     def value(self) -> float:
@@ -129,12 +131,18 @@ class ObservabilityClient:
     def query_range(self, promql: str, seconds: int) -> list[Series]:
         """Run a range query over the last ``seconds``."""
         end = time.time()
+        return self.query_between(promql, end - seconds, end)
+
+    def query_between(
+        self, promql: str, start: float, end: float, samples: int = _SAMPLES
+    ) -> list[Series]:
+        """Run a range query between two Unix times, with at most about ``samples`` values."""
         data = self._prometheus(
             "query_range",
             query=promql,
-            start=f"{end - seconds:.0f}",
+            start=f"{start:.0f}",
             end=f"{end:.0f}",
-            step=str(max(1, seconds // _SAMPLES)),
+            step=str(max(1, int(end - start) // samples)),
         )
         return [_series(one["metric"], one["values"]) for one in data["result"]]
 
@@ -148,13 +156,19 @@ class ObservabilityClient:
         return [one["labels"] for one in alerts if one["status"]["state"] == "suppressed"]
 
     def log_lines(
-        self, logql: str, since: int, limit: int, *, newest: bool = True
+        self,
+        logql: str,
+        since: int,
+        limit: int,
+        *,
+        newest: bool = True,
+        until: int | None = None,
     ) -> list[LogLine]:
-        """Log lines since a Unix time in nanoseconds, oldest first.
+        """Log lines since a Unix time in nanoseconds, and before ``until``, oldest first.
 
         If there are more than ``limit``, the newest of them, or the oldest with ``newest=False``.
         """
-        data = self.query_logs(logql, since, limit, "backward" if newest else "forward")
+        data = self.query_logs(logql, since, limit, "backward" if newest else "forward", until)
         if data["resultType"] != "streams":
             raise CommandError(
                 "QUERY is a metric query and returns no log lines: leave out the function"
@@ -166,14 +180,16 @@ class ObservabilityClient:
         ]
         return sorted(lines, key=lambda line: line.nanoseconds)
 
-    def query_logs(self, logql: str, since: int, limit: int, direction: str) -> dict[str, Any]:
-        """Run a LogQL range query since a Unix time in nanoseconds; return Loki's data."""
+    def query_logs(
+        self, logql: str, since: int, limit: int, direction: str, until: int | None = None
+    ) -> dict[str, Any]:
+        """Run a LogQL range query between Unix times in nanoseconds; return Loki's data."""
         return self._get(
             LOKI,
             "/loki/api/v1/query_range",
             query=logql,
             start=str(since),
-            end=str(time.time_ns()),
+            end=str(until or time.time_ns()),
             limit=str(limit),
             direction=direction,
         )["data"]
@@ -275,4 +291,5 @@ def _error_message(body: str) -> str:
 
 def _series(labels: Mapping[str, str], samples: list[list[Any]]) -> Series:
     # Prometheus writes values as text, such as "NaN" and "+Inf".
-    return Series(labels, tuple(float(value) for _, value in samples))
+    values = tuple(float(value) for _, value in samples)
+    return Series(labels, values, tuple(float(at) for at, _ in samples))

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from commands.errors import FAILED, CommandError
 from commands.flagger_canary import IN_PROGRESS, INITIALIZING, Canaries, CanaryState
-from commands.follow import POLL_SECONDS, Follower, explanation
+from commands.follow import POLL_SECONDS, Follower, View, explanation
 from commands.follow_notifications import NotifyingView, change_of
 from commands.follow_view import view_of
 from commands.followed_release import FollowedRelease, Outcome
@@ -30,8 +30,13 @@ class ProgressiveReleases:
     """Progressive releases of a stack. Create it before an update."""
 
     def __init__(
-        self, settings: Settings, environment: Mapping[str, str], records: ReleaseRecords
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        records: ReleaseRecords,
+        notifier: Notifier | None = None,
     ) -> None:
+        self._notifier = notifier
         self._settings = settings
         self._environment = environment
         self._records = records
@@ -84,13 +89,15 @@ class ProgressiveReleases:
         for one in releases:
             self._records.start(one.service, one.version, "progressive", one.started)
 
-    def follow(self, releases: Sequence[FollowedRelease], notifier: Notifier | None = None) -> None:
+    def follow(self, releases: Sequence[FollowedRelease]) -> None:
         """Show the releases until each has an outcome, and notify of their steps."""
-        views = [view_of(Console()), *([NotifyingView(notifier)] if notifier else [])]
+        views: list[View] = [view_of(Console())]
+        if self._notifier:
+            views.append(NotifyingView(self._notifier))
         Follower(self._settings, self._environment, views).follow(releases)
 
-    def end(self, release: FollowedRelease, notifier: Notifier) -> bool:
-        """Explain and record the outcome of a release, and notify of it.
+    def end(self, release: FollowedRelease) -> bool:
+        """Explain and record the outcome of a release.
 
         Nothing is recorded if another command has decided it. Return True if Flagger has rolled
         the release back.
@@ -110,10 +117,6 @@ class ProgressiveReleases:
         result = results.get(release.outcome)
         if result is None or release.is_replaced or not is_running:
             return release.outcome is Outcome.ROLLED_BACK and not release.is_replaced
-        if result == "promoted":
-            notifier.promoted(change_of(release), reason=release.reason)
-        else:
-            notifier.rolled_back(change_of(release), reason=release.reason)
         served = release.state.served(release.service)
         self._records.end(
             release.service,
@@ -122,6 +125,7 @@ class ProgressiveReleases:
             result=result,
             decision=Decision("Flagger", release.reason),
             digest=served[1] if served and result == "promoted" else None,
+            previous=change_of(release).previous,
         )
         return result == "rolledBack"
 

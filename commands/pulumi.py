@@ -27,6 +27,7 @@ _STACK = "pulumi:pulumi:Stack"
 _RECENT = 10
 """Number of entries of the history that :meth:`Stack.select` reads."""
 _NAMESPACE = "kubernetes:core/v1:Namespace"
+_NEVER = "1970-01-01T00:00:00Z"
 IMAGE_TYPES = ("docker-build:index:Image", "docker:index/image:Image")
 
 
@@ -178,14 +179,23 @@ class Stack:
 
         With ``before``, of those that were started earlier. Secrets are decrypted.
         """
+        yield from (sections for _, sections in self.updates(before))
+
+    def updates(self, before: datetime | None = None) -> Iterator[tuple[float, Mapping[str, Any]]]:
+        """Yield the end of each successful update, in Unix time, with its configuration.
+
+        As :meth:`configurations`.
+        """
         for update in self._successful_updates():
             if before and datetime.fromisoformat(update["startTime"]) >= before:
                 continue
-            yield {
+            sections = {
                 key.removeprefix(f"{PROJECT}:"): _from_json(one.get("value", "{}"))
                 for key, one in update.get("config", {}).items()
                 if key.startswith(f"{PROJECT}:")
             }
+            ended = datetime.fromisoformat(update.get("endTime", _NEVER))
+            yield ended.timestamp(), sections
 
     def deployed_commit(self) -> str | None:
         """Return the commit of the last successful update; None if it was made without git."""

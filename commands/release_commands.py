@@ -11,7 +11,6 @@ from commands.errors import FAILED, CommandError
 from commands.flagger_canary import CanaryState
 from commands.followed_release import FollowedRelease
 from commands.kubectl import kubectl_command
-from commands.notifications import VersionChange
 from commands.release_records import Decision, current_user
 from commands.switch_gate import observe_switch
 from settings import Service
@@ -167,16 +166,8 @@ def _promote_progressive(deployer: Deployer, service: Service) -> None:
         decision=Decision(current_user(), "`make promote`, without further analysis"),
         digest=state.digest(service.name) if state else None,
     )
-    served = state.served(service.name) if state else None
-    with deployer.notifier() as notifier:
-        notifier.promoted(_change(service, version, served), reason="without further analysis")
     releases.settle(service, followed)
     _end_skipped_analysis(deployer, service)
-
-
-def _change(service: Service, version: str, served: tuple[str, str] | None) -> VersionChange:
-    previous = served[0] if served and served[0] != version else None
-    return VersionChange(service.name, version, previous)
 
 
 def _roll_back_progressive(deployer: Deployer, service: Service, version: str | None) -> None:
@@ -199,11 +190,9 @@ def _roll_back_progressive(deployer: Deployer, service: Service, version: str | 
             "progressive",
             result="rolledBack",
             decision=Decision(current_user(), f"`make rollback`: {serves}"),
+            previous=served[0] if served and is_beside else None,
         )
     _deploy_restored(deployer, service)
-    if not is_interrupted:
-        with deployer.notifier() as notifier:
-            notifier.rolled_back(_change(service, left, served), reason="`make rollback`")
 
 
 def _deploy_restored(deployer: Deployer, service: Service) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from commands.notifications import Notifier, VersionChange
 from commands.release_records import Decision, ReleaseRecords, Result, current_user
-from commands.release_transitions import Transition, transitions
+from commands.release_transitions import Transition, new_weight, transitions
 from settings import Service
 
 _RESULTS: Mapping[str, Result] = {
@@ -28,6 +29,8 @@ class _Change:
 class ReleaseLog:
     """Records the transitions of one update: starts before it, ends after it.
 
+    ``notifier`` gets changed weights; the records notify it of the transitions.
+
     ``deployed`` has the ``release`` of each service in the last update.
     """
 
@@ -39,8 +42,15 @@ class ReleaseLog:
         *,
         is_rollback: bool,
         decision: Decision | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self._records = records
+        self._notifier = notifier
+        self._weights = [
+            (service, weight)
+            for name, service in services.items()
+            if (weight := new_weight(deployed.get(name), service.release)) is not None
+        ]
         self._decision = decision or Decision(current_user())
         self._started = datetime.now(UTC)
         self._changes = [
@@ -59,15 +69,29 @@ class ReleaseLog:
         Before the first update of a stack there is no namespace for the records.
         """
         for service, one in self._started_releases():
-            self._records.start(service.name, one.version, service.release.strategy, self._started)
+            self._records.start(
+                service.name,
+                one.version,
+                service.release.strategy,
+                self._started,
+                previous=one.previous,
+                weight=one.weight,
+            )
 
     def succeed(self, digests: Callable[[], Mapping[str, Mapping[str, str]]]) -> None:
-        """Record the ends of releases after the update. ``digests`` are by service and version."""
+        """Record the ends of releases after the update, and notify of changed weights.
+
+        ``digests`` are by service and version.
+        """
         known = digests() if self._of("promoted") else {}
         for kind, result in _RESULTS.items():
             for service, one in self._of(kind):
                 digest = known.get(service.name, {}).get(one.version)
                 self._end(service, one, result, self._reason(one), digest)
+        for service, weight in self._weights:
+            if self._notifier and service.release.canary:
+                canary, stable = service.release.canary.version, service.release.stable.version
+                self._notifier.stepped(VersionChange(service.name, canary, stable), weight)
 
     def fail(self) -> None:
         """Record that the update has failed. Releases that it would end are still running."""
@@ -92,7 +116,13 @@ class ReleaseLog:
         decision = Decision(self._decision.by, reason)
         strategy = service.release.strategy
         self._records.end(
-            service.name, one.version, strategy, result=result, decision=decision, digest=digest
+            service.name,
+            one.version,
+            strategy,
+            result=result,
+            decision=decision,
+            digest=digest,
+            previous=one.previous,
         )
 
     def _reason(self, one: Transition) -> str:

@@ -3,7 +3,7 @@
 import getpass
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from commands import kubectl
 from commands.control_characters import escape_control_characters
 from commands.errors import CommandError
+from commands.notifications import Notifier, VersionChange
 from components.labels import COMMON_LABELS
 from settings import Settings, Strategy
 
@@ -75,13 +76,19 @@ class ReleaseRecord:
 
 
 class ReleaseRecords:
-    """Records of the releases of a stack's services.
+    """Records of the releases of a stack's services. ``notifier`` gets their starts and ends.
 
     They inform and never stop a deployment: if the cluster cannot be read or changed, or if the
     records are not readable, a line is printed, and there are none.
     """
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        notifier: Notifier | None = None,
+    ) -> None:
+        self._notifier = notifier
         self._namespace = settings.namespace.name
         self._context = settings.cluster.context
         self._environment = environment
@@ -119,12 +126,20 @@ class ReleaseRecords:
         return newest if newest and newest.result == "rolledBack" else None
 
     def start(
-        self, service: str, version: str, strategy: Strategy, started: datetime | None = None
+        self,
+        service: str,
+        version: str,
+        strategy: Strategy,
+        started: datetime | None = None,
+        *,
+        previous: str | None = None,
+        weight: int | None = None,
     ) -> None:
         """Record that the release of a version starts, by default now.
 
         An interrupted release that is started again keeps its record. A running release of another
-        version ends: it is replaced.
+        version ends: it is replaced. ``previous`` is the version that serves, by default the last
+        promoted one, and ``weight`` the percentage of the requests, if it is known.
         """
         records = self.of(service)
         if records and records[0].result == "running" and records[0].version == version:
@@ -132,6 +147,9 @@ class ReleaseRecords:
         new = ReleaseRecord(version, strategy, _rfc3339(started or datetime.now(UTC)))
         by = Decision(current_user(), f"replaced by {version}")
         self._write(service, [new, *_ended(records, by)])
+        if self._notifier:
+            change = VersionChange(service, version, previous or _promoted(records, version))
+            self._notifier.started(change, weight=weight)
 
     def end(
         self,
@@ -142,11 +160,13 @@ class ReleaseRecords:
         result: Result,
         decision: Decision,
         digest: str | None = None,
+        previous: str | None = None,
     ) -> None:
         """Record the end of a version's release.
 
         If none of this version is running, this is a release of its own, such as the rollback of a
-        version that was promoted before.
+        version that was promoted before. ``previous`` is the version that served before, or that
+        serves after a rollback; by default the last promoted one.
         """
         records, now = self.of(service), _rfc3339(datetime.now(UTC))
         running = next(
@@ -164,6 +184,14 @@ class ReleaseRecords:
         others = [one for one in records if one is not running]
         at = records.index(running) if running in records else 0
         self._write(service, [*others[:at], ended, *others[at:]])
+        if self._notifier is None:
+            return
+        change = VersionChange(service, version, previous or _promoted(records, version))
+        match result:
+            case "promoted":
+                self._notifier.promoted(change, reason=decision.reason, decided_by=decision.by)
+            case "rolledBack":
+                self._notifier.rolled_back(change, reason=decision.reason, decided_by=decision.by)
 
     def _write(self, service: str, records: Sequence[ReleaseRecord]) -> None:
         manifest = {
@@ -211,6 +239,12 @@ def current_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
+
+
+def _promoted(records: Iterable[ReleaseRecord], version: str) -> str | None:
+    """The last promoted version before ``version``."""
+    others = (one for one in records if one.version != version)
+    return next((one.version for one in others if one.result == "promoted"), None)
 
 
 def _ended(records: Sequence[ReleaseRecord], decision: Decision) -> Iterator[ReleaseRecord]:

@@ -9,6 +9,11 @@ NAME_LABEL = f"{_RECOMMENDED}/name"
 """Label with the name of the service or server."""
 INSTANCE_LABEL = f"{_RECOMMENDED}/instance"
 """Label with the namespace."""
+FLAGGER = "flagger"
+"""Name of Flagger."""
+PRIMARY = "-primary"
+"""Suffix that Flagger adds to the names of the objects, and to the name label of the pods, that run
+the promoted version."""
 COMMON_LABELS: Labels = {
     f"{_RECOMMENDED}/part-of": "slipway",
     f"{_RECOMMENDED}/managed-by": "pulumi",

@@ -1,20 +1,24 @@
 """NetworkPolicy peers and the rules that allow traffic from and to them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from components.labels import Labels
+from components.labels import NAME_LABEL, Labels
 
 if TYPE_CHECKING:
+    from pulumi_kubernetes.meta.v1 import LabelSelectorArgsDict
     from pulumi_kubernetes.networking.v1 import (
         NetworkPolicyEgressRuleArgsDict,
         NetworkPolicyIngressRuleArgsDict,
         NetworkPolicyPeerArgsDict,
         NetworkPolicyPortArgsDict,
     )
+
+API_SERVER_PORTS = (443, 6443)
+"""Usual ports of the API server. It is not a pod: a NetworkPolicy selects it by an IP block."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class NetworkPeer:
     """TCP ports, by number or by container port name. Empty: all ports."""
     pods: Labels = field(default_factory=dict)
     """Labels of the pods. Empty: all pods of the namespace."""
+    pod_names: tuple[str, ...] = ()
+    """Values of the pods' label ``app.kubernetes.io/name``. Empty: any."""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """IP blocks, used instead of a namespace."""
 
@@ -59,13 +65,21 @@ class NetworkPeer:
         selector: NetworkPolicyPeerArgsDict = {
             "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": self.namespace}}
         }
-        if self.pods:
-            selector["pod_selector"] = {"match_labels": self.pods}
+        if self.pods or self.pod_names:
+            selector["pod_selector"] = pod_selector(self.pods, self.pod_names)
         return [selector]
 
     @property
     def _ports(self) -> "list[NetworkPolicyPortArgsDict]":
         return [{"port": port, "protocol": "TCP"} for port in self.ports]
+
+
+def pod_selector(labels: Labels, names: Sequence[str] = ()) -> "LabelSelectorArgsDict":
+    """Return the selector of pods with these labels and one of these names."""
+    selector: LabelSelectorArgsDict = {"match_labels": labels} if labels else {}
+    if names:
+        selector["match_expressions"] = [{"key": NAME_LABEL, "operator": "In", "values": [*names]}]
+    return selector
 
 
 def ip_block_peer(cidrs: Iterable[str], *ports: int) -> NetworkPeer:

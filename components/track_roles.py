@@ -8,13 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.labels import NAME_LABEL
+from components.labels import NAME_LABEL, PRIMARY
 from settings import Service, Track
-
-PRIMARY = "-primary"
-"""Suffix that Flagger adds to the names of the objects, and to the name label of the pods, that run
-the promoted version."""
-_APEX = "progressive"
 
 
 @dataclass(frozen=True)
@@ -43,24 +38,28 @@ class TrackRoles:
     """Roles that differ from the pods' label ``track``. Of several rules, the last applies."""
     deployments: Mapping[Track, str]
     """Deployment, and HPA, of each role."""
-    services: Mapping[Track, str]
-    """Service of each role."""
+    services: Mapping[Track, tuple[str, ...]]
+    """Services of each role."""
 
     @classmethod
     def of(cls, service: Service) -> "TrackRoles":
         """Roles with the release strategy of ``service``."""
         name, release = service.name, service.release
         if release.strategy == "progressive":
-            apex = f"{name}-{_APEX}"
+            track = release.object_track("canary")
+            apex = f"{name}-{track}"
             return cls(
                 name,
                 (name, f"{name}{PRIMARY}"),
                 (
-                    RoleRule("track", _APEX, "canary"),
+                    RoleRule("track", track, "canary"),
                     RoleRule(NAME_LABEL, f"{name}{PRIMARY}", "stable"),
                 ),
                 {"stable": f"{apex}{PRIMARY}", "canary": apex},
-                {"stable": f"{apex}{PRIMARY}", "canary": f"{apex}-canary"},
+                {
+                    "stable": (apex, f"{apex}{PRIMARY}", f"{name}-stable"),
+                    "canary": (f"{apex}-canary",),
+                },
             )
         suffixes: dict[Track, str] = {
             "stable": release.object_track("stable"),
@@ -69,13 +68,23 @@ class TrackRoles:
         rules = (RoleRule("track", suffix, track) for track, suffix in suffixes.items())
         objects: dict[Track, str] = {track: f"{name}-{one}" for track, one in suffixes.items()}
         return cls(
-            name, (name,), tuple(one for one in rules if one.value != one.track), objects, objects
+            name,
+            (name,),
+            tuple(one for one in rules if one.value != one.track),
+            objects,
+            {track: (one,) for track, one in objects.items()},
         )
 
     @property
     def deployment_suffixes(self) -> tuple[str, ...]:
         """Names of the Deployments without the service's name and the hyphen."""
         return tuple(name.removeprefix(f"{self.service}-") for name in self.deployments.values())
+
+    def service_pattern(self, track: Track) -> str:
+        """Regular expression of the names of a role's Services."""
+        names = self.services[track]
+        pattern = "|".join(names)
+        return f"({pattern})" if len(names) > 1 else pattern
 
     @property
     def deployment_pattern(self) -> str:

@@ -7,7 +7,7 @@ from local.errors import LocalError
 from local.images import Image
 from local.toolchain import Toolchain
 
-_BUSYBOX = Path("/bin/busybox")
+BUSYBOX = Path("/bin/busybox")
 CA_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 """CA certificates that this machine trusts, also part of the images built here."""
 
@@ -19,18 +19,18 @@ def base_image(go: Toolchain) -> Image:
 
     Its CA certificates let builds use a company's module proxy. Raises `LocalError`.
     """
-    for path in (_BUSYBOX, CA_CERTIFICATES, _TIME_ZONES):
+    for path in (BUSYBOX, CA_CERTIFICATES, _TIME_ZONES):
         if not path.exists():
             raise LocalError(f"The base image for Go builds needs {path}, which does not exist.")
     applets = subprocess.run(
-        [_BUSYBOX, "--list"], capture_output=True, text=True, check=True
+        [BUSYBOX, "--list"], capture_output=True, text=True, check=True
     ).stdout.split()
     return Image(
         repository="library/golang",
         tag=go.minor,
-        key=f"{go.version} {fingerprint(_BUSYBOX)} {fingerprint(CA_CERTIFICATES)}",
+        key=f"{go.version} {fingerprint(BUSYBOX)} {fingerprint(CA_CERTIFICATES)}",
         content={
-            "/bin/busybox": _BUSYBOX,
+            "/bin/busybox": BUSYBOX,
             "/etc/ssl/certs/ca-certificates.crt": CA_CERTIFICATES,
             "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
             "/etc/group": b"root:x:0:\n",

@@ -72,27 +72,27 @@ class Node:
             steps = [_build(builder, RECIPES[names[0]], names) for names in by_recipe.values()]
             run_steps(steps, display)
 
-    def missing_images(self) -> list[Server]:
-        """Observability servers whose images are not stored here and cannot be pulled."""
+    def missing_images(self, servers: Sequence[Server] = SERVERS) -> list[Server]:
+        """Those of `servers` whose images are not stored here and cannot be pulled."""
         if not self.machine.needs_node:
             return []
         go = toolchain.find(self.paths)
         missing = [
             server
-            for server in SERVERS
+            for server in servers
             if go is None or not images.is_stored(self.paths, server.image(self.paths, go.version))
         ]
         with ThreadPoolExecutor() as pool:
             pullable = pool.map(can_be_pulled, [server.reference for server in missing])
             return [server for server, found in zip(missing, pullable, strict=True) if not found]
 
-    def images(self, display: Display) -> None:
+    def images(self, display: Display, servers: Sequence[Server] = SERVERS) -> None:
         """Build and push the missing images. Raises `LocalError` if the registry is down."""
-        if not self.missing_images():
+        if not self.missing_images(servers):
             return
         with self._lock():
             # Another run may have built them in the meantime.
-            missing = self.missing_images()
+            missing = self.missing_images(servers)
             if not missing:
                 return
             if not self._registry().healthy():

@@ -80,6 +80,7 @@ class Recipe:
 
 _ALERTMANAGER = "github.com/prometheus/alertmanager"
 _COLLECTOR = "go.opentelemetry.io/collector/otelcol"
+_FLAGGER = "github.com/fluxcd/flagger"
 _JAEGER = "github.com/jaegertracing/jaeger"
 _KUBERNETES = "k8s.io/kubernetes"
 _KUBE_ROUTER = "github.com/cloudnativelabs/kube-router/v2"
@@ -318,6 +319,17 @@ TELEMETRY = Recipe(
     },
 )
 
+FLAGGER = Recipe(
+    "flagger",
+    {
+        "flagger": Program(f"{_FLAGGER}/cmd/flagger", _FLAGGER),
+        # Its load tester, with a version of its own, and the program that this one sends requests
+        # with.
+        "loadtester": Program(f"{_FLAGGER}/cmd/loadtester", _FLAGGER, release="v0.35.0"),
+        "hey": Program("github.com/rakyll/hey", "github.com/rakyll/hey"),
+    },
+)
+
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
 KUBE_SCORE = Recipe(
@@ -329,14 +341,20 @@ KUBE_SCORE = Recipe(
     },
 )
 
+_VEGETA = "github.com/tsenart/vegeta/v12"
+
+VEGETA = Recipe("vegeta", {"vegeta": Program(_VEGETA, _VEGETA, "main.Version")})
+
 RECIPES = {
     program: recipe
     for recipe in (
         PLATFORM,
         METRICS,
         TELEMETRY,
+        FLAGGER,
         HELM,
         KUBE_SCORE,
+        VEGETA,
     )
     for program in recipe.programs
 }

@@ -1,4 +1,4 @@
-"""Images of the observability servers, built here when they cannot be pulled."""
+"""Images of the observability servers and of Flagger, built here when they cannot be pulled."""
 
 import json
 import urllib.error
@@ -51,6 +51,7 @@ class Server:
     """One image of `versions.yaml`, named by its key there.
 
     `path` is the path of `program` in the upstream image; `further` maps paths to more programs.
+    `has_shell` adds a shell.
     """
 
     key: str
@@ -58,6 +59,7 @@ class Server:
     path: str
     user: str
     further: Mapping[str, str] = field(default_factory=dict)
+    has_shell: bool = False
 
     @property
     def reference(self) -> Reference:
@@ -78,14 +80,18 @@ class Server:
         """Image of the programs and this machine's CA certificates, named as upstream's."""
         programs = {self.path: self.program, **self.further}
         certificates = base_image.CA_CERTIFICATES
+        shell = base_image.BUSYBOX
+        content = {
+            **{path: paths.bin / name for path, name in programs.items()},
+            str(certificates): certificates,
+            **({str(shell): shell} if self.has_shell else {}),
+        }
         return Image(
             repository=self.reference.repository,
             tag=self.reference.tag,
             key=f"{self.recipe.fingerprint(go_version)} {base_image.fingerprint(certificates)}",
-            content={
-                **{path: paths.bin / name for path, name in programs.items()},
-                str(certificates): certificates,
-            },
+            content=content,
+            links={"/bin/sh": shell.name} if self.has_shell else {},
             entrypoint=[self.path],
             user=f"{self.user}:{self.user}",
         )
@@ -104,7 +110,13 @@ SERVERS = (
     Server("nodeExporter", "node_exporter", "/bin/node_exporter", _NOBODY),
     Server("kubeStateMetrics", "kube-state-metrics", "/kube-state-metrics", _NOBODY),
 )
-"""Images that can be built. Grafana cannot: its Go modules are not published."""
+"""Images of observability that can be built. Grafana cannot: its Go modules are not published."""
+FLAGGER = Server("flagger", "flagger", "/home/flagger/flagger", "10001")
+LOAD_TESTER = Server(
+    *("flaggerLoadtester", "loadtester", "/home/app/loadtester", "10001"),
+    {"/usr/bin/hey": "hey"},
+    has_shell=True,
+)
 
 
 def can_be_pulled(reference: Reference) -> bool:

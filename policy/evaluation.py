@@ -33,6 +33,8 @@ class Exemption:
     object: str
     """Kind and name, like ``DaemonSet/node-exporter``; may hold a ``*``."""
     reason: str
+    optional: bool = False
+    """True if it is kept when no stack has such an object."""
 
     def matches(self, obj: Object) -> bool:
         """Return True if the exemption names this object."""
@@ -124,7 +126,11 @@ def advisory_rules(file: Path = FILE) -> list[str]:
 def unused_exemptions(policies: Sequence[Policy]) -> list[Exemption]:
     """Exemptions that no evaluated stack needs."""
     used = {exemption for policy in policies for exemption in policy.used_exemptions}
-    return [exemption for exemption in policies[0].exemptions if exemption not in used]
+    return [
+        exemption
+        for exemption in policies[0].exemptions
+        if exemption not in used and not exemption.optional
+    ]
 
 
 def _read(file: Path) -> Mapping[str, Any]:
@@ -153,6 +159,10 @@ def _stack_config(file: Path, document: Mapping[str, Any], name: str) -> Mapping
 
 def _exemption(file: Path, entry: Any) -> Exemption:  # noqa: ANN401
     keys = ("rule", "object", "reason")
-    if not isinstance(entry, dict) or {*entry} != {*keys} or not all(entry.values()):
+    optional = isinstance(entry, dict) and entry.get("optional", False)
+    required = {key: entry.get(key) for key in keys} if isinstance(entry, dict) else {}
+    is_complete = required and all(required.values()) and {*entry} <= {*keys, "optional"}
+    if not is_complete or not isinstance(optional, bool):
         raise PolicyError(f"{file.name}: an exemption has the keys {', '.join(keys)}: {entry}")
-    return Exemption(*(str(entry[key]).strip() for key in keys))
+    rule, obj, reason = (str(value).strip() for value in required.values())
+    return Exemption(rule, obj, reason, optional)

@@ -11,8 +11,10 @@ from settings.build import BuildSettings
 from settings.builder import BuilderSettings
 from settings.config_file import ConfigFileSettings
 from settings.containers import InitContainer, Sidecar
+from settings.drill import DrillSettings, Fault
 from settings.env import Env, EnvFrom, EnvFromSource, EnvSource
 from settings.errors import SettingsError
+from settings.flagger import FlaggerSettings
 from settings.go_source import (
     GoProgram,
     SourceError,
@@ -41,6 +43,7 @@ from settings.peers import PeerFrom, Peers, PeerTo
 from settings.pod_disruption_budget import PodDisruptionBudgetSettings
 from settings.ports import Ports
 from settings.probes import ExecAction, GrpcAction, HttpGetAction, Probe, Probes, TcpSocketAction
+from settings.progressive import Gates, Match, Progressive
 from settings.proxy_metrics import Proxy, ProxyMetrics
 from settings.quantities import (
     duration_seconds,
@@ -96,11 +99,15 @@ __all__ = [
     "CanaryOverride",
     "Color",
     "ConfigFileSettings",
+    "DrillSettings",
     "Env",
     "EnvFrom",
     "EnvFromSource",
     "EnvSource",
     "ExecAction",
+    "Fault",
+    "FlaggerSettings",
+    "Gates",
     "GatewaySettings",
     "GeneratedSecret",
     "GoProgram",
@@ -113,6 +120,7 @@ __all__ = [
     "LimitRangeSettings",
     "LogKeys",
     "LogsSettings",
+    "Match",
     "MetricsSettings",
     "NamespaceSettings",
     "Network",
@@ -126,6 +134,7 @@ __all__ = [
     "Ports",
     "Probe",
     "Probes",
+    "Progressive",
     "Proxy",
     "ProxyMetrics",
     "Receiver",

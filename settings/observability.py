@@ -175,6 +175,9 @@ class OperatorSettings(Section):
 
     release: LabelValue = "kube-prometheus-stack"
     """Value of the label `release` by which its Prometheus selects monitors and rules."""
+    prometheus_url: Url | None = None
+    """URL of Prometheus for the gates of releases. Default: the operator's Service
+    `prometheus-operated` in `network.monitoringNamespace`."""
     otlp_endpoint: Url | None = None
     """OTLP/HTTP endpoint for traces, like http://collector.tracing:4318. Default: no tracing."""
     loki_url: Url | None = None

@@ -12,6 +12,7 @@ from settings.autoscaling import Autoscaling
 from settings.config_file import ConfigFileSettings, ConfigValues
 from settings.config_schema import ConfigSchema
 from settings.containers import Command, InitContainer, InitContainers, Sidecars
+from settings.drill import DrillSettings
 from settings.env import Env, EnvFrom
 from settings.errors import MISSING, FieldError
 from settings.image import ImageSettings
@@ -96,6 +97,7 @@ class Service(Section):
     """Alerting rules of the service's own."""
     panels: Annotated[tuple[ServicePanel, ...], Field(strict=False, max_length=100)] = ()
     """Grafana panels of the service's own."""
+    drill: DrillSettings = DrillSettings()
 
     _name: str = PrivateAttr("")
     _tracks: "dict[Track, Service]" = PrivateAttr({})
@@ -137,7 +139,7 @@ class Service(Section):
     @property
     def max_pods(self) -> int:
         """Maximum number of pods: rollouts of all tracks at maximum replicas."""
-        tracks = 2 if self.release.strategy in ("canary", "blueGreen") else 1
+        tracks = 1 if self.release.strategy == "rolling" else 2
         replicas = self.max_replicas
         return tracks * (replicas + scaled_value(self.workload.rollout.max_surge, replicas))
 
@@ -252,6 +254,8 @@ class Service(Section):
         yield from self._container_errors()
         yield from self._volume_errors()
         yield from self._metrics_errors()
+        if self.release.strategy == "progressive":
+            yield from self._progressive_errors()
         if self.routing is None and self.release.canary_weight:
             allowed = "0: without routing no requests are weighted"
             yield FieldError("release.canary.weight", self.release.canary_weight, allowed)
@@ -328,6 +332,47 @@ class Service(Section):
         for number, name in enumerate(names):
             if name in names[:number]:
                 yield FieldError(f"alerts[{number}].name", name, "each name once")
+
+    def _progressive_errors(self) -> Iterator[FieldError]:
+        strategy, settings = self.release.strategy, self.release.progressive
+        if not self.autoscaling.enabled:
+            allowed = "true: Flagger scales a new version to the replicas of its autoscaler"
+            yield FieldError("autoscaling.enabled", self.autoscaling.enabled, allowed)
+        if not self.ports:
+            allowed = '"rolling", or add ports: requests are routed to the new version step by step'
+            yield FieldError("release.strategy", strategy, allowed)
+        elif self.routing is None:
+            yield FieldError("release.strategy", strategy, '"rolling" or "canary", or add routing')
+        else:
+            key = "release.progressive"
+            if self.routing.backend == "gateway" and self.routing.protocol == "grpc":
+                allowed = '"h2c", or the backend "ingress": Flagger creates HTTPRoutes'
+                yield FieldError("routing.protocol", self.routing.protocol, allowed)
+            if settings.mirror and self.routing.backend == "ingress":
+                allowed = 'false, or the backend "gateway": an Ingress cannot mirror requests'
+                yield FieldError(f"{key}.mirror", settings.mirror, allowed)
+            if settings.load and self.request_source == "proxy":
+                reason = "the proxy does not count requests that are sent to the pods"
+                allowed = f'null, or slo.source "service": {reason}'
+                yield FieldError(f"{key}.load", settings.load.model_dump(by_alias=True), allowed)
+            if not self.progressive_gates:
+                allowed = '"rolling" or "canary", or add slo, metrics or release.progressive.gates'
+                yield FieldError("release.strategy", strategy, allowed)
+
+    @property
+    def progressive_gates(self) -> tuple[str, ...]:
+        """Names of the gates of strategy ``progressive``. Empty: nothing checks a new version."""
+        settings = self.release.progressive
+        gates = settings.gates
+        names: list[str] = []
+        if self.request_source:
+            names += ["requests"] if settings.min_requests else []
+            if self.slo:
+                names += ["availability"] if gates.availability else []
+                names += ["latency"] if gates.latency and self.slo.latency else []
+        names += ["cpu"] if gates.cpu else []
+        names += ["memory"] if gates.memory else []
+        return (*names, *(gate.name for gate in gates.queries))
 
     def _container_errors(self) -> Iterator[FieldError]:
         mountable = {"tmp", *self.volumes}

@@ -12,6 +12,7 @@ from settings.builder import BuilderSettings
 from settings.cluster import Cluster
 from settings.defaults import PARTIAL_SERVICE
 from settings.errors import FieldError
+from settings.flagger import FlaggerSettings
 from settings.namespace import NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
 from settings.notifications import NotificationsSettings
@@ -42,6 +43,7 @@ class Settings(Section):
     registry: RegistrySettings
     builder: BuilderSettings = BuilderSettings()
     network: Network = Network()
+    flagger: FlaggerSettings = FlaggerSettings()
     observability: ObservabilitySettings = ObservabilitySettings()
     notifications: NotificationsSettings = NotificationsSettings()
     defaults: Annotated[dict[str, Any], PARTIAL_SERVICE] = {}
@@ -71,7 +73,7 @@ class Settings(Section):
     def resource_quota(self) -> ResourceQuotaSettings:
         """Resource quota of the namespace. A default is raised to what the services may use."""
         quota = self.namespace.resource_quota
-        pods = sum(service.max_pods for service in self.services.values())
+        pods = self._max_pods
         raised = {
             "pods": max(quota.pods, pods),
             "requests": quota.requests.maximum(self._max_usage("requests")),
@@ -79,6 +81,27 @@ class Settings(Section):
         }
         given = quota.model_fields_set
         return quota.model_copy(update={key: raised[key] for key in raised.keys() - given})
+
+    @property
+    def progressive(self) -> tuple[Service, ...]:
+        """Services with strategy ``progressive``."""
+        services = self.services.values()
+        return tuple(one for one in services if one.release.strategy == "progressive")
+
+    @property
+    def needs_load_tester(self) -> bool:
+        """True if a release needs Flagger's load tester."""
+        return any(one.release.progressive.needs_load_tester for one in self.progressive)
+
+    @property
+    def _flagger_pods(self) -> int:
+        """Maximum number of pods of Flagger and of its load tester, during their own rollouts."""
+        has_flagger = bool(self.progressive) and self.flagger.enabled
+        return 2 * (has_flagger + self.needs_load_tester)
+
+    @property
+    def _max_pods(self) -> int:
+        return self._flagger_pods + sum(one.max_pods for one in self.services.values())
 
     def image_name(self, service: Service) -> str:
         """Image name of a service, without tag or digest."""
@@ -91,6 +114,8 @@ class Settings(Section):
         yield from self._route_errors()
         yield from self._quota_errors()
         yield from self._observability_errors()
+        for service in self.progressive:
+            yield from self._progressive_errors(service, f"services.{service.name}")
 
     def _namespace_errors(self) -> Iterator[FieldError]:
         node = self.observability.node_namespace
@@ -122,6 +147,8 @@ class Settings(Section):
             for error in service.image.errors_with_docker():
                 yield replace(error, key=f"{key}.image.{error.key}")
         tracks = [*get_args(Track), *map(service.release.object_track, get_args(Track))]
+        # Flagger's names for the pods and objects that run the promoted version.
+        tracks.append("primary")
         names = {f"{service.name}-{track}": track for track in tracks} | {**service.route_names}
         for name, suffix in names.items():
             if name != service.name and name in self.services:
@@ -133,6 +160,23 @@ class Settings(Section):
             yield FieldError("services", service.name, allowed)
         yield from self._peer_errors(service, key)
         yield from _job_name_errors(service, key)
+
+    def _progressive_errors(self, service: Service, key: str) -> Iterator[FieldError]:
+        observability, settings = self.observability, service.release.progressive
+        if observability.mode == "off":
+            allowed = '"rolling" or "canary", or observability.mode "bundled" or "operator"'
+            yield FieldError(f"{key}.release.strategy", service.release.strategy, allowed)
+        proxy = observability.proxy.implementation
+        if service.request_source == "proxy" and proxy == "envoy-gateway":
+            reason = "Envoy Gateway counts the requests to both versions together"
+            yield FieldError(f"{key}.slo.source", "proxy", f'"service" or "queries": {reason}')
+        for name in ("flagger", "flagger-loadtester"):
+            if name in self.services:
+                allowed = "another name: Flagger's objects have this name"
+                yield FieldError("services", name, allowed)
+        if settings.mirror and proxy == "traefik":
+            allowed = "false: Traefik, the observability.proxy.implementation, cannot mirror"
+            yield FieldError(f"{key}.release.progressive.mirror", settings.mirror, allowed)
 
     def _limit_errors(self, service: Service, key: str) -> Iterator[FieldError]:
         resources = {
@@ -200,7 +244,7 @@ class Settings(Section):
 
     def _quota_errors(self) -> Iterator[FieldError]:
         quota, services = self.resource_quota, self.services.values()
-        pods = sum(service.max_pods for service in services)
+        pods = self._max_pods
         reason = f"for the {pods} pods of a rollout at maximum replicas"
         if len(services) > 1:
             reason += f" of {len(services)} services"
@@ -220,6 +264,9 @@ class Settings(Section):
         for service in self.services.values():
             cpu += service.max_pods * service.total(part, "cpu")
             memory += service.max_pods * service.total(part, "memory")
+        own: ResourceList = getattr(self.flagger.resources, part)
+        cpu += self._flagger_pods * parse_quantity(own.cpu)
+        memory += self._flagger_pods * parse_quantity(own.memory)
         return ResourceList(cpu=f"{cpu.normalize():f}", memory=format_mebibytes(memory))
 
     def _observability_errors(self) -> Iterator[FieldError]:

@@ -149,6 +149,18 @@ HeaderName = Annotated[
     str,
     StringFormat("an HTTP header or cookie name, like X-Canary", r"[A-Za-z0-9][A-Za-z0-9_-]*", 64),
 ]
+HeaderValue = Annotated[
+    str,
+    StringFormat(
+        "letters, digits, ., _ and -, like always", r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", 64
+    ),
+]
+GateName = Annotated[
+    str,
+    StringFormat(
+        "a name: at most 40 of a-z, 0-9 and -, like queue-length", f"(?=[a-z]){_LABEL}", 40
+    ),
+]
 LabelKey = Annotated[
     str, StringFormat("a label key, like disktype or kubernetes.io/os", _PREFIXED_NAME, 317)
 ]

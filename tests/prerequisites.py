@@ -1,4 +1,4 @@
-"""``python -m tests.prerequisites``: starts the node and builds the checkers before the tests.
+"""``python -m tests.prerequisites``: starts the node and builds the programs of the tests.
 
 Building takes minutes, longer than the timeout of a test.
 """
@@ -10,11 +10,13 @@ from tests.cluster.project import CHECKOUT
 
 CHECKERS = ("kube-score", "promtool", "amtool", "loki", "otelcol-k8s")
 """Programs that check the rendered manifests."""
+LOAD = ("vegeta",)
+"""Programs that send requests."""
 
 
 def main() -> int:
     """Build and start what is missing; return the exit code of the first failed step."""
-    for step in (["up"], ["images"], ["build", *CHECKERS]):
+    for step in (["up"], ["images"], ["build", *CHECKERS, *LOAD]):
         command = [sys.executable, "-m", "local", *step]
         result = subprocess.run(command, cwd=CHECKOUT, check=False)
         if result.returncode != 0:

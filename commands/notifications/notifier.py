@@ -94,13 +94,13 @@ class Notifier:
         """The new version gets ``weight`` percent of the requests."""
         self._send("step", change, weight=weight, reason=reason)
 
-    def promoted(self, change: VersionChange, *, reason: str = "") -> None:
-        """The new version gets every request."""
-        self._send("promotion", change, weight=100, reason=reason)
+    def promoted(self, change: VersionChange, *, reason: str = "", decided_by: str = "") -> None:
+        """The new version gets every request. ``decided_by`` is by default the user."""
+        self._send("promotion", change, weight=100, reason=reason, decided_by=decided_by)
 
-    def rolled_back(self, change: VersionChange, *, reason: str = "") -> None:
-        """The previous version gets every request."""
-        self._send("rollback", change, weight=0, reason=reason)
+    def rolled_back(self, change: VersionChange, *, reason: str = "", decided_by: str = "") -> None:
+        """The previous version gets every request. ``decided_by`` is by default the user."""
+        self._send("rollback", change, weight=0, reason=reason, decided_by=decided_by)
 
     def drilled(self, service: str, result: str) -> None:
         """A drill of a service has ended."""
@@ -118,6 +118,7 @@ class Notifier:
         service: str | None = None,
         weight: int | None = None,
         reason: str = "",
+        decided_by: str = "",
     ) -> None:
         if not self.is_on:
             return
@@ -135,7 +136,7 @@ class Notifier:
             previous_version=change.previous if change else None,
             weight=weight,
             reason=format_reason(reason),
-            user=self._origin.user,
+            user=decided_by or self._origin.user,
             commit=self._origin.commit,
             link=self._origin.link,
         )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from commands import kubectl
@@ -18,7 +18,7 @@ class ThreadStore:
     """The ConfigMap of a service's releases, in the namespace of the stack."""
 
     namespace: str
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     context: str | None
 
     def last(self, service: str) -> "ReleaseThread | None":

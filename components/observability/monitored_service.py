@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from components.observability.queries import selector
+from components.observability.queries import gate_window, selector
 from components.observability.request_metrics import RequestMetrics, request_metrics_of
 from components.observability.slo import Slo
 from components.track_roles import TrackRoles
@@ -34,6 +34,8 @@ class MonitoredService:
     slo: Slo | None = None
     """Service level objective. ``None``: it has none."""
     log_keys: LogKeys = field(default_factory=LogKeys)
+    gate_window: str | None = None
+    """Range of the rates that the gates of a progressive release read. ``None``: it has none."""
     owner: str | None = None
     """Label of its alerts. ``None``: the default receivers are notified."""
     alerts: tuple[ServiceAlert, ...] = ()
@@ -54,6 +56,11 @@ class MonitoredService:
             requests=requests,
             slo=Slo.of(service.slo, requests) if service.slo and requests else None,
             log_keys=service.logs.keys,
+            gate_window=(
+                gate_window(observability.metrics.scrape_interval_seconds)
+                if service.release.strategy == "progressive"
+                else None
+            ),
             owner=service.owner,
             alerts=service.alerts,
             panels=service.panels,

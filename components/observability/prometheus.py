@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Any
 
-from components.labels import NAME_LABEL
+from components.labels import FLAGGER, NAME_LABEL
 from components.network_peer import NetworkPeer, ip_block_peer
 from components.observability.addresses import (
     AGENT_METRICS,
@@ -109,7 +109,7 @@ class Prometheus(Server):
                 {"api_groups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
                 {"non_resource_urls": ["/metrics"], "verbs": ["get"]},
             ],
-            ingress=[GRAFANA.peer(namespace, PROMETHEUS.port)],
+            ingress=[GRAFANA.peer(namespace, PROMETHEUS.port), *_release_controllers(args)],
             egress=[
                 *_metrics_ports(args),
                 *(
@@ -166,6 +166,13 @@ def _config(args: ObservabilityArgs) -> Config:
 def _retention(metrics: MetricsSettings) -> Config:
     size = int(parse_quantity(metrics.volume_size)) * _RETENTION_PERCENT // 100
     return {"time": f"{metrics.retention_days}d", "size": f"{size}B"}
+
+
+def _release_controllers(args: ObservabilityArgs) -> list[NetworkPeer]:
+    """Peer for Flagger, which queries the gates of releases. Empty if no service has gates."""
+    if not any(service.gate_window for service in args["services"]):
+        return []
+    return [NetworkPeer(args["namespace"], (PROMETHEUS.port,), {NAME_LABEL: FLAGGER})]
 
 
 def _metrics_ports(args: ObservabilityArgs) -> list[NetworkPeer]:

@@ -4,17 +4,43 @@ The recorded series are the same for every source of metrics. Dashboards, object
 gate and ``make metrics`` read only these.
 """
 
+from math import ceil
+
 WINDOW = "5m"
 """Range of the rates: with the longest scrape interval, it contains two samples."""
 WINDOW_SECONDS = 300
-REQUESTS = f"service:requests:rate{WINDOW}"
-"""Requests per second by track, version, method, route and status."""
-ERRORS = f"service:request_errors:rate{WINDOW}"
-"""Failed requests per second by track, version, method and route. 0 if none has failed."""
-DURATION = f"service:request_duration_seconds_bucket:rate{WINDOW}"
-"""Requests per second by track, version, route and ``le``, in seconds."""
+_GATE_SCRAPES = 4
+
+
+def requests_series(window: str) -> str:
+    """Requests per second by track, version, method, route and status."""
+    return f"service:requests:rate{window}"
+
+
+def errors_series(window: str) -> str:
+    """Failed requests per second by track, version, method and route. 0 if none has failed."""
+    return f"service:request_errors:rate{window}"
+
+
+def duration_series(window: str) -> str:
+    """Requests per second by track, version, route and ``le``, in seconds."""
+    return f"service:request_duration_seconds_bucket:rate{window}"
+
+
+REQUESTS = requests_series(WINDOW)
+ERRORS = errors_series(WINDOW)
+DURATION = duration_series(WINDOW)
 PODS = "service:pods:ready"
 """Ready pods by track and version."""
+
+
+def gate_window(scrape_interval_seconds: int) -> str:
+    """Range of the rates that the gates of a release read: a minute, or four scrapes.
+
+    A fault shows early in a short range. It is at most :data:`WINDOW`.
+    """
+    minutes = ceil(_GATE_SCRAPES * scrape_interval_seconds / 60)
+    return f"{min(max(1, minutes), WINDOW_SECONDS // 60)}m"
 
 
 def selector(namespace: str, service: str, **labels: str | None) -> str:

@@ -21,7 +21,7 @@ from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding
 
 from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
 from components.labels import Identity
-from components.network_peer import DNS_EGRESS, NetworkPeer, ip_block_peer
+from components.network_peer import API_SERVER_PORTS, DNS_EGRESS, NetworkPeer, ip_block_peer
 from components.observability.args import ObservabilityArgs
 from components.prune import prune_none
 from components.secret_data import secret_data
@@ -54,9 +54,6 @@ SECRETS = PurePosixPath("/run/secrets/server")
 """Mount path of :attr:`ServerSpec.secrets`."""
 _CONFIG_DIR = PurePosixPath("/etc/server")
 _DATA_DIR = PurePosixPath("/data")
-
-_API_SERVER_PORTS = (443, 6443)
-"""Usual ports of the API server. It is not a pod: a NetworkPolicy selects it by an IP block."""
 
 
 @dataclass(frozen=True)
@@ -404,7 +401,7 @@ class Server(pulumi.ComponentResource):
         spec = self._spec
         egress = list(spec.egress)
         if spec.rbac_rules:
-            egress.append(ip_block_peer(network.node_cidrs, *_API_SERVER_PORTS))
+            egress.append(ip_block_peer(network.node_cidrs, *API_SERVER_PORTS))
         return NetworkPolicy(
             f"{self._name}-network",
             metadata=self._metadata(),

@@ -33,6 +33,9 @@ class IngressRouter(Router):
             # The proxy ignores a canary Ingress without a main Ingress for the same host and path.
             after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[stable]))
             annotations = proxy | _canary_annotations(split, split.canary)
+            # Flagger's own canary Ingress has the name that this one had before.
+            replaced = pulumi.ResourceOptions(delete_before_replace=True)
+            after = pulumi.ResourceOptions.merge(after, replaced)
             self._ingress(f"{name}-ingress-canary", args, split.canary, annotations, after)
 
     def _ingress(

@@ -9,8 +9,11 @@ from pulumi_kubernetes.core.v1 import Secret
 from pydantic import SecretStr
 
 from components.labels import Identity
+from components.prune import prune_none
 from components.secret_data import secret_data
 from settings import GeneratedSecret, RegistrySettings, SecretFiles, docker_config
+
+_NOT_TRACKED = {"flagger.app/config-tracking": "disabled"}
 
 
 class CredentialsArgs(TypedDict):
@@ -23,6 +26,9 @@ class CredentialsArgs(TypedDict):
     """Encrypted values of environment variables, by their key in the Secret. Default: none."""
     registry: RegistrySettings
     """Registry of the image, with its credentials if it requires any."""
+    is_tracked: NotRequired[bool]
+    """False: Flagger does not copy the Secrets for the pods of the primary, so that they read new
+    values too. Default: true."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Credentials(pulumi.ComponentResource):
         super().__init__("slipway:credentials:Credentials", name, None, opts)
         self._namespace = args["namespace"]
         self._labels = Identity(name, args["namespace"]).labels
+        self._annotations = None if args.get("is_tracked", True) else _NOT_TRACKED
         files, environment = args.get("files", {}), args.get("environment", {})
         for file, value in files.items():
             secret = f"{name}-{file}"
@@ -101,7 +108,14 @@ class Credentials(pulumi.ComponentResource):
     def _secret(self, name: str, secret_type: str, data: Mapping[str, pulumi.Input[str]]) -> None:
         Secret(
             name,
-            metadata={"name": name, "namespace": self._namespace, "labels": self._labels},
+            metadata=prune_none(
+                {
+                    "name": name,
+                    "namespace": self._namespace,
+                    "labels": self._labels,
+                    "annotations": self._annotations,
+                }
+            ),
             type=secret_type,
             data=secret_data(data),
             opts=pulumi.ResourceOptions(parent=self),

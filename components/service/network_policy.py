@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypedDict
 import pulumi
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 
-from components.labels import Identity
-from components.network_peer import DNS_EGRESS, NetworkPeer, peers_for_url
-from components.observability.addresses import PROMETHEUS
+from components.labels import INSTANCE_LABEL, PRIMARY, Identity, Labels
+from components.network_peer import DNS_EGRESS, NetworkPeer, peers_for_url, pod_selector
+from components.observability.addresses import LOAD_TESTER, PROMETHEUS
 from components.observability.trace_receiver import TraceReceiver
 from settings import Network, PeerFrom, PeerTo, Ports, Service
 
@@ -31,8 +31,28 @@ def ingress_rules(
         peers.append(NetworkPeer(network.proxy_namespace, tuple(service.routes)))
     if service.metrics_port:
         peers.append(PROMETHEUS.peer(network.monitoring_namespace, service.metrics_port))
+    if service.release.strategy == "progressive" and service.release.progressive.load:
+        peers.append(LOAD_TESTER.peer(namespace, *service.routes))
     peers += [_from(peer, service, namespace) for peer in service.peers.from_]
     return [peer.ingress for peer in peers]
+
+
+def network_policy_spec(
+    service: Service,
+    pods: Labels,
+    namespace: str,
+    *,
+    network: Network,
+    traces: TraceReceiver | None,
+    stack_ports: Mapping[str, Ports],
+) -> "NetworkPolicySpecArgsDict":
+    """Return the spec of the NetworkPolicy of the service's pods with the labels ``pods``."""
+    return {
+        "pod_selector": {"match_labels": pods},
+        "policy_types": ["Ingress", "Egress"],
+        "ingress": ingress_rules(service, namespace, network),
+        "egress": egress_rules(service, namespace, traces, stack_ports),
+    }
 
 
 def egress_rules(
@@ -54,7 +74,7 @@ def egress_rules(
 def _from(peer: PeerFrom, service: Service, namespace: str) -> NetworkPeer:
     ports = peer.ports or tuple(service.served_ports)
     if peer.service:
-        return NetworkPeer(namespace, ports, Identity(peer.service, namespace).selector)
+        return _service_peer(peer.service, namespace, ports)
     if peer.cidr:
         return NetworkPeer(None, ports, networks=(ip_network(peer.cidr),))
     return NetworkPeer(peer.namespace, ports, peer.pod_labels)
@@ -63,7 +83,7 @@ def _from(peer: PeerFrom, service: Service, namespace: str) -> NetworkPeer:
 def _to(peer: PeerTo, namespace: str, stack_ports: Mapping[str, Ports]) -> Iterator[NetworkPeer]:
     if peer.service:
         ports = _port_numbers(stack_ports[peer.service], peer)
-        yield NetworkPeer(namespace, ports, Identity(peer.service, namespace).selector)
+        yield _service_peer(peer.service, namespace, ports)
     elif peer.cidr:
         yield NetworkPeer(None, peer.ports, networks=(ip_network(peer.cidr),))
     elif peer.host:
@@ -71,6 +91,19 @@ def _to(peer: PeerTo, namespace: str, stack_ports: Mapping[str, Ports]) -> Itera
             yield from peers_for_url(f"tcp://{peer.host}:{port}", namespace)
     else:
         yield NetworkPeer(peer.namespace, peer.ports, peer.pod_labels)
+
+
+def _service_peer(name: str, namespace: str, ports: tuple[int | str, ...]) -> NetworkPeer:
+    """Peer for the pods of a service, also for those of the primary that Flagger creates."""
+    return NetworkPeer(namespace, ports, {INSTANCE_LABEL: namespace}, _pod_names(name))
+
+
+def _service_pods(name: str, namespace: str) -> "LabelSelectorArgsDict":
+    return pod_selector({INSTANCE_LABEL: namespace}, _pod_names(name))
+
+
+def _pod_names(name: str) -> tuple[str, str]:
+    return name, f"{name}{PRIMARY}"
 
 
 def _port_numbers(ports: Ports, peer: PeerTo) -> tuple[int, ...]:
@@ -99,32 +132,27 @@ class PeerPolicies(pulumi.ComponentResource):
         self._name = name
         self._args = args
         service, namespace, stack_ports = args["service"], args["namespace"], args["stack_ports"]
-        own = Identity(service.name, namespace).selector
         for peer in service.peers.to:
             if peer.service:
                 ports = _port_numbers(stack_ports[peer.service], peer)
-                selector: LabelSelectorArgsDict = {
-                    "match_labels": Identity(peer.service, namespace).selector
-                }
                 self._policy(
                     f"to-{peer.service}",
                     {
-                        "pod_selector": selector,
+                        "pod_selector": _service_pods(peer.service, namespace),
                         "policy_types": ["Ingress"],
-                        "ingress": [NetworkPeer(namespace, ports, own).ingress],
+                        "ingress": [_service_peer(service.name, namespace, ports).ingress],
                     },
                 )
         for peer in service.peers.from_:
             if peer.service:
                 served = service.served_ports
                 ports = tuple(served[port] for port in peer.ports or served)
-                selector = {"match_labels": Identity(peer.service, namespace).selector}
                 self._policy(
                     f"from-{peer.service}",
                     {
-                        "pod_selector": selector,
+                        "pod_selector": _service_pods(peer.service, namespace),
                         "policy_types": ["Egress"],
-                        "egress": [NetworkPeer(namespace, ports, own).egress],
+                        "egress": [_service_peer(service.name, namespace, ports).egress],
                     },
                 )
         self.register_outputs({})

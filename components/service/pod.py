@@ -1,12 +1,13 @@
 """Pod spec of a service: containers, volumes, security context and scheduling."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pulumi
 
 from components.container import SECURITY_CONTEXT, resource_requirements
-from components.labels import Identity, Labels
+from components.labels import NAME_LABEL, Identity, Labels
 from components.observability.trace_receiver import TraceReceiver
 from components.service.config_file import ConfigFile
 from components.service.containers import container_ports, init_containers, sidecars
@@ -63,6 +64,9 @@ class ServicePod:
             annotations["checksum/config"] = self._config.restart_checksum
         if self._credentials.revision:
             annotations["checksum/secrets"] = self._credentials.revision
+        if self._service.release.strategy == "progressive":
+            # Flagger copies the HPA with a new version only.
+            annotations["checksum/autoscaling"] = _checksum(self._service)
         if reason := self._service.security_context.exceptions.read_only_root_filesystem:
             annotations["exceptions/readOnlyRootFilesystem"] = reason
         return annotations
@@ -81,8 +85,17 @@ class ServicePod:
         return {
             **self._pod_spec([container], extra),
             "termination_grace_period_seconds": service.workload.termination_grace_period_seconds,
-            "topology_spread_constraints": _topology_spread(scheduling, self._identity.selector),
+            "topology_spread_constraints": _topology_spread(scheduling, self._spread_pods),
         }
+
+    @property
+    def _spread_pods(self) -> Labels:
+        """Labels of the pods to spread."""
+        pods = self._identity.selector
+        if self._service.release.strategy == "progressive":
+            # The primary that Flagger creates has another name; it runs other ReplicaSets.
+            return {key: value for key, value in pods.items() if key != NAME_LABEL}
+        return pods
 
     def job_spec(self, job: BeforeStart) -> "PodSpecArgsDict":
         """Pod spec of a Job that runs a command with the image, volumes and sidecars."""
@@ -150,6 +163,10 @@ class ServicePod:
         # Without ports there are no endpoints that proxies have to update before SIGTERM.
         has_sleep = seconds and self._service.ports
         return {"pre_stop": {"sleep": {"seconds": seconds}}} if has_sleep else None
+
+
+def _checksum(service: Service) -> str:
+    return hashlib.sha256(repr(service.autoscaling).encode()).hexdigest()[:16]
 
 
 def _pod_security_context(service: Service) -> "PodSecurityContextArgsDict":

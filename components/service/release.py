@@ -12,11 +12,12 @@ import pulumi
 from pulumi_kubernetes.batch.v1 import Job
 from pulumi_kubernetes.core.v1 import Service as KubernetesService
 
-from components.labels import Identity
+from components.labels import Identity, Labels
 from components.prune import prune_none
 from components.routing.split import Backend
 from components.service.before_start import BeforeStartJobs
-from components.service.workload import Workload, WorkloadTemplate
+from components.service.progressive import APP_PROTOCOLS, Analysis, ProgressiveRelease
+from components.service.workload import Workload, WorkloadArgs, WorkloadTemplate
 from settings import ReleasedVersion, ReleaseSettings, Service, Strategy, Track
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 _TRACKS: Mapping[Strategy, tuple[Track, ...]] = {
     "rolling": ("stable",),
     "canary": ("stable", "canary"),
+    "progressive": ("stable",),
     "blueGreen": ("stable", "canary"),
 }
 """Tracks that have a Service, with or without a running version."""
-_APP_PROTOCOLS = {"http": None, "h2c": "kubernetes.io/h2c", "grpc": "kubernetes.io/h2c"}
 
 
 class RunningVersion(TypedDict):
@@ -52,6 +53,8 @@ class ReleaseArgs(TypedDict):
     """Image reference with digest, for each running track."""
     workload: WorkloadTemplate
     """Arguments that the workloads of all tracks have in common."""
+    analysis: NotRequired[Analysis]
+    """Gates of the release. Required with strategy ``progressive``."""
 
 
 class Release(pulumi.ComponentResource):
@@ -89,7 +92,7 @@ class Release(pulumi.ComponentResource):
         }
         for track, service in self._services.items():
             if service.served_ports:
-                self._service(track, service, workloads["stable"])
+                self._service(track, service, *workloads["stable"])
         self.stable = self._running("stable", release.stable)
         self.canary = release.beside and {
             **self._running("canary", release.beside),
@@ -98,7 +101,16 @@ class Release(pulumi.ComponentResource):
         self.register_outputs({"stable": self.stable, "canary": self.canary})
 
     def backends(self, port: str) -> tuple[Backend, ...]:
-        """Service and weight of each track, for requests to a container port by name."""
+        """Service and weight of each track, for requests to a container port by name.
+
+        With strategy ``progressive``, Flagger shifts the requests to the main port.
+        """
+        release, name = self._args["release"], self._args["workload"]["service"].name
+        if release.strategy == "progressive":
+            service = self._services["stable"]
+            is_main = service.routing is not None and service.routing.port == port
+            backend = self._identity("stable").object_name if is_main else f"{name}-stable"
+            return (Backend("stable", backend, service.ports[port], 100),)
         return tuple(
             self._backend(track, service.ports[port], self._weight(track))
             for track, service in self._services.items()
@@ -117,21 +129,32 @@ class Release(pulumi.ComponentResource):
             running["color"] = self._args["release"].object_track(track)
         return running
 
-    def _workload(self, track: Track, version: ReleasedVersion, job: Job | None) -> Workload:
+    def _workload(
+        self, track: Track, version: ReleasedVersion, job: Job | None
+    ) -> tuple[pulumi.Resource, Labels]:
+        """Workload of a version, and the labels of the pods that serve when it is ready."""
         args, release = self._args, self._args["release"]
         is_idle = release.strategy == "blueGreen" and track == "canary"
         identity = self._identity(track, version.version)
-        return Workload(
-            identity.object_name,
-            {
-                **args["workload"],
-                "service": self._services[track],
-                "identity": identity,
-                "image": args["images"][track],
-                "keep_warm_seconds": release.blue_green.keep_warm_seconds if is_idle else 0,
-            },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None),
+        name, child = identity.object_name, pulumi.ResourceOptions(parent=self)
+        workload_args: WorkloadArgs = {
+            **args["workload"],
+            "service": self._services[track],
+            "identity": identity,
+            "image": args["images"][track],
+            "keep_warm_seconds": release.blue_green.keep_warm_seconds if is_idle else 0,
+        }
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None)
+        workload = Workload(name, workload_args, opts=opts)
+        if release.strategy != "progressive":
+            return workload, identity.selector
+        analysis = args.get("analysis")
+        if analysis is None:
+            raise ValueError(f"{self._name} has no analysis: use the gates of the release")
+        progressive = ProgressiveRelease(
+            f"{name}-release", workload_args, analysis, workload, opts=child
         )
+        return progressive, progressive.pods
 
     def _identity(self, track: Track, version: str | None = None) -> Identity:
         workload = self._args["workload"]
@@ -163,12 +186,17 @@ class Release(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         ).jobs
 
-    def _service(self, track: Track, service: Service, stable: Workload) -> None:
+    def _service(
+        self, track: Track, service: Service, stable: pulumi.Resource, stable_pods: Labels
+    ) -> None:
         identity, namespace = self._identity(track), self._args["workload"]["namespace"]
         # Callers inside the cluster use the name of stable's Service. Its selector changes with the
         # strategy and the live color, when the pods are ready.
         fixed = Identity(identity.name, namespace, "stable")
         identities = [identity, *([fixed] if track == "stable" and fixed != identity else [])]
+        if self._args["release"].strategy == "progressive":
+            # The others belong to the Canary.
+            identities = [fixed]
         for one in identities:
             name = one.object_name
             KubernetesService(
@@ -182,7 +210,7 @@ class Release(pulumi.ComponentResource):
                 },
                 spec={
                     "type": "ClusterIP",
-                    "selector": identity.selector,
+                    "selector": stable_pods if track == "stable" else identity.selector,
                     "ports": prune_none(_service_ports(service)),
                 },
                 opts=pulumi.ResourceOptions(
@@ -207,7 +235,7 @@ def _service_ports(service: Service) -> "list[ServicePortArgsDict]":
             "port": port,
             "target_port": name,
             "protocol": "TCP",
-            "app_protocol": _APP_PROTOCOLS[routes[name].protocol] if name in routes else None,
+            "app_protocol": APP_PROTOCOLS[routes[name].protocol] if name in routes else None,
         }
         for name, port in service.served_ports.items()
     ]

@@ -12,7 +12,8 @@ from components.service.containers import encrypted_environment
 from components.service.credentials import Credentials
 from components.service.image import ContainerImage
 from components.service.network_policy import PeerPolicies
-from components.service.release import Release
+from components.service.progressive import Analysis
+from components.service.release import Release, ReleaseArgs
 from settings import BuilderSettings, Network, Ports, RegistrySettings, Service, Track
 
 
@@ -30,6 +31,8 @@ class DeployedServiceArgs(TypedDict):
     """Receiver of spans. Default ``None``: tracing is disabled."""
     stack_ports: Mapping[str, Ports]
     """Ports of each service of the stack."""
+    analysis: NotRequired[Analysis]
+    """Gates of the release. Required with strategy ``progressive``."""
 
 
 class DeployedService:
@@ -58,6 +61,7 @@ class DeployedService:
                     for key, value in encrypted_environment(one).items()
                 },
                 "registry": registry,
+                "is_tracked": service.release.strategy != "progressive",
             },
             opts=in_namespace,
         )
@@ -82,22 +86,21 @@ class DeployedService:
             )
             for track, version in service.release.tracks.items()
         }
-        release = Release(
-            name,
-            {
-                "release": service.release,
-                "images": {track: image.reference for track, image in images.items()},
-                "workload": {
-                    "namespace": namespace,
-                    "service": service,
-                    "network": args["network"],
-                    "traces": args.get("traces"),
-                    "credentials": credentials.names,
-                    "stack_ports": args["stack_ports"],
-                },
+        release_args: ReleaseArgs = {
+            "release": service.release,
+            "images": {track: image.reference for track, image in images.items()},
+            "workload": {
+                "namespace": namespace,
+                "service": service,
+                "network": args["network"],
+                "traces": args.get("traces"),
+                "credentials": credentials.names,
+                "stack_ports": args["stack_ports"],
             },
-            opts=in_namespace,
-        )
+        }
+        if analysis := args.get("analysis"):
+            release_args["analysis"] = analysis
+        release = Release(name, release_args, opts=in_namespace)
         self.outputs = {"stable": release.stable, "canary": release.canary}
         if routing is None:
             return
@@ -112,6 +115,7 @@ class DeployedService:
                 ),
             )
             for port, route in service.routes.items()
+            if not is_routed_by_flagger(service, port)
         }
         if host := service.release.blue_green.preview_host:
             idle = (release.idle_backend(routing.port),)
@@ -130,3 +134,14 @@ class DeployedService:
                 opts=after_release,
             )
         self.outputs |= {"url": routing.url, "hosts": [*routing.hosts]}
+
+
+def is_routed_by_flagger(service: Service, port: str) -> bool:
+    """Return True if Flagger creates the route to a container port."""
+    routing = service.routing
+    return (
+        routing is not None
+        and service.release.strategy == "progressive"
+        and routing.backend == "gateway"
+        and routing.port == port
+    )

@@ -11,12 +11,12 @@ from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components.labels import Identity
+from components.labels import Identity, Labels
 from components.observability.trace_receiver import TraceReceiver
 from components.prune import omit_if_zero, prune_none
 from components.service.config_file import ConfigFile
 from components.service.credentials import CredentialNames
-from components.service.network_policy import egress_rules, ingress_rules
+from components.service.network_policy import network_policy_spec
 from components.service.pod import ServicePod
 from settings import (
     Autoscaling,
@@ -29,6 +29,7 @@ from settings import (
 if TYPE_CHECKING:
     from pulumi_kubernetes.autoscaling.v2 import HPAScalingRulesArgsDict, MetricSpecArgsDict
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
+    from pulumi_kubernetes.policy.v1 import PodDisruptionBudgetSpecArgsDict
 
 
 class WorkloadTemplate(TypedDict):
@@ -114,14 +115,21 @@ class Workload(pulumi.ComponentResource):
         args, service = self._args, self._service
         identity, rollout = args["identity"], service.workload.rollout
         is_autoscaled = service.autoscaling.enabled
+        is_progressive = service.release.strategy == "progressive"
+        annotations = None
+        if is_progressive:
+            # Flagger scales the pods, and waits for them.
+            annotations = {"pulumi.com/skipAwait": "true"}
+        elif not is_autoscaled:
+            # A deleted HPA can still be the field manager of `replicas`.
+            annotations = {"pulumi.com/patchForce": "true"}
         pod = ServicePod(identity, args["image"], service, args["credentials"], args.get("traces"))
         return Deployment(
             f"{self._name}-deployment",
             metadata=prune_none(
                 {
                     **self._metadata(),
-                    # A deleted HPA can still be the field manager of `replicas`.
-                    "annotations": None if is_autoscaled else {"pulumi.com/patchForce": "true"},
+                    "annotations": annotations,
                 }
             ),
             spec=prune_none(
@@ -216,12 +224,7 @@ class Workload(pulumi.ComponentResource):
         PodDisruptionBudget(
             f"{self._name}-disruption",
             metadata=self._metadata(),
-            spec={
-                "max_unavailable": self._service.pod_disruption_budget.max_unavailable,
-                "selector": {"match_labels": self._args["identity"].selector},
-                # Pods that are not ready do not block a node drain.
-                "unhealthy_pod_eviction_policy": "AlwaysAllow",
-            },
+            spec=disruption_budget_spec(self._service, self._args["identity"].selector),
             opts=opts,
         )
 
@@ -230,14 +233,26 @@ class Workload(pulumi.ComponentResource):
         return NetworkPolicy(
             f"{self._name}-network",
             metadata=self._metadata(),
-            spec={
-                "pod_selector": {"match_labels": args["identity"].selector},
-                "policy_types": ["Ingress", "Egress"],
-                "ingress": ingress_rules(service, namespace, args["network"]),
-                "egress": egress_rules(service, namespace, args.get("traces"), args["stack_ports"]),
-            },
+            spec=network_policy_spec(
+                service,
+                args["identity"].selector,
+                namespace,
+                network=args["network"],
+                traces=args.get("traces"),
+                stack_ports=args["stack_ports"],
+            ),
             opts=self._child,
         )
+
+
+def disruption_budget_spec(service: Service, pods: Labels) -> "PodDisruptionBudgetSpecArgsDict":
+    """Return the spec of the PodDisruptionBudget of the service's pods with the labels ``pods``."""
+    return {
+        "max_unavailable": service.pod_disruption_budget.max_unavailable,
+        "selector": {"match_labels": pods},
+        # Pods that are not ready do not block a node drain.
+        "unhealthy_pod_eviction_policy": "AlwaysAllow",
+    }
 
 
 def _scaling_rules(window: int) -> "HPAScalingRulesArgsDict":

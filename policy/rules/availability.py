@@ -1,6 +1,6 @@
 """Rules for availability: replicas, autoscalers, disruption budgets and rollouts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from policy.objects import Object, get, get_list, get_mapping, selector_matches
@@ -8,6 +8,7 @@ from policy.rule import Stack, rule
 
 MIN_REPLICAS = 3
 """One pod may fail while a node drain evicts another."""
+NAME = "app.kubernetes.io/name"
 ZONE = "topology.kubernetes.io/zone"
 _SCALABLE = ("Deployment", "StatefulSet")
 
@@ -62,7 +63,7 @@ def disruptions_allowed(obj: Object, stack: Stack) -> Iterator[str]:
         return
     max_unavailable, min_available = obj.spec.get("maxUnavailable"), obj.spec.get("minAvailable")
     selected = [other for other in stack.of_kind(*_SCALABLE) if obj in budgets_of(other, stack)]
-    if not selected:
+    if not selected and not any(map(_selects_primary(obj, stack), stack.of_kind("Canary"))):
         yield "it selects no pod of this stack: correct its selector"
     if max_unavailable is not None and _number_of_pods(max_unavailable, 100) < 1:
         yield f"maxUnavailable is {max_unavailable}: set it to at least 1"
@@ -73,6 +74,28 @@ def disruptions_allowed(obj: Object, stack: Stack) -> Iterator[str]:
                 f"minAvailable is {min_available} and {other} may have only {replicas} pods:"
                 " reduce minAvailable, or increase the minimum number of replicas"
             )
+
+
+def _selects_primary(budget: Object, stack: Stack) -> Callable[[Object], bool]:
+    """Return whether the budget selects the pods of the primary that Flagger makes of a Canary.
+
+    They have the labels of the target's pods, and a name with the suffix ``-primary``.
+    """
+
+    def selects(canary: Object) -> bool:
+        target = get_mapping(canary.spec, "targetRef")
+        return any(
+            selector_matches(
+                budget.spec.get("selector"),
+                {**other.pod.labels, NAME: f"{other.pod.labels.get(NAME)}-primary"},
+            )
+            for other in stack.of_kind(str(target.get("kind")))
+            if other.pod
+            and other.name == target.get("name")
+            and other.namespace == budget.namespace == canary.namespace
+        )
+
+    return selects
 
 
 def _number_of_pods(int_or_percent: Any, replicas: int) -> int:  # noqa: ANN401

@@ -25,7 +25,7 @@ from commands.registry import manifest
 from local.environment import environment
 from tests.bench.plain_objects import Helm, Kubectl, Peer, Pulumi
 from tests.cluster.project import CHECKOUT, Project
-from tests.cluster.traffic import SteadyLoad
+from tests.cluster.traffic import steady_load
 
 ROUNDS = 3
 console = Console(stderr=True)
@@ -75,13 +75,13 @@ def stack_operations(project: Project) -> Iterator[Figure]:
         yield Figure("up, source edited", seconds_of(project, "up"), "s")
     with step("a canary and its rollback under load"):
         project.make("canary", "VERSION=99.0.0", "WEIGHT=50")
-        with SteadyLoad(project.host) as load:
+        with steady_load(project.host) as load:
             project.make("rollback")
-            ended = time.monotonic()
+            ended = time.time()
             time.sleep(3)
         yield Figure(
             "rollback: last response of the canary after the update",
-            max(0.0, load.last_seen["99.0.0"] - ended),
+            max(0.0, load.last_response("99.0.0") - ended),
             "s",
         )
         yield Figure("rollback: failed requests", len(load.failures), "requests")

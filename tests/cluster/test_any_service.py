@@ -3,7 +3,7 @@
 import pytest
 
 from tests.cluster.project import Project, wait_until
-from tests.cluster.traffic import SteadyLoad, versions_of
+from tests.cluster.traffic import steady_load, versions_of
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -31,7 +31,7 @@ def test_it_is_built_deployed_and_routed(project: Project) -> None:
 
 
 def test_a_canary_is_promoted_and_rolled_back_without_a_failed_request(project: Project) -> None:
-    with SteadyLoad(project.host) as load:
+    with steady_load(project.host) as load:
         project.make("canary", "VERSION=0.2.0", "WEIGHT=50")
         wait_until(
             "a response of the canary", lambda: "0.2.0" in versions_of(project.host, 20), seconds=15

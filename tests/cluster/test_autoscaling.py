@@ -67,6 +67,8 @@ def test_a_switch_of_the_autoscaler_keeps_the_pods(project: Project) -> None:
     with project.service() as service:
         service["autoscaling"]["enabled"] = False
         service["workload"]["replicas"] = MAX_REPLICAS + 1
+        # The update lasts longer than the HPA controller waits.
+        service["workload"]["rollout"] = {"minReadySeconds": 20}
     with fewest_replicas(project) as fewest:
         project.make("up")
     assert fewest == [MIN_REPLICAS]

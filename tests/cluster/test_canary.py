@@ -10,7 +10,7 @@ import pytest
 
 from settings import RoutingBackend
 from tests.cluster.project import Project, read_until, wait_until
-from tests.cluster.traffic import SteadyLoad, versions_of
+from tests.cluster.traffic import steady_load, versions_of
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -39,7 +39,7 @@ def is_ten_percent(requests: int) -> bool:
 
 
 def test_a_weight_of_ten_percent_routes_a_hundred_of_a_thousand_requests(project: Project) -> None:
-    with SteadyLoad(project.host) as load:
+    with steady_load(project.host) as load:
         project.make("canary", "VERSION=1.1.0", "WEIGHT=10")
     assert load.failures == []
     wait_for_version(project, "1.1.0")
@@ -61,7 +61,7 @@ def test_the_override_header_selects_the_track(project: Project) -> None:
 def test_a_promotion_deploys_the_image_of_the_canary_not_newer_source(project: Project) -> None:
     canary = project.kubectl("get", "deployment", "beacon-canary", "-o", "jsonpath={..image}")
     project.edit_source("// Newer than the canary.")
-    with SteadyLoad(project.host) as load:
+    with steady_load(project.host) as load:
         project.make("promote")
     assert load.failures == []
     stable = project.kubectl("get", "deployment", "beacon-stable", "-o", "jsonpath={..image}")
@@ -72,12 +72,12 @@ def test_a_promotion_deploys_the_image_of_the_canary_not_newer_source(project: P
 def test_a_rollback_removes_the_canary_within_five_seconds(project: Project) -> None:
     project.make("canary", "VERSION=1.2.0", "WEIGHT=50")
     wait_for_version(project, "1.2.0")
-    with SteadyLoad(project.host) as load:
+    with steady_load(project.host) as load:
         project.make("rollback")
-        ended = time.monotonic()
+        ended = time.time()
         time.sleep(6)
     assert load.failures == []
-    assert load.last_seen["1.2.0"] - ended < 5
+    assert load.last_response("1.2.0") - ended < 5
     assert set(versions_of(project.host, 100)) == {"1.1.0"}
 
 
@@ -95,7 +95,7 @@ def test_an_interrupted_rollback_is_completed_by_the_next_one(project: Project) 
 def test_a_rollback_without_a_canary_restores_the_previous_stable_version(
     project: Project,
 ) -> None:
-    with SteadyLoad(project.host) as load:
+    with steady_load(project.host) as load:
         project.make("rollback")
     assert load.failures == []
     assert set(versions_of(project.host, 100)) == {"1.0.0"}

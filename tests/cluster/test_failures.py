@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.cluster.project import Project, read_until
-from tests.cluster.traffic import SteadyLoad
+from tests.cluster.traffic import steady_load
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -64,7 +64,7 @@ def test_a_crashing_image_is_reported_while_the_previous_one_serves(project: Pro
         with project.service() as service:
             service.setdefault("workload", {})["rollout"] = FAST_ROLLOUT
         project.make("up")
-        with project.edited(MAIN, FUNCTION, CRASH), SteadyLoad(project.host) as load:
+        with project.edited(MAIN, FUNCTION, CRASH), steady_load(project.host) as load:
             result = project.make_fails("up")
     text = result.stdout + result.stderr
     assert "CrashLoopBackOff" in text or "crashes at start" in text, text

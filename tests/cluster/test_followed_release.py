@@ -8,7 +8,7 @@ import pytest
 
 from local.layout import NODE_IP
 from tests.cluster.project import Project, read_until
-from tests.cluster.traffic import SteadyLoad, versions_of
+from tests.cluster.traffic import steady_load, versions_of
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -62,7 +62,7 @@ def stack_file(project: Project) -> str:
 
 
 def test_a_good_version_is_promoted_without_a_failed_request(project: Project) -> None:
-    with SteadyLoad(project.host) as load:
+    with steady_load(project.host) as load:
         result = command(project, "release", "--version=1.1.0")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "20 %, step 1 of 2" in result.stdout
@@ -81,7 +81,7 @@ def test_a_bad_version_is_rolled_back_with_its_settings_and_refused_from_then_on
     before = stack_file(project)
     with project.service() as service:
         service["config"]["faults"]["errorRate"] = 0.5
-    with SteadyLoad(project.host):
+    with steady_load(project.host):
         result = command(project, "release", "--version=1.2.0")
     assert result.returncode == 1, result.stdout + result.stderr
     assert "beacon 1.2.0 was rolled back" in result.stdout
@@ -117,7 +117,7 @@ def test_a_changed_configuration_is_a_release_that_can_be_paused_and_promoted(
 ) -> None:
     with project.service() as service:
         service["config"]["message"] = "changed"
-    with SteadyLoad(project.host) as load:
+    with steady_load(project.host) as load:
         following = start(project, "up")
         read_until("20 %, step 1 of 2", following)
         project.make("pause")
@@ -137,7 +137,7 @@ def test_a_rollback_in_progress_restores_the_version_and_ends_the_command_that_f
     project: Project,
 ) -> None:
     before = stack_file(project)
-    with SteadyLoad(project.host) as load:
+    with steady_load(project.host) as load:
         following = start(project, "release", "--version=1.3.0")
         read_until("20 %, step 1 of 2", following)
         project.make("rollback")

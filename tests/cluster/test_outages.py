@@ -1,15 +1,20 @@
 """An update without the registry or the API server fails, and the next one converges.
 
-No other cluster test runs at the same time (tests/conftest.py).
+A proxy that is killed returns with the weights of a release. No other cluster test runs at the same
+time (tests/conftest.py).
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import get_args
 
 import pytest
 
 from local.layout import Layout
-from tests.cluster.project import Project, changes
+from settings import RoutingBackend
+from tests.cluster.project import Project, changes, wait_until
+from tests.cluster.traffic import steady_load
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -60,3 +65,33 @@ def test_without_the_api_server_the_update_fails_and_the_next_up_converges(
         text = failed_update(project)
     assert "unreachable" in text
     assert "updated" in changes(project.make("up").stdout)
+
+
+@pytest.mark.parametrize("backend", get_args(RoutingBackend))
+def test_a_proxy_killed_during_a_canary_returns_and_sends_it_no_more_than_its_weight(
+    project: Project, backend: RoutingBackend
+) -> None:
+    with project.service() as service:
+        service["routing"]["backend"] = backend
+    project.make("up")
+    project.make("canary", "VERSION=1.1.0", "WEIGHT=10")
+    proxy = project.run(
+        *("kubectl", "get", "pods", "--namespace=ingress", "--output=name"),
+        "--selector=app.kubernetes.io/name=traefik",
+    ).stdout.strip()
+    with steady_load(project.host, rate=100) as load:
+        project.run("kubectl", "delete", "--namespace=ingress", proxy, "--force", "--wait=false")
+        killed = time.time()
+        wait_until("a failed request", lambda: bool(load.failures), seconds=20, interval=0.1)
+        wait_until(
+            "a second without a failure",
+            lambda: not any(result.error for result in load.results[-100:]),
+            seconds=60,
+        )
+        time.sleep(10)
+    after = [result for result in load.results if result.sent > killed and not result.error]
+    share = sum(result.version == "1.1.0" for result in after) / len(after)
+    project.make("rollback")
+    print(f"{len(load.failures)} failed, then {share:.1%} of {len(after)}")
+    assert len(after) > 500
+    assert 0.05 < share <= 0.11

@@ -27,6 +27,28 @@ CANARY = {
     "stable": {"version": "0.9.0", "digest": OTHER_DIGEST},
     "canary": {"version": VERSION, "weight": 10},
 }
+PROGRESSIVE = {
+    "strategy": "progressive",
+    "stable": {"version": VERSION},
+    "progressive": {
+        "stepWeight": 20,
+        "maxWeight": 50,
+        "promotionStepWeight": 25,
+        "manual": ["rollout", "promotion"],
+        "load": {"requestsPerSecond": 25, "path": "/api"},
+        "gates": {
+            "cpu": 90,
+            "memory": 90,
+            "queries": [{"name": "queue", "query": "max(queue_length{$selector})", "max": 100}],
+        },
+    },
+}
+AB_TEST = {
+    "strategy": "progressive",
+    "stable": {"version": VERSION, "analysis": False},
+    "progressive": {"iterations": 3, "match": {"header": "X-Beta", "cookie": "beta"}},
+}
+BUNDLED = {"mode": "bundled"}
 BLUE_GREEN = {
     "strategy": "blueGreen",
     "stable": {"version": VERSION},
@@ -74,6 +96,15 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prod-credentials": ("prod", {"registry": {"credentials": CREDENTIALS}}),
     "prod-receivers": ("prod", {"observability": RECEIVERS}),
     "prod-operator": ("prod", {"observability": OPERATOR}),
+    "prod-progressive": ("prod", {"release": PROGRESSIVE, "observability": BUNDLED}),
+    "prod-progressive-gateway": (
+        "prod",
+        {
+            "release": AB_TEST,
+            "observability": OPERATOR,
+            "routing": {"backend": "gateway", "paths": ["/api", "/web"]},
+        },
+    ),
     "dev-no-observability": ("dev", {"observability": {"mode": "off"}, "slo": None}),
 }
 """Stack and changed settings of each variant."""
@@ -158,6 +189,14 @@ def checkers() -> Path:
     built = run(sys.executable, "-m", "local", "build", *CHECKERS)
     assert built.returncode == 0, built.stderr
     return Layout().bin
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Path of promtool, which is built if it is missing."""
+    built = run(sys.executable, "-m", "local", "build", "promtool")
+    assert built.returncode == 0, built.stderr
+    return Layout().bin / "promtool"
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 import yaml
 
 from components.observability.rules import RuleGroups, all_rules, rules_of_service
-from local.layout import Layout
 from settings import duration_seconds, load
 from settings.loader import validate
 from settings.stack_file import PROJECT_FOLDER
@@ -78,14 +76,6 @@ EXPECTATIONS = [
     for test in yaml.safe_load(file.read_text())["tests"]
     for expectation in test.get("alert_rule_test", [])
 ]
-
-
-@pytest.fixture(scope="session")
-def promtool() -> Path:
-    """Path of promtool, which is built if it is missing."""
-    built = run(sys.executable, "-m", "local", "build", "promtool")
-    assert built.returncode == 0, built.stderr
-    return Layout().bin / "promtool"
 
 
 def write_rules(folder: Path, annotations: tuple[str, ...], interval: str = "15s") -> None:

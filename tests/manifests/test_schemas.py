@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from components.versions import GATEWAY_API, KUBERNETES, PROMETHEUS_OPERATOR
-from local.recipes import PLATFORM
+from local.recipes import FLAGGER, PLATFORM
 from tests.manifests.conftest import Run, Variant
 from tests.manifests.custom_resources import Validators, read_crds
 
@@ -29,7 +29,9 @@ def custom_resources(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Valid
     prometheus_operator = module(
         f"github.com/prometheus-operator/prometheus-operator@v{PROMETHEUS_OPERATOR}"
     )
+    flagger = module(f"github.com/fluxcd/flagger@{FLAGGER.version('flagger')}")
     return read_crds(
+        flagger / "artifacts" / "flagger" / "crd.yaml",
         *(gateway_api / "config" / "crd" / "standard").glob("*.yaml"),
         *(
             prometheus_operator
@@ -72,6 +74,10 @@ def test_every_object_is_valid(custom_resources: Validators, rendered: Path) -> 
         ("prod", "deployment", ("apps/v1", "apps/v9")),
         ("prod", "horizontalpodautoscaler", ("maxReplicas: ", "maxReplicas: a")),
         ("prod-gateway", "httproute", ("weight:", "weights:")),
+        ("prod-progressive", "canary", ("stepWeights:", "stepWeight:")),
+        ("prod-progressive", "canary", ("ingressRef:", "ingressReference:")),
+        ("prod-progressive", "metrictemplate", ("address:", "url:")),
+        ("prod-progressive-gateway", "canary", ("gatewayRefs:", "gatewayRef:")),
         ("prod-operator", "podmonitor", ("podMetricsEndpoints", "podMetricEndpoints")),
         ("prod-operator", "podmonitor", ("targetLabel", "target_label")),
         ("prod-operator", "podmonitor", ("interval: 15s", "interval: soon")),

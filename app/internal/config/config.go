@@ -81,6 +81,7 @@ type FaultSet struct {
 	LatencyJitter time.Duration
 	CPUBurn       float64
 	CrashAfter    time.Duration
+	MemoryLeak    int
 	NotReady      bool
 }
 

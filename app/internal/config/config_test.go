@@ -88,6 +88,7 @@ var values = map[string]struct {
 	"faults.latencyJitter":     {"20ms", []string{"-1ms", "61s", "20"}},
 	"faults.cpuBurn":           {"1", []string{"2", "-1", "all"}},
 	"faults.crashAfter":        {"1m", []string{"25h", "true"}},
+	"faults.memoryLeak":        {"1048576", []string{"-1", "0.5", "1Mi"}},
 	"faults.notReady":          {"true", []string{"'true'", "0"}},
 }
 

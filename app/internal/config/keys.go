@@ -150,6 +150,8 @@ var faultKeys = keySet{
 	newKey("faults.crashAfter", duration(0, 24*time.Hour),
 		"Delay after which the process exits with code 3. 0s: never.",
 		func(c *Config) *time.Duration { return &c.Faults.Set.CrashAfter }),
+	newKey("faults.memoryLeak", integer(0, 1<<30), "Bytes per second that are allocated and never freed.",
+		func(c *Config) *int { return &c.Faults.Set.MemoryLeak }),
 	newKey("faults.notReady", boolean, "Makes the readiness probe fail.",
 		func(c *Config) *bool { return &c.Faults.Set.NotReady }),
 }

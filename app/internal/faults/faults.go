@@ -1,4 +1,4 @@
-// Package faults injects errors, latency, CPU load and crashes, for drills.
+// Package faults injects errors, latency, CPU load, a memory leak and crashes, for drills.
 package faults
 
 import (
@@ -109,6 +109,9 @@ func (i *Injector) apply() {
 			go burn(ctx, set.CPUBurn)
 		}
 	}
+	if set.MemoryLeak > 0 {
+		go leak(ctx, set.MemoryLeak)
+	}
 	if set.CrashAfter > 0 {
 		go i.crash(ctx, set.CrashAfter)
 	}
@@ -124,6 +127,20 @@ func burn(ctx context.Context, fraction float64) {
 		}
 		sleep(ctx, period-busy)
 	}
+}
+
+// leak allocates the given number of bytes per second and keeps them until the context ends.
+func leak(ctx context.Context, bytesPerSecond int) {
+	const perSecond = 10
+	var kept [][]byte
+	for sleep(ctx, time.Second/perSecond) {
+		block := make([]byte, bytesPerSecond/perSecond)
+		for at := range block {
+			block[at] = 1 // the kernel counts a page when it is written
+		}
+		kept = append(kept, block)
+	}
+	runtime.KeepAlive(kept)
 }
 
 func (i *Injector) crash(ctx context.Context, after time.Duration) {

@@ -147,6 +147,31 @@ func TestAnUnchangedConfigurationDoesNotDelayTheCrash(t *testing.T) {
 	})
 }
 
+func TestAMemoryLeakGrowsUntilItIsCleared(t *testing.T) {
+	i := newInjector(new(bytes.Buffer), nil)
+	before := heapInUse()
+	i.Override(config.FaultSet{MemoryLeak: 100 << 20})
+	waitForHeap(t, func(now uint64) bool { return now > before+20<<20 })
+	i.Clear()
+	waitForHeap(t, func(now uint64) bool { return now < before+10<<20 })
+}
+
+func waitForHeap(t *testing.T, reached func(uint64) bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !reached(heapInUse()); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes are in use", heapInUse())
+		}
+	}
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapInuse
+}
+
 func TestCPUBurnRunsOnEachCPUUntilItIsCleared(t *testing.T) {
 	i := newInjector(new(bytes.Buffer), nil)
 	i.Override(config.FaultSet{CPUBurn: 0.2})

@@ -19,11 +19,11 @@ func TestTheRootDescribesTheProcess(t *testing.T) {
 	}
 }
 
-func TestEachResponseHasTheVersionAndRequestID(t *testing.T) {
+func TestEachResponseHasTheVersionThePodAndTheRequestID(t *testing.T) {
 	f := newFixture(t, "")
 	for _, target := range []string{"/", "/version", "/healthz", "/ready", "/nowhere", "//x", "/api/v1/work?iterations=x"} {
 		w := f.api(request("GET", target, ""))
-		if w.Header().Get("X-Version") != "1.2.3" || w.Header().Get("X-Request-Id") == "" {
+		if h := w.Header(); h.Get("X-Version") != "1.2.3" || h.Get("X-Pod") != "pod-1" || h.Get("X-Request-Id") == "" {
 			t.Errorf("%s has the header %v", target, w.Header())
 		}
 	}

@@ -34,6 +34,7 @@ func (s *Server) identify(next http.Handler) http.Handler {
 		r = r.WithContext(s.tracing.Extract(r))
 		h := w.Header()
 		h.Set("X-Version", s.identity.Version)
+		h.Set("X-Pod", s.identity.Pod)
 		h.Set("X-Trace-Id", tracing.TraceID(r.Context()))
 		h.Set("X-Request-Id", requestID(r))
 		if s.draining.Load() {

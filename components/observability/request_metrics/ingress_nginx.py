@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components.observability.queries import DURATION, REQUESTS, WINDOW
+from components.observability.queries import duration_series, requests_series
 from components.observability.request_metrics.request_metrics import (
     ProxyRequestMetrics,
     rename_labels,
@@ -17,18 +17,25 @@ class IngressNginxRequestMetrics(ProxyRequestMetrics):
     has one too.
     """
 
-    def request_rules(self) -> Iterator[Rule]:
+    def request_rules(self, window: str) -> Iterator[Rule]:
         # The label `canary` is the upstream of the canary, or `-` or nothing.
-        canary = f"{self.namespace}-{self.roles.services['canary']}-.+"
+        canary = f"{self.namespace}-{self.roles.service_pattern('canary')}-.+"
         for track, matcher in (
-            ("stable", f'service="{self.roles.services["stable"]}",canary=~"-?"'),
+            ("stable", f'service=~"{self.roles.service_pattern("stable")}",canary=~"-?"'),
             ("canary", f'canary=~"{canary}"'),
         ):
             ingress = f'ingress{"=~" if self.additional_routes else "="}"{self.route}"'
             matchers = f'exported_namespace="{self.namespace}",{ingress},{matcher}'
-            counter = f"rate(nginx_ingress_controller_requests{{{matchers}}}[{WINDOW}])"
+            counter = f"rate(nginx_ingress_controller_requests{{{matchers}}}[{window}])"
             requests = rename_labels(counter, [("path", "route")])
-            yield self.record_track(REQUESTS, f"sum by (method, route, status) ({requests})", track)
+            yield self.record_track(
+                requests_series(window),
+                f"sum by (method, route, status) ({requests})",
+                track,
+                window,
+            )
             buckets = f"nginx_ingress_controller_request_duration_seconds_bucket{{{matchers}}}"
-            durations = rename_labels(f"rate({buckets}[{WINDOW}])", [("path", "route")])
-            yield self.record_track(DURATION, f"sum by (route, le) ({durations})", track)
+            durations = rename_labels(f"rate({buckets}[{window}])", [("path", "route")])
+            yield self.record_track(
+                duration_series(window), f"sum by (route, le) ({durations})", track, window
+            )

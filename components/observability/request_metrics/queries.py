@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from components.observability.queries import DURATION, REQUESTS, selector
+from components.observability.queries import (
+    WINDOW,
+    duration_series,
+    requests_series,
+    selector,
+)
 from components.observability.request_metrics.request_metrics import RequestMetrics
 from components.observability.rule import Rule
 from settings import SloQueries
@@ -18,19 +23,24 @@ class QueriedRequestMetrics(RequestMetrics):
 
     queries: SloQueries
 
-    def request_rules(self) -> Iterator[Rule]:
-        requests = f"sum by ({_LABELS}) ({self._query(self.queries.requests)})"
+    def request_rules(self, window: str) -> Iterator[Rule]:
+        requests = f"sum by ({_LABELS}) ({self._query(self.queries.requests, window)})"
         if self.queries.errors:
             by = "track, version, method, route"
-            errors = f"sum by ({by}) ({self._query(self.queries.errors)})"
-            total = f"sum by ({by}) ({self._query(self.queries.requests)})"
-            yield self.record(REQUESTS, errors, status="error")
-            yield self.record(REQUESTS, f"{total} - ({errors} or 0 * {total})", status="success")
+            errors = f"sum by ({by}) ({self._query(self.queries.errors, window)})"
+            total = f"sum by ({by}) ({self._query(self.queries.requests, window)})"
+            yield self.record(requests_series(window), errors, status="error")
+            yield self.record(
+                requests_series(window), f"{total} - ({errors} or 0 * {total})", status="success"
+            )
         else:
-            yield self.record(REQUESTS, requests)
+            yield self.record(requests_series(window), requests)
         if self.queries.duration:
-            duration = self._query(self.queries.duration)
-            yield self.record(DURATION, f"sum by (track, version, route, le) ({duration})")
+            duration = self._query(self.queries.duration, window)
+            yield self.record(
+                duration_series(window), f"sum by (track, version, route, le) ({duration})"
+            )
 
-    def _query(self, text: str) -> str:
-        return text.replace(SELECTOR, selector(self.namespace, self.service))
+    def _query(self, text: str, window: str) -> str:
+        text = text.replace(SELECTOR, selector(self.namespace, self.service))
+        return text.replace(f"[{WINDOW}]", f"[{window}]")

@@ -7,7 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from components.observability.queries import ERRORS, PODS, REQUESTS, WINDOW, selector
+from components.observability.queries import (
+    PODS,
+    WINDOW,
+    errors_series,
+    requests_series,
+    selector,
+)
 from components.observability.rule import Rule, recording_rule
 from components.track_roles import TrackRoles
 
@@ -23,18 +29,18 @@ class RequestMetrics(ABC):
     errors: str
     """Regular expression of the statuses of failed requests."""
 
-    def rules(self) -> Iterator[Rule]:
-        """Recording rules of :data:`REQUESTS`, :data:`ERRORS` and :data:`DURATION`."""
-        yield from self.request_rules()
-        series = f"{REQUESTS}{{{selector(self.namespace, self.service)}"
+    def rules(self, window: str = WINDOW) -> Iterator[Rule]:
+        """Recording rules of the requests, the errors and the durations over ``window``."""
+        yield from self.request_rules(window)
+        series = f"{requests_series(window)}{{{selector(self.namespace, self.service)}"
         total = f"sum without (status) ({series}}})"
         errors = f'sum without (status) ({series},status=~"{self.errors}"}})'
         # There is no series for a status before its first response: count 0, not nothing.
-        yield recording_rule(ERRORS, f"{errors}\nor\n0 * {total}")
+        yield recording_rule(errors_series(window), f"{errors}\nor\n0 * {total}")
 
     @abstractmethod
-    def request_rules(self) -> Iterator[Rule]:
-        """Recording rules of :data:`REQUESTS` and :data:`DURATION`."""
+    def request_rules(self, window: str) -> Iterator[Rule]:
+        """Recording rules of the requests and the durations over ``window``."""
 
     @property
     def exemplars(self) -> str | None:
@@ -64,14 +70,14 @@ class ProxyRequestMetrics(RequestMetrics):
         names = "|".join((self.service, *self.additional_routes))
         return f"({names})" if self.additional_routes else names
 
-    def record_track(self, series: str, expr: str, track: str, **labels: str) -> Rule:
+    def record_track(self, series: str, expr: str, track: str, window: str, **labels: str) -> Rule:
         """Recording rule for a track.
 
         The series has the version of the track's pods if they all had the same version for the
         whole range: the samples of two versions cannot be told apart.
         """
         pods = f"{PODS}{{{selector(self.namespace, self.service, track=track)}}}"
-        versions = f"group by (version) (max_over_time({pods}[{WINDOW}]) > 0)"
+        versions = f"group by (version) (max_over_time({pods}[{window}]) > 0)"
         version = f"({versions} and on () (count({versions}) == 1))"
         return self.record(
             series,

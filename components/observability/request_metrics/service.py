@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from components.observability.queries import DURATION, REQUESTS, WINDOW, selector
+from components.observability.queries import duration_series, requests_series, selector
 from components.observability.request_metrics.request_metrics import (
     RequestMetrics,
     bucket_labels_in_seconds,
@@ -28,14 +28,15 @@ class ServiceRequestMetrics(RequestMetrics):
     def exemplars(self) -> str | None:
         return f"{self.names.duration}_bucket" if self.names.duration else None
 
-    def request_rules(self) -> Iterator[Rule]:
+    def request_rules(self, window: str) -> Iterator[Rule]:
         labels = {name: self.names.labels.get(name, name) for name in ("method", "route", "status")}
         matchers = self._matchers(labels["route"])
         renamed = [(source, target) for target, source in labels.items()]
         counter = self.names.requests or f"{self.names.duration}_count"
-        rate = rename_labels(f"rate({counter}{{{matchers}}}[{WINDOW}])", renamed)
+        rate = rename_labels(f"rate({counter}{{{matchers}}}[{window}])", renamed)
         yield self.record(
-            REQUESTS, f"sum by ({_TARGET_LABELS}, method, route, status) (\n  {rate}\n)"
+            requests_series(window),
+            f"sum by ({_TARGET_LABELS}, method, route, status) (\n  {rate}\n)",
         )
         if self.names.duration is None:
             return
@@ -43,12 +44,12 @@ class ServiceRequestMetrics(RequestMetrics):
         route = [(labels["route"], "route")]
         histogram = f"{self.names.duration}_bucket{{{matchers}"
         if self.names.duration_unit == "seconds":
-            rate = rename_labels(f"rate({histogram}}}[{WINDOW}])", route)
-            yield self.record(DURATION, f"sum by ({by}, le) (\n  {rate}\n)")
+            rate = rename_labels(f"rate({histogram}}}[{window}])", route)
+            yield self.record(duration_series(window), f"sum by ({by}, le) (\n  {rate}\n)")
             return
         for label, le in bucket_labels_in_seconds(self.buckets):
-            rate = rename_labels(f"rate({histogram},{label}}}[{WINDOW}])", route)
-            yield self.record(DURATION, f"sum by ({by}) (\n  {rate}\n)", le=le)
+            rate = rename_labels(f"rate({histogram},{label}}}[{window}])", route)
+            yield self.record(duration_series(window), f"sum by ({by}) (\n  {rate}\n)", le=le)
 
     def _matchers(self, route: str) -> str:
         matchers = selector(self.namespace, self.service)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components.observability.queries import DURATION, REQUESTS, WINDOW
+from components.observability.queries import duration_series, requests_series
 from components.observability.request_metrics.request_metrics import (
     ProxyRequestMetrics,
     rename_labels,
@@ -17,14 +17,18 @@ class TraefikRequestMetrics(ProxyRequestMetrics):
     A request that finds no ready pod is not counted.
     """
 
-    def request_rules(self) -> Iterator[Rule]:
+    def request_rules(self, window: str) -> Iterator[Rule]:
         for track, services in self._services().items():
             matchers = f'service=~"{services}"'
-            counter = f"rate(traefik_service_requests_total{{{matchers}}}[{WINDOW}])"
+            counter = f"rate(traefik_service_requests_total{{{matchers}}}[{window}])"
             requests = rename_labels(counter, [("code", "status")])
-            yield self.record_track(REQUESTS, f"sum by (method, status) ({requests})", track)
+            yield self.record_track(
+                requests_series(window), f"sum by (method, status) ({requests})", track, window
+            )
             buckets = f"traefik_service_request_duration_seconds_bucket{{{matchers}}}"
-            yield self.record_track(DURATION, f"sum by (le) (rate({buckets}[{WINDOW}]))", track)
+            yield self.record_track(
+                duration_series(window), f"sum by (le) (rate({buckets}[{window}]))", track, window
+            )
 
     def _services(self) -> dict[Track, str]:
         """Regular expression of Traefik's names for the Service of each track.
@@ -32,7 +36,7 @@ class TraefikRequestMetrics(ProxyRequestMetrics):
         For an Ingress with ingress-nginx' annotations, it is the name of the Ingress and of the
         Service of stable, also for the canary, which adds ``-canary``.
         """
-        service = self.roles.services["stable"]
+        service = self.roles.service_pattern("stable")
         main = f"{self.namespace}-{self.route}-{service}-[0-9]+"
         return {
             "stable": f"{main}@kubernetesingressnginx|{self._by_service('stable')}",
@@ -41,5 +45,5 @@ class TraefikRequestMetrics(ProxyRequestMetrics):
 
     def _by_service(self, track: Track) -> str:
         """Names of the providers of Ingresses and of the Gateway API."""
-        service = f"{self.namespace}-{self.roles.services[track]}"
+        service = f"{self.namespace}-{self.roles.service_pattern(track)}"
         return f"{service}(-http)?-[0-9]+(-grpc)?@kubernetes(gateway)?"

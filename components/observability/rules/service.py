@@ -1,13 +1,15 @@
 """Rules about a service: its requests, its pods, their resource usage and its own alerts."""
 
 from components.observability.monitored_service import MonitoredService
-from components.observability.queries import PODS
+from components.observability.queries import PODS, WINDOW
 from components.observability.request_metrics.request_metrics import rename_labels
 from components.observability.rule import Rule, RuleGroup, alert, recording_rule, rule_group
 from settings import ServiceAlert
 from settings.prometheus_formats import SELECTOR
 
 _POD = "{{ $labels.namespace }}/{{ $labels.pod }}"
+_GATE_INTERVAL = "5s"
+"""A gate of a release sees a fault at most this long after the scrape."""
 _MAX_IN_FLIGHT = 100
 """Concurrent requests per pod, far more than its CPU limit can process."""
 
@@ -20,6 +22,9 @@ def service_rules(service: MonitoredService) -> list[RuleGroup]:
         rule_group("service-pods", _pods(service)),
         rule_group("service-saturation", _saturation(service)),
     ]
+    if service.requests and service.gate_window not in (None, WINDOW):
+        gates = service.requests.rules(service.gate_window)
+        groups.append(rule_group("service-gates", gates, _GATE_INTERVAL))
     if service.metrics:
         groups.append(rule_group("service-metrics", _metrics(service)))
     if service.alerts:
@@ -66,13 +71,16 @@ def _pods(service: MonitoredService) -> list[Rule]:
     tracks = service.roles.deployment_pattern
     pods = f'namespace="{service.namespace}",pod=~"{tracks}-.+"'
     deployments = f'namespace="{service.namespace}",deployment=~"{tracks}"'
+    # Flagger scales the Deployment of a new version to zero between releases.
+    stable = f'namespace="{service.namespace}",deployment="{service.roles.deployments["stable"]}"'
+    serving = stable if service.gate_window else deployments
     return [
         alert(
             "ServiceWithoutReadyPods",
             "page",
             # The Deployment's series exists even without pods.
             "max by (namespace, deployment) "
-            f"(kube_deployment_status_replicas_ready{{{deployments}}}) == 0",
+            f"(kube_deployment_status_replicas_ready{{{serving}}}) == 0",
             f"No pod of a track of {service.name} is ready",
             "{{ $value }} pods of {{ $labels.namespace }}/{{ $labels.deployment }} are ready: "
             "requests to this track fail.",

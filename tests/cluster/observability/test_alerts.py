@@ -7,7 +7,7 @@ import pytest
 from tests.cluster.observability.receiver import Receiver
 from tests.cluster.observability.servers import Servers
 from tests.cluster.project import Project, wait_until
-from tests.cluster.traffic import SteadyLoad, versions_of
+from tests.cluster.traffic import steady_load, versions_of
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -50,7 +50,7 @@ def test_the_watchdog_is_sent_to_the_heartbeat_receiver(
 def test_a_failing_version_pages_and_its_rollback_resolves_the_alert(
     monitored: Project, servers: Servers, receiver: Receiver
 ) -> None:
-    with SteadyLoad(monitored.host, rate=15) as load:
+    with steady_load(monitored.host, rate=15) as load:
         with monitored.edited("app/internal/server/api.go", ROOT, FAILING_ROOT):
             monitored.make("canary", "VERSION=1.0.1", "WEIGHT=10")
         wait_until("the first failed request", lambda: bool(load.failures), 30)

@@ -16,7 +16,7 @@ import pytest
 from tests.cluster.observability.receiver import Receiver
 from tests.cluster.observability.servers import Servers
 from tests.cluster.project import INGRESS_URL, Project, wait_until
-from tests.cluster.traffic import SteadyLoad
+from tests.cluster.traffic import steady_load
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -201,8 +201,8 @@ def test_a_removed_service_leaves_the_others_without_a_failed_request(shop: Proj
     with shop.config() as config:
         del config["slipway:services"]["frontend"]
     with (
-        SteadyLoad(host(shop), path="/orders") as orders,
-        SteadyLoad(host(shop), path="/payments") as payments,
+        steady_load(host(shop), path="/orders") as orders,
+        steady_load(host(shop), path="/payments") as payments,
     ):
         shop.make("up")
     assert orders.failures == payments.failures == []

@@ -21,6 +21,7 @@ class Cluster:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **ready: int) -> None:
         self.now = 0.0
         self.can_start_pods = True
+        self.has_autoscalers = True
         self.utilization: dict[str, int | None] = dict.fromkeys(ready, TARGET)
         self.ready = dict(ready)
         self.replicas = dict(ready)
@@ -75,6 +76,8 @@ class Cluster:
                     },
                 },
             ]
+        if not self.has_autoscalers:
+            items = [item for item in items if item["kind"] == "Deployment"]
         return {"items": items}
 
     def apply(self, manifest: dict[str, Any], **_: Any) -> None:
@@ -272,3 +275,35 @@ def test_the_shares_of_a_deployed_release_are_those_of_its_settings(
     release: dict[str, Any],
 ) -> None:
     assert deployed_shares(release) == shares_of(of_release(release).release)
+
+
+def without_autoscaling(replicas: int) -> Service:
+    stack = settings(autoscaling={"enabled": False}, workload={"replicas": replicas})
+    return stack.services["beacon"]
+
+
+@pytest.mark.parametrize("deployed", [3, 6])
+def test_replicas_that_a_deleted_autoscaler_has_changed_are_those_of_the_settings_again(
+    deployed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(monkeypatch, stable=deployed)
+    cluster.has_autoscalers = False
+    Capacity(settings(), {}).restore_replicas(without_autoscaling(4))
+    assert (cluster.replicas, cluster.ready["stable"] >= 4) == ({"stable": 4}, True)
+
+
+def test_missing_declared_replicas_fail_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(monkeypatch, stable=3)
+    cluster.has_autoscalers, cluster.can_start_pods = False, False
+    with pytest.raises(CommandError, match="beacon-stable has 3 of 4 ready pods after 300 s"):
+        Capacity(settings(), {}).restore_replicas(without_autoscaling(4))
+
+
+@pytest.mark.parametrize("is_enabled", [True, False], ids=["enabled", "not yet deleted"])
+def test_the_replicas_of_an_autoscaler_are_not_changed(
+    is_enabled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(monkeypatch, stable=3)
+    service = settings().services["beacon"] if is_enabled else without_autoscaling(4)
+    Capacity(settings(), {}).restore_replicas(service)
+    assert cluster.replicas == {"stable": 3}

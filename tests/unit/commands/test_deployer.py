@@ -14,6 +14,8 @@ from commands import deployer
 from commands.capacity import Shares
 from commands.deployer import Deployer
 from commands.errors import BAD_INPUT, FAILED, CommandError
+from commands.notifications import Notifier
+from commands.notifications.thread import ThreadStore
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.release_records import Decision, ReleaseRecord
@@ -139,6 +141,9 @@ class FakeCapacity:
     def restore(self, services: Iterable[Service]) -> None:
         self.calls.append("restore")
 
+    def restore_replicas(self, service: Service) -> None:
+        self.calls.append(f"{service.name}: {service.workload.replicas} replicas")
+
 
 class FakeConfig:
     """Fake configuration of pods."""
@@ -156,6 +161,8 @@ def no_cluster(monkeypatch):
     monkeypatch.setattr(deployer.kubectl, "api_server_addresses", lambda **_: [])
     monkeypatch.setattr(deployer.ReleaseRecords, "of", lambda *_: [])
     monkeypatch.setattr(deployer.ReleaseRecords, "_write", lambda *_: None)
+    monkeypatch.setattr(ThreadStore, "last", lambda *_: None)
+    monkeypatch.setattr(ThreadStore, "save", lambda *_: None)
 
 
 @pytest.mark.usefixtures("no_cluster")
@@ -175,34 +182,50 @@ def test_an_update_with_a_plan_is_not_split():
     assert fake.calls == ["select", "images", "up --yes --skip-preview --plan plan.json"]
 
 
+ONE = {"strategy": "canary", "stable": {"version": "1.0.0", "digest": OTHER_DIGEST}}
+TWO = {"strategy": "canary", "stable": {"version": "1.1.0", "digest": OTHER_DIGEST}}
+HALF = changed(CANARY, {"canary": {"weight": 50}})
+
+
 @pytest.mark.usefixtures("no_cluster")
 @pytest.mark.parametrize(
-    ("strategy", "fails", "events"),
+    ("deployed", "release", "how", "events"),
     [
-        ("rolling", False, [("promotion", "1.1.0", "error ratio")]),
-        ("rolling", True, []),
-        # The update only starts it.
-        ("progressive", False, []),
+        (ONE, CANARY, "", ["start 10"]),
+        (CANARY, HALF, "", ["step 50"]),
+        (CANARY, TWO, "", ["promotion 100"]),
+        (CANARY, ONE, "rollback", ["rollback 0"]),
+        (TWO, ONE, "rollback", ["rollback 0"]),
+        (ONE, TWO, "", ["start None", "promotion 100"]),
+        (ONE, TWO, "fails", ["start None"]),
+        (CANARY, CANARY, "", []),
     ],
-    ids=["done", "failed", "decided later"],
+    ids=[
+        *("canary", "weight", "promotion", "canary ended", "earlier stable", "stable"),
+        *("failed update", "nothing"),
+    ],
 )
-def test_a_changed_release_is_notified_after_its_update(strategy, fails, events):
-    fake = FakeStack(
-        running={"beacon": {"stable": {"version": "1.0.0"}, "canary": None}},
-        updated={"beacon": {"stable": {"version": "1.1.0"}, "canary": None}},
-        hints=["failed"] if fails else [],
-    )
+def test_receivers_are_notified_of_the_releases_that_an_update_changes(
+    tmp_path, monkeypatch, *, deployed, release, how, events
+):
+    stack_file(tmp_path, release=release)
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    fake = FakeStack(deployed_releases=[deployed], hints=["failed"] if how == "fails" else [])
     with http_receiver() as receiver:
         fake.secrets = {"notifications.webhook": receiver.url("/")}
-        keys = settings(
-            notifications={"webhook": {"secure": "v1:abc"}},
-            release={"strategy": strategy, "stable": {"version": "1.1.0"}},
-        )
-        updated = Deployer(cast("Stack", fake), keys, cast("Prerequisites", fake), {})
-        with pytest.raises(CommandError) if fails else nullcontext():
-            updated.update(decision=Decision("gate", "error ratio"))
-        sent = [(one["event"], one["version"], one["reason"]) for one in receiver.bodies]
-    assert sent == events
+        keys = settings(notifications={"webhook": {"secure": "v1:abc"}}, release=release)
+        with Notifier(keys, cast("Stack", fake), {}) as notifier:
+            one = Deployer(
+                cast("Stack", fake), keys, cast("Prerequisites", fake), {}, notifier=notifier
+            )
+            with pytest.raises(CommandError) if how == "fails" else nullcontext():
+                one.update(is_rollback=how == "rollback", decision=Decision("gate", "errors"))
+        sent = receiver.bodies
+    assert [f"{one['event']} {one['weight']}" for one in sent] == events
+    for one in sent:
+        assert (one["version"], one["previousVersion"]) == ("1.1.0", "1.0.0")
+        if one["event"] in ("promotion", "rollback"):
+            assert (one["user"], one["reason"]) == ("gate", "errors")
 
 
 @pytest.mark.usefixtures("no_cluster")
@@ -232,10 +255,11 @@ def test_requests_move_after_their_track_has_the_pods(
     monkeypatch.setattr(fake, "up", up)
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity(fake.calls, missing))
     deployer_of(fake, release=release).update(is_rollback=weight < deployed)
-    assert fake.calls[1:] == calls
+    assert fake.calls[1:] == [*calls, "beacon: 3 replicas"]
     assert load(str(file)).services["beacon"].release.canary_weight == weight
 
 
+@pytest.mark.usefixtures("no_cluster")
 def test_the_pods_of_another_strategy_are_started_with_those_that_serve(monkeypatch, tmp_path):
     file = stack_file(tmp_path, release={"strategy": "blueGreen"})
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
@@ -470,6 +494,27 @@ def test_a_rollback_deploys_the_release_and_names_what_it_leaves_out(tmp_path, c
     printed = capsys.readouterr().out
     assert "not deployed by the rollback: slipway:services.beacon.routing.hosts\n" in printed
     assert "the last update was made without a commit" in printed
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_the_replicas_after_an_update_are_those_of_its_configuration(tmp_path, monkeypatch):
+    def file(name: str, replicas: int) -> Path:
+        shop = {**BEACON, "routing": {"hosts": ["shop.localhost"]}}
+        return stack_file(
+            tmp_path / name, services={"shop": {**shop, "workload": {"replicas": replicas}}}
+        )
+
+    fake = FakeStack(deployed=file("deployed", 4))
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", file("project", 5).parent)
+    monkeypatch.setattr(deployer, "PROJECT_FOLDER", tmp_path)
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity(fake.calls))
+    made = deployer_of(fake)
+    made.update()
+    assert fake.calls[-1] == "shop: 5 replicas"
+    roll_back(fake)
+    assert fake.calls[-1] == "shop: 4 replicas"
+    made.update("--target", "urn")  # it may not have changed the service
+    assert fake.calls[-1] == "restore"
 
 
 @pytest.mark.usefixtures("no_cluster", "project")

@@ -86,19 +86,16 @@ class Notifications:
     def __init__(self) -> None:
         self.events: list[str] = []
 
-    def started(self, change: VersionChange, *, weight: int) -> None:
-        self.events.append(f"start {change.version} of {change.previous} at {weight}")
-
     def stepped(self, change: VersionChange, weight: int) -> None:
-        self.events.append(f"step {change.version} {weight}")
+        self.events.append(f"{change.version} of {change.previous} at {weight}")
 
 
-def test_the_start_and_each_step_are_notified(cluster, script) -> None:
+def test_each_step_is_notified(cluster, script) -> None:
     script["beacon"] = iter(STEPS)
     notifications, client = Notifications(), cluster.client(mode="off")
     view = NotifyingView(cast("Notifier", notifications))
     Follower(client.settings, client.environment, [view]).follow([followed()])
-    assert notifications.events == ["start 1.1.0 of 1.0.0 at 0", "step 1.1.0 10", "step 1.1.0 50"]
+    assert notifications.events == ["1.1.0 of 1.0.0 at 10", "1.1.0 of 1.0.0 at 50"]
 
 
 def test_several_releases_are_followed_until_each_has_its_own_outcome(

@@ -1,11 +1,9 @@
 """The verbs of a progressive release: what is written, deployed, awaited and recorded."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
-from unittest.mock import MagicMock
 
 import pytest
 
@@ -49,9 +47,6 @@ class FakeDeployer:
     @property
     def service(self) -> Service:
         return self.settings.services["beacon"]
-
-    def notifier(self) -> AbstractContextManager[MagicMock]:
-        return nullcontext(MagicMock())
 
     def release(self, _: Service) -> "FakeRelease":
         return FakeRelease(self)

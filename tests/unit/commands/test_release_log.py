@@ -19,11 +19,12 @@ class Records:
     def __init__(self) -> None:
         self.written: list[str] = []
 
-    def start(self, service: str, version: str, strategy: str, _: object) -> None:
+    def start(self, service: str, version: str, strategy: str, *_: object, **__: object) -> None:
         self.written.append(f"start {service} {version} {strategy}")
 
-    def end(self, _: str, version: str, __: str, *, result: str, decision: Decision, digest: Any):
-        self.written.append(f"{result} {version} by {decision.by}: {decision.reason} {digest}")
+    def end(self, _: str, version: str, __: str, **how: Any) -> None:
+        by, reason = how["decision"].by, how["decision"].reason
+        self.written.append(f"{how['result']} {version} by {by}: {reason} {how['digest']}")
 
 
 def log(before: dict[str, Any] | None, after: dict[str, Any], **how: Any) -> tuple[Any, Records]:

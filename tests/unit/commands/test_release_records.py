@@ -2,10 +2,12 @@
 
 import json
 from typing import Any
+from unittest.mock import Mock, call
 
 import pytest
 
 from commands import release_history
+from commands.notifications import Notifier, VersionChange
 from commands.release_records import (
     DATA_KEY,
     MAX_RECORDS,
@@ -28,10 +30,10 @@ def record(version: str, result: str = "promoted", **more: Any) -> dict[str, Any
 class Records:
     """Records in a fake cluster, whose ConfigMap is the last one that was applied."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, notifier: Notifier | None = None) -> None:
         self.cluster = cluster
         client = cluster.client()
-        self.records = ReleaseRecords(client.settings, client.environment)
+        self.records = ReleaseRecords(client.settings, client.environment, notifier)
 
     def have(self, *records: dict[str, Any]) -> None:
         data = {DATA_KEY: json.dumps(records)}
@@ -45,6 +47,24 @@ class Records:
 @pytest.fixture
 def records(cluster: Cluster) -> Records:
     return Records(cluster)
+
+
+def test_receivers_are_notified_of_starts_and_ends(cluster: Cluster) -> None:
+    notifier = Mock(spec=Notifier)
+    records = Records(cluster, notifier)
+    records.have(record("1.0.0"))
+    records.records.start("beacon", "1.1.0", "progressive")
+    records.have(record("1.1.0", "running"), record("0.9.0", "rolledBack"), record("1.0.0"))
+    records.records.start("beacon", "1.1.0", "progressive")  # the same one, resumed
+    for result in ("rolledBack", "promoted", "failed"):
+        records.records.end("beacon", "1.1.0", "progressive", result=result, decision=BY)
+    change = VersionChange("beacon", "1.1.0", "1.0.0")
+    how = {"reason": "errors 6.8 > 1", "decided_by": "ann"}
+    assert notifier.mock_calls == [
+        call.started(change, weight=None),
+        call.rolled_back(change, **how),
+        call.promoted(change, **how),
+    ]
 
 
 def test_a_release_that_starts_and_ends_is_one_record(records: Records) -> None:

@@ -46,7 +46,7 @@ def role(roles: TrackRoles, pod: str) -> str:
 def test_the_pods_that_serve_have_the_role_stable_and_those_of_the_new_version_canary(
     release: dict[str, Any], pods: dict[str, str], deployments: dict[str, str]
 ) -> None:
-    roles = TrackRoles.of(service(release=release))
+    roles = TrackRoles.of(service(release=release, observability={"mode": "bundled"}))
     assert {pod: role(roles, pod) for pod in pods} == pods
     assert dict(roles.deployments) == deployments
     for name in deployments.values():

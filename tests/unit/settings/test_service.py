@@ -42,6 +42,14 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             {"sidecars": [{"name": "a", "image": IMAGE, "ports": {"http": 1}}]},
             "sidecars[0].ports.http is 1: use another name and number than ports.http",
         ),
+        # drill
+        ({"drill": {"faults": {"errors": {}}}}, "drill.faults.errors is {}: use at least one key"),
+        (
+            {"drill": {"faults": {"errors": {"routing": {}}}}},
+            "drill.faults.errors.routing is {}: use one of command, args, env",
+        ),
+        ({"drill": {"faults": {"error": {"env": {"A": "1"}}}}}, "drill.faults"),
+        ({"drill": {"path": "healthz"}}, 'drill.path is "healthz": use a path that begins with /'),
         # env
         ({"env": {"a-b": "x"}}, 'env is "a-b": use a variable\'s name: letters, digits and _'),
         ({"env": {"A": 5}}, "env.A is 5: use text in quotes, or a mapping with secret, secretK"),

@@ -27,12 +27,21 @@ def pods(service: str) -> dict[str, Any]:
     """Selector of the pods of a service of the stack, of all tracks."""
     return {
         "namespaceSelector": {"matchLabels": {NAMESPACE: "home"}},
-        "podSelector": {"matchLabels": selector(service)},
+        "podSelector": selector(service),
     }
 
 
-def selector(service: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": service, "app.kubernetes.io/instance": "home"}
+def selector(service: str) -> dict[str, Any]:
+    """Selector of the pods, and of those of the primary that Flagger creates."""
+    names = {
+        "key": "app.kubernetes.io/name",
+        "operator": "In",
+        "values": [service, f"{service}-primary"],
+    }
+    return {
+        "matchLabels": {"app.kubernetes.io/instance": "home"},
+        "matchExpressions": [names],
+    }
 
 
 def tcp(*ports: int | str) -> list[dict[str, Any]]:
@@ -46,6 +55,7 @@ def camel(rules: Any) -> Any:
         "namespace_selector": "namespaceSelector",
         "pod_selector": "podSelector",
         "match_labels": "matchLabels",
+        "match_expressions": "matchExpressions",
         "ip_block": "ipBlock",
     }
     match rules:
@@ -195,7 +205,7 @@ def test_a_service_accepts_the_connections_of_those_that_have_it_as_peer() -> No
     found = stack(peers={"to": [{"service": "orders", "ports": ["grpc"]}]})
     policy = policies(found.services["beacon"], found).one("NetworkPolicy", "beacon-to-orders")
     assert policy["spec"] == {
-        "podSelector": {"matchLabels": selector("orders")},
+        "podSelector": selector("orders"),
         "policyTypes": ["Ingress"],
         "ingress": [{"from": [pods("beacon")], "ports": tcp(8081)}],
     }
@@ -205,7 +215,7 @@ def test_a_service_may_connect_to_those_that_accept_it_as_peer() -> None:
     found = stack(peers={"from": [{"service": "orders"}]})
     policy = policies(found.services["beacon"], found).one("NetworkPolicy", "beacon-from-orders")
     assert policy["spec"] == {
-        "podSelector": {"matchLabels": selector("orders")},
+        "podSelector": selector("orders"),
         "policyTypes": ["Egress"],
         "egress": [{"to": [pods("beacon")], "ports": tcp(8080)}],
     }

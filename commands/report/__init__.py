@@ -1,0 +1,1 @@
+"""``make report``: one HTML file about a release or a drill."""

@@ -1,0 +1,241 @@
+"""Progressive releases on both back ends at once: promotion, rollback and outages."""
+
+import copy
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import get_args
+
+import pytest
+
+from commands.load import Load, Result
+from local.layout import NODE_IP
+from settings import RoutingBackend
+from tests.cluster.observability.conftest import SMALL
+from tests.cluster.project import Project, changes, wait_until
+from tests.cluster.traffic import steady_load
+
+pytestmark = pytest.mark.timeout(900)
+
+FIRST_STEP = 20
+INTERVAL, THRESHOLD = 10, 2
+PATIENT = 20
+"""Threshold of releases that have to succeed: a machine that is slow delays checks and requests."""
+RATE = 20
+SERVICES: Mapping[RoutingBackend, str] = {"ingress": "beacon", "gateway": "edge"}
+"""Service of each back end. They are released at the same time."""
+FAULTS = {"beacon": {"errorRate": 0.2}, "edge": {"latency": "450ms"}}
+"""A fault that each service misses its objective with."""
+PROXY_SECONDS = 3
+"""The proxy reads a changed route at most this late."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Status of a Canary."""
+
+    phase: str
+    weight: int
+    failed_checks: int
+
+
+def is_bad(result: Result) -> bool:
+    """True for a failure, and for 450 ms of latency on a machine that is sometimes slow itself."""
+    return bool(result.error) or result.latency > 0.44
+
+
+def host(project: Project, service: str) -> str:
+    return f"{service}.{project.stack}.localhost"
+
+
+def status(project: Project, service: str) -> Status:
+    text = project.kubectl("get", "canary", f"{service}-progressive", "--output", "json")
+    found = json.loads(text).get("status", {})
+    return Status(
+        found.get("phase", ""), found.get("canaryWeight", 0), found.get("failedChecks", 0)
+    )
+
+
+def statuses(project: Project) -> dict[str, Status]:
+    return {service: status(project, service) for service in SERVICES.values()}
+
+
+def wait_for_phase(project: Project, phase: str, seconds: float = 120) -> None:
+    wait_until(
+        f"{phase}: {statuses(project)}",
+        lambda: {one.phase for one in statuses(project).values()} == {phase},
+        seconds,
+    )
+
+
+def update(project: Project) -> str:
+    """Run `pulumi up`: `make up` waits for the end of the release."""
+    result = project.pulumi_up()
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@contextmanager
+def services(project: Project) -> Iterator[Mapping[str, dict]]:
+    with project.config() as config:
+        yield config["slipway:services"]
+
+
+@contextmanager
+def loads(project: Project) -> Iterator[Mapping[str, Load]]:
+    """Steady load on both services."""
+    with ExitStack() as stack:
+        yield {
+            service: stack.enter_context(steady_load(host(project, service), RATE))
+            for service in SERVICES.values()
+        }
+
+
+@contextmanager
+def no_request_fails(project: Project) -> Iterator[None]:
+    with loads(project) as sent:
+        yield
+    for service, load in sent.items():
+        assert load.failures == [], service
+        assert sum(load.versions.values()) > RATE, service
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployed(project: Project) -> None:
+    """Both services with strategy `rolling`, in a stack with Prometheus."""
+    assert set(SERVICES) == set(get_args(RoutingBackend))
+    with project.config() as config:
+        config["slipway:observability"] = {
+            "mode": "bundled",
+            "nodeNamespace": f"{project.stack}-node",
+            # Copies: a stack file has no aliases.
+            "metrics": {**copy.deepcopy(SMALL), "scrapeIntervalSeconds": 5},
+            "logs": copy.deepcopy(SMALL),
+            "traces": {**copy.deepcopy(SMALL), "volumeSize": "5Gi", "retentionDays": 1},
+            "grafana": {"enabled": False},
+        }
+        config["slipway:network"] = {
+            "monitoringNamespace": f"{project.stack}-monitoring",
+            "nodeCIDRs": [f"{NODE_IP}/32"],
+        }
+        beacon = config["slipway:services"]["beacon"]
+        beacon["slo"] = {"availability": 99.9}
+        beacon["autoscaling"] = {"maxReplicas": 4}
+        beacon["configFile"] = {"reload": "hot", "path": "/etc/beacon/config.yaml"}
+        beacon["release"] = {
+            "strategy": "rolling",
+            "stable": {"version": "1.0.0"},
+            "progressive": {
+                "steps": [FIRST_STEP, 50],
+                "intervalSeconds": INTERVAL,
+                "threshold": PATIENT,
+            },
+        }
+        for key in ("alerts", "panels", "secrets"):
+            beacon.pop(key, None)
+        del beacon["config"]["faults"]["tokenFile"]
+        for backend, name in SERVICES.items():
+            service = copy.deepcopy(beacon)
+            service["routing"] = {"hosts": [host(project, name)], "backend": backend}
+            config["slipway:services"][name] = service
+    project.make("up")
+
+
+def test_a_running_service_becomes_progressive_without_a_failed_request(project: Project) -> None:
+    with services(project) as all_services:
+        for service in all_services.values():
+            service["release"]["strategy"] = "progressive"
+    with no_request_fails(project):
+        project.make("up")
+        wait_for_phase(project, "Initialized")
+
+
+def test_a_good_version_is_promoted_and_an_update_meanwhile_changes_nothing(
+    project: Project,
+) -> None:
+    (project.folder / "app" / "VERSION").write_text("1.1.0\n")
+    with services(project) as all_services:
+        for service in all_services.values():
+            service["release"]["stable"]["version"] = "1.1.0"
+    with no_request_fails(project):
+        update(project)
+        wait_until("a step", lambda: status(project, "beacon").weight == FIRST_STEP, 60)
+        preview = project.run(
+            *("pulumi", "preview", "--refresh", "--expect-no-changes", "--non-interactive"),
+            *("--stack", project.stack),
+        )
+        assert preview.returncode == 0, preview.stdout
+        assert set(changes(update(project))) == {"unchanged"}
+        wait_for_phase(project, "Succeeded")
+    for service in SERVICES.values():
+        image = project.kubectl(
+            *("get", "deployment", f"{service}-progressive-primary"),
+            *("--output", "jsonpath={..app\\.kubernetes\\.io/version}"),
+        )
+        assert "1.1.0" in image
+
+
+def test_a_bad_version_is_rolled_back_and_got_no_more_requests_than_its_step(
+    project: Project,
+) -> None:
+    with services(project) as all_services:
+        for name, fault in FAULTS.items():
+            all_services[name]["config"]["faults"].update(fault)
+            all_services[name]["release"]["progressive"]["threshold"] = THRESHOLD
+    with loads(project) as sent:
+        update(project)
+        wait_for_phase(project, "Failed")
+        time.sleep(PROXY_SECONDS)
+    for service, load in sent.items():
+        bad = sorted(one.sent for one in load.results if is_bad(one))
+        first, last = bad[0], bad[-1]
+        bad_seconds = last - first
+        assert bad_seconds <= THRESHOLD * INTERVAL + 10 + PROXY_SECONDS, service
+        during = [one for one in load.results if first <= one.sent <= last]
+        # A few requests: the shares of a short time vary.
+        assert len(bad) / len(during) < 1.5 * FIRST_STEP / 100, service
+        print(f"{service}: {len(bad)} bad requests of {len(during)} in {bad_seconds:.0f} s")
+
+
+def test_without_flagger_and_prometheus_the_weights_stay_and_later_the_release_goes_on(
+    project: Project,
+) -> None:
+    with services(project) as all_services:
+        for name, fault in FAULTS.items():
+            for key in fault:
+                del all_services[name]["config"]["faults"][key]
+            all_services[name]["release"]["progressive"]["threshold"] = PATIENT
+    monitoring = f"{project.stack}-monitoring"
+
+    def scale(name: str, replicas: int, *options: str) -> None:
+        project.kubectl("scale", name, f"--replicas={replicas}", *options)
+
+    with no_request_fails(project):
+        update(project)
+        wait_until("a step", lambda: status(project, "beacon").weight == FIRST_STEP, 60)
+        scale("deployment/flagger", 0)
+        before = statuses(project)
+        time.sleep(1.5 * INTERVAL)
+        assert statuses(project) == before
+        scale("statefulset/prometheus", 0, "--namespace", monitoring)
+        scale("deployment/flagger", 1)
+        wait_until("a failed check", lambda: status(project, "beacon").failed_checks > 0, 60)
+        assert [one.weight for one in statuses(project).values()] == [
+            one.weight for one in before.values()
+        ]
+        scale("statefulset/prometheus", 1, "--namespace", monitoring)
+        wait_for_phase(project, "Succeeded")
+
+
+def test_a_running_service_becomes_rolling_again_without_a_failed_request(
+    project: Project,
+) -> None:
+    with services(project) as all_services:
+        for service in all_services.values():
+            service["release"]["strategy"] = "rolling"
+    with no_request_fails(project):
+        project.make("up")
+        time.sleep(PROXY_SECONDS)
+    project.assert_no_drift()
