@@ -40,6 +40,8 @@ from settings.tracing import TracingSettings
 from settings.volumes import Volumes
 from settings.workload import WorkloadSettings
 
+_WITHOUT_GATES = '"rolling", "canary" or "blueGreen"'
+"""Strategies whose release needs no gates, for messages."""
 SECRETS_FOLDER = "/run/secrets"
 """Parent of the folder with the secret files of a service."""
 
@@ -342,7 +344,7 @@ class Service(Section):
             allowed = '"rolling", or add ports: requests are routed to the new version step by step'
             yield FieldError("release.strategy", strategy, allowed)
         elif self.routing is None:
-            yield FieldError("release.strategy", strategy, '"rolling" or "canary", or add routing')
+            yield FieldError("release.strategy", strategy, f"{_WITHOUT_GATES}, or add routing")
         else:
             key = "release.progressive"
             if self.routing.backend == "gateway" and self.routing.protocol == "grpc":
@@ -356,7 +358,7 @@ class Service(Section):
                 allowed = f'null, or slo.source "service": {reason}'
                 yield FieldError(f"{key}.load", settings.load.model_dump(by_alias=True), allowed)
             if not self.progressive_gates:
-                allowed = '"rolling" or "canary", or add slo, metrics or release.progressive.gates'
+                allowed = f"{_WITHOUT_GATES}, or add slo, metrics or release.progressive.gates"
                 yield FieldError("release.strategy", strategy, allowed)
 
     @property

@@ -164,7 +164,9 @@ class Settings(Section):
     def _progressive_errors(self, service: Service, key: str) -> Iterator[FieldError]:
         observability, settings = self.observability, service.release.progressive
         if observability.mode == "off":
-            allowed = '"rolling" or "canary", or observability.mode "bundled" or "operator"'
+            allowed = (
+                '"rolling", "canary" or "blueGreen", or observability.mode "bundled" or "operator"'
+            )
             yield FieldError(f"{key}.release.strategy", service.release.strategy, allowed)
         proxy = observability.proxy.implementation
         if service.request_source == "proxy" and proxy == "envoy-gateway":

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+MIN_INTERVAL = 10
+"""Seconds of the shortest interval of Flagger."""
 APP_PROTOCOLS = {"http": None, "h2c": "kubernetes.io/h2c", "grpc": "kubernetes.io/h2c"}
 """``appProtocol`` of the port of a Service, by the protocol of its route."""
 _API = "flagger.app/v1beta1"
@@ -233,8 +235,11 @@ class ProgressiveRelease(pulumi.ComponentResource):
         settings = service.release.progressive
         is_stepwise = settings.iterations is None
         match = settings.match
+        # Flagger looks at a Canary at once when its interval has changed, and a version without
+        # analysis waits for nothing else.
+        interval = settings.interval_seconds if service.release.stable.analysis else MIN_INTERVAL
         return {
-            "interval": f"{settings.interval_seconds}s",
+            "interval": f"{interval}s",
             "threshold": settings.threshold,
             "iterations": settings.iterations,
             "stepWeights": [*settings.weights] if is_stepwise else None,

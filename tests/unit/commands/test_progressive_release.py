@@ -20,7 +20,9 @@ def strategy(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str) -> Checkout:
     made = Checkout(tmp_path, monkeypatch)
-    made.file.write_text(STACK_FILE.replace("strategy: canary", f"strategy: {strategy}"))
+    text = STACK_FILE.replace("strategy: canary", f"strategy: {strategy}")
+    text = text.replace("slo: null", "metrics: {}")
+    made.file.write_text(f"{text}  slipway:observability: {{mode: bundled}}\n")
     made.running["stable"] = runs("1.0.0", OLD)
     return made
 

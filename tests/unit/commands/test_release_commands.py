@@ -19,6 +19,7 @@ from tests.unit.stacks import CANARY, DIGEST, settings
 if TYPE_CHECKING:
     from commands.deployer import Deployer
 
+BUNDLED = {"mode": "bundled"}
 PROGRESSIVE: dict[str, Any] = {"strategy": "progressive", "stable": {"version": "1.1.0"}}
 IN_PROGRESS = state("Progressing", 10)
 FAILED_STATE = state("Failed")
@@ -39,7 +40,7 @@ class FakeDeployer:
     name: str = "dev"
 
     def __post_init__(self) -> None:
-        self.settings = settings(release=self.release_settings)
+        self.settings = settings(release=self.release_settings, observability=BUNDLED)
         self.stack = self
         self.records = self
         self._skips = not self.service.release.stable.analysis
@@ -260,7 +261,7 @@ def test_only_a_progressive_release_can_be_paused(strategy) -> None:
 
 
 def test_only_a_canary_has_a_weight_by_hand() -> None:
-    service = settings(release=PROGRESSIVE).services["beacon"]
+    service = settings(release=PROGRESSIVE, observability=BUNDLED).services["beacon"]
     with pytest.raises(CommandError, match="WEIGHT=5: beacon has the strategy 'progressive'"):
         release_commands.check_weight(service, 5)
     release_commands.check_weight(service, None)

@@ -17,7 +17,7 @@ BLUE_GREEN = {"strategy": "blueGreen", "stable": OLD}
 
 
 def release(settings: dict[str, Any]) -> ReleaseSettings:
-    return service(release=settings).release
+    return service(release=settings, observability={"mode": "bundled"}).release
 
 
 @pytest.mark.parametrize(

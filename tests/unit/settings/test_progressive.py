@@ -101,18 +101,19 @@ def test_a_wrong_setting_is_refused_by_key(changes: dict[str, Any], message: str
     [
         (
             progressive({"observability": {"mode": "off"}}),
-            'services.beacon.release.strategy is "progressive": use "rolling" or "canary", or '
-            'observability.mode "bundled" or "operator"',
+            'services.beacon.release.strategy is "progressive": use "rolling", "canary" or '
+            '"blueGreen", or observability.mode "bundled" or "operator"',
         ),
         (
             progressive({"slo": None}, minRequests=0),
-            'services.beacon.release.strategy is "progressive": use "rolling" or "canary", or add '
+            'services.beacon.release.strategy is "progressive": use "rolling", "canary" or '
+            '"blueGreen", or add '
             "slo, metrics or release.progressive.gates",
         ),
         (
             progressive({"routing": None}),
-            'services.beacon.release.strategy is "progressive": use "rolling" or "canary", or add '
-            "routing",
+            'services.beacon.release.strategy is "progressive": use "rolling", "canary" or '
+            '"blueGreen", or add routing',
         ),
         (
             progressive(WORKER),

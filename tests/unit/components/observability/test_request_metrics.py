@@ -64,7 +64,7 @@ def test_every_source_records_requests_errors_and_durations_of_the_service(sourc
             "beacon-green-[0-9]+@kubernetesingressnginx",
             "beacon-test-beacon-blue(-http)?",
         ),
-        ("ingress-nginx", 'service="beacon-green",canary=~"-?"', "beacon-test-beacon-blue-.+"),
+        ("ingress-nginx", 'service=~"beacon-green",canary=~"-?"', "beacon-test-beacon-blue-.+"),
         ("istio", 'destination_workload="beacon-green"', 'destination_workload="beacon-blue"'),
     ],
 )
