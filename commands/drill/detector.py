@@ -85,7 +85,7 @@ class Detector:
                 self.pods.setdefault(version, set()).add(one["metadata"]["name"])
         for one in objects:
             if _version_of(one) == version and (problem := _problem(one)):
-                yield "rollout", f"{one['metadata']['name']}: {problem}"
+                yield "rollout", problem
         if self._client is None:
             return
         try:

@@ -66,15 +66,15 @@ def found(
             [pod(**waiting("CrashLoopBackOff"))],
             [],
             [],
-            ("rollout", f"beacon-{BAD}: CrashLoopBackOff"),
+            ("rollout", "CrashLoopBackOff"),
         ),
         (
             [pod(state={"running": {}}, lastState={"terminated": {"reason": "OOMKilled"}})],
             [],
             [],
-            ("rollout", f"beacon-{BAD}: OOMKilled"),
+            ("rollout", "OOMKilled"),
         ),
-        ([STALLED], [], [], ("rollout", f"beacon-{BAD}: ProgressDeadlineExceeded")),
+        ([STALLED], [], [], ("rollout", "ProgressDeadlineExceeded")),
         ([pod()], [], [({"sli": "latency"}, 0.5)], ("gate", "50.0% bad by latency")),
         ([pod()], [alert("LatencyBudgetBurn", AFTER)], [], ("alert", "LatencyBudgetBurn")),
         ([pod()], [alert("LatencyBudgetBurn", BEFORE)], [], None),
@@ -119,5 +119,5 @@ def test_failed_rollouts_are_found_while_prometheus_is_down(cluster: Cluster) ->
     with cluster.client() as client:
         (service,) = monitored(client.settings, client.settings.services.values())
         detector = Detector(service, client.environment, None, client, is_alone=True)
-        assert detector.find(BAD, BEGAN) == ("rollout", f"beacon-{BAD}: ProgressDeadlineExceeded")
+        assert detector.find(BAD, BEGAN) == ("rollout", "ProgressDeadlineExceeded")
         assert detector.find(GOOD, BEGAN) is None
