@@ -44,29 +44,36 @@ def show(client: ObservabilityClient, arguments: Namespace, console: Console) ->
         _show_services(client, monitored(client.settings, services), seconds, console)
 
 
-def queries(namespace: str, services: Sequence[str]) -> Mapping[str, str]:
+def queries(namespace: str, services: Sequence[MonitoredService]) -> Mapping[str, str]:
     """PromQL query of each column of the default table, by service and track."""
-    names, by = "|".join(services), "service, track"
+    names, by = "|".join(service.name for service in services), "service, track"
     matchers = f'namespace="{namespace}",service=~"{names}"'
-    # The series of whole pods: not every kubelet has series of containers.
-    pods = f'namespace="{namespace}",pod=~"({names})-(stable|canary)-.+",container=""'
-    cpu = f"rate(container_cpu_usage_seconds_total{{{pods}}}[{WINDOW}])"
-    memory = f"container_memory_working_set_bytes{{{pods}}}"
     return {
         "pods": f"sum by ({by}) ({PODS}{{{matchers}}})",
         "requests/s": request_rate(matchers, by),
         "errors": error_ratio(matchers, by),
         **{f"p{q * 100:g}": latency_quantile(q, matchers, by) for q in (0.5, 0.95, 0.99)},
-        "CPU": f"sum by ({by}) ({_with_track(cpu)})",
-        "memory": f"sum by ({by}) ({_with_track(memory)})",
+        "CPU": _by_pods(
+            services, lambda pods: f"rate(container_cpu_usage_seconds_total{{{pods}}}[{WINDOW}])"
+        ),
+        "memory": _by_pods(services, lambda pods: f"container_memory_working_set_bytes{{{pods}}}"),
     }
 
 
-def _with_track(expr: str) -> str:
-    """PromQL: ``expr`` with the labels service and track from the name of the pod."""
-    pattern = "(.+)-(stable|canary)-[^-]+-[^-]+"
-    expr = f'label_replace({expr}, "service", "$1", "pod", "{pattern}")'
-    return f'label_replace({expr}, "track", "$2", "pod", "{pattern}")'
+def _by_pods(services: Sequence[MonitoredService], series: Callable[[str], str]) -> str:
+    """PromQL: sum by track of a series of pods, whose names begin with that of their Deployment.
+
+    ``series`` is the expression for the label matchers of pods.
+    """
+    sums: list[str] = []
+    for service in services:
+        for track, deployment in service.roles.deployments.items():
+            # The series of whole pods: not every kubelet has series of containers.
+            name = f'pod=~"{deployment}-[^-]+-[^-]+",container=""'
+            pods = series(f'namespace="{service.namespace}",{name}')
+            expr = f'label_replace(sum ({pods}), "service", "{service.name}", "", "")'
+            sums.append(f'label_replace({expr}, "track", "{track}", "", "")')
+    return " or ".join(sums)
 
 
 def _milliseconds(seconds: float) -> str:
@@ -100,7 +107,7 @@ def _show_services(
     versions: dict[_Track, list[str]] = {}
     for one in client.query(f"sum by (service, track, version) ({PODS}{{{matchers}}}) > 0"):
         versions.setdefault(_track(one), []).append(one.labels.get("version", ""))
-    columns = queries(namespace, names)
+    columns = queries(namespace, services)
     found = {
         name: _by_track(client.query_range(query, seconds) if seconds else client.query(query))
         for name, query in columns.items()

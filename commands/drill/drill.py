@@ -142,8 +142,10 @@ class Drill:
             finally:
                 command.end()
             if code and name == release.deciding:
-                at = first.at if first else time.time()
-                return Detection(at, "gate", self.stack.error(), is_ended=True), False
+                at, detail = (
+                    (first.at, first.detail) if first else (time.time(), self.stack.error())
+                )
+                return Detection(at, "gate", detail, is_ended=True), False
             if code:
                 return Detection(time.time(), "rollout", self.stack.error()), False
             is_promoted = code == 0 and name == release.deciding

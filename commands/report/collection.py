@@ -75,7 +75,7 @@ class Collection:
         self._add(client, "Ready pods", "pods", pods)
         for sli in service.slo.slis if service.slo else ():
             self._add_gate(client, sli)
-        usage = queries(service.namespace, [service.name])
+        usage = queries(service.namespace, [service])
         self._add(client, "CPU", "cores", {"": usage["CPU"]})
         self._add(client, "Memory", "MiB", {"": usage["memory"]}, factor=1 / _MEBIBYTE)
 

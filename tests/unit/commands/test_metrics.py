@@ -10,14 +10,17 @@ from rich.console import Console
 
 from commands import metrics
 from commands.errors import CommandError
+from commands.observability_client import monitored
 from components.observability.addresses import PROMETHEUS
 from tests.unit.commands.fake_kubectl import Cluster, matrix, printed, vector
+from tests.unit.stacks import settings
 
 NOW, OVER = "/api/v1/query", "/api/v1/query_range"
 STABLE, CANARY = ({"service": "beacon", "track": track} for track in ("stable", "canary"))
 PODS = "version%29+%28service%3Apods%3Aready"
 BUDGET = "slo%3Aerror_budget_remaining%3Aratio"
-QUERIES = metrics.queries("beacon-test", ["beacon"])
+STACK = settings()
+QUERIES = metrics.queries("beacon-test", monitored(STACK, STACK.services.values()))
 
 
 def given(**options: str) -> Namespace:
@@ -60,6 +63,30 @@ def prepare_responses(cluster: Cluster) -> None:
 @pytest.mark.parametrize("query", QUERIES.values())
 def test_every_query_is_promql(query: str) -> None:
     promql_parser.parse(query)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "deployments"),
+    [
+        ("canary", {"stable": "beacon-stable", "canary": "beacon-canary"}),
+        ("blueGreen", {"stable": "beacon-blue", "canary": "beacon-green"}),
+        (
+            "progressive",
+            {"stable": "beacon-progressive-primary", "canary": "beacon-progressive"},
+        ),
+    ],
+)
+def test_the_usage_of_a_track_is_that_of_the_pods_with_its_role(
+    strategy: str, deployments: dict[str, str]
+) -> None:
+    stack = settings(release={"strategy": strategy}, observability={"mode": "bundled"})
+    columns = metrics.queries("beacon-test", monitored(stack, stack.services.values()))
+    for column in ("CPU", "memory"):
+        promql_parser.parse(columns[column])
+        for track, deployment in deployments.items():
+            pods = f'pod=~"{deployment}-[^-]+-[^-]+"'
+            (expr,) = (one for one in columns[column].split(" or ") if pods in one)
+            assert f'"track", "{track}"' in expr
 
 
 def test_each_track_has_its_rate_errors_and_durations(cluster: Cluster, console: Console) -> None:
