@@ -11,6 +11,8 @@ import yaml
 from tests.manifests.conftest import CREDENTIALS, SECRET, VARIANTS, Variant, run, stack_file
 from tests.unit.stacks import needs_example
 
+CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace")
+
 pytestmark = needs_example
 
 
@@ -52,7 +54,7 @@ def test_namespaced_objects_are_in_a_namespace_of_the_stack(rendered: Path) -> N
     objects = read(rendered)
     namespaces = {obj["metadata"]["name"] for obj in objects if obj["kind"] == "Namespace"}
     for obj in objects:
-        is_cluster_scoped = obj["kind"] in ("Namespace", "ClusterRole", "ClusterRoleBinding")
+        is_cluster_scoped = obj["kind"] in CLUSTER_SCOPED
         # The Grafana of the cluster reads only ConfigMaps of its own namespace.
         is_dashboard = any(label.startswith("grafana_") for label in obj["metadata"]["labels"])
         if not is_cluster_scoped and not is_dashboard:
