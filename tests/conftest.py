@@ -21,6 +21,10 @@ SCOPE_PER_TEST = ("tests/cluster/test_plugins.py",)
 ORDER = (
     EXCLUSIVE,
     "tests/cluster/observability/",
+    "tests/cluster/test_followed_release.py",
+    "tests/cluster/test_zero_downtime.py",
+    "tests/cluster/test_progressive.py",
+    "tests/cluster/test_blue_green.py",
     "tests/cluster/test_failures.py",
     "tests/cluster/test_canary.py",
     "tests/cluster/test_lifecycle.py",

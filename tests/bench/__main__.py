@@ -74,7 +74,7 @@ def stack_operations(project: Project) -> Iterator[Figure]:
         project.edit_source("// An edit.")
         yield Figure("up, source edited", seconds_of(project, "up"), "s")
     with step("a canary and its rollback under load"):
-        project.make("canary", "VERSION=99.0.0", "WEIGHT=50")
+        project.make("canary", "VERSION=99.0.0", "WEIGHT=50", "FORCE=1")
         with steady_load(project.host) as load:
             project.make("rollback")
             ended = time.time()

@@ -18,6 +18,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 INGRESS_URL = "http://127.0.0.1:8080"
 COMMAND_SECONDS = 420
 
+RECORDS = "slipway/release-records"
+"""Label of the ConfigMaps with the times of the releases."""
 CLUSTER_FIELDS = ("replicas", "clusterIP", "clusterIPs")
 """Fields of a spec that the autoscaler and the cluster set."""
 LINKED = ("local", "components", ".venv")
@@ -250,6 +252,7 @@ class Project:
             }
             for item in items
             if item["metadata"]["name"] not in ("default", "kube-root-ca.crt")
+            and RECORDS not in item["metadata"].get("labels", {})
         }
 
     def get(self, path: str = "/", **headers: str) -> httpx.Response:

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.timeout(900)
 
 REQUESTS = 1000
 ATTEMPTS = 3
+FORCE = "FORCE=1"
+"""The tests release versions again that they have rolled back."""
 
 
 @pytest.fixture(scope="module", autouse=True, params=get_args(RoutingBackend))
@@ -40,7 +42,7 @@ def is_ten_percent(requests: int) -> bool:
 
 def test_a_weight_of_ten_percent_routes_a_hundred_of_a_thousand_requests(project: Project) -> None:
     with steady_load(project.host) as load:
-        project.make("canary", "VERSION=1.1.0", "WEIGHT=10")
+        project.make("canary", "VERSION=1.1.0", "WEIGHT=10", FORCE)
     assert load.failures == []
     wait_for_version(project, "1.1.0")
     counts: list[int] = []
@@ -70,7 +72,7 @@ def test_a_promotion_deploys_the_image_of_the_canary_not_newer_source(project: P
 
 
 def test_a_rollback_removes_the_canary_within_five_seconds(project: Project) -> None:
-    project.make("canary", "VERSION=1.2.0", "WEIGHT=50")
+    project.make("canary", "VERSION=1.2.0", "WEIGHT=50", FORCE)
     wait_for_version(project, "1.2.0")
     with steady_load(project.host) as load:
         project.make("rollback")
@@ -82,7 +84,7 @@ def test_a_rollback_removes_the_canary_within_five_seconds(project: Project) -> 
 
 
 def test_an_interrupted_rollback_is_completed_by_the_next_one(project: Project) -> None:
-    project.make("canary", "VERSION=1.2.0", "WEIGHT=50")
+    project.make("canary", "VERSION=1.2.0", "WEIGHT=50", FORCE)
     process = project.start("rollback", output=subprocess.PIPE)
     read_until("canary 1.2.0 ended", process)
     os.killpg(process.pid, signal.SIGKILL)

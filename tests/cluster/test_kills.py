@@ -19,7 +19,7 @@ KILLS = int(os.environ.get("KILLS", "1"))
 """Number of moments of each command at which it is killed."""
 CYCLE: tuple[tuple[str, ...], ...] = (
     ("up",),
-    ("canary", "VERSION=1.1.0", "WEIGHT=10"),
+    ("canary", "VERSION=1.1.0", "WEIGHT=10", "FORCE=1"),
     ("rollback",),
     ("down",),
 )

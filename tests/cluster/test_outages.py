@@ -74,7 +74,7 @@ def test_a_proxy_killed_during_a_canary_returns_and_sends_it_no_more_than_its_we
     with project.service() as service:
         service["routing"]["backend"] = backend
     project.make("up")
-    project.make("canary", "VERSION=1.1.0", "WEIGHT=10")
+    project.make("canary", "VERSION=1.1.0", "WEIGHT=10", "FORCE=1")
     proxy = project.run(
         *("kubectl", "get", "pods", "--namespace=ingress", "--output=name"),
         "--selector=app.kubernetes.io/name=traefik",
