@@ -28,6 +28,8 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
+_EXIT_AFTER_INTERRUPT = 130
+"""As a shell reports an interrupted program."""
 _EXIT_AFTER_MESSAGE = 32
 """Exit code of a program whose error the CLI has shown already."""
 _GRACE = 5.0
@@ -338,9 +340,7 @@ def _since(file: Path, trace: TracebackType | None) -> TracebackType | None:
 
 
 if __name__ == "__main__":
-    try:
-        code = run_program()
-    except KeyboardInterrupt:
-        # Without waiting for calls in flight, as the engine does not wait for them either.
-        os._exit(130)
-    sys.exit(code)
+    # At once, as the engine does not wait for calls in flight either. Python prints the traceback of
+    # a KeyboardInterrupt in the callback of a weak reference.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(_EXIT_AFTER_INTERRUPT))
+    sys.exit(run_program())
