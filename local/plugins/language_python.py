@@ -340,7 +340,7 @@ def _since(file: Path, trace: TracebackType | None) -> TracebackType | None:
 
 
 if __name__ == "__main__":
-    # At once, as the engine does not wait for calls in flight either. Python prints the traceback of
-    # a KeyboardInterrupt in the callback of a weak reference.
+    # At once, as the engine does not wait for calls in flight either. Python would print the
+    # traceback of a KeyboardInterrupt in the callback of a weak reference.
     signal.signal(signal.SIGINT, lambda *_: os._exit(_EXIT_AFTER_INTERRUPT))
     sys.exit(run_program())

@@ -192,7 +192,7 @@ def test_a_canary_changes_only_the_objects_of_its_service(shop: Project) -> None
     assert specs(shop, "beacon", "frontend", "payments") == before
     printed = shop.make("diff").stdout
     changed = set(re.findall(rf"(?m)^[+~>-] \S+ {shop.stack}/(\S+)", printed))
-    assert changed >= {"orders-canary", "orders-grpc-canary"}, printed
+    assert changed >= {"orders-canary", "orders-grpc-weighted"}, printed
     assert all(name.startswith("orders") for name in changed), printed
 
 
