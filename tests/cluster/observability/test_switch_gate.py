@@ -29,6 +29,10 @@ def blue_green(monitored: Project) -> Iterator[Project]:
             service["config"]["faults"].pop("errorRate", None)
         monitored.make("up")
 
+    with monitored.config() as config:
+        services = config["slipway:services"]
+        for name in [*services][1:]:  # those of other tests
+            del services[name]
     gate = {"gateSeconds": GATE_SECONDS, "keepWarmSeconds": 60}
     set_strategy(strategy="blueGreen", blueGreen=gate)
     yield monitored
