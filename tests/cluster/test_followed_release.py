@@ -24,7 +24,7 @@ def small() -> dict[str, Any]:
     }
 
 
-PROGRESSIVE = {"intervalSeconds": 10, "threshold": 2, "steps": [20, 50], "minRequests": 5}
+PROGRESSIVE = {"intervalSeconds": 10, "threshold": 4, "steps": [20, 50], "minRequests": 5}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -117,6 +117,8 @@ def test_a_changed_configuration_is_a_release_that_can_be_paused_and_promoted(
 ) -> None:
     with project.service() as service:
         service["config"]["message"] = "changed"
+        # A step must last longer than `make pause` takes.
+        service["release"]["progressive"]["intervalSeconds"] = 40
     with steady_load(project.host) as load:
         following = start(project, "up")
         read_until("20 %, step 1 of 2", following)
