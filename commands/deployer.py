@@ -14,6 +14,7 @@ from commands import kubectl, ownership, status
 from commands.build_cache import filled_build_cache
 from commands.capacity import Capacity, Shares, deployed_shares, shares_of
 from commands.changed_config import ChangedConfig
+from commands.ci_run import is_ci
 from commands.deployed_configuration import DeployedConfiguration
 from commands.diff.checkout import git
 from commands.errors import CommandError
@@ -476,8 +477,8 @@ class Deployer:
     def _confirmation(self) -> Sequence[str]:
         """``--yes``, unless Pulumi has to and can ask the user."""
         # A CI may run its commands on a terminal.
-        is_ci = self.environment.get("CI", "").lower() not in ("", "0", "false", "no", "off")
-        asks = not self.prerequisites.has_own_node and sys.stdin.isatty() and not is_ci
+        can_ask = sys.stdin.isatty() and not is_ci(self.environment)
+        asks = not self.prerequisites.has_own_node and can_ask
         return () if asks else ("--yes",)
 
     def _refresh(self, arguments: Sequence[str]) -> Sequence[str]:

@@ -11,14 +11,14 @@ from typing import Any
 
 from commands import kubectl
 from commands.errors import CommandError
-from components.labels import Identity
+from commands.pods import Pods
+from components.labels import NAME_LABEL, PRIMARY, Identity
 from settings import Settings
 
 IN_PROGRESS = ("Progressing", "Waiting", "WaitingPromotion", "Promoting", "Finalising")
 """Phases of a release that Flagger has begun."""
 INITIALIZING = ("", "Initializing")
 """Phases of the first deployment: Flagger creates the primary."""
-PRIMARY_SUFFIX = "-primary"
 LOG_LINES = 8
 """Log lines of one pod."""
 LOGGED_PODS = 2
@@ -26,26 +26,12 @@ LOGGED_PODS = 2
 _INTERVALS = 4
 """Intervals of Flagger besides steps and failed checks: it sees the change, starts the pods,
 promotes, and routes the requests to the primary."""
-_NAME_LABEL = "app.kubernetes.io/name"
 _DURATION = re.compile(r"(\d+)([hms])")
 _ACTION = re.compile(
     r'\{\{\s*(?:"(?P<text>\{\{)"|variables\.(?P<variable>\w+)|(?P<value>\w+))\s*\}\}'
 )
 """Action of a Go template in the query of a MetricTemplate."""
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
-
-
-@dataclass(frozen=True)
-class Pods:
-    """Pods of a Deployment."""
-
-    ready: int = 0
-    desired: int = 0
-    is_rolled_out: bool = False
-    """True if all pods are ready and have the current template."""
-
-    def __str__(self) -> str:
-        return f"{self.ready}/{self.desired}"
 
 
 @dataclass(frozen=True)
@@ -186,18 +172,18 @@ class CanaryState:
 
     @property
     def message(self) -> str:
-        """What Flagger says of the phase."""
+        """Message of Flagger about the phase."""
         return self._condition.get("message", "")
 
     @property
     def canary_pods(self) -> Pods:
         """Pods of the new version."""
-        return _pods(self.target)
+        return Pods.of(self.target)
 
     @property
     def primary_pods(self) -> Pods:
         """Pods of the version that serves."""
-        return _pods(self.primary)
+        return Pods.of(self.primary)
 
     @cached_property
     def revision(self) -> str:
@@ -281,8 +267,8 @@ class Canaries:
             for name in names.values()
             for kind, suffixes in (
                 ("canaries.flagger.app", ("",)),
-                ("deployments.apps", ("", PRIMARY_SUFFIX)),
-                ("configmaps", ("", PRIMARY_SUFFIX)),
+                ("deployments.apps", ("", PRIMARY)),
+                ("configmaps", ("", PRIMARY)),
             )
             for suffix in suffixes
         ]
@@ -295,7 +281,7 @@ class Canaries:
         found = {(one["kind"], one["metadata"]["name"]): one for one in items}
         states: dict[str, CanaryState] = {}
         for service, name in names.items():
-            primary = f"{name}{PRIMARY_SUFFIX}"
+            primary = f"{name}{PRIMARY}"
             if canary := found.get(("Canary", name)):
                 config, copy = (found.get(("ConfigMap", one)) for one in (name, primary))
                 states[service] = CanaryState(
@@ -328,7 +314,7 @@ class Canaries:
     def pod_logs(self, service: str) -> Sequence[str]:
         """State and last log lines of new pods, those that are not ready first."""
         items = self._get(
-            *("pods", "--selector", f"{_NAME_LABEL}={service},track=progressive"),
+            *("pods", "--selector", f"{NAME_LABEL}={service},track=progressive"),
             *("--sort-by", ".metadata.creationTimestamp"),
         ).get("items", ())
         pods = sorted(items, key=lambda pod: _container(pod, service).get("ready", False))
@@ -404,16 +390,6 @@ def _rendered(template: str, values: Mapping[str, str], variables: Mapping[str, 
     return _ACTION.sub(value, template)
 
 
-def _pods(deployment: Mapping[str, Any]) -> Pods:
-    if not deployment:
-        return Pods()
-    spec, status = deployment["spec"], deployment.get("status") or {}
-    desired, ready = spec.get("replicas", 1), status.get("readyReplicas", 0)
-    is_observed = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    counts = (status.get("updatedReplicas", 0), ready, status.get("replicas", 0))
-    return Pods(ready, desired, is_observed and all(count == desired for count in counts))
-
-
 def _image(deployment: Mapping[str, Any], service: str) -> tuple[str | None, str | None]:
     """Version and digest of the container that has the name of the service."""
     template = deployment.get("spec", {}).get("template", {})
@@ -430,7 +406,7 @@ def _revision(deployment: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     template = deployment.get("spec", {}).get("template", {})
     metadata = template.get("metadata", {})
     # Flagger gives the primary another name label, an annotation, and copies of the configuration.
-    labels = {**(metadata.get("labels") or {}), _NAME_LABEL: ""}
+    labels = {**(metadata.get("labels") or {}), NAME_LABEL: ""}
     annotations = {
         key: value
         for key, value in (metadata.get("annotations") or {}).items()
@@ -443,7 +419,7 @@ def _revision(deployment: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 def _without_suffix(value: Any) -> Any:  # noqa: ANN401
     match value:
         case str():
-            return value.removesuffix(PRIMARY_SUFFIX)
+            return value.removesuffix(PRIMARY)
         case dict():
             return {key: _without_suffix(one) for key, one in value.items()}
         case list():

@@ -88,7 +88,7 @@ def annotate_pods(
     context: str | None = None,
 ) -> None:
     """Annotate the pods with these labels. Raises :class:`CommandError` as :func:`get`."""
-    labels = ",".join(f"{key}={value}" for key, value in selector.items())
+    labels = label_selector(selector)
     values = (f"{key}={value}" for key, value in annotations.items())
     target = ("pods", "--namespace", namespace, "--selector", labels, "--overwrite", *values)
     _run("annotate", *target, environment=environment, context=context)
@@ -111,6 +111,11 @@ def logs(
     target = (pod, "--namespace", namespace, "--container", container, f"--tail={lines}")
     previous = ("--previous",) if is_previous else ()
     return _run("logs", *target, *previous, environment=environment, context=context)
+
+
+def label_selector(labels: Mapping[str, str]) -> str:
+    """Value of ``--selector`` for objects that have all of these labels."""
+    return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def kubectl_command(context: str | None) -> list[str]:
@@ -151,7 +156,7 @@ def last_log_lines(
 
     Empty if the logs cannot be read.
     """
-    labels = ",".join(f"{key}={value}" for key, value in selector.items())
+    labels = label_selector(selector)
     try:
         text = _run(
             *("logs", "--namespace", namespace, "--selector", labels, "--container", container),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from commands import manual_gate, promotion_gate
+from commands.ci_run import is_ci
 from commands.deployer import Deployer
 from commands.errors import FAILED, CommandError
 from commands.flagger_canary import CanaryState
@@ -137,7 +138,7 @@ def restore(deployer: Deployer, release: FollowedRelease) -> None:
     print(deployer.release(service).restore(*served, started, skips_analysis=False))
     _deploy_restored(deployer, service)
     file = f"Pulumi.{deployer.stack.name}.yaml"
-    if os.environ.get("CI", "").lower() not in ("", "0", "false", "no", "off"):
+    if is_ci(os.environ):
         print(
             f"{file} differs from its commit: open a pull request with it, for example with `git "
             f"switch --create rollback && git commit --message 'Roll back {service.name}' {file}`. "

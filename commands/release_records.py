@@ -1,6 +1,5 @@
 """Records of a service's releases: a ConfigMap in the cluster, which all machines read."""
 
-import getpass
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,11 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from commands import kubectl
+from commands import ci_run, kubectl
 from commands.control_characters import escape_control_characters
 from commands.errors import CommandError
 from commands.notifications import Notifier, VersionChange
-from components.labels import COMMON_LABELS
+from commands.notifications.event import format_time
+from components.labels import COMMON_LABELS, NAME_LABEL
 from settings import Settings, Strategy
 
 MAX_RECORDS = 50
@@ -30,7 +30,7 @@ _KEYS = {"decided_by": "decidedBy"}
 
 @dataclass(frozen=True)
 class Decision:
-    """Who ended a release, and why."""
+    """End of a release: the person or program that decided it, and the reason."""
 
     by: str
     """A person, ``Flagger``, or a gate."""
@@ -144,7 +144,7 @@ class ReleaseRecords:
         records = self.of(service)
         if records and records[0].result == "running" and records[0].version == version:
             return
-        new = ReleaseRecord(version, strategy, _rfc3339(started or datetime.now(UTC)))
+        new = ReleaseRecord(version, strategy, format_time(started or datetime.now(UTC)))
         by = Decision(current_user(), f"replaced by {version}")
         self._write(service, [new, *_ended(records, by)])
         if self._notifier:
@@ -168,7 +168,7 @@ class ReleaseRecords:
         version that was promoted before. ``previous`` is the version that served before, or that
         serves after a rollback; by default the last promoted one.
         """
-        records, now = self.of(service), _rfc3339(datetime.now(UTC))
+        records, now = self.of(service), format_time(datetime.now(UTC))
         running = next(
             (one for one in records if one.result == "running" and one.version == version),
             ReleaseRecord(version, strategy, now),
@@ -201,7 +201,7 @@ class ReleaseRecords:
                 "name": config_map_name(service),
                 "namespace": self._namespace,
                 "labels": {
-                    "app.kubernetes.io/name": service,
+                    NAME_LABEL: service,
                     "app.kubernetes.io/part-of": COMMON_LABELS["app.kubernetes.io/part-of"],
                     RECORDS_LABEL: "true",
                 },
@@ -232,13 +232,7 @@ def rejection(record: ReleaseRecord) -> str:
 
 def current_user() -> str:
     """Name of the person who runs the command; in CI, of the one who started the run."""
-    for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
-        if user := os.environ.get(name):
-            return user
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+    return ci_run.actor(os.environ) or ci_run.login_name() or "unknown"
 
 
 def _promoted(records: Iterable[ReleaseRecord], version: str) -> str | None:
@@ -248,7 +242,7 @@ def _promoted(records: Iterable[ReleaseRecord], version: str) -> str | None:
 
 
 def _ended(records: Sequence[ReleaseRecord], decision: Decision) -> Iterator[ReleaseRecord]:
-    now = _rfc3339(datetime.now(UTC))
+    now = format_time(datetime.now(UTC))
     for one in records:
         if one.result != "running":
             yield one
@@ -260,7 +254,3 @@ def _ended(records: Sequence[ReleaseRecord], decision: Decision) -> Iterator[Rel
 
 def _last_line(error: CommandError) -> str:
     return escape_control_characters(str(error).splitlines()[-1])
-
-
-def _rfc3339(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

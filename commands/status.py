@@ -7,7 +7,8 @@ from rich.table import Table
 
 from commands import kubectl
 from commands.console import new_console
-from commands.flagger_canary import PRIMARY_SUFFIX, CanaryState
+from commands.flagger_canary import CanaryState
+from components.labels import NAME_LABEL, PRIMARY
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest; Docker shows as many."""
@@ -89,7 +90,7 @@ def _progressive_rows(
     target = state.canary["metadata"]["name"]
     served = state.served(name) or (service["stable"]["version"], service["stable"]["image"])
     new = (state.version(name) or "?", state.digest(name) or "")
-    tracks = [("stable", served, 100 - state.weight, state.primary_pods, PRIMARY_SUFFIX)]
+    tracks = [("stable", served, 100 - state.weight, state.primary_pods, PRIMARY)]
     if state.is_in_progress:
         tracks.append(("canary", new, state.weight, state.canary_pods, ""))
     for track, (version, digest), weight, pods, suffix in tracks:
@@ -112,7 +113,7 @@ def _named(objects: Sequence[dict[str, Any]], kind: str, name: str) -> dict[str,
 def _of_track(
     objects: Sequence[dict[str, Any]], kind: str, service: str, track: str
 ) -> dict[str, Any]:
-    labels = {"app.kubernetes.io/name": service, "track": track}
+    labels = {NAME_LABEL: service, "track": track}
     for item in objects:
         if item["kind"] == kind and labels.items() <= item["metadata"].get("labels", {}).items():
             return item

@@ -211,7 +211,7 @@ class SwitchGate:
         labels = Identity(self._service.name, namespace, color).selector
         pods: list[dict[str, Any]] = kubectl.get(
             *("pods", "--namespace", namespace),
-            *("--selector", ",".join(f"{key}={value}" for key, value in labels.items())),
+            *("--selector", kubectl.label_selector(labels)),
             environment=self._environment,
             context=self._settings.cluster.context,
         ).get("items", [])

@@ -1,4 +1,4 @@
-"""Detection of a bad version: what a person or a pipeline would be told of first."""
+"""Detection of a bad version: the first alert, failed gate or failed rollout."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from typing import Any, Literal
 from commands import kubectl
 from commands.errors import CommandError
 from commands.observability_client import ObservabilityClient
+from commands.pods import Pods
+from components.labels import NAME_LABEL, PRIMARY
 from components.observability.monitored_service import MonitoredService
 from components.observability.rules.canary_gate import canary_regression
 
@@ -76,7 +78,8 @@ class Detector:
 
     def unready(self) -> Sequence[str]:
         """Names of the Deployments that have not all pods of their newest version ready."""
-        return [one["metadata"]["name"] for one in self._objects("Deployment") if not _ready(one)]
+        deployments = self._objects("Deployment")
+        return [one["metadata"]["name"] for one in deployments if not Pods.of(one).is_rolled_out]
 
     def _signs(self, version: str, began: float) -> Iterator[tuple[By, str]]:
         objects = list(self._objects("Deployment", "Pod"))
@@ -123,7 +126,7 @@ class Detector:
         found = kubectl.get(
             ",".join(f"{kind.lower()}s" for kind in kinds),
             *("--namespace", self._service.namespace),
-            *("--selector", f"app.kubernetes.io/name in ({name}, {name}-primary)"),
+            *("--selector", f"{NAME_LABEL} in ({name}, {name}{PRIMARY})"),
             environment=self._environment,
             context=self._context,
         )
@@ -132,16 +135,6 @@ class Detector:
 
 def _version_of(one: Mapping[str, Any]) -> str:
     return one["metadata"].get("labels", {}).get(_VERSION, "")
-
-
-def _ready(deployment: Mapping[str, Any]) -> bool:
-    status = deployment.get("status", {})
-    replicas = deployment["spec"].get("replicas", 1)
-    return (
-        status.get("observedGeneration") == deployment["metadata"]["generation"]
-        and status.get("updatedReplicas", 0) == replicas
-        and status.get("readyReplicas", 0) == replicas == status.get("replicas", 0)
-    )
 
 
 def _problem(one: Mapping[str, Any]) -> str:

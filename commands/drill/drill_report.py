@@ -7,8 +7,8 @@ from pathlib import Path
 from commands.drill.drill import Drill
 from commands.drill.outcome import COLUMNS, Outcome, cells
 from commands.load import Result
-from commands.report.collection import QUANTILES, SAMPLES, Collection, clock
-from commands.report.data import Line, Mark, Panel, Report, Style, Table
+from commands.report.collection import QUANTILES, SAMPLES, Collection
+from commands.report.data import Line, Mark, Panel, Report, Style, Table, clock
 from commands.report.page import render
 from local import files
 

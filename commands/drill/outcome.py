@@ -16,7 +16,7 @@ PASSED: tuple[Verdict, ...] = ("rolled back", "never served")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one bad version did, until only the good one served again."""
+    """Result of one fault, from the deployment of the bad version to the end of its pods."""
 
     fault: Fault
     version: str
@@ -28,7 +28,7 @@ class Outcome:
     """Seconds from the begin of the deployment. ``None``: it was not detected."""
     detected_by: By | None
     detail: str
-    """What was detected."""
+    """The alert, the violated gate, or the reason of the failed rollout."""
     back_after: float | None
     """Seconds from the detection to the last response of the version. ``None``: there was none."""
     requests: int

@@ -12,7 +12,7 @@ GATE_SECONDS = 180
 
 @dataclass(frozen=True)
 class Options:
-    """What differs between two drills with the same strategy."""
+    """Parameters of a drill besides its strategy."""
 
     weight: int
     """Percentage of the requests for a canary."""

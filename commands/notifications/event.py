@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from getpass import getuser
 from typing import Any, Literal
 
 from pydantic.alias_generators import to_camel
 
+from commands import ci_run
 from commands.control_characters import escape_control_characters
 from commands.diff.checkout import git
 from commands.errors import CommandError
@@ -21,7 +21,7 @@ _SHORT_COMMIT = 10
 
 @dataclass(frozen=True)
 class Origin:
-    """Who runs a command, and from which commit."""
+    """User and commit of a command, and a link to its run."""
 
     user: str | None
     """Actor of the CI run, or the user of git."""
@@ -33,9 +33,8 @@ class Origin:
     @classmethod
     def of(cls, environment: Mapping[str, str], dashboard_url: str | None) -> "Origin":
         """Origin of a command with these environment variables."""
-        actor = environment.get("GITHUB_ACTOR") or environment.get("GITLAB_USER_LOGIN")
         return cls(
-            user=actor or _git("config", "user.name") or _login_name(),
+            user=(ci_run.actor(environment) or _git("config", "user.name") or ci_run.login_name()),
             commit=_git("rev-parse", "HEAD"),
             link=_run_url(environment) or dashboard_url,
         )
@@ -54,13 +53,6 @@ def _git(*arguments: str) -> str | None:
     except CommandError:
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-def _login_name() -> str | None:
-    try:
-        return getuser()
-    except (KeyError, OSError):
-        return None
 
 
 @dataclass(frozen=True)
@@ -97,7 +89,7 @@ class Event:
 
     @property
     def summary(self) -> str:
-        """What happened to the subject, in one or more sentences."""
+        """The event of the subject, in one or more sentences."""
         share = "" if self.weight is None else f"{self.weight} % of the requests"
         previous = self.previous_version
         match self.event:

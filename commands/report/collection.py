@@ -14,7 +14,7 @@ from commands.metrics import queries
 from commands.observability_client import ObservabilityClient, Series, monitored
 from commands.pulumi import Stack
 from commands.release_records import ReleaseRecord
-from commands.report.data import Kind, Line, Mark, Panel, Report, Style, Table
+from commands.report.data import Kind, Line, Mark, Panel, Report, Style, Table, clock
 from components.observability.monitored_service import MonitoredService
 from components.observability.queries import (
     PODS,
@@ -248,8 +248,3 @@ def _release_text(service: Mapping[str, Any]) -> str:
         if (one := release.get(track))
     ]
     return ", ".join(parts)
-
-
-def clock(at: float) -> str:
-    """Local date and time of a Unix time."""
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 Kind = Literal["step", "verdict", "fault"]
@@ -62,3 +63,8 @@ class Report:
     marks: list[Mark] = field(default_factory=list[Mark])
     tables: list[Table] = field(default_factory=list[Table])
     missing: list[str] = field(default_factory=list[str])
+
+
+def clock(at: float) -> str:
+    """Local date and time of a Unix time."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

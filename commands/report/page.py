@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from commands.control_characters import escape_control_characters
-from commands.report.data import Kind, Line, Mark, Panel, Report, Table
+from commands.report.data import Kind, Line, Mark, Panel, Report, Table, clock
 
 _PLOT_HEIGHT = 200
 """Of a panel without the legend, in pixels."""
@@ -46,7 +46,7 @@ def render(report: Report) -> str:
     time_zone = datetime.fromtimestamp(report.end).astimezone().tzname()
     parts = [
         f"<h1>{_text(report.title)}</h1>",
-        f"<p>{_time(report.start)} to {_time(report.end)} ({_text(time_zone or '')})</p>",
+        f"<p>{clock(report.start)} to {clock(report.end)} ({_text(time_zone or '')})</p>",
         *_missing(report.missing),
         *(_table(one) for one in report.tables if not _is_long(one)),
         *_timeline(marks),
@@ -64,10 +64,6 @@ def render(report: Report) -> str:
 
 def _text(value: str) -> str:
     return escape(escape_control_characters(value, keep="\t\n"))
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _missing(missing: Sequence[str]) -> Iterator[str]:
@@ -96,7 +92,7 @@ def _timeline(marks: Sequence[Mark]) -> Iterator[str]:
         return
     rows = "".join(
         f'<tr><td><span class="number" style="background: {_MARK_COLORS[mark.kind]}">{number}'
-        f"</span></td><td>{_time(mark.at)}</td><td>{_text(mark.text)}</td></tr>"
+        f"</span></td><td>{clock(mark.at)}</td><td>{_text(mark.text)}</td></tr>"
         for number, mark in enumerate(marks, start=1)
     )
     yield f'<h2>Events</h2>\n<div class="table"><table>{rows}</table></div>'

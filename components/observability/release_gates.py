@@ -32,7 +32,7 @@ class ReleaseGate:
 
     name: str
     title: str
-    """What the value is."""
+    """Meaning of the value, for people."""
     query: str
     """PromQL; :data:`VERSION` stands for the new version."""
     min: float | None = None

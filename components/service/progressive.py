@@ -35,7 +35,7 @@ _REQUESTS_PER_WORKER = 10
 
 @dataclass(frozen=True)
 class Analysis:
-    """What decides about a progressive release."""
+    """Gates of a progressive release, and the servers that evaluate them."""
 
     gates: Sequence[ReleaseGate]
     prometheus: str
