@@ -250,8 +250,9 @@ class Deployer:
 
     def _replace_routes(self, options: Sequence[str]) -> None:
         """Create the routes of services that are no longer progressive, and delete the others."""
-        canaries = replaced_canaries(self.settings, self.environment)
-        if canaries:
+        if not self.stack.has_canaries():
+            return
+        if canaries := replaced_canaries(self.settings, self.environment):
             self.stack.up(*exclusions(canaries), *options)
             delete_routes(canaries, self.settings, self.environment)
 

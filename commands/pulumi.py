@@ -27,6 +27,7 @@ _STACK = "pulumi:pulumi:Stack"
 _RECENT = 10
 """Number of entries of the history that :meth:`Stack.select` reads."""
 _NAMESPACE = "kubernetes:core/v1:Namespace"
+_CANARY = "kubernetes:flagger.app/v1beta1:Canary"
 _NEVER = "1970-01-01T00:00:00Z"
 IMAGE_TYPES = ("docker-build:index:Image", "docker:index/image:Image")
 
@@ -96,6 +97,10 @@ class Stack:
     def tainted(self) -> Sequence[str]:
         """Return the names of the Kubernetes objects that ``pulumi state taint`` has marked."""
         return [one["urn"].rpartition("::")[2] for one in self._objects() if one.get("taint")]
+
+    def has_canaries(self) -> bool:
+        """Return True if the stack has a Canary of Flagger, as of :meth:`select`."""
+        return any(one["type"] == _CANARY for one in self._objects())
 
     def keep_moved_back(self, namespaces: Iterable[str]) -> None:
         """Keep the objects of an interrupted move out of these namespaces.

@@ -63,6 +63,9 @@ class FakeStack:
     def tainted(self) -> list[str]:
         return self.tainted_objects
 
+    def has_canaries(self) -> bool:
+        return True
+
     def keep_moved_back(self, namespaces: Iterable[str]) -> None:
         self.kept_in = list(namespaces)
 
