@@ -339,8 +339,18 @@ def _since(file: Path, trace: TracebackType | None) -> TracebackType | None:
     return part or trace
 
 
+def _end_on_ignored_interrupt(error: "sys.UnraisableHookArgs") -> None:
+    """End the program if Python ignores its interrupt, as in the callback of a weak reference."""
+    if error.exc_type is KeyboardInterrupt:
+        os._exit(_EXIT_AFTER_INTERRUPT)
+    sys.__unraisablehook__(error)
+
+
 if __name__ == "__main__":
-    # At once, as the engine does not wait for calls in flight either. Python would print the
-    # traceback of a KeyboardInterrupt in the callback of a weak reference.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(_EXIT_AFTER_INTERRUPT))
-    sys.exit(run_program())
+    sys.unraisablehook = _end_on_ignored_interrupt
+    try:
+        code = run_program()
+    except KeyboardInterrupt:
+        # Without waiting for calls in flight, as the engine does not wait for them either.
+        os._exit(_EXIT_AFTER_INTERRUPT)
+    sys.exit(code)
