@@ -111,6 +111,7 @@ class Settings(Section):
         yield from self._namespace_errors()
         for service in self.services.values():
             yield from self._service_errors(service, f"services.{service.name}")
+        yield from self._image_errors()
         yield from self._route_errors()
         yield from self._quota_errors()
         yield from self._observability_errors()
@@ -160,6 +161,18 @@ class Settings(Section):
             yield FieldError("services", service.name, allowed)
         yield from self._peer_errors(service, key)
         yield from _job_name_errors(service, key)
+
+    def _image_errors(self) -> Iterator[FieldError]:
+        """Repositories that two services push to. They would overwrite each other's tags."""
+        owners: dict[str, str] = {}
+        for service in self.services.values():
+            if service.source is None:
+                continue
+            key = f"services.{service.name}.image.repository"
+            other = owners.setdefault(service.repository, key)
+            if other != key:
+                allowed = f"another repository than {other}: both services push to it"
+                yield FieldError(key, service.repository, allowed)
 
     def _progressive_errors(self, service: Service, key: str) -> Iterator[FieldError]:
         observability, settings = self.observability, service.release.progressive

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from commands.load import Load, Result
+from commands.load import Load
 from local.layout import NODE_IP
 from settings import RoutingBackend
 from tests.cluster.observability.conftest import SMALL
@@ -26,6 +26,8 @@ PATIENT = 20
 RATE = 20
 SERVICES: Mapping[RoutingBackend, str] = {"ingress": "beacon", "gateway": "edge"}
 """Service of each back end. They are released at the same time."""
+BAD = "1.2.0"
+"""Version with the faults."""
 FAULTS = {"beacon": {"errorRate": 0.2}, "edge": {"latency": "450ms"}}
 """A fault that each service misses its objective with."""
 PROXY_SECONDS = 3
@@ -39,11 +41,6 @@ class Status:
     phase: str
     weight: int
     failed_checks: int
-
-
-def is_bad(result: Result) -> bool:
-    """True for a failure, and for 450 ms of latency on a machine that is sometimes slow itself."""
-    return bool(result.error) or result.latency > 0.44
 
 
 def host(project: Project, service: str) -> str:
@@ -138,6 +135,7 @@ def deployed(project: Project) -> None:
         del beacon["config"]["faults"]["tokenFile"]
         for backend, name in SERVICES.items():
             service = copy.deepcopy(beacon)
+            service["image"] = {"repository": f"slipway/{project.stack}/{name}"}
             service["routing"] = {"hosts": [host(project, name)], "backend": backend}
             config["slipway:services"][name] = service
     project.make("up")
@@ -180,23 +178,26 @@ def test_a_good_version_is_promoted_and_an_update_meanwhile_changes_nothing(
 def test_a_bad_version_is_rolled_back_and_got_no_more_requests_than_its_step(
     project: Project,
 ) -> None:
+    (project.folder / "app" / "VERSION").write_text(f"{BAD}\n")
     with services(project) as all_services:
         for name, fault in FAULTS.items():
             all_services[name]["config"]["faults"].update(fault)
-            all_services[name]["release"]["progressive"]["threshold"] = THRESHOLD
+            release = all_services[name]["release"]
+            release["progressive"]["threshold"] = THRESHOLD
+            release["stable"]["version"] = BAD
     with loads(project) as sent:
         update(project)
         wait_for_phase(project, "Failed")
         time.sleep(PROXY_SECONDS)
     for service, load in sent.items():
-        bad = sorted(one.sent for one in load.results if is_bad(one))
+        bad = sorted(one.sent for one in load.results if one.version == BAD)
         first, last = bad[0], bad[-1]
-        bad_seconds = last - first
-        assert bad_seconds <= THRESHOLD * INTERVAL + 10 + PROXY_SECONDS, service
         during = [one for one in load.results if first <= one.sent <= last]
+        # Flagger rolls back at the check after the last failed one; a busy machine may delay one.
+        assert last - first <= (THRESHOLD + 2) * INTERVAL + PROXY_SECONDS, service
         # A few requests: the shares of a short time vary.
         assert len(bad) / len(during) < 1.5 * FIRST_STEP / 100, service
-        print(f"{service}: {len(bad)} bad requests of {len(during)} in {bad_seconds:.0f} s")
+        print(f"{service}: {len(bad)} requests to the bad version in {last - first:.0f} s")
 
 
 def test_without_flagger_and_prometheus_the_weights_stay_and_later_the_release_goes_on(

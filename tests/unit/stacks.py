@@ -21,12 +21,11 @@ HELLO = "tests/cluster/services/hello"
 
 BEACON: dict[str, Any] = {
     "source": "app",
-    "image": {"repository": "slipway/beacon"},
     "release": {"stable": {"version": "1.0.0"}},
     "metrics": {},
     "routing": {"hosts": ["beacon.localhost"]},
 }
-"""Required keys of a service, metrics, and a repository that is the same in every project."""
+"""Required keys of a service, and metrics."""
 SMALLEST: dict[str, Any] = {
     "namespace": {"name": "beacon-test"},
     "registry": {"host": "localhost:5000"},

@@ -283,6 +283,11 @@ def two_ports(host: str) -> dict[str, Any]:
             "path than /: beacon has beacon.localhost/",
         ),
         (
+            {"beacon": BEACON, "other": {**OTHER, "image": {"repository": "slipway/beacon"}}},
+            'services.other.image.repository is "slipway/beacon": use another repository than '
+            "services.beacon.image.repository: both services push to it",
+        ),
+        (
             {"beacon": two_ports("beacon.localhost")},
             'services.beacon.routing.additionalPorts.grpc.hosts is ["beacon.localhost"]: use other '
             "hosts, or another path than /: beacon has beacon.localhost/",
