@@ -162,6 +162,7 @@ def _manifest(addon: Addon, image: Image, paths: Layout) -> str:
         ENTRY_ADDRESS=entry.hostname,
         ENTRY_PORT=entry.port,
         NODE_NAME=layout.NODE_NAME,
+        TLS_ENTRY_PORT=urlsplit(layout.TLS_ENTRY_POINT).port,
         VOLUMES=paths.volumes,
     )
 

@@ -27,6 +27,7 @@ API_SERVER = f"https://{NODE_IP}:6443"
 REGISTRY = "localhost:5000"
 SANDBOX_IMAGE = f"{REGISTRY}/slipway/pause:1"
 ENTRY_POINT = "http://127.0.0.1:8080"
+TLS_ENTRY_POINT = "https://127.0.0.1:8443"
 
 POD_LOGS = Path("/var/log/pods")
 """Folder where log collectors look for container logs on any node."""

@@ -31,7 +31,7 @@ from local.daemon import Daemon, refuse_taken_port
 from local.detection import Machine, has_docker_engine
 from local.errors import LocalError
 from local.images import Image
-from local.layout import ENTRY_POINT, SANDBOX_IMAGE, Layout
+from local.layout import ENTRY_POINT, SANDBOX_IMAGE, TLS_ENTRY_POINT, Layout
 from local.progress import Display, ReportProgress
 from local.recipes import PLATFORM, RECIPES, Recipe
 from local.server_images import SERVERS, Server, can_be_pulled
@@ -173,10 +173,10 @@ class Node:
         return needed
 
     def _node_steps(self, builder: Builder) -> list[Step]:
-        def check_entry_port(_: ReportProgress) -> None:
+        def check_entry_ports(_: ReportProgress) -> None:
             # A host port has precedence over a listener, which would get no more requests.
-            entry = urlsplit(ENTRY_POINT)
-            refuse_taken_port(entry.hostname or "", entry.port or 0, "Traefik")
+            for entry in map(urlsplit, (ENTRY_POINT, TLS_ENTRY_POINT)):
+                refuse_taken_port(entry.hostname or "", entry.port or 0, "Traefik")
 
         def push_sandbox_image(_: ReportProgress) -> None:
             repository, tag = SANDBOX_IMAGE.split("/", 1)[1].split(":")
@@ -192,7 +192,7 @@ class Node:
 
         *node, policies = self._node_daemons()
         return [
-            Step("ports", check_entry_port),
+            Step("ports", check_entry_ports),
             Step("sandbox image", push_sandbox_image, ["registry", PLATFORM.name]),
             Step("certificates", lambda _: pki.ensure(self.paths), ["supervisor", PLATFORM.name]),
             Step(

@@ -103,11 +103,15 @@ def _sdk_version(package: str) -> str:
     return requirements.split(f"{package}==")[1].split()[0]
 
 
-def _own_secrets(client: str) -> Mapping[str, str]:
+def _certificates_only(client: str) -> Mapping[str, str]:
     """Edit for the informer that Traefik watches Secrets with."""
-    informer = f"factorySecret := kinformers.NewSharedInformerFactoryWithOptions({client}"
-    scope = "resyncPeriod, kinformers.WithNamespace"
-    return {f"{informer}, {scope}(ns": f'{informer}, {scope}("ingress"'}
+    informer = (
+        f"factorySecret := kinformers.NewSharedInformerFactoryWithOptions({client}, resyncPeriod, "
+        "kinformers.WithNamespace(ns), kinformers.WithTweakListOptions("
+    )
+    selector = 'o.FieldSelector = "type=kubernetes.io/tls"'
+    options = f"func(o *metav1.ListOptions) {{ notOwnedByHelm(o); {selector} }}"
+    return {f"{informer}notOwnedByHelm": f"{informer}{options}"}
 
 
 PLATFORM = Recipe(
@@ -206,9 +210,9 @@ PLATFORM = Recipe(
             "pkg/controllers/netpol/network_policy_controller.go": {"REJECT": "DROP"},
         },
         _TRAEFIK: {
-            # Reads Secrets of its own namespace only. By default it reads all of the cluster.
-            "pkg/provider/kubernetes/gateway/client.go": _own_secrets("c.csKube"),
-            "pkg/provider/kubernetes/ingress-nginx/client.go": _own_secrets("c.clientset"),
+            # Reads certificates only. By default it reads all Secrets of the cluster.
+            "pkg/provider/kubernetes/gateway/client.go": _certificates_only("c.csKube"),
+            "pkg/provider/kubernetes/ingress-nginx/client.go": _certificates_only("c.clientset"),
         },
         _PULUMI_DOCKER_BUILD: {
             "provider/internal/cli.go": {
