@@ -60,11 +60,18 @@ def statuses(project: Project) -> dict[str, Status]:
 
 
 def wait_for_phase(project: Project, phase: str, seconds: float = 120) -> None:
-    wait_until(
-        f"{phase}: {statuses(project)}",
-        lambda: {one.phase for one in statuses(project).values()} == {phase},
-        seconds,
-    )
+    """Wait until both Canaries have a phase. On timeout, say what Flagger did."""
+    try:
+        wait_until(
+            phase, lambda: {one.phase for one in statuses(project).values()} == {phase}, seconds
+        )
+    except AssertionError as error:
+        events = project.kubectl(
+            *("get", "events", "--field-selector=involvedObject.kind=Canary"),
+            *("--sort-by=.lastTimestamp", "--no-headers"),
+        )
+        error.add_note(f"{statuses(project)}\n{events}")
+        raise
 
 
 def update(project: Project) -> str:
