@@ -156,6 +156,10 @@ def _named_without_secrets(
     kept: dict[str, Any] = {}
     for name, value in values.items():
         is_section = isinstance(value, dict)
+        source = value.get("value") if is_section and key.name == "secrets" else None
+        if _is_encrypted(value) or _is_encrypted(source):
+            omitted.append(f"{path}.{name}")
+            continue
         rest = (
             _without_secrets(value, key.keys, omitted, f"{path}.{name}.") if is_section else value
         )

@@ -36,7 +36,8 @@ class ReleasedSettings:
                 for key, one in value.items()
             }
             kept = {key: one for key, one in inner.items() if one is not _OMITTED}
-            return kept if kept or not value else _OMITTED
+            has_source = path[:-1] != ("secrets",) or "value" not in value or "value" in kept
+            return kept if has_source and (kept or not value) else _OMITTED
         if isinstance(value, list):
             others = current[: len(value)] if isinstance(current, list) else []
             return [self._encrypted(*pair, path) for pair in zip_longest(value, others)]
@@ -44,7 +45,10 @@ class ReleasedSettings:
 
 
 def _is_secret(value: object, path: Path) -> bool:
-    """True for a decrypted ``secrets.<name>`` or ``env.<name>.secret``, also of a container."""
+    """True for a decrypted secret of ``secrets`` or of ``env``, also of a container."""
     if not isinstance(value, str):
         return False
-    return path[:-1] == ("secrets",) or (path[-1:] == ("secret",) and path[-3:-2] == ("env",))
+    match path:
+        case ("secrets", _) | ("secrets", _, "value") | (*_, "env", _, "secret"):
+            return True
+    return False

@@ -12,6 +12,8 @@ DEFAULTS = f"{PROJECT}:defaults"
 SERVICES = f"{PROJECT}:services"
 NAME = "<name>"
 """Stands for a name in a path."""
+ENCRYPTED = "secure"
+"""Key of an encrypted value."""
 REQUIRED: Any = object()
 """Default of a key without a default."""
 
@@ -72,7 +74,7 @@ class _Schema:
         if default is REQUIRED and not is_required:
             default = node.get("default", REQUIRED)
         path = f"{prefix}{name}"
-        is_secret = bool(resolved.get("writeOnly"))
+        is_secret = _is_secret(resolved)
         named = _section_of_names(self.root, resolved)
         is_section = "properties" in resolved and not is_secret
         description = node.get("description") or resolved.get("description", "")
@@ -110,6 +112,8 @@ class _Schema:
         defaults = default if isinstance(default, dict) else {}
         required = section.get("required", ())
         for name, node in section["properties"].items():
+            if name == ENCRYPTED:
+                continue
             yield self.key(
                 name,
                 f"{path}.",
@@ -122,13 +126,18 @@ class _Schema:
 def _section_of_names(root: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The section that is the value of each name in a mapping of names to sections."""
     resolved = resolve(root, value_node(node)) if node.get("type") == "object" else {}
-    return resolved if "properties" in resolved and not resolved.get("writeOnly") else None
+    return resolved if "properties" in resolved and not _is_secret(resolved) else None
+
+
+def _is_secret(node: Mapping[str, Any]) -> bool:
+    """True for an encrypted value; false for a section that is one or that has keys."""
+    return [*node.get("properties", ())] == [ENCRYPTED]
 
 
 def _type(node: Mapping[str, Any], is_section: bool) -> str:
     if is_section:
         return "section"
-    if node.get("writeOnly"):
+    if _is_secret(node):
         return "secret"
     if "enum" in node:
         return "enum"

@@ -64,6 +64,7 @@ class Pod:
 
     spec: Manifest
     labels: Mapping[str, str]
+    annotations: Mapping[str, str]
 
     @property
     def containers(self) -> Iterator[Container]:
@@ -123,7 +124,11 @@ class Object:
         if path is None:
             return None
         template = get(self.manifest, *path[:-1])
-        return Pod(get_mapping(template, "spec"), get_mapping(template, "metadata", "labels"))
+        return Pod(
+            get_mapping(template, "spec"),
+            get_mapping(template, "metadata", "labels"),
+            get_mapping(template, "metadata", "annotations"),
+        )
 
     @property
     def containers(self) -> Iterator[Container]:

@@ -71,7 +71,7 @@ from settings.routing import (
     RoutingSettings,
 )
 from settings.schema import PROJECT
-from settings.secret_files import GeneratedSecret, SecretFiles
+from settings.secret_files import SecretEntry, SecretFiles
 from settings.service import SECRETS_FOLDER, Service
 from settings.service_alert import ServiceAlert
 from settings.service_logs import LogKeys, ServiceLogs
@@ -109,7 +109,6 @@ __all__ = [
     "FlaggerSettings",
     "Gates",
     "GatewaySettings",
-    "GeneratedSecret",
     "GoProgram",
     "GrafanaSettings",
     "GrpcAction",
@@ -150,6 +149,7 @@ __all__ = [
     "RoutingBackend",
     "RoutingSettings",
     "Scheduling",
+    "SecretEntry",
     "SecretFiles",
     "Service",
     "ServiceAlert",

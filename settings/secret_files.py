@@ -1,12 +1,17 @@
-"""``secrets`` of a service: files in the container."""
+"""``secrets`` of a service: files and environment variables of the container."""
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr, ValidationInfo
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from settings.secret import DECRYPTED, ENCRYPTED
+from settings.env import EnvName
+from settings.errors import MISSING, FieldError
+from settings.one_of import one_of_errors
+from settings.secret import DECRYPTED, Secret
 from settings.section import Section
+from settings.security_context import Reason
 from settings.string_formats import StringFormat
 
 # The Secret of an entry is `<service>-<name>`, as those of `env` and of the registry are.
@@ -27,59 +32,79 @@ class Generate(Section):
     """Number of characters."""
     special: bool = False
     """Includes punctuation, not only letters and digits."""
+    rotation: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """Any text, such as a date. The value is generated again when it changes."""
 
 
-class GeneratedSecret(Section):
-    """Secret that is generated once."""
+class SecretEntry(Section):
+    """Secret of a service: one of `value` and `generate`."""
 
-    generate: Generate
+    value: Secret | None = None
+    """Encrypted value. An entry that is only an encrypted value is the same."""
+    generate: Generate | None = None
+    as_: Annotated[Literal["file", "env"], Field(alias="as")] = "file"
+    """Mounts the value as a file, or reads it into the environment variable `variable`."""
+    variable: EnvName | None = None
+    """Name of the environment variable, with `env`."""
+    reason: Reason | None = None
+    """Reason why the value must be in the environment, which child processes and crash reports
+    expose. Required with `env`."""
+    on_change: Literal["none", "restart", "release"] = "restart"
+    """What a new value does. `none`: the service reads the file again, which the kubelet updates
+    within two minutes. `restart`: a rolling restart, by the update that changes the value.
+    `release`: each version keeps the value that it was first deployed with; the next version gets
+    the new one."""
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        yield from one_of_errors(self, ("value", "generate"))
+        for key, value in (("variable", self.variable), ("reason", self.reason)):
+            if self.as_ == "env" and value is None:
+                yield FieldError(key, MISSING, f'the {key}, or as "file"')
+            elif self.as_ == "file" and value is not None:
+                yield FieldError(key, value, f'no {key}, or as "env"')
+        if self.as_ == "env" and self.on_change == "none":
+            allowed = '"restart" or "release": a process reads its environment once'
+            yield FieldError("onChange", self.on_change, allowed)
 
 
-class _SecretFile:
-    """An encrypted value, or one to generate."""
+class _SecretEntry:
+    """An encrypted value, or a mapping with the source of the value."""
 
     allowed = (
         "an encrypted value, set with `pulumi config set --secret --path`, or a mapping with"
-        " generate"
+        " generate or value"
     )
 
     def _validate(
-        self,
-        value: object,
-        generated: core_schema.ValidatorFunctionWrapHandler,
-        info: ValidationInfo,
-    ) -> GeneratedSecret | SecretStr:
+        self, value: object, entry: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> SecretEntry:
         match value:
             case {"secure": str(), **rest} if not rest:
-                return SecretStr(ENCRYPTED)
+                return entry({"value": value})
             case str() if value and info.context is DECRYPTED:
-                return SecretStr(value)
-            case dict() | GeneratedSecret():
-                return generated(value)
+                return entry({"value": value})
+            case dict() | SecretEntry():
+                return entry(value)
         raise ValueError(self.allowed)
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return core_schema.with_info_wrap_validator_function(
-            self._validate,
-            handler.generate_schema(GeneratedSecret),
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
-        )
+        return core_schema.with_info_wrap_validator_function(self._validate, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        generated = handler.resolve_ref_schema(handler(schema))
-        properties = {**generated["properties"], "secure": {"type": "string"}}
+        entry = handler.resolve_ref_schema(handler(schema))
         return {
-            **{key: value for key, value in generated.items() if key != "required"},
-            "properties": properties,
+            **entry,
+            "properties": {**entry["properties"], "secure": {"type": "string"}},
             "writeOnly": True,
             "patternErrorMessage": f"use {self.allowed}",
         }
 
 
-SecretFile = Annotated[GeneratedSecret | SecretStr, _SecretFile()]
-SecretFiles = Annotated[dict[SecretFileName, SecretFile], Field(max_length=50)]
-"""Secrets by file name."""
+SecretFiles = Annotated[
+    dict[SecretFileName, Annotated[SecretEntry, _SecretEntry()]], Field(max_length=50)
+]
+"""Secrets by name."""

@@ -73,8 +73,8 @@ class Service(Section):
     """Content of the configuration file, checked by the JSON Schema that the source ships."""
     config_file: ConfigFileSettings = ConfigFileSettings()
     secrets: SecretFiles = {}
-    """Secrets by name: files in `/run/secrets/<service>`. A new encrypted value restarts the pods.
-    """
+    """Secrets by name: an encrypted value, or a mapping with the keys below. By default they are
+    files in `/run/secrets/<service>`, and a new value restarts the pods."""
     volumes: Volumes = {}
     """Volumes by name."""
     init_containers: InitContainers = ()
@@ -255,6 +255,7 @@ class Service(Section):
         yield from self._port_errors()
         yield from self._container_errors()
         yield from self._volume_errors()
+        yield from self._variable_errors()
         yield from self._metrics_errors()
         if self.release.strategy == "progressive":
             yield from self._progressive_errors()
@@ -379,7 +380,9 @@ class Service(Section):
     def _container_errors(self) -> Iterator[FieldError]:
         mountable = {"tmp", *self.volumes}
         mountable |= {"config"} if self.config else set()
-        mountable |= {"secrets"} if self.secrets else set()
+        mountable |= (
+            {"secrets"} if any(one.as_ == "file" for one in self.secrets.values()) else set()
+        )
         names = Counter(one.name for one in (*self.init_containers, *self.sidecars))
         for key, containers in (
             ("initContainers", self.init_containers),
@@ -404,3 +407,13 @@ class Service(Section):
             other = paths.setdefault(volume.mount_path, key)
             if other != key:
                 yield FieldError(key, volume.mount_path, f"another path than {other}")
+
+    def _variable_errors(self) -> Iterator[FieldError]:
+        """Variables that are set twice."""
+        owners = {name: f"env.{name}" for name in self.env}
+        for name, secret in self.secrets.items():
+            if secret.variable:
+                key = f"secrets.{name}.variable"
+                other = owners.setdefault(secret.variable, key)
+                if other != key:
+                    yield FieldError(key, secret.variable, f"another variable than {other}")

@@ -132,7 +132,10 @@ class BeforeStartJobs(pulumi.ComponentResource):
                     "active_deadline_seconds": job.timeout_seconds,
                     "backoff_limit": job.backoff_limit,
                     "template": {
-                        "metadata": {"labels": identity.labels},
+                        "metadata": {
+                            "labels": identity.labels,
+                            "annotations": pod.env_reasons or None,
+                        },
                         "spec": pod.job_spec(job),
                     },
                 }

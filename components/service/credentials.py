@@ -1,17 +1,16 @@
 """Secrets of a service: files, environment variables and an image pull secret."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Secret
-from pydantic import SecretStr
 
 from components.labels import Identity
 from components.prune import prune_none
 from components.secret_data import secret_data
-from settings import GeneratedSecret, RegistrySettings, SecretFiles, docker_config
+from settings import RegistrySettings, SecretEntry, SecretFiles, docker_config
 
 _NOT_TRACKED = {"flagger.app/config-tracking": "disabled"}
 
@@ -20,8 +19,10 @@ class CredentialsArgs(TypedDict):
     """Arguments of :class:`Credentials`."""
 
     namespace: str
-    files: NotRequired[SecretFiles]
-    """Secrets by file name. Default: none."""
+    secrets: NotRequired[SecretFiles]
+    """Secrets by name. Default: none."""
+    versions: NotRequired[Mapping[str, SecretFiles]]
+    """Secrets of each version, for those that a version keeps. Default: none."""
     environment: NotRequired[Mapping[str, str]]
     """Encrypted values of environment variables, by their key in the Secret. Default: none."""
     registry: RegistrySettings
@@ -35,14 +36,21 @@ class CredentialsArgs(TypedDict):
 class CredentialNames:
     """Names of the Secrets."""
 
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Secret of each file; its key is the file's name."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Secret of each entry of ``secrets``; its key is the entry's name."""
+    versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Secrets that a version has of its own, by version."""
     environment: str = ""
     """Secret with the values of environment variables."""
     pull: tuple[str, ...] = ()
     """Image pull secrets. Empty if the registry requires no credentials."""
     revision: pulumi.Input[str] | None = None
-    """Changes with each encrypted value. ``None``: there is none."""
+    """Changes with each value whose change restarts the pods. ``None``: there is none."""
+
+    def of_version(self, version: str | None) -> "CredentialNames":
+        """The names for the pods of a version."""
+        own = self.versions.get(version or "", {})
+        return replace(self, secrets={**self.secrets, **own}, versions={})
 
 
 class Credentials(pulumi.ComponentResource):
@@ -54,13 +62,21 @@ class Credentials(pulumi.ComponentResource):
         self, name: str, args: CredentialsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("slipway:credentials:Credentials", name, None, opts)
+        self._name = name
         self._namespace = args["namespace"]
         self._labels = Identity(name, args["namespace"]).labels
-        self._annotations = None if args.get("is_tracked", True) else _NOT_TRACKED
-        files, environment = args.get("files", {}), args.get("environment", {})
-        for file, value in files.items():
-            secret = f"{name}-{file}"
-            self._secret(secret, "Opaque", {file: self._value(f"{secret}-value", value)})
+        self._is_tracked = args.get("is_tracked", True)
+        environment = args.get("environment", {})
+        secrets = {
+            key: entry
+            for key, entry in args.get("secrets", {}).items()
+            if entry.on_change != "release"
+        }
+        versions = {
+            version: self._version_secrets(version, entries)
+            for version, entries in args.get("versions", {}).items()
+        }
+        names = {key: self._entry(key, entry) for key, entry in secrets.items()}
         if environment:
             self._secret(f"{name}-env", "Opaque", environment)
         pull = ()
@@ -69,31 +85,54 @@ class Credentials(pulumi.ComponentResource):
             password = login.password.get_secret_value()
             config = docker_config(args["registry"].host, login.username, password)
             self._secret(pull[0], "kubernetes.io/dockerconfigjson", {".dockerconfigjson": config})
-        encrypted = {
-            file: value.get_secret_value()
-            for file, value in files.items()
-            if isinstance(value, SecretStr)
+        revisions = {
+            key: revision
+            for key, entry in secrets.items()
+            if entry.on_change == "restart" and (revision := _revision(entry))
         }
         self.names = CredentialNames(
-            files={file: f"{name}-{file}" for file in files},
+            secrets=names,
+            versions=versions,
             environment=f"{name}-env",
             pull=pull,
-            revision=self._revision(f"{name}-secrets-revision", {**encrypted, **environment}),
+            revision=self._revision_id(f"{name}-secrets-revision", {**revisions, **environment}),
         )
         self.register_outputs({})
 
-    def _value(self, name: str, value: GeneratedSecret | SecretStr) -> pulumi.Input[str]:
-        if isinstance(value, SecretStr):
-            return value.get_secret_value()
+    def _entry(self, key: str, entry: SecretEntry) -> str:
+        """Create the Secret of an entry, and return its name."""
+        secret = f"{self._name}-{key}"
+        self._secret(secret, "Opaque", {key: self._value(f"{secret}-value", entry)})
+        return secret
+
+    def _version_secrets(self, version: str, entries: SecretFiles) -> dict[str, str]:
+        """Create the Secrets that a version keeps, and return their names."""
+        names: dict[str, str] = {}
+        for key, entry in entries.items():
+            if entry.on_change == "release":
+                names[key] = f"{self._name}-{key}-{version.replace('.', '-').lower()}"
+                value = self._value(f"{names[key]}-value", entry, is_kept=True)
+                self._secret(names[key], "Opaque", {key: value}, is_kept=True)
+        return names
+
+    def _value(self, name: str, entry: SecretEntry, *, is_kept: bool = False) -> pulumi.Input[str]:
+        if entry.value:
+            return entry.value.get_secret_value()
+        assert entry.generate  # noqa: S101  # one of the sources is set
         from pulumi_random import RandomPassword  # noqa: PLC0415  # only for a generated value
 
-        generate = value.generate
-        opts = pulumi.ResourceOptions(parent=self)
+        generate = entry.generate
         return RandomPassword(
-            name, length=generate.length, special=generate.special, opts=opts
+            name,
+            length=generate.length,
+            special=generate.special,
+            keepers={"rotation": generate.rotation} if generate.rotation else None,
+            opts=pulumi.ResourceOptions(
+                parent=self, ignore_changes=["length", "special", "keepers"] if is_kept else None
+            ),
         ).result
 
-    def _revision(self, name: str, values: Mapping[str, str]) -> pulumi.Input[str] | None:
+    def _revision_id(self, name: str, values: Mapping[str, str]) -> pulumi.Input[str] | None:
         """A random ID that is replaced when a value changes.
 
         A checksum in the pods' annotations would let a short secret be guessed.
@@ -105,7 +144,16 @@ class Credentials(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self)
         return RandomId(name, byte_length=8, keepers=pulumi.Output.secret(values), opts=opts).hex
 
-    def _secret(self, name: str, secret_type: str, data: Mapping[str, pulumi.Input[str]]) -> None:
+    def _secret(
+        self,
+        name: str,
+        secret_type: str,
+        data: Mapping[str, pulumi.Input[str]],
+        *,
+        is_kept: bool = False,
+    ) -> None:
+        # Flagger's copy of a version's Secret lives as long as the primary runs the version.
+        is_tracked = self._is_tracked or is_kept
         Secret(
             name,
             metadata=prune_none(
@@ -113,10 +161,17 @@ class Credentials(pulumi.ComponentResource):
                     "name": name,
                     "namespace": self._namespace,
                     "labels": self._labels,
-                    "annotations": self._annotations,
+                    "annotations": None if is_tracked else _NOT_TRACKED,
                 }
             ),
             type=secret_type,
             data=secret_data(data),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["data"] if is_kept else None),
         )
+
+
+def _revision(entry: SecretEntry) -> str | None:
+    """Text that changes with the value. ``None``: the value is generated once."""
+    if entry.value:
+        return entry.value.get_secret_value()
+    return entry.generate and entry.generate.rotation

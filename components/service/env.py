@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from components.container import go_environment
 from components.labels import Identity
 from components.observability.trace_receiver import TraceReceiver
+from components.service.credentials import CredentialNames
 from settings import Env, EnvFrom, EnvFromSource, EnvSource, Service
 
 if TYPE_CHECKING:
@@ -63,12 +64,12 @@ def _from_source(source: EnvFromSource) -> "EnvFromSourceArgsDict":
 
 
 def service_environment(
-    identity: Identity, service: Service, secret: str, traces: TraceReceiver | None
+    identity: Identity,
+    service: Service,
+    credentials: CredentialNames,
+    traces: TraceReceiver | None,
 ) -> "list[EnvVarArgsDict]":
-    """Return ``env`` of the service's container, after the variables that it does not override.
-
-    ``secret`` has the encrypted values.
-    """
+    """Return ``env`` of the service's container, after the variables that it does not override."""
     standard: list[EnvVarArgsDict] = [
         {"name": "OTEL_SERVICE_NAME", "value": identity.name},
         {"name": "TRACK", "value": identity.track or "stable"},
@@ -81,10 +82,17 @@ def service_environment(
         *_trace_exporter(service, traces),
         *go_environment(service.workload.resources.limits),
     ]
-    return [
-        *(one for one in standard if one["name"] not in service.env),
-        *environment(service.env, secret),
+    secrets: list[EnvVarArgsDict] = [
+        {
+            "name": entry.variable,
+            "value_from": {"secret_key_ref": {"name": credentials.secrets[name], "key": name}},
+        }
+        for name, entry in service.secrets.items()
+        if entry.variable
     ]
+    own = [*environment(service.env, credentials.environment), *secrets]
+    names = {one["name"] for one in own}
+    return [*(one for one in standard if one["name"] not in names), *own]
 
 
 def _resource_attributes(identity: Identity) -> str:

@@ -52,7 +52,7 @@ class ServicePod:
         self._identity = identity
         self._image = image
         self._service = service
-        self._credentials = credentials
+        self._credentials = credentials.of_version(identity.version)
         self._traces = traces
         self._config = ConfigFile.of(service)
 
@@ -69,7 +69,16 @@ class ServicePod:
             annotations["checksum/autoscaling"] = _checksum(self._service)
         if reason := self._service.security_context.exceptions.read_only_root_filesystem:
             annotations["exceptions/readOnlyRootFilesystem"] = reason
-        return annotations
+        return {**annotations, **self.env_reasons}
+
+    @property
+    def env_reasons(self) -> dict[str, str]:
+        """Annotations with the reason for each secret in the environment."""
+        return {
+            f"exceptions/env.{entry.variable}": entry.reason
+            for entry in self._service.secrets.values()
+            if entry.variable and entry.reason
+        }
 
     @property
     def spec(self) -> "PodSpecArgsDict":
@@ -129,7 +138,7 @@ class ServicePod:
             "volumes": pod_volumes(
                 service.volumes,
                 self._identity.object_name if self._config else None,
-                credentials.files,
+                self._secret_files,
                 service.workload.ephemeral_storage,
             ),
         }
@@ -143,15 +152,22 @@ class ServicePod:
             "image_pull_policy": "IfNotPresent",
             "command": [*service.command] or None,
             "args": [*service.args] or None,
-            "env": service_environment(
-                self._identity, service, credentials.environment, self._traces
-            ),
+            "env": service_environment(self._identity, service, credentials, self._traces),
             "env_from": environment_from(service.env_from),
             "resources": resource_requirements(pods.resources, storage),
             "security_context": _container_security_context(service),
             "volume_mounts": volume_mounts(
-                service.name, service.volumes, self._config, credentials.files
+                service.name, service.volumes, self._config, self._secret_files
             ),
+        }
+
+    @property
+    def _secret_files(self) -> dict[str, str]:
+        """Secret of each file."""
+        return {
+            name: self._credentials.secrets[name]
+            for name, entry in self._service.secrets.items()
+            if entry.as_ == "file"
         }
 
     def _ports(self) -> "list[ContainerPortArgsDict]":

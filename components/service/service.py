@@ -48,13 +48,17 @@ class DeployedService:
         service, namespace, registry = args["service"], args["namespace"].name, args["registry"]
         name, routing, providers = service.name, service.routing, [args["cluster"]]
         in_namespace = pulumi.ResourceOptions(providers=providers, depends_on=[args["namespace"]])
-        # All tracks mount the same objects: they have the keys of all, with the service's values.
+        # All tracks read the same objects: they have the keys of all, with the service's values.
         tracks = [*map(service.of_track, service.release.tracks), service]
         credentials = Credentials(
             name,
             {
                 "namespace": namespace,
-                "files": {key: file for one in tracks for key, file in one.secrets.items()},
+                "secrets": {key: entry for one in tracks for key, entry in one.secrets.items()},
+                "versions": {
+                    version.version: service.of_track(track).secrets
+                    for track, version in service.release.tracks.items()
+                },
                 "environment": {
                     key: value
                     for one in tracks

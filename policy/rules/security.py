@@ -88,12 +88,20 @@ def no_secret_in_env(obj: Object, _: Stack) -> Iterator[str]:
 
 @rule("secret-as-file")
 def secret_as_file(obj: Object, _: Stack) -> Iterator[str]:
-    """Secrets are mounted as files: child processes and crash reports expose the environment."""
+    """Secrets are mounted as files: child processes and crash reports expose the environment.
+
+    An annotation `exceptions/env.<variable>` of the pods has the reason for a variable.
+    """
+    reasons = obj.pod.annotations if obj.pod else {}
     for container in obj.containers:
         where = f"container {container.name}"
         for variable in get_list(container.spec, "env"):
-            if get(variable, "valueFrom", "secretKeyRef"):
-                yield f"{where}: mount the Secret of {variable.get('name')} as a file"
+            name = variable.get("name")
+            if (
+                get(variable, "valueFrom", "secretKeyRef")
+                and f"exceptions/env.{name}" not in reasons
+            ):
+                yield f"{where}: mount the Secret of {name} as a file, or give the reason"
         for source in get_list(container.spec, "envFrom"):
             if "secretRef" in source:
                 name = get(source, "secretRef", "name")

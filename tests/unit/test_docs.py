@@ -45,8 +45,10 @@ def test_settings_keys_exist(page: Path) -> None:
     known = {path for section in sections() for path in paths(section)}
     known.add("slipway:services.<name>")
     mappings = tuple(f"{leaf.path}." for leaf in leaves if leaf.type == "mapping")
+    known.add("slipway:services.<name>.secrets.<name>")
     text = re.sub(r"slipway:services\.[a-z-]+", "slipway:services.<name>", page.read_text())
-    named = set(re.findall(r"(slipway:[A-Za-z]+(?:\.<name>)?(?:\.[A-Za-z]+)*)", text))
+    text = re.sub(r"(slipway:services\.<name>\.secrets)\.[a-z-]+", r"\1.<name>", text)
+    named = set(re.findall(r"(slipway:[A-Za-z]+(?:\.<name>|\.[A-Za-z]+)*)", text))
     assert {key for key in named - known if not key.startswith(mappings)} == set()
 
 

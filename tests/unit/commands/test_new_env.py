@@ -102,16 +102,20 @@ def test_monitoring_namespaces_on_another_cluster_are_unchanged(project: Any) ->
 def test_secrets_and_sections_that_require_them_are_omitted(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    token = {"secrets": {"token": {"secure": "v1:ghi:jkl"}}, "pprofPort": 6060}
-    assert project(registry={"credentials": LOGIN}, **token) == 0
+    secrets = {
+        "token": {"secure": "v1:ghi:jkl"},
+        "licence": {"value": {"secure": "v1:mno:pqr"}, "onChange": "none"},
+    }
+    assert project(registry={"credentials": LOGIN}, secrets=secrets, pprofPort=6060) == 0
     text = (project.folder / "Pulumi.staging.yaml").read_text()
     assert "v1:" not in text
     assert config_of(project)["slipway:registry"] == {"host": "localhost:5000"}
     assert beacon_of(project)["pprofPort"] == 6060
-    assert beacon_of(project)["secrets"] == {}
+    assert "secrets" not in beacon_of(project)
     out = capsys.readouterr().out
     assert "slipway:registry.credentials.password" in out
     assert "slipway:services.beacon.secrets.token" in out
+    assert "slipway:services.beacon.secrets.licence" in out
 
 
 def test_null_is_copied(project: Any) -> None:

@@ -13,6 +13,7 @@ from tests.unit.stacks import BEACON, DIGEST, changed, sections, service
 
 IMAGE = f"ghcr.io/org/tool:1.0@{DIGEST}"
 SECURE = {"secure": "v1:nonce:ciphertext"}
+IN_ENV = {"as": "env", "variable": "A", "reason": "It must."}
 ORDERS = changed(
     BEACON, {"ports": {"http": 8080, "grpc": 8081}, "routing": {"hosts": ["orders.localhost"]}}
 )
@@ -101,6 +102,36 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         (
             {"secrets": {"a": {"generate": {"length": 4}}}},
             "secrets.a.generate.length is 4: use an integer from 8 to 1024",
+        ),
+        ({"secrets": {"a": {}}}, "secrets.a.value is missing: use one of value, generate"),
+        ({"secrets": {"a": {"value": "x"}}}, "secrets.a.value is not encrypted: use an encrypted"),
+        (
+            {"secrets": {"a": {"value": SECURE, "generate": {}}}},
+            'secrets.a.generate is {"length": 32, "special": false, "rotation": null}: use only',
+        ),
+        (
+            {"secrets": {"a": {"generate": {}, "as": "env", "variable": "A"}}},
+            'secrets.a.reason is missing: use the reason, or as "file"',
+        ),
+        (
+            {"secrets": {"a": {"generate": {}, "as": "env", "reason": "It must."}}},
+            'secrets.a.variable is missing: use the variable, or as "file"',
+        ),
+        (
+            {"secrets": {"a": {"generate": {}, "reason": "It must."}}},
+            'secrets.a.reason is "It must.": use no reason, or as "env"',
+        ),
+        (
+            {"secrets": {"a": {"generate": {}, **IN_ENV, "onChange": "none"}}},
+            'secrets.a.onChange is "none": use "restart" or "release": a process reads its env',
+        ),
+        (
+            {"env": {"A": "b"}, "secrets": {"a": {"generate": {}, **IN_ENV}}},
+            'secrets.a.variable is "A": use another variable than env.A',
+        ),
+        (
+            {"secrets": {"a": {"generate": {}, **IN_ENV}, "b": {"value": SECURE, **IN_ENV}}},
+            'secrets.b.variable is "A": use another variable than secrets.a.variable',
         ),
         # volumes
         ({"volumes": {"tmp": {"mountPath": "/a", "emptyDir": {}}}}, 'volumes is "tmp": use a DNS'),

@@ -14,7 +14,7 @@ def template(stack: Settings) -> WorkloadTemplate:
         "service": stack.services["beacon"],
         "network": stack.network,
         "credentials": CredentialNames(
-            files={"token": "beacon-token"}, environment="beacon-env", pull=("beacon-registry",)
+            secrets={"token": "beacon-token"}, environment="beacon-env", pull=("beacon-registry",)
         ),
         "stack_ports": {name: one.served_ports for name, one in stack.services.items()},
     }

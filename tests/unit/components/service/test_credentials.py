@@ -2,11 +2,13 @@
 
 import base64
 import json
+from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 from components.service.credentials import CredentialNames, Credentials, CredentialsArgs
-from settings import GeneratedSecret, RegistryCredentials, RegistrySettings, SecretFiles
+from settings import RegistryCredentials, RegistrySettings, SecretEntry, SecretFiles
 from settings.secret_files import Generate
 from tests.unit.harness import Registry, run
 
@@ -15,36 +17,43 @@ LOGIN = RegistryCredentials.model_construct(username="robot", password=SecretStr
 PRIVATE = PUBLIC.model_copy(update={"credentials": LOGIN})
 
 
-GENERATED = GeneratedSecret(generate=Generate())
+GENERATED = SecretEntry(generate=Generate())
+
+
+def given(value: str = "given", **options: Any) -> SecretEntry:
+    entry = SecretEntry.model_validate({"value": {"secure": "v1:a"}, **options})
+    return entry.model_copy(update={"value": SecretStr(value)})
 
 
 def credentials(
+    secrets: SecretFiles | None = None,
     registry: RegistrySettings = PUBLIC,
-    files: SecretFiles | None = None,
     environment: dict[str, str] | None = None,
+    versions: dict[str, SecretFiles] | None = None,
 ) -> tuple[CredentialNames, Registry]:
     names: list[CredentialNames] = []
     args: CredentialsArgs = {
         "namespace": "home",
         "registry": registry,
-        "files": files or {},
+        "secrets": secrets or {},
         "environment": environment or {},
+        "versions": versions or {},
     }
     resources = run(lambda: names.append(Credentials("beacon", args).names))
     return names[0], resources
 
 
 def test_a_secret_is_generated_with_the_length_and_the_characters_of_the_settings() -> None:
-    generate = GeneratedSecret(generate=Generate(length=48, special=True))
-    names, registry = credentials(files={"key": generate})
+    generate = SecretEntry(generate=Generate(length=48, special=True))
+    names, registry = credentials({"key": generate})
     password = registry.one("RandomPassword")
     assert (password["length"], password["special"]) == (48, True)
     assert registry.secret("beacon-key") == {"key": "drawn"}
-    assert names.files == {"key": "beacon-key"}
+    assert names.secrets == {"key": "beacon-key"}
 
 
-def test_each_file_has_a_secret_of_its_own() -> None:
-    _, registry = credentials(files={"key": SecretStr("given"), "token": GENERATED})
+def test_each_entry_has_a_secret_of_its_own() -> None:
+    _, registry = credentials({"key": given(), "token": GENERATED})
     assert registry.secret("beacon-key") == {"key": "given"}
     assert registry.secret("beacon-token") == {"token": "drawn"}
 
@@ -61,19 +70,57 @@ def test_a_service_without_secrets_has_none() -> None:
     assert names.revision is None
 
 
-def test_every_encrypted_value_is_part_of_the_revision_and_no_generated_one() -> None:
-    _, registry = credentials(
-        files={"key": SecretStr("given"), "token": GENERATED}, environment={"A": "a"}
+ROTATED = SecretEntry(generate=Generate(rotation="2026-06"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "revision"),
+    [
+        (given(), {"key": "given"}),
+        (given(onChange="none"), None),
+        (given(onChange="release"), None),
+        (GENERATED, None),
+        (ROTATED, {"key": "2026-06"}),
+        (ROTATED.model_copy(update={"on_change": "none"}), None),
+    ],
+)
+def test_a_value_restarts_the_pods_if_its_entry_says_so(
+    entry: SecretEntry, revision: dict[str, str] | None
+) -> None:
+    names, registry = credentials({"key": entry})
+    assert [one.inputs["keepers"] for one in registry.of_kind("RandomId")] == [revision] * bool(
+        revision
     )
+    assert (names.revision is None) == (revision is None)
+
+
+def test_every_encrypted_variable_is_part_of_the_revision() -> None:
+    _, registry = credentials({"key": given()}, environment={"A": "a"})
     assert registry.one("RandomId")["keepers"] == {"key": "given", "A": "a"}
-    names, registry = credentials(files={"token": GENERATED})
-    assert registry.of_kind("RandomId") == []
-    assert names.revision is None
+
+
+def test_a_new_rotation_replaces_a_generated_value() -> None:
+    _, registry = credentials({"key": ROTATED})
+    assert registry.one("RandomPassword")["keepers"] == {"rotation": "2026-06"}
+
+
+def test_a_version_keeps_the_secret_of_its_release() -> None:
+    old, new = given("old", onChange="release"), given("new", onChange="release")
+    names, registry = credentials(
+        {"key": new, "token": GENERATED},
+        versions={"1.0.0": {"key": old}, "1.1.0-RC.1": {"key": new, "token": GENERATED}},
+    )
+    assert registry.secret("beacon-key-1-0-0") == {"key": "old"}
+    assert registry.secret("beacon-key-1-1-0-rc-1") == {"key": "new"}
+    assert names.of_version("1.0.0").secrets == {"key": "beacon-key-1-0-0", "token": "beacon-token"}
+    assert names.of_version("1.1.0-RC.1").secrets["key"] == "beacon-key-1-1-0-rc-1"
+    for resource in ("beacon-key-1-0-0", "beacon-key-1-1-0-rc-1"):
+        assert registry.resources[registry.urn_of("Secret", resource)].ignore_changes == ("data",)
 
 
 def test_only_a_registry_with_credentials_has_an_image_pull_secret() -> None:
     assert credentials()[0].pull == ()
-    names, registry = credentials(PRIVATE)
+    names, registry = credentials(registry=PRIVATE)
     assert names.pull == ("beacon-registry",)
     assert registry.one("Secret", "beacon-registry")["type"] == "kubernetes.io/dockerconfigjson"
     auths = json.loads(registry.secret("beacon-registry")[".dockerconfigjson"])["auths"]

@@ -7,6 +7,7 @@ import pytest
 from components.labels import Identity
 from components.observability.trace_receiver import TraceReceiver
 from components.prune import prune_none
+from components.service.credentials import CredentialNames
 from components.service.env import encrypted_values, environment_from, service_environment
 from tests.unit.stacks import service
 
@@ -18,7 +19,9 @@ def environment(traces: TraceReceiver | None = None, **changes: Any) -> dict[str
     """Value or source of each variable."""
     identity = Identity("beacon", "home", "canary", "1.1.0")
     variables: list[Any] = [
-        *service_environment(identity, service(**changes), "beacon-env", traces)
+        *service_environment(
+            identity, service(**changes), CredentialNames(environment="beacon-env"), traces
+        )
     ]
     by_name = {
         one["name"]: prune_none(one.get("value", one.get("value_from"))) for one in variables

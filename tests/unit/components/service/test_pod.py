@@ -73,10 +73,22 @@ def test_a_port_below_1024_is_allowed_by_a_safe_sysctl(port: int, lowest: str | 
     assert context.get("sysctls") == ([sysctl] if lowest else None)
 
 
-def test_secret_files_are_mounted() -> None:
-    volume = next(one for one in pod()["volumes"] if one["name"] == "secrets")
-    (source,) = volume["projected"]["sources"]
-    assert source["secret"]["name"] == "beacon-token"
+def test_a_secret_is_a_file_or_a_variable() -> None:
+    entry = {"generate": {}, "as": "env", "variable": "TOKEN", "reason": "Its driver needs it."}
+    for secrets, variables, mounted in (
+        ({"token": {"generate": {}}}, [], ["beacon-token"]),
+        ({"token": entry}, [{"name": "beacon-token", "key": "token"}], []),
+    ):
+        template = of_service(secrets=secrets)
+        volumes = [one for one in template["spec"]["volumes"] if one["name"] == "secrets"]
+        sources = [one for volume in volumes for one in volume["projected"]["sources"]]
+        assert [source["secret"]["name"] for source in sources] == mounted
+        (container,) = template["spec"]["containers"]
+        read = [
+            one["valueFrom"]["secretKeyRef"] for one in container["env"] if one["name"] == "TOKEN"
+        ]
+        assert read == variables
+    assert template["metadata"]["annotations"]["exceptions/env.TOKEN"] == "Its driver needs it."
 
 
 @pytest.mark.parametrize(
