@@ -19,8 +19,8 @@ DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requ
 # Not exported: make processes that a test starts would inherit the variables, and make expands an
 # exported variable, so a value of `$(shell …)` would run.
 MAKEOVERRIDES :=
-unexport ARGS BASE DELETE_SOURCE FAULTS FOLLOW FORCE FORMAT FROM HOST LEVEL MAIN_PACKAGE NAME OUT PLAN PORT QUERY RANGE RATE RELEASE SERVER SERVICE SHOW_PASSWORD SINCE SOURCE STACK \
-         STRATEGY TEXT TRACE TRACK VALUE VERSION WEIGHT
+unexport ARGS BASE DELETE_SOURCE FAULTS FOLLOW FORCE FORMAT FROM HOST LEVEL MAIN_PACKAGE NAME OUT PASSPHRASE_FILE PLAN PORT PROVIDER QUERY RANGE RATE RELEASE SERVER SERVICE SHOW_PASSWORD \
+         SINCE SOURCE STACK STRATEGY TEXT TRACE TRACK VALUE VERSION WEIGHT
 
 define newline
 
@@ -38,12 +38,12 @@ STACK_OPTION = --stack=$(call shell_quote,STACK)
 STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
 .PHONY: help up dev preview render status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
-        policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
+        secrets secrets-provider policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards install notify drill report
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Deploy and release a stack (STACK=dev)
 
@@ -91,6 +91,12 @@ drill: $(INSTALLED) ## Deploy bad versions of SERVICE under load, in a copy of t
 
 down: $(INSTALLED) ## Delete a stack's resources
 	@$(PY) -m commands down $(STACK_OPTION) $(ARGS)
+
+secrets: $(INSTALLED) ## List the secrets of a stack and what encrypts them, without their values
+	@$(PY) -m commands.stack_secrets $(STACK_OPTION)
+
+secrets-provider: $(INSTALLED) ## Encrypt the secrets of a stack with PROVIDER (passphrase, awskms://…; PASSPHRASE_FILE=new passphrase)
+	@$(PY) -m commands.secrets_provider $(STACK_OPTION) $(call options,PROVIDER PASSPHRASE_FILE)
 
 env: $(INSTALLED) ## Print environment variables for pulumi, kubectl and buildx: eval "$(make -s env)"
 	@$(PY) -m local env

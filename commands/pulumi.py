@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +29,9 @@ _RECENT = 10
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 _CANARY = "kubernetes:flagger.app/v1beta1:Canary"
 _NEVER = "1970-01-01T00:00:00Z"
+_PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105  # name of a variable
+_UNREADABLE = "ERROR_UNABLE_TO_DECRYPT"
+"""What Pulumi prints for a value in the history whose secrets another provider has encrypted."""
 IMAGE_TYPES = ("docker-build:index:Image", "docker:index/image:Image")
 
 
@@ -158,6 +161,39 @@ class Stack:
         """Run ``pulumi destroy``."""
         self._run("destroy", "--stack", self.name, *arguments)
 
+    def deployment(self) -> dict[str, Any] | None:
+        """Return the deployment in the state, with encrypted secrets; None if there is no stack."""
+        try:
+            return self._export()
+        except CommandError as error:
+            if "no stack named" not in str(error):
+                raise
+            return None
+
+    def repair_backend(self) -> None:
+        """Wait for running updates, and repair what a killed process left in the backend."""
+        self._repair_backend()
+
+    def change_secrets_provider(self, provider: str, folder: Path, passphrase: str) -> None:
+        """Run ``pulumi stack change-secrets-provider`` with the stack file in ``folder``.
+
+        The stack file of the project is unchanged. ``passphrase`` is the new one, if the current
+        provider is a passphrase too.
+        """
+        environment = dict(self.environment)
+        if self._backend:
+            query = environment["PULUMI_BACKEND_URL"].partition("?")[2]
+            environment["PULUMI_BACKEND_URL"] = f"file://{self._backend.folder.parent}?{query}"
+        if file := environment.get(_PASSPHRASE_FILE):
+            environment[_PASSPHRASE_FILE] = str(PROJECT_FOLDER / Path(file).expanduser())
+        self._run(
+            *("stack", "change-secrets-provider", provider, "--stack", self.name),
+            capture=True,
+            folder=folder,
+            environment=environment,
+            stdin=f"{passphrase}\n",
+        )
+
     def outputs(self) -> dict[str, Any]:
         """Return the outputs of the last update; empty before the first one.
 
@@ -189,9 +225,11 @@ class Stack:
     def updates(self, before: datetime | None = None) -> Iterator[tuple[float, Mapping[str, Any]]]:
         """Yield the end of each successful update, in Unix time, with its configuration.
 
-        As :meth:`configurations`.
+        As :meth:`configurations`, without updates before a change of the secrets provider.
         """
         for update in self._successful_updates():
+            if not _is_readable(update):
+                continue
             if before and datetime.fromisoformat(update["startTime"]) >= before:
                 continue
             sections = {
@@ -211,8 +249,15 @@ class Stack:
     def deployed_configuration(self) -> Iterator[Path | None]:
         """Write the configuration of the last update to a stack file in a temporary folder.
 
-        Secrets are encrypted, as in the project's stack file. None before the first update.
+        Secrets are encrypted, as in the project's stack file. None before the first update. Raises
+        :class:`CommandError` if the secrets provider was changed after it.
         """
+        newest = self._history("--page-size", "1") if self._recent is None else self._recent
+        if newest and not _is_readable(newest[0]):
+            raise CommandError(
+                f"the secrets provider of {self.name} was changed after its last update, whose "
+                f"configuration cannot be read now: run `make up STACK={self.name}` first"
+            )
         with TemporaryDirectory(prefix="slipway-") as folder:
             file = Path(folder) / f"Pulumi.{self.name}.yaml"
             options = ("--force", "--config-file", str(file), "--stack", self.name)
@@ -271,7 +316,8 @@ class Stack:
     def _refresh(self) -> None:
         # By default a refresh records the configuration of the stack file in the history, although
         # it is not deployed yet.
-        with self.deployed_configuration() as file:
+        is_readable = not self._recent or _is_readable(self._recent[0])
+        with self.deployed_configuration() if is_readable else nullcontext() as file:
             self._run(
                 "refresh",
                 *("--yes", "--skip-preview", "--clear-pending-creates"),
@@ -300,7 +346,14 @@ class Stack:
                 is_first_try = False
             time.sleep(0.5)
 
-    def _run(self, *arguments: str, capture: bool = False) -> str:
+    def _run(
+        self,
+        *arguments: str,
+        capture: bool = False,
+        folder: Path = PROJECT_FOLDER,
+        environment: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+    ) -> str:
         if self._backend:
             self._backend.remove_broken_sidecars()
         command = [*_interrupt_with_parent(), "pulumi", *arguments]
@@ -308,15 +361,16 @@ class Stack:
             command.append("--non-interactive")
         process = subprocess.Popen(
             command,
-            cwd=PROJECT_FOLDER,
-            env=self.environment,
+            cwd=folder,
+            env=environment or self.environment,
             text=True,
+            stdin=None if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE if capture else None,
             stderr=subprocess.PIPE if capture else None,
         )
         try:
             with _forward_signals(process):
-                out, err = process.communicate()
+                out, err = process.communicate(stdin)
         finally:
             remove_encryption_salt(self.name)
         if process.returncode != 0:
@@ -332,6 +386,11 @@ def _outputs(state: Mapping[str, Any]) -> dict[str, Any]:
         if resource["type"] == _STACK:
             return resource.get("outputs", {})
     return {}
+
+
+def _is_readable(update: Mapping[str, Any]) -> bool:
+    """False if another secrets provider has encrypted the configuration of an update."""
+    return all(one.get("value") != _UNREADABLE for one in update.get("config", {}).values())
 
 
 def _successful_updates(history: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -83,6 +83,24 @@ def test_a_release_is_merged_with_the_defaults(tmp_path: Path) -> None:
     assert list(made.releases("beacon")) == [defaults["release"]]
 
 
+def encrypted(entry: Any) -> Any:
+    """An update whose secrets another secrets provider has encrypted."""
+    config = {"slipway:services": {"value": "ERROR_UNABLE_TO_DECRYPT", "secret": True}}
+    return {**entry, "config": config}
+
+
+def test_updates_before_a_change_of_the_secrets_provider_are_omitted(tmp_path: Path) -> None:
+    made = with_history(tmp_path, update(beacon("1.1.0")), encrypted(update(beacon("1.0.0"))))
+    versions = [release["stable"]["version"] for release in made.releases("beacon")]
+    assert versions == ["1.1.0"]
+    made = with_history(tmp_path, encrypted(update(beacon("1.0.0"))))
+    with (
+        pytest.raises(CommandError, match="secrets provider of dev was changed after its last"),
+        made.deployed_configuration(),
+    ):
+        pass
+
+
 def test_the_salt_that_the_cli_writes_to_decrypt_secrets_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
