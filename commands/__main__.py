@@ -33,6 +33,7 @@ from commands.pulumi import Stack
 from commands.release import Release, parse_version
 from commands.service_option import selected_service, selected_services
 from commands.stack_lock import hold_lock
+from commands.unsafe_options import check_arguments
 from settings import load
 from settings.project import project_name
 from settings.stack_file import stack_of
@@ -194,6 +195,7 @@ def _weight(text: str) -> int:
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
     parse_flag("FORCE", getattr(arguments, "force", ""))
+    check_arguments(arguments.pulumi)
     if arguments.stack.endswith((".yaml", ".yml")):
         name = stack_of(Path(arguments.stack))
         raise CommandError(f"STACK={arguments.stack} is a file: use the stack's name, {name}")

@@ -18,6 +18,7 @@ from commands.errors import FAILED, CommandError
 from commands.file_backend import FileBackend, without_sidecars
 from commands.stack_file import remove_encryption_salt
 from commands.stack_lock import WAIT_SECONDS
+from commands.unsafe_options import check_variables
 from settings import PROJECT, merged_service
 from settings.stack_file import PROJECT_FOLDER
 
@@ -51,10 +52,12 @@ def _namespace_and_name(identifier: str) -> Sequence[str]:
 class Stack:
     """One stack of the project.
 
-    ``environment`` has the variables of the CLI: ``PATH``, backend, passphrase.
+    ``environment`` has the variables of the CLI: ``PATH``, backend, passphrase. Raises
+    :class:`CommandError` for one that makes the CLI write secrets in plain text.
     """
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
+        check_variables(environment)
         self.name = name
         url = without_sidecars(environment.get("PULUMI_BACKEND_URL", ""))
         self.environment = {
