@@ -75,7 +75,8 @@ class Deployer:
 
     def logged_in(self) -> "Deployer":
         """The deployer with the credentials of the registry. The stack has to exist."""
-        return replace(self, registry_login=login(self.settings.registry, self.stack))
+        given = login(self.settings.registry, self.stack, self.environment)
+        return replace(self, registry_login=given)
 
     def pending_release(self, service: Service) -> PendingRelease:
         """The release change of a service that is not yet deployed."""

@@ -3,27 +3,47 @@
 import json
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from commands.buildx import buildx
 from commands.errors import FAILED, CommandError
 from commands.pulumi import Stack
+from commands.secret_file import private_folder, secret_file
 from settings import RegistrySettings, docker_config
 
 TIMEOUT_SECONDS = 30
 
 
-def login(settings: RegistrySettings, stack: Stack) -> Mapping[str, str]:
+def login(
+    settings: RegistrySettings, stack: Stack, environment: Mapping[str, str]
+) -> Mapping[str, str]:
     """Environment variables that give Docker's programs the credentials of the registry.
 
-    Decrypts the password. Empty if the settings have no credentials.
+    Decrypts the password. Empty if the settings have no credentials. ``environment`` has the
+    variables of Docker's own configuration, which is used otherwise.
     """
     credentials = settings.credentials
     if credentials is None:
         return {}
     password = stack.secret("registry.credentials.password")
-    # Not a file: it would outlive a command that is killed.
-    return {"DOCKER_AUTH_CONFIG": docker_config(settings.host, credentials.username, password)}
+    current = Path(environment.get("DOCKER_CONFIG") or "~/.docker").expanduser()
+    login_config = docker_config(settings.host, credentials.username, password)
+    folder = private_folder()
+    for file in current.iterdir() if current.is_dir() else ():
+        if file.name != "config.json":
+            (folder / file.name).symlink_to(file.absolute())
+    config = _with_login(current / "config.json", json.loads(login_config)["auths"])
+    (folder / "config.json").symlink_to(secret_file(json.dumps(config)))
+    return {"DOCKER_CONFIG": str(folder)}
+
+
+def _with_login(file: Path, logins: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration in a file of Docker, with these logins in place of its own."""
+    config = json.loads(file.read_text()) if file.is_file() else {}
+    # Without a helper for a host, Docker looks its credentials up in `auths`.
+    helpers = {**config.get("credHelpers", {}), **dict.fromkeys(logins, "")}
+    return {**config, "auths": {**config.get("auths", {}), **logins}, "credHelpers": helpers}
 
 
 class RegistryError(CommandError):

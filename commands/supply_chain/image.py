@@ -8,10 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from commands.buildx import build_options, buildx, secret_variable
+from commands.buildx import build_options, buildx
 from commands.errors import FAILED, CommandError
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
+from commands.secret_file import secret_file
 from commands.service_option import selected_services
 from components.service.image_build import ImageBuild
 from local.detection import detect
@@ -41,10 +42,10 @@ def image(stack: str, service: str, out: Path) -> str:
                 *buildx(variables),
                 *("build", "--attest", "type=provenance,mode=max"),
                 *("--output", f"type=oci,dest={out / f'{one.name}.tar'}"),
-                *build_options(one, build),
+                *build_options(one, build, secrets),
                 build.context,
             ],
-            env={**variables, **secrets},
+            env=variables,
             cwd=PROJECT_FOLDER,
             check=False,
         )
@@ -76,14 +77,14 @@ def _build_of(service: Service, settings: Settings) -> ImageBuild:
         raise CommandError(f"slipway:services.{service.name}.{error}") from None
 
 
-def _secrets(service: Service, stack: str, settings: Settings) -> Mapping[str, str]:
-    """Decrypted build secrets as environment variables of buildx."""
+def _secrets(service: Service, stack: str, settings: Settings) -> Mapping[str, Path]:
+    """Files with the decrypted build secrets, by their names."""
     prerequisites = Prerequisites(settings)
     prerequisites.prepare_cli()
     pulumi = Stack(stack, {**os.environ, **prerequisites.variables()})
     path = f"services.{service.name}.image.build.secrets"
     return {
-        secret_variable(name): pulumi.secret(f'{path}["{name}"]')
+        name: secret_file(pulumi.secret(f'{path}["{name}"]'))
         for name in service.image.build.secrets
     }
 

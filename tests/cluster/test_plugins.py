@@ -386,7 +386,7 @@ def test_the_credentials_of_a_private_registry_push_and_look_up(image, tmp_path)
                 username="robot", password=SecretStr("(encrypted)")
             ),
         )
-        variables = login(settings, cast("Any", image))
+        variables = login(settings, cast("Any", image), image.environment)
         environment = {**image.environment, **variables}
         assert published_digest(f"{host}/shop", "1.0.0", environment) == digest
 

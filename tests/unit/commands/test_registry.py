@@ -91,18 +91,34 @@ class FakeStack:
         return self.password
 
 
-def test_the_credentials_of_the_settings_are_passed_in_a_variable() -> None:
+def test_the_credentials_of_the_settings_are_beside_those_of_docker_and_in_no_file(
+    tmp_path: Path,
+) -> None:
+    docker = {
+        "auths": {"localhost:5000": {"auth": "b2xk"}, "example.com": {"auth": "YQ=="}},
+        "credsStore": "desktop",
+    }
+    (tmp_path / "config.json").write_text(json.dumps(docker))
+    (tmp_path / "cli-plugins").mkdir()
     given = RegistryCredentials.model_construct(username="robot+é", password=SecretStr("-"))
     settings = RegistrySettings.model_construct(host="localhost:5000", credentials=given)
-    variables = login(settings, cast("Stack", FakeStack()))
-    auths = json.loads(variables["DOCKER_AUTH_CONFIG"])["auths"]
-    pair = base64.b64decode(auths["localhost:5000"]["auth"]).decode()
+    variables = login(settings, cast("Stack", FakeStack()), {"DOCKER_CONFIG": str(tmp_path)})
+    folder = Path(variables["DOCKER_CONFIG"])
+    config = json.loads((folder / "config.json").read_text())
+    pair = base64.b64decode(config["auths"]["localhost:5000"]["auth"]).decode()
     assert pair == f"robot+é:{FakeStack.password}"
+    assert config["auths"]["example.com"] == {"auth": "YQ=="}
+    assert config["credHelpers"] == {"localhost:5000": ""}
+    assert config["credsStore"] == "desktop"
+    assert (folder / "cli-plugins").is_dir()
+    assert variables == {"DOCKER_CONFIG": str(folder)}
+    # In memory on Linux.
+    assert str((folder / "config.json").readlink()).startswith("/proc/")
 
 
 def test_a_registry_without_credentials_is_read_with_those_of_the_machine() -> None:
     settings = RegistrySettings.model_construct(host="localhost:5000")
-    assert login(settings, cast("Stack", FakeStack())) == {}
+    assert login(settings, cast("Stack", FakeStack()), {}) == {}
 
 
 def test_a_missing_buildx_is_in_the_message(tmp_path: Path) -> None:
