@@ -1,5 +1,8 @@
 """OpenTelemetry Collector that receives the services' spans."""
 
+import json
+from collections.abc import Iterator, Sequence
+
 from components.network_peer import NetworkPeer
 from components.observability.addresses import (
     COLLECTOR,
@@ -17,6 +20,7 @@ from components.observability.collector import (
     Config,
     telemetry,
 )
+from components.observability.monitored_service import MonitoredService
 from components.observability.server import Server, ServerSpec, TcpProbe
 from components.observability.span_limit import COUNT_SPANS, span_limit
 from components.observability.to_yaml import to_yaml
@@ -36,7 +40,7 @@ class CollectorGateway(Server):
 
     def spec(self, args: ObservabilityArgs) -> ServerSpec:
         namespace = args["network"].monitoring_namespace
-        config = gateway_config(args["settings"].traces, namespace)
+        config = gateway_config(args["settings"].traces, namespace, args["services"])
         return ServerSpec(
             kind="Deployment",
             namespace=namespace,
@@ -64,9 +68,12 @@ class CollectorGateway(Server):
         )
 
 
-def gateway_config(traces: TracesSettings, namespace: str) -> Config:
-    """Configuration of the gateway."""
+def gateway_config(
+    traces: TracesSettings, namespace: str, services: Sequence[MonitoredService] = ()
+) -> Config:
+    """Configuration of the gateway in ``namespace``, for the spans of ``services``."""
     limit = span_limit(traces)
+    roles = _roles(services)
     return {
         "extensions": {"health_check": {"endpoint": f"0.0.0.0:{HEALTH.port}"}},
         "receivers": {
@@ -86,6 +93,7 @@ def gateway_config(traces: TracesSettings, namespace: str) -> Config:
                 },
                 "pod_association": [{"sources": [{"from": "connection"}]}],
             },
+            **roles,
             **limit,
             "batch": {"timeout": "1s", "send_batch_size": 1024},
         },
@@ -103,10 +111,32 @@ def gateway_config(traces: TracesSettings, namespace: str) -> Config:
             "pipelines": {
                 "traces": {
                     "receivers": ["otlp"],
-                    "processors": ["memory_limiter", "k8sattributes", *limit, "batch"],
+                    "processors": ["memory_limiter", "k8sattributes", *roles, *limit, "batch"],
                     "exporters": ["otlp"],
                 }
             },
             "telemetry": telemetry(COLLECTOR_METRICS.port),
         },
     }
+
+
+def _roles(services: Sequence[MonitoredService]) -> Config:
+    """Processor that adds the role of pods whose label ``track`` has another value."""
+    statements = [one for service in services for one in _role_statements(service)]
+    if not statements:
+        return {}
+    rules = {"context": "resource", "statements": statements}
+    return {"transform/roles": {"error_mode": "ignore", "trace_statements": [rules]}}
+
+
+def _role_statements(service: MonitoredService) -> Iterator[str]:
+    if not service.roles.rules:
+        return
+    for track, deployment in service.roles.deployments.items():
+        pods = json.dumps(f"^{deployment}-[^-]+-[^-]+$")
+        is_pod = (
+            f'attributes["k8s.namespace.name"] == "{service.namespace}" and '
+            f'IsMatch(attributes["k8s.pod.name"], {pods})'
+        )
+        for name in ("track", "deployment.track"):
+            yield f'set(attributes["{name}"], "{track}") where {is_pod}'
