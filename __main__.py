@@ -1,8 +1,8 @@
 """The Pulumi program: loads the settings, creates the components and exports the outputs."""
 
 import pulumi
-from pulumi_kubernetes import Provider
 
+from components.cluster import cluster_provider
 from components.namespace import Namespace
 from components.observability.monitored_service import MonitoredService
 from components.observability.observability import Observability
@@ -15,17 +15,7 @@ from settings import from_pulumi
 
 settings = from_pulumi()
 network = settings.network
-cluster = Provider(
-    "cluster",
-    # Empty: the provider reads KUBECONFIG itself and writes no copy to a temporary file.
-    kubeconfig="",
-    context=settings.cluster.context,
-    enable_server_side_apply=True,
-    enable_config_map_mutable=True,
-    enable_secret_mutable=True,
-    # After an interrupted update, the next one adopts the objects that already exist.
-    upsert_existing_objects=True,
-)
+cluster = cluster_provider("cluster", settings.cluster)
 namespace = Namespace(
     settings.namespace.name,
     {

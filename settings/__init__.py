@@ -9,6 +9,7 @@ from settings.before_start import BeforeStart
 from settings.blue_green import BlueGreen, Color
 from settings.build import BuildSettings
 from settings.builder import BuilderSettings
+from settings.cluster import Cluster
 from settings.config_file import ConfigFileSettings
 from settings.containers import InitContainer, Sidecar
 from settings.drill import DrillSettings, Fault
@@ -97,6 +98,7 @@ __all__ = [
     "BuildSettings",
     "BuilderSettings",
     "CanaryOverride",
+    "Cluster",
     "Color",
     "ConfigFileSettings",
     "DrillSettings",
