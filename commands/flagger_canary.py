@@ -11,6 +11,7 @@ from typing import Any
 
 from commands import kubectl
 from commands.errors import CommandError
+from commands.pod_logs import PodLogs
 from commands.pods import Pods
 from components.labels import NAME_LABEL, PRIMARY, Identity
 from settings import Settings
@@ -19,10 +20,6 @@ IN_PROGRESS = ("Progressing", "Waiting", "WaitingPromotion", "Promoting", "Final
 """Phases of a release that Flagger has begun."""
 INITIALIZING = ("", "Initializing")
 """Phases of the first deployment: Flagger creates the primary."""
-LOG_LINES = 8
-"""Log lines of one pod."""
-LOGGED_PODS = 2
-"""Pods whose log lines are read."""
 _INTERVALS = 4
 """Intervals of Flagger besides steps and failed checks: it sees the change, starts the pods,
 promotes, and routes the requests to the primary."""
@@ -312,34 +309,9 @@ class Canaries:
         return [message for time, message in events if time >= since.timestamp()]
 
     def pod_logs(self, service: str) -> Sequence[str]:
-        """State and last log lines of new pods, those that are not ready first."""
-        items = self._get(
-            *("pods", "--selector", f"{NAME_LABEL}={service},track=progressive"),
-            *("--sort-by", ".metadata.creationTimestamp"),
-        ).get("items", ())
-        pods = sorted(items, key=lambda pod: _container(pod, service).get("ready", False))
-        return [line for pod in pods[:LOGGED_PODS] for line in self._lines_of(pod, service)]
-
-    def _lines_of(self, pod: Mapping[str, Any], service: str) -> Iterator[str]:
-        name, status = pod["metadata"]["name"], _container(pod, service)
-        problem = _problem(status)
-        yield f"{name}: {problem or ('ready' if status.get('ready') else 'not ready')}"
-        is_previous = bool(status.get("restartCount")) and not status.get("state", {}).get(
-            "running"
-        )
-        try:
-            text = kubectl.logs(
-                name,
-                self._namespace,
-                service,
-                lines=LOG_LINES,
-                is_previous=is_previous,
-                environment=self._environment,
-                context=self._context,
-            )
-        except CommandError:
-            return  # the container has not started
-        yield from (f"  {line}" for line in text.splitlines())
+        """State and last log lines of new pods, as :meth:`PodLogs.read`."""
+        labels = {NAME_LABEL: service, "track": "progressive"}
+        return PodLogs(self._namespace, service, labels, self._environment, self._context).read()
 
     def _name(self, service: str) -> str:
         return Identity(service, self._namespace, "progressive").object_name
@@ -431,20 +403,3 @@ def _event_time(event: Mapping[str, Any]) -> float:
     times = (event.get("lastTimestamp"), event.get("eventTime"), event.get("firstTimestamp"))
     text = next((one for one in times if one), None)
     return datetime.fromisoformat(text).timestamp() if text else 0
-
-
-def _container(pod: Mapping[str, Any], service: str) -> Mapping[str, Any]:
-    statuses = pod.get("status", {}).get("containerStatuses") or ()
-    return next((one for one in statuses if one["name"] == service), {})
-
-
-def _problem(status: Mapping[str, Any]) -> str:
-    """Why a container does not run: the reason of its state, and how it ended before."""
-    state = status.get("state", {})
-    waiting = state.get("waiting", {}).get("reason", "")
-    ended = state.get("terminated") or status.get("lastState", {}).get("terminated") or {}
-    if not waiting and not ended:
-        return ""
-    exit_code = f"{ended.get('reason', '')}, exit code {ended['exitCode']}" if ended else ""
-    restarts = f"{status.get('restartCount', 0)} restarts" if ended else ""
-    return ", ".join(one for one in (waiting, exit_code, restarts) if one)

@@ -143,32 +143,6 @@ def _run(
     return result.stdout
 
 
-def last_log_lines(
-    namespace: str,
-    selector: Mapping[str, str],
-    container: str,
-    lines: int,
-    *,
-    environment: Mapping[str, str],
-    context: str | None = None,
-) -> list[str]:
-    """Return the last log lines of a container in each of the selected pods, with their names.
-
-    Empty if the logs cannot be read.
-    """
-    labels = label_selector(selector)
-    try:
-        text = _run(
-            *("logs", "--namespace", namespace, "--selector", labels, "--container", container),
-            *(f"--tail={lines}", "--prefix", "--ignore-errors"),
-            environment=environment,
-            context=context,
-        )
-    except CommandError:
-        return []
-    return text.splitlines()
-
-
 def image_digests(
     namespace: str, service: str, *, environment: Mapping[str, str], context: str | None = None
 ) -> dict[str, str]:

@@ -1,15 +1,17 @@
 """Gate after a blue-green switch: observes the version that is live now, and switches back."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
 from commands import kubectl
+from commands.container_status import ContainerStatus
 from commands.deployer import Deployer
 from commands.errors import FAILED, UNDECIDED, CommandError
 from commands.observability_client import ObservabilityClient, monitored
+from commands.pod_logs import PodLogs
 from commands.release_records import Decision
 from commands.stack_file import ReleaseFile
 from commands.stack_lock import hold_lock
@@ -23,8 +25,6 @@ from settings.project import project_name
 POLL_SECONDS = 3
 UNREADY_POLLS = 3
 """Consecutive polls without a ready pod after which the version has failed."""
-LOG_LINES = 3
-"""Last log lines of each pod that a failed gate shows."""
 _CRASH_LOOP = "CrashLoopBackOff"
 
 
@@ -158,18 +158,18 @@ class SwitchGate:
                     return verdict
                 time.sleep(min(POLL_SECONDS, max(0.1, end - time.time())))
 
-    def log_lines(self) -> list[str]:
-        """Last log lines of the version's pods, which are the idle ones after the switch back."""
-        namespace = self._settings.namespace.name
-        color = self._service.release.object_track("stable")
-        return kubectl.last_log_lines(
-            namespace,
-            Identity(self._service.name, namespace, color).selector,
-            self._service.name,
-            LOG_LINES,
-            environment=self._environment,
-            context=self._settings.cluster.context,
-        )
+    def log_lines(self) -> Sequence[str]:
+        """Last log lines of the version's pods, which are the idle ones after the switch back.
+
+        Empty if they cannot be read.
+        """
+        name, namespace = self._service.name, self._settings.namespace.name
+        labels = Identity(name, namespace, self._service.release.object_track("stable")).selector
+        context = self._settings.cluster.context
+        try:
+            return PodLogs(namespace, name, labels, self._environment, context).read()
+        except CommandError:
+            return ()
 
     def _verdict(self, client: ObservabilityClient) -> Verdict:
         if failed := self._failed_pods():
@@ -268,9 +268,4 @@ def _is_ready(pod: Mapping[str, Any]) -> bool:
 
 
 def _is_crash_looping(pod: Mapping[str, Any]) -> bool:
-    return any(reason == _CRASH_LOOP for reason in _waiting_reasons(pod))
-
-
-def _waiting_reasons(pod: Mapping[str, Any]) -> Iterator[str]:
-    for status in pod.get("status", {}).get("containerStatuses") or ():
-        yield status.get("state", {}).get("waiting", {}).get("reason", "")
+    return any(one.waiting == _CRASH_LOOP for one in ContainerStatus.all_of(pod))

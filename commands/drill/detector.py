@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from commands import kubectl
+from commands.container_status import ContainerStatus
 from commands.errors import CommandError
 from commands.observability_client import ObservabilityClient
 from commands.pods import Pods
@@ -139,17 +140,12 @@ def _version_of(one: Mapping[str, Any]) -> str:
 
 def _problem(one: Mapping[str, Any]) -> str:
     """Why a Deployment or a pod does not become ready. Empty: it may."""
-    status = one.get("status", {})
-    for condition in status.get("conditions") or []:
+    for condition in one.get("status", {}).get("conditions") or []:
         if condition["type"] == "Progressing" and condition["status"] == "False":
             return condition.get("reason", "")
-    for container in status.get("containerStatuses") or []:
-        state = container.get("state", {})
-        last = (container.get("lastState") or {}).get("terminated") or {}
-        ended = state.get("terminated") or last
-        if ended.get("reason") == _OUT_OF_MEMORY:
+    for container in ContainerStatus.all_of(one):
+        if container.ended == _OUT_OF_MEMORY:
             return _OUT_OF_MEMORY
-        reason = (state.get("waiting") or {}).get("reason", "")
-        if reason in _FAILED_REASONS:
-            return reason
+        if container.waiting in _FAILED_REASONS:
+            return container.waiting
     return ""

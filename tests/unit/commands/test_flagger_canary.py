@@ -126,33 +126,3 @@ def test_events_are_those_since_the_start_of_the_release(cluster: Cluster) -> No
     cluster.kubectl_prints("get events", json.dumps({"items": events}))
     since = datetime(2026, 1, 1, tzinfo=UTC)
     assert canaries(cluster).events(state("Failed"), since) == ["first", "second"]
-
-
-def test_the_logs_are_of_pods_that_are_not_ready_and_of_their_previous_start(
-    cluster: Cluster,
-) -> None:
-    def pod(name: str, ready: bool, **status: object) -> dict[str, object]:
-        container = {"name": "beacon", "ready": ready, **status}
-        return {"metadata": {"name": name}, "status": {"containerStatuses": [container]}}
-
-    crashed = {
-        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-        "lastState": {"terminated": {"reason": "Error", "exitCode": 3}},
-        "restartCount": 2,
-    }
-    pods = [
-        pod("one", True, state={"running": {}}),
-        pod("two", True, state={"running": {}}),
-        pod("bad", False, **crashed),
-    ]
-    cluster.kubectl_prints("get pods", json.dumps({"items": pods}))
-    cluster.kubectl_prints("logs", "last words\n")
-    lines = canaries(cluster).pod_logs("beacon")
-    assert lines == [
-        "bad: CrashLoopBackOff, Error, exit code 3, 2 restarts",
-        "  last words",
-        "one: ready",
-        "  last words",
-    ]
-    logs = [call for call in cluster.calls() if "logs" in call]
-    assert ["--previous" in call for call in logs] == [True, False]

@@ -38,6 +38,21 @@ def test_a_stack_that_was_never_deployed_has_no_namespaces(tmp_path: Path) -> No
     assert new.namespaces() == {}
 
 
+def test_the_state_says_whether_the_stack_has_a_canary_of_flagger(tmp_path: Path) -> None:
+    found = {}
+    for name, kinds in {
+        "progressive": ["apps/v1:Deployment", "flagger.app/v1beta1:Canary"],
+        "rolling": ["apps/v1:Deployment"],
+    }.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        resources = [{"type": f"kubernetes:{kind}", "id": "one"} for kind in kinds]
+        made = stack(folder, {"resources": resources})
+        made.select()
+        found[name] = made.has_canaries()
+    assert found == {"progressive": True, "rolling": False}
+
+
 def update(services: Any, kind: str = "update", result: str = "succeeded", commit: str = "") -> Any:
     """An entry of the history, as the CLI prints it with `--show-secrets`."""
     return {
