@@ -1,4 +1,7 @@
-"""Errors with a message for the user, and the exit codes of the commands."""
+"""Errors with a message for the user, and the exit codes of the commands.
+
+docs/release.md documents those of a release.
+"""
 
 import os
 import subprocess
@@ -17,7 +20,8 @@ FAILED = 1
 BAD_INPUT = 2
 """Exit code for bad input: the command has changed nothing."""
 UNDECIDED = 2
-"""Exit code when the result of a release is not known: somebody has to decide."""
+"""Exit code when the result of a release is not known: somebody has to decide. The same as
+:data:`BAD_INPUT`; its message says which of them it is."""
 UNCHECKED = 4
 """Exit code when a check could not run, so nothing was found."""
 BROKEN_PIPE = 141
