@@ -32,6 +32,24 @@ _SETTINGS: Mapping[str, Any] = {
     "registry": {"host": "registry.example.com"},
     "observability": {"mode": "bundled"},
 }
+_STABLE: Mapping[str, Any] = {"version": "1.0.0", "digest": UNBUILT}
+_SERVICES: Mapping[str, Mapping[str, Any]] = {
+    "shop": {
+        "release": {
+            "strategy": "canary",
+            "stable": _STABLE,
+            "canary": {"version": "1.1.0", "weight": 10},
+        },
+        "config": {"message": "Hello"},
+        "secrets": {"token": {"generate": {}}},
+        "routing": {"hosts": ["shop.example.com"]},
+    },
+    "cart": {
+        "release": {"strategy": "progressive", "stable": _STABLE},
+        "slo": {"availability": 99.9},
+        "routing": {"hosts": ["cart.example.com"]},
+    },
+}
 
 
 @dataclass
@@ -86,18 +104,9 @@ def tree() -> Mapping[str, Node]:
     with TemporaryDirectory() as source:
         (Path(source) / "go.mod").write_text("module shop\n")
         (Path(source) / "main.go").write_text("package main\n")
-        shop = {
-            "source": os.path.relpath(source, PROJECT_FOLDER),
-            "release": {
-                "strategy": "canary",
-                "stable": {"version": "1.0.0", "digest": UNBUILT},
-                "canary": {"version": "1.1.0", "weight": 10},
-            },
-            "config": {"message": "Hello"},
-            "secrets": {"token": {"generate": {}}},
-            "routing": {"hosts": ["shop.example.com"]},
-        }
-        set_all_config(*engine_config({**_SETTINGS, "services": {"shop": shop}}))
+        folder = os.path.relpath(source, PROJECT_FOLDER)
+        services = {name: {"source": folder, **one} for name, one in _SERVICES.items()}
+        set_all_config(*engine_config({**_SETTINGS, "services": services}))
         monitor = _Monitor()
         set_mocks(_Mocks(), project="slipway", stack="diagram", preview=False, monitor=monitor)
         _run_program()

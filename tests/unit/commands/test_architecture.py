@@ -21,6 +21,7 @@ def test_the_diagram_is_current() -> None:
 def test_the_tree_has_the_components_of_the_program() -> None:
     kinds = {one.kind for one in tree().values()}
     assert {"Release", "Workload", "Deployment", "Namespace", "IngressRouter"} <= kinds
+    assert {"Flagger", "ProgressiveRelease", "Canary"} <= kinds
 
 
 def test_a_component_is_in_its_parent_and_lists_its_resources() -> None:
