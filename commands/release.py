@@ -365,7 +365,9 @@ class Release:
             )
         pinned = {stable.version: digest, idle.version: idle.digest, **digests}
         self._file.switch(
-            colors.idle, {version: one for version, one in pinned.items() if one is not None}
+            colors.idle,
+            {version: one for version, one in pinned.items() if one is not None},
+            is_promotion=command == "promote",
         )
         self._save(command)
         return (

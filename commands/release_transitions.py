@@ -34,9 +34,8 @@ def transitions(
     old_beside = _version(before, "canary") or _version(before, "idle")
     new_beside = release.beside.version if release.beside else None
     is_started = new_beside not in (None, old_beside, old_stable)
-    # The version that was live before is beside the live color with settings of its own.
-    was_promoted = (before.get("idle") or {}).get("settings") is not None
-    if old_beside not in (None, new_stable, new_beside) and not was_promoted:
+    was_live = (before.get("idle") or {}).get("wasLive", False)
+    if old_beside not in (None, new_stable, new_beside) and not was_live:
         yield Transition("replaced" if is_started else "rolledBack", old_beside, new_stable)
     if new_stable != old_stable:
         if is_rollback and old_stable is not None:

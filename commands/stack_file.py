@@ -243,16 +243,19 @@ class ReleaseFile(StackFile):
             "idle", {"version": version, **pinned, **_before_start_key(before_start)}
         )
 
-    def switch(self, live: str, digests: Mapping[str, str]) -> Self:
+    def switch(self, live: str, digests: Mapping[str, str], *, is_promotion: bool) -> Self:
         """Swap the versions of stable and of the idle color, with their settings.
 
-        ``live`` is the color that is live afterwards. ``digests`` are those of both versions.
+        ``live`` is the color that is live afterwards. ``digests`` are those of both versions. After
+        a promotion, the idle color has a version that can be restored.
         """
         stable, idle = (
             {**self.release[key], "digest": digests[self.release[key]["version"]]}
             for key in ("stable", "idle")
         )
-        self._update("stable", idle)._update("idle", stable)
+        idle.pop("wasLive", None)
+        was_live = {"wasLive": True} if is_promotion else {}
+        self._update("stable", idle)._update("idle", {**was_live, **stable})
         return self._update("blueGreen", {**self.release.get("blueGreen", {}), "live": live})
 
     def set_weight(self, weight: int) -> Self:

@@ -54,6 +54,9 @@ class VersionWithSettings(ReleasedVersion):
 class IdleVersion(VersionWithSettings):
     """Version of the color that is not live: the next version, or the previous one."""
 
+    was_live: bool = False
+    """The version was live before: `make rollback` makes it live again. `make promote` sets it."""
+
 
 class StableVersion(VersionWithSettings):
     """Stable version."""
@@ -127,11 +130,8 @@ class ReleaseSettings(Section):
 
     @property
     def is_promoted(self) -> bool:
-        """True if the idle color has the version that was live before, which can be restored.
-
-        That version has settings of its own; one that was not live has those of the service.
-        """
-        return self.idle is not None and self.idle.settings is not None
+        """True if the idle color has the version that was live before, which can be restored."""
+        return self.idle is not None and self.idle.was_live
 
     @property
     def tracks(self) -> dict[Track, ReleasedVersion]:

@@ -55,6 +55,7 @@ BLUE_GREEN = {
     "idle": {
         "version": "0.9.0",
         "digest": OTHER_DIGEST,
+        "wasLive": True,
         "settings": {
             "ports": {"http": 8080, "admin": 9090},
             "probes": {

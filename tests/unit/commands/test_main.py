@@ -199,7 +199,7 @@ def test_a_promotion_that_another_process_completes_is_done(machine, monkeypatch
 def test_a_switch_that_another_process_completes_is_done(machine, monkeypatch, capsys):
     idle = {"version": "1.1.0", "digest": DIGEST}
     machine.settings = settings(release={**BLUE_GREEN, "idle": idle})
-    previous = {**BLUE_GREEN["stable"], "settings": {}}
+    previous = {**BLUE_GREEN["stable"], "wasLive": True}
     machine.while_waiting = settings(release={**BLUE_GREEN, "stable": idle, "idle": previous})
     monkeypatch.setattr(commands.Release, "check_promotion", lambda _: None)
     assert run(monkeypatch, "promote") == 0

@@ -62,7 +62,7 @@ def release(settings: dict[str, Any]) -> ReleaseSettings:
         ),
         ({**BLUE_GREEN, "idle": NEW}, BLUE_GREEN, True, ["rolledBack 1.1.0"]),
         (
-            {**BLUE_GREEN, "stable": NEW, "idle": {**OLD, "settings": {}}},
+            {**BLUE_GREEN, "stable": NEW, "idle": {**OLD, "wasLive": True}},
             {**BLUE_GREEN, "stable": NEW},
             True,
             [],

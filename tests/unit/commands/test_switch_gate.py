@@ -30,7 +30,7 @@ SWITCHED = changed(
     BLUE_GREEN,
     {
         "stable": {"version": "1.1.0"},
-        "idle": {"version": "1.0.0", "digest": DIGEST, "settings": {}},
+        "idle": {"version": "1.0.0", "digest": DIGEST, "wasLive": True},
         "blueGreen": {"live": "green"},
     },
 )
@@ -215,7 +215,8 @@ def test_a_release_that_another_command_has_changed_is_not_switched_back(
 ) -> None:
     def observe(*_: object, is_current: Callable[[], bool], **__: object) -> Verdict:
         assert is_current()
-        ReleaseFile("dev", "beacon").switch("blue", {"1.0.0": DIGEST, "1.1.0": DIGEST}).save()
+        digests = {"1.0.0": DIGEST, "1.1.0": DIGEST}
+        ReleaseFile("dev", "beacon").switch("blue", digests, is_promotion=False).save()
         assert not is_current()
         return Verdict(Result.FAILED, "it is bad")
 

@@ -78,7 +78,7 @@ PROMOTED = {
     "strategy": "blueGreen",
     "blueGreen": {"live": "green", "keepWarmSeconds": 900},
     "stable": {"version": "1.1.0", "digest": DIGEST},
-    "idle": {**IDLE_IS_NEXT["stable"]},
+    "idle": {**IDLE_IS_NEXT["stable"], "wasLive": True},
 }
 """After it."""
 NEW_SETTINGS = {"config": {"message": "new"}}
