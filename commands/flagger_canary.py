@@ -23,6 +23,7 @@ INITIALIZING = ("", "Initializing")
 _INTERVALS = 4
 """Intervals of Flagger besides steps and failed checks: it sees the change, starts the pods,
 promotes, and routes the requests to the primary."""
+_FOUR_DIGITS = 1000
 _DURATION = re.compile(r"(\d+)([hms])")
 _ACTION = re.compile(
     r'\{\{\s*(?:"(?P<text>\{\{)"|variables\.(?P<variable>\w+)|(?P<value>\w+))\s*\}\}'
@@ -42,11 +43,11 @@ class Gate:
 
     def describe(self, value: float | None) -> str:
         """The value beside its bound, such as ``errors 0.2 ≤ 1``."""
-        shown = "no data" if value is None else f"{value:.4g}"
+        shown = "no data" if value is None else _number(value)
         is_violated = value is not None and self.is_violated(value)
         signs = ("<", ">") if is_violated else ("≥", "≤")
         bounds = [
-            f" {sign} {bound:.4g}"
+            f" {sign} {_number(bound)}"
             for sign, bound, is_shown in (
                 (signs[0], self.minimum, self._is_shown(value, self.minimum, is_minimum=True)),
                 (signs[1], self.maximum, self._is_shown(value, self.maximum, is_minimum=False)),
@@ -89,8 +90,14 @@ class CanaryState:
 
     @property
     def weight(self) -> int:
-        """Percentage of the requests that the new version gets."""
-        return self._status.get("canaryWeight", 0)
+        """Percentage of the requests that the new version gets, besides those of an A/B test."""
+        # During an A/B test, Flagger's weight is that of the requests that match.
+        return 0 if self.is_ab_test else self._status.get("canaryWeight", 0)
+
+    @property
+    def is_ab_test(self) -> bool:
+        """True if only requests with a header or a cookie are routed to the new version."""
+        return bool(self._analysis.get("match"))
 
     @property
     def failed_checks(self) -> int:
@@ -206,11 +213,14 @@ class CanaryState:
                 return "promotion: the new version replaces the pods of the previous one"
             case "Finalising":
                 return "promotion: the requests are routed to the new pods"
+            case "Waiting":
+                return "waiting for `make resume` before the rollout"
         failed = f", {self.failed_checks} of {self.threshold} checks failed"
         parts = (
-            f"{self.weight} %, step {self.step} of {self.steps}",
+            "A/B test" if self.is_ab_test else f"{self.weight} %",
+            f", {'check' if self.iterations else 'step'} {self.step} of {self.steps}",
             failed if self.failed_checks else "",
-            ", waiting for `make resume`" if self.is_waiting else "",
+            ", waiting for `make resume` before the promotion" if self.is_waiting else "",
             ", paused" if self.is_paused else "",
         )
         return "".join(parts)
@@ -323,6 +333,11 @@ class Canaries:
             environment=self._environment,
             context=self._context,
         )
+
+
+def _number(value: float) -> str:
+    """A number with four digits, and all digits before the decimal point."""
+    return f"{value:.0f}" if abs(value) >= _FOUR_DIGITS else f"{value:.4g}"
 
 
 def _gates(

@@ -1,11 +1,12 @@
-"""Views of followed releases: a live table on a terminal, one line per change elsewhere."""
+"""Views of followed releases: a live one on a terminal, one line per change elsewhere."""
 
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from rich.console import Console
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from commands.flagger_canary import INITIALIZING
@@ -19,7 +20,7 @@ def view_of(console: Console) -> View:
 
 
 class LiveView:
-    """A table that is updated in place."""
+    """Lines that are updated in place."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=2, transient=True)
@@ -32,8 +33,8 @@ class LiveView:
         self._live.stop()
 
     def show(self, releases: Sequence[FollowedRelease]) -> None:
-        """Update the table."""
-        self._live.update(table(releases))
+        """Update the lines."""
+        self._live.update(blocks(releases))
 
 
 class LineView:
@@ -66,18 +67,20 @@ class LineView:
             )
 
 
-def table(releases: Sequence[FollowedRelease]) -> Table:
-    """The releases, with the value of each gate beside its bound."""
-    found = Table()
-    for column in ("service", "version", "progress", "pods", "gates", "time left"):
-        found.add_column(column, no_wrap=column != "gates")
+def blocks(releases: Sequence[FollowedRelease]) -> Group:
+    """A line for each release, and below it the value of each gate beside its bound."""
+    shown: list[RenderableType] = []
     for one in releases:
-        gates = Text()
-        for shown, is_violated in gates_of(one):
-            gates.append(f"{', ' if gates else ''}{shown}", "red" if is_violated else "")
-        left = format_duration(one.seconds_left) if one.outcome is None else "-"
-        found.add_row(one.service, one.version, progress_of(one), pods_of(one), gates, left)
-    return found
+        line = Text(f"{one.service} {one.version}", "bold")
+        line.append(f": {progress_of(one)}, {pods_of(one)}", "not bold")
+        if one.outcome is None:
+            line.append(f", {format_duration(one.seconds_left)} left", "not bold")
+        gates = [
+            Text(gate, "red" if is_violated else "", no_wrap=True)
+            for gate, is_violated in gates_of(one)
+        ]
+        shown += [line, Padding(Columns(gates, padding=(0, 3)), (0, 0, 0, 2))]
+    return Group(*shown)
 
 
 def progress_of(release: FollowedRelease) -> str:

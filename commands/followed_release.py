@@ -107,5 +107,6 @@ class FollowedRelease:
             return "it is paused: `make resume` continues it"
         if not self._has_started:
             return "Flagger has not begun it: is its pod running?"
-        failed = f", {state.failed_checks} of {state.threshold} checks failed"
-        return f"it is still in step {state.step} of {state.steps}{failed}"
+        if state.is_waiting:
+            return "it waits for an approval: `make resume` gives it"
+        return f"it has not ended: {state.progress}"

@@ -36,7 +36,8 @@ def test_a_primary_with_the_same_pods_and_configuration_is_promoted() -> None:
         (ANALYSIS, 50, "50 %, step 2 of 2"),
         ({"stepWeight": 20, "maxWeight": 50}, 40, "40 %, step 2 of 3"),
         ({"stepWeight": 50}, 50, "50 %, step 1 of 2"),
-        ({"iterations": 5}, 0, "0 %, step 0 of 5"),
+        ({"iterations": 5}, 0, "0 %, check 0 of 5"),
+        ({"iterations": 5, "match": [{"headers": {}}]}, 100, "A/B test, check 0 of 5"),
     ],
 )
 def test_the_progress_is_the_weight_and_its_step(analysis, weight, expected) -> None:

@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from commands import follow
-from commands.flagger_canary import Canaries, CanaryState
+from commands.flagger_canary import Canaries, CanaryState, Gate
 from commands.follow import Follower, explanation, format_duration
 from commands.follow_notifications import NotifyingView
-from commands.follow_view import LineView, table, view_of
+from commands.follow_view import LineView, blocks, view_of
 from commands.followed_release import FollowedRelease, Outcome
 from commands.notifications import Notifier, VersionChange
 from components.observability.addresses import PROMETHEUS
@@ -165,14 +165,28 @@ def test_without_prometheus_a_release_is_followed_without_values(cluster, consol
     assert one.outcome is Outcome.PROMOTED
 
 
-def test_a_terminal_shows_a_table_with_the_time_left(console) -> None:
+def test_a_terminal_of_80_columns_shows_each_gate_beside_its_bound_and_the_time_left() -> None:
     one = followed(first=state("Progressing", 10, analysis=GATED))
     one.advance(one.state, 30)
-    console.print(table([one]))
-    output = printed(console)
-    assert "10 %, step 1 of 2" in output
-    assert format_duration(one.seconds_left) in output
-    assert not isinstance(view_of(Console(file=StringIO(), force_terminal=True)), LineView)
+    one.gates = [
+        *(Gate("availability", "", 98.56), Gate("availability-stable", "", None, 0.6)),
+        *(Gate("latency", "", 85.6), Gate("latency-stable", "", None, 6)),
+        *(Gate("requests", "", 10), Gate("queue", "", None, 20_000)),
+    ]
+    one.values = dict(
+        zip((gate.name for gate in one.gates), (93.2, 0.4, 99.98, None, 1200.43, 12), strict=True)
+    )
+    console = Console(file=StringIO(), width=80, force_terminal=True, color_system=None)
+    console.print(blocks([one]))
+    lines = [line.rstrip() for line in printed(console).splitlines()]
+    left = format_duration(one.seconds_left)
+    assert lines == [
+        f"beacon 1.1.0: 10 %, step 1 of 2, pods stable 2/2, canary 2/2, {left} left",
+        "  availability 93.2 < 98.56   availability-stable 0.4 ≤ 0.6",
+        "  latency 99.98 ≥ 85.6        latency-stable no data ≤ 6",
+        "  requests 1200 ≥ 10          queue 12 ≤ 20000",
+    ]
+    assert not isinstance(view_of(console), LineView)
 
 
 def test_a_log_line_of_a_pod_cannot_control_the_terminal(cluster) -> None:

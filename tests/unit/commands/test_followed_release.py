@@ -84,6 +84,7 @@ def test_a_release_that_another_command_changes_is_not_decided() -> None:
         ({"phase": "Succeeded", "since": OLD}, "Flagger has not begun it"),
         ({"phase": "Progressing", "weight": 10, "failed": 1}, "step 1 of 2, 1 of 3 checks failed"),
         ({"phase": "Progressing", "weight": 10, "suspend": True}, "`make resume` continues it"),
+        ({"phase": "Waiting"}, "it waits for an approval: `make resume` gives it"),
     ],
 )
 def test_after_its_deadline_a_release_is_not_decided_and_the_reason_is_given(
@@ -93,7 +94,7 @@ def test_after_its_deadline_a_release_is_not_decided_and_the_reason_is_given(
     followed = release(one)
     followed.advance(one, 1)
     followed.advance(one, one.deadline_seconds)
-    is_begun = last["phase"] == "Progressing"
+    is_begun = last["phase"] != "Succeeded"
     assert (followed.outcome is None) is is_begun
     followed.advance(None, one.deadline_seconds + 2)
     assert followed.outcome is Outcome.UNDECIDED
