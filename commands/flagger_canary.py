@@ -91,8 +91,13 @@ class CanaryState:
     @property
     def weight(self) -> int:
         """Percentage of the requests that the new version gets, besides those of an A/B test."""
-        # During an A/B test, Flagger's weight is that of the requests that match.
-        return 0 if self.is_ab_test else self._status.get("canaryWeight", 0)
+        if self.is_ab_test:
+            return 0  # Flagger's weight is that of the requests that match
+        weight: int = self._status.get("canaryWeight", 0)
+        # Flagger resets its status in these phases, but not the routes.
+        if self.phase == "Promoting":
+            return weight or max(self.weights, default=100)
+        return max(self.weights, default=0) if self.phase == "WaitingPromotion" else weight
 
     @property
     def is_ab_test(self) -> bool:
@@ -150,7 +155,7 @@ class CanaryState:
     @property
     def step(self) -> int:
         """The current step. 0: the new version gets no requests yet."""
-        if self.phase in ("Promoting", "Finalising"):
+        if self.phase in ("WaitingPromotion", "Promoting", "Finalising"):
             return self.steps
         if self.iterations:
             return min(self._status.get("iterations", 0), self.iterations)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,24 @@ def test_a_primary_with_the_same_pods_and_configuration_is_promoted() -> None:
 )
 def test_the_progress_is_the_weight_and_its_step(analysis, weight, expected) -> None:
     assert state("Progressing", weight, analysis=analysis).progress == expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "analysis", "weight", "expected"),
+    [
+        ("WaitingPromotion", ANALYSIS, 0, 50),
+        ("Promoting", ANALYSIS, 0, 50),
+        ("Promoting", {**ANALYSIS, "stepWeightPromotion": 20}, 30, 30),
+        ("Finalising", ANALYSIS, 0, 0),
+        ("WaitingPromotion", {"iterations": 5}, 0, 0),
+        ("Promoting", {"iterations": 5}, 0, 100),
+        ("Promoting", {"iterations": 5, "match": [{"headers": {}}]}, 0, 0),
+    ],
+)
+def test_the_weight_is_that_of_the_routes_when_flagger_has_reset_its_status(
+    phase: str, analysis: dict[str, Any], weight: int, expected: int
+) -> None:
+    assert state(phase, weight, analysis=analysis).weight == expected
 
 
 @pytest.mark.parametrize(
