@@ -40,7 +40,7 @@ STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 .PHONY: help up dev preview render status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
         secrets secrets-provider policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
-        logs metrics alerts traces dashboards install notify drill report
+        logs metrics alerts traces dashboards ca-certificate install notify drill report
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ secrets: $(INSTALLED) ## List the secrets of a stack and what encrypts them, wit
 
 secrets-provider: $(INSTALLED) ## Encrypt the secrets of a stack with PROVIDER (passphrase, awskms://…; PASSPHRASE_FILE=new passphrase)
 	@$(PY) -m commands.secrets_provider $(STACK_OPTION) $(call options,PROVIDER PASSPHRASE_FILE)
+
+ca-certificate: $(INSTALLED) ## Print the certificate of a stack's own CA, which clients have to trust (OUT=file)
+	@$(PY) -m commands.ca_certificate $(STACK_OPTION) $(call options,OUT)
 
 env: $(INSTALLED) ## Print environment variables for pulumi, kubectl and buildx: eval "$(make -s env)"
 	@$(PY) -m local env

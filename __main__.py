@@ -8,7 +8,9 @@ from components.observability.monitored_service import MonitoredService
 from components.observability.observability import Observability
 from components.observability.release_gates import prometheus_url, release_gates
 from components.observability.trace_receiver import TraceReceiver
+from components.platform.cert_manager import CertManager
 from components.platform.flagger import Flagger
+from components.platform.issuers import Issuers
 from components.service.progressive import Analysis
 from components.service.service import DeployedService
 from settings import from_pulumi
@@ -16,13 +18,24 @@ from settings import from_pulumi
 settings = from_pulumi()
 network = settings.network
 cluster = cluster_provider("cluster", settings.cluster)
+cert_manager = CertManager.of(
+    "cert-manager",
+    {"settings": settings.cert_manager, "network": network, "services": settings.certified},
+    opts=pulumi.ResourceOptions(providers=[cluster]),
+)
 namespace = Namespace(
     settings.namespace.name,
     {
         "resource_quota": settings.resource_quota,
         "limit_range": settings.namespace.limit_range,
     },
-    opts=pulumi.ResourceOptions(providers=[cluster]),
+    # cert-manager is deleted later: it removes its finalizers from objects in the namespace.
+    opts=pulumi.ResourceOptions(providers=[cluster], depends_on=cert_manager),
+)
+issuers = Issuers.of(
+    "issuers",
+    {"namespace": namespace.name, "services": settings.certified},
+    opts=pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace]),
 )
 monitored = {
     name: MonitoredService.of(service, namespace.name, settings.observability)
@@ -52,6 +65,7 @@ deployed = {
             "network": network,
             "traces": TraceReceiver.of(settings.observability, network, namespace.name),
             "stack_ports": served_ports,
+            "issuers": issuers,
             "analysis": Analysis(
                 release_gates(monitored[name], service.release.progressive), prometheus, flagger
             ),

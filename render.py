@@ -43,7 +43,10 @@ _APPLY_ORDER = (
     ),
     ("Job", "Service"),
     ("DaemonSet", "Deployment", "StatefulSet"),
-    ("HorizontalPodAutoscaler", "PodDisruptionBudget"),
+    (
+        *("Certificate", "Gateway", "HorizontalPodAutoscaler", "Issuer", "ListenerSet"),
+        "PodDisruptionBudget",
+    ),
     ("GRPCRoute", "HTTPRoute", "Ingress"),
     ("MetricTemplate", "PodMonitor", "PrometheusRule", "ServiceMonitor"),
     ("Canary",),

@@ -78,7 +78,8 @@ class Load:
 
     ``headers`` are request headers; ``Host`` selects the route. A request fails after ``timeout``
     seconds. ``version_header`` is the response header of :attr:`Result.version`. The load ends
-    after ``max_seconds`` even if this process is killed. :attr:`results` grows while the block runs
+    after ``max_seconds`` even if this process is killed. ``options`` are further ones of ``vegeta
+    attack``. :attr:`results` grows while the block runs
     and has all of them after it. vegeta is built if it is not in
     ``PATH``. Raises :class:`LocalError` if that fails.
     """
@@ -92,6 +93,7 @@ class Load:
         version_header: str = VERSION_HEADER,
         timeout: float = 10,
         max_seconds: float = 3600,
+        options: Sequence[str] = (),
     ) -> None:
         self.results: list[Result] = []
         self.url = url
@@ -105,6 +107,7 @@ class Load:
             f"-max-body={BODY_BYTES}",
             "-redirects=-1",
             *(f"-header={name}: {value}" for name, value in (headers or {}).items()),
+            *options,
         )
 
     def __enter__(self) -> Self:

@@ -36,9 +36,12 @@ def namespace_conflicts(
         if name not in owners or owner == stack or (owner is None and name in in_state):
             continue
         owner_text = f"of stack {owner}" if owner else f"without the annotation {STACK_ANNOTATION}"
+        instead = "another name"
+        if key == "certManager.namespace":
+            instead = f"the cert-manager in it: {PROJECT}:certManager.enabled false"
         yield (
-            f"{PROJECT}:{key} is {name}: the cluster has this namespace, {owner_text}. Use another "
-            f"name, or let {stack} own it and delete it at the end: "
+            f"{PROJECT}:{key} is {name}: the cluster has this namespace, {owner_text}. Use "
+            f"{instead}, or let {stack} own it and delete it at the end: "
             f"`kubectl annotate --overwrite namespace {name} {STACK_ANNOTATION}={stack}`"
         )
 

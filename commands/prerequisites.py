@@ -14,7 +14,7 @@ from local.environment import environment
 from local.layout import Layout
 from local.node import Node
 from local.progress import Display
-from local.server_images import FLAGGER, LOAD_TESTER, Reference, Server, can_be_pulled
+from local.server_images import CERT_MANAGER, FLAGGER, LOAD_TESTER, Reference, Server, can_be_pulled
 from settings import Settings, own_dockerfile
 from settings.source import source_folder
 
@@ -58,15 +58,16 @@ class Prerequisites:
             builds and any(service.release.built for service in services)
         )
         self._start(self._machine if needs_builder else replace(self._machine, docker=True))
-        if builds and (servers := self._release_servers()):
+        if builds and (servers := self._controllers()):
             with Display(Console(stderr=True)) as display:
                 Node(self._layout, self._machine).images(display, servers)
 
-    def _release_servers(self) -> list[Server]:
-        """Servers that control the releases of the stack."""
+    def _controllers(self) -> list[Server]:
+        """Servers that control the releases and the certificates of the stack."""
         settings = self._settings
         servers = [FLAGGER] if settings.progressive and settings.flagger.enabled else []
-        return servers + ([LOAD_TESTER] if settings.needs_load_tester else [])
+        servers += [LOAD_TESTER] if settings.needs_load_tester else []
+        return servers + ([*CERT_MANAGER] if settings.has_cert_manager else [])
 
     def prepare_cli(self) -> None:
         """Build the Pulumi CLI and its plugins; start nothing."""

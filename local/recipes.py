@@ -79,6 +79,7 @@ class Recipe:
 
 
 _ALERTMANAGER = "github.com/prometheus/alertmanager"
+_CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _COLLECTOR = "go.opentelemetry.io/collector/otelcol"
 _FLAGGER = "github.com/fluxcd/flagger"
 _JAEGER = "github.com/jaegertracing/jaeger"
@@ -334,6 +335,16 @@ FLAGGER = Recipe(
     },
 )
 
+CERT_MANAGER = Recipe(
+    "cert-manager",
+    {
+        "cert-manager": Program(
+            "./cert-manager", _CERT_MANAGER, f"{_CERT_MANAGER}/pkg/util.AppVersion"
+        ),
+        "acmesolver": Program("./acmesolver", _CERT_MANAGER),
+    },
+)
+
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
 KUBE_SCORE = Recipe(
@@ -356,6 +367,7 @@ RECIPES = {
         METRICS,
         TELEMETRY,
         FLAGGER,
+        CERT_MANAGER,
         HELM,
         KUBE_SCORE,
         VEGETA,

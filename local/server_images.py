@@ -1,4 +1,4 @@
-"""Images of the observability servers and of Flagger, built here when they cannot be pulled."""
+"""Images of the servers and controllers that are built here when they cannot be pulled."""
 
 import json
 import urllib.error
@@ -116,6 +116,11 @@ LOAD_TESTER = Server(
     *("flaggerLoadtester", "loadtester", "/home/app/loadtester", "10001"),
     {"/usr/bin/hey": "hey"},
     has_shell=True,
+)
+
+CERT_MANAGER = (
+    Server("certManager", "cert-manager", "/app/cmd/controller/controller", "1000"),
+    Server("certManagerAcmeSolver", "acmesolver", "/app/cmd/acmesolver/acmesolver", "1000"),
 )
 
 

@@ -9,6 +9,7 @@ from settings.before_start import BeforeStart
 from settings.blue_green import BlueGreen, Color
 from settings.build import BuildSettings
 from settings.builder import BuilderSettings
+from settings.cert_manager import CertManagerSettings
 from settings.cluster import Cluster
 from settings.config_file import ConfigFileSettings
 from settings.containers import InitContainer, Sidecar
@@ -81,6 +82,7 @@ from settings.service_panel import ServicePanel
 from settings.slo import LatencyObjective, SloQueries, SloSettings, format_seconds
 from settings.stack import Settings
 from settings.string_formats import VERSION
+from settings.tls import TlsSettings
 from settings.volumes import Volume, Volumes
 from settings.workload import Scheduling, WorkloadSettings
 
@@ -98,6 +100,7 @@ __all__ = [
     "BuildSettings",
     "BuilderSettings",
     "CanaryOverride",
+    "CertManagerSettings",
     "Cluster",
     "Color",
     "ConfigFileSettings",
@@ -168,6 +171,7 @@ __all__ = [
     "Storage",
     "Strategy",
     "TcpSocketAction",
+    "TlsSettings",
     "TracesSettings",
     "Track",
     "Volume",

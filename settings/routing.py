@@ -6,19 +6,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.errors import FieldError
+from settings.errors import MISSING, FieldError
 from settings.ports import HTTP, PortName
 from settings.quantities import Memory
 from settings.section import Section
 from settings.string_formats import DnsLabel, HeaderName, HostName, UrlPath
+from settings.tls import TlsSettings
 
 RoutingBackend = Literal["ingress", "gateway"]
 _HTTP_PORT = 80
+_HTTPS_PORT = 443
 WEIGHTED = "weighted"
 """Suffix of the Ingress of the canary. Flagger names its own ``-canary``."""
 PREVIEW = "preview"
 """Suffix of the objects that route the requests of a preview host."""
-_SUFFIXES = ("canary", WEIGHTED, PREVIEW)
+REDIRECT = "redirect"
+"""Suffix of the HTTPRoute that redirects HTTP to HTTPS."""
+_SUFFIXES = ("canary", WEIGHTED, PREVIEW, REDIRECT)
 
 
 class IngressSettings(Section):
@@ -39,6 +43,13 @@ class GatewaySettings(Section):
     """Gateway namespace. The Gateway must allow routes from the service's namespace."""
     section_name: DnsLabel | None = None
     """Listener name. Default: all listeners that allow the route."""
+    tls_port: Annotated[int, Field(ge=1, le=65535)] = 443
+    """Port of the listeners for the hosts of a service with TLS. Traefik needs an entry point with
+    the same port."""
+    class_name: DnsLabel | None = None
+    """GatewayClass of a Gateway of the service's own for these listeners, for an implementation
+    without ListenerSets, such as Traefik 3.7. Default: a ListenerSet adds them to the Gateway,
+    which must allow it."""
 
 
 class CanaryOverride(Section):
@@ -81,6 +92,9 @@ class RoutingSettings(Route):
     """Further container ports that requests are routed to, by name."""
     external_port: Annotated[int, Field(ge=1, le=65535)] = 80
     """External port of the proxy."""
+    external_tls_port: Annotated[int, Field(ge=1, le=65535)] = _HTTPS_PORT
+    """External port of the proxy for HTTPS."""
+    tls: TlsSettings = TlsSettings()
     ingress: IngressSettings = IngressSettings()
     gateway: GatewaySettings = GatewaySettings()
     canary_override: CanaryOverride = CanaryOverride()
@@ -95,6 +109,7 @@ class RoutingSettings(Route):
                 reason = "the name of routing.port" if port == self.port else "a suffix of objects"
                 allowed = f"another port than {port}, {reason}"
                 yield FieldError(f"additionalPorts.{port}", [*route.hosts], allowed)
+        yield from self._tls_errors()
         if self.backend == "gateway":
             yield from _gateway_errors(self)
             for port, route in self.additional_ports.items():
@@ -107,16 +122,41 @@ class RoutingSettings(Route):
                     )
                     yield FieldError(f"additionalPorts.{port}.hosts", route.hosts, allowed)
 
+    def _tls_errors(self) -> Iterator[FieldError]:
+        tls = self.tls
+        if not tls.is_enabled:
+            return
+        if self.backend == "gateway":
+            if tls.redirect and self.gateway.section_name is None:
+                allowed = "the name of the HTTP listener to redirect from, or tls.redirect false"
+                yield FieldError("gateway.sectionName", MISSING, allowed)
+            return
+        if tls.hsts_seconds:
+            allowed = '0, or the backend "gateway": an Ingress sets no response headers'
+            yield FieldError("tls.hstsSeconds", tls.hsts_seconds, allowed)
+        if tls.redirect and self.external_tls_port != _HTTPS_PORT:
+            reason = f"an Ingress redirects to port {_HTTPS_PORT}, not to externalTlsPort"
+            allowed = f'false, or the backend "gateway": {reason}'
+            yield FieldError("tls.redirect", tls.redirect, allowed)
+
     @property
     def routes(self) -> Mapping[PortName, Route]:
         """The routes by the name of their container port."""
         return {self.port: self, **self.additional_ports}
 
     @property
+    def has_redirect_route(self) -> bool:
+        """True if an HTTPRoute redirects HTTP to HTTPS. An Ingress has an annotation for it."""
+        return self.backend == "gateway" and self.tls.is_enabled and self.tls.redirect
+
+    @property
     def url(self) -> str:
         """External URL of the service."""
-        port = "" if self.external_port == _HTTP_PORT else f":{self.external_port}"
-        return f"http://{self.hosts[0]}{port}"
+        scheme, number, default = "http", self.external_port, _HTTP_PORT
+        if self.tls.is_enabled:
+            scheme, number, default = "https", self.external_tls_port, _HTTPS_PORT
+        port = "" if number == default else f":{number}"
+        return f"{scheme}://{self.hosts[0]}{port}"
 
 
 def _gateway_errors(route: Route) -> Iterator[FieldError]:

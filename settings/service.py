@@ -24,7 +24,7 @@ from settings.project import project_name
 from settings.proxy_metrics import ProxyMetrics
 from settings.quantities import parse_quantity, scaled_value
 from settings.release import ReleaseSettings, Track
-from settings.routing import PREVIEW, WEIGHTED, Route, RoutingSettings
+from settings.routing import PREVIEW, REDIRECT, WEIGHTED, Route, RoutingSettings
 from settings.secret_files import SecretFiles
 from settings.section import Section
 from settings.security_context import SecurityContextSettings
@@ -201,6 +201,25 @@ class Service(Section):
         return self.routing.routes if self.routing else {}
 
     @property
+    def tls_hosts(self) -> tuple[str, ...]:
+        """Hosts that are served with TLS: those of all routes and of previews."""
+        if self.routing is None or not self.routing.tls.is_enabled:
+            return ()
+        hosts = dict.fromkeys(host for route in self.routes.values() for host in route.hosts)
+        preview = self.release.blue_green.preview_host
+        return (*hosts, *((preview,) if preview and preview not in hosts else ()))
+
+    @property
+    def tls_secret(self) -> str | None:
+        """Name of the Secret with the certificate. ``None``: the service has no TLS."""
+        return f"{self.name}-tls" if self.tls_hosts else None
+
+    @property
+    def redirect_name(self) -> str:
+        """Name of the HTTPRoute that redirects HTTP to HTTPS."""
+        return f"{self.name}-{REDIRECT}"
+
+    @property
     def preview_name(self) -> str:
         """Name of the objects that route the requests of ``release.blueGreen.previewHost``."""
         return f"{self.name}-{PREVIEW}"
@@ -212,6 +231,8 @@ class Service(Section):
         is_weighted = self.release.strategy in ("canary", "blueGreen")
         if is_weighted and self.routing and self.routing.backend == "ingress":
             names |= {f"{name}-{WEIGHTED}": WEIGHTED for name in (*names,)}
+        if self.routing and self.routing.has_redirect_route:
+            names[self.redirect_name] = REDIRECT
         return names | (
             {self.preview_name: PREVIEW} if self.release.blue_green.preview_host else {}
         )

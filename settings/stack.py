@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field
 
 from settings.builder import BuilderSettings
+from settings.cert_manager import CertManagerSettings
 from settings.cluster import Cluster
 from settings.defaults import PARTIAL_SERVICE
 from settings.errors import FieldError
@@ -44,6 +45,7 @@ class Settings(Section):
     builder: BuilderSettings = BuilderSettings()
     network: Network = Network()
     flagger: FlaggerSettings = FlaggerSettings()
+    cert_manager: CertManagerSettings = CertManagerSettings()
     observability: ObservabilitySettings = ObservabilitySettings()
     notifications: NotificationsSettings = NotificationsSettings()
     defaults: Annotated[dict[str, Any], PARTIAL_SERVICE] = {}
@@ -67,6 +69,8 @@ class Settings(Section):
         if self.observability.mode == "bundled":
             created["network.monitoringNamespace"] = self.network.monitoring_namespace
             created["observability.nodeNamespace"] = self.observability.node_namespace
+        if self.has_cert_manager:
+            created["certManager.namespace"] = self.cert_manager.namespace
         return created
 
     @property
@@ -87,6 +91,16 @@ class Settings(Section):
         """Services with strategy ``progressive``."""
         services = self.services.values()
         return tuple(one for one in services if one.release.strategy == "progressive")
+
+    @property
+    def certified(self) -> tuple[Service, ...]:
+        """Services whose certificates cert-manager issues."""
+        return tuple(one for one in self.services.values() if one.tls_hosts)
+
+    @property
+    def has_cert_manager(self) -> bool:
+        """True if the stack brings cert-manager."""
+        return bool(self.certified) and self.cert_manager.enabled
 
     @property
     def needs_load_tester(self) -> bool:

@@ -41,7 +41,8 @@ Sections = dict[str, Any]
 def drill_sections(source: str, sections: Mapping[str, Any], service: Service) -> Sections:
     """Sections of the copy of the stack ``source``, whose alerts and releases notify nobody.
 
-    The service has the settings of its stable version, and no other version.
+    The service has the settings of its stable version, and no other version. The requests of a
+    drill have no TLS.
     """
     cluster = {"cluster": sections["cluster"]} if "cluster" in sections else {}
     renamed = derive(f"{source}{SUFFIX}", source, _without(sections, "cluster")).sections
@@ -56,6 +57,8 @@ def drill_sections(source: str, sections: Mapping[str, Any], service: Service) -
         for key in TRACK_KEYS:
             own.pop(key, None)
         own |= stable_settings(sections, service.name)
+    for section in (copied.get("defaults") or {}, *copied["services"].values()):
+        (section.get("routing") or {}).pop("tls", None)
     own["image"] = {**(own.get("image") or {}), "repository": service.repository}
     release = own.get("release") or {}
     own["release"] = _without(release, "canary", "idle") | {

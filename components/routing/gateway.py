@@ -7,13 +7,18 @@ from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
-from settings import GatewaySettings, Route
+from settings import GatewaySettings, Route, RoutingSettings
+
+_GROUP = "gateway.networking.k8s.io"
+GATEWAY_API = f"{_GROUP}/v1"
+HSTS = "Strict-Transport-Security"
+"""Response header that makes browsers use HTTPS only."""
 
 Json = dict[str, Any]
 
 
 class GatewayRouter(Router):
-    """Route attached to an existing Gateway."""
+    """Route attached to an existing Gateway, and to the TLS listeners of the service."""
 
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:
         split, route = args["split"], args["route"]
@@ -21,7 +26,7 @@ class GatewayRouter(Router):
         rules = [*_override_rules(split), _weighted_rule(split)]
         CustomResource(
             f"{self.name}-route",
-            api_version="gateway.networking.k8s.io/v1",
+            api_version=GATEWAY_API,
             kind="GRPCRoute" if is_grpc else "HTTPRoute",
             metadata={
                 "name": self.name,
@@ -29,17 +34,31 @@ class GatewayRouter(Router):
                 "labels": self.labels,
             },
             spec={
-                "parentRefs": [_parent_ref(args["settings"].gateway)],
+                "parentRefs": parent_refs(args["settings"], args["service"], args["namespace"]),
                 "hostnames": [*split.hosts],
-                "rules": [_grpc(one) if is_grpc else _http(one, route) for one in rules],
+                "rules": [
+                    _grpc(one) if is_grpc else _http(one, route, args["settings"]) for one in rules
+                ],
             },
             opts=opts,
         )
 
 
-def _http(rule: Json, route: Route) -> Json:
+def hsts(routing: RoutingSettings) -> dict[str, str]:
+    """Header :data:`HSTS` of all responses. Empty: none."""
+    seconds = routing.tls.hsts_seconds
+    return {HSTS: f"max-age={seconds}"} if routing.tls.is_enabled and seconds else {}
+
+
+def _http(rule: Json, route: Route, routing: RoutingSettings) -> Json:
     seconds = route.request_timeout_seconds
-    return rule | ({"timeouts": {"request": f"{seconds}s"}} if seconds else {})
+    headers = [{"name": name, "value": value} for name, value in hsts(routing).items()]
+    modifier = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": headers}}
+    return (
+        rule
+        | ({"timeouts": {"request": f"{seconds}s"}} if seconds else {})
+        | ({"filters": [modifier]} if headers else {})
+    )
 
 
 def _grpc(rule: Json) -> Json:
@@ -48,14 +67,28 @@ def _grpc(rule: Json) -> Json:
     return {"backendRefs": rule["backendRefs"]} | ({"matches": headers} if headers else {})
 
 
-def _parent_ref(gateway: GatewaySettings) -> Json:
-    ref = {
-        "group": "gateway.networking.k8s.io",
-        "kind": "Gateway",
-        "name": gateway.name,
-        "namespace": gateway.namespace,
-    }
+def parent_refs(routing: RoutingSettings, service: str, namespace: str) -> list[Json]:
+    """Listeners of the routes of ``service``.
+
+    With TLS, they are those of the service, and the plain ones only without a redirect.
+    """
+    plain = plain_listener(routing.gateway)
+    if not routing.tls.is_enabled:
+        return [plain]
+    kind = "Gateway" if routing.gateway.class_name else "ListenerSet"
+    own = gateway_ref(service, namespace, kind)
+    return [own] if routing.tls.redirect else [own, plain]
+
+
+def plain_listener(gateway: GatewaySettings) -> Json:
+    """Reference to the listeners of the settings."""
+    ref = gateway_ref(gateway.name, gateway.namespace)
     return ref | ({"sectionName": gateway.section_name} if gateway.section_name else {})
+
+
+def gateway_ref(name: str, namespace: str, kind: str = "Gateway") -> Json:
+    """Reference to a Gateway or a ListenerSet."""
+    return {"group": _GROUP, "kind": kind, "name": name, "namespace": namespace}
 
 
 def _weighted_rule(split: TrafficSplit) -> Json:

@@ -11,7 +11,7 @@ from components.routing.split import Backend, TrafficSplit
 from settings import WEIGHTED, Route, parse_quantity
 
 if TYPE_CHECKING:
-    from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict
+    from pulumi_kubernetes.networking.v1 import HTTPIngressPathArgsDict, IngressTLSArgsDict
 
 _NGINX = "nginx.ingress.kubernetes.io"
 _BACKEND_PROTOCOLS = {"http": None, "h2c": "GRPC", "grpc": "GRPC"}
@@ -27,7 +27,7 @@ class IngressRouter(Router):
         name, split = self.name, args["split"]
         await_address = args["settings"].ingress.await_address
         proxy = _proxy_annotations(args["route"])
-        annotations = proxy | ({} if await_address else _SKIP_AWAIT)
+        annotations = proxy | _redirect(args) | ({} if await_address else _SKIP_AWAIT)
         stable = self._ingress(f"{name}-ingress", args, split.stable, annotations, opts)
         if split.canary:
             # The proxy ignores a canary Ingress without a main Ingress for the same host and path.
@@ -58,18 +58,33 @@ class IngressRouter(Router):
                     "annotations": annotations or None,
                 }
             ),
-            spec={
-                "ingress_class_name": args["settings"].ingress.class_name,
-                "rules": [
-                    {
-                        "host": host,
-                        "http": {"paths": [_path(path, backend) for path in split.paths]},
-                    }
-                    for host in split.hosts
-                ],
-            },
+            spec=prune_none(
+                {
+                    "ingress_class_name": args["settings"].ingress.class_name,
+                    # The canary Ingress is served with the certificate of stable's.
+                    "tls": _tls(args) if backend is split.stable else None,
+                    "rules": [
+                        {
+                            "host": host,
+                            "http": {"paths": [_path(path, backend) for path in split.paths]},
+                        }
+                        for host in split.hosts
+                    ],
+                }
+            ),
             opts=opts,
         )
+
+
+def _tls(args: RouterArgs) -> "list[IngressTLSArgsDict] | None":
+    secret = args.get("tls_secret")
+    return [{"hosts": [*args["split"].hosts], "secret_name": secret}] if secret else None
+
+
+def _redirect(args: RouterArgs) -> dict[str, str]:
+    if not args.get("tls_secret"):
+        return {}
+    return {f"{_NGINX}/ssl-redirect": "true" if args["settings"].tls.redirect else "false"}
 
 
 def _proxy_annotations(route: Route) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Interface of the routing back ends."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 
@@ -19,7 +19,9 @@ class RouterArgs(TypedDict):
     route: Route
     """Protocol, timeout and the maximum body size."""
     settings: RoutingSettings
-    """IngressClass or Gateway."""
+    """IngressClass or Gateway, and TLS."""
+    tls_secret: NotRequired[str | None]
+    """Secret with the certificate. Default ``None``: without TLS."""
 
 
 class Router(pulumi.ComponentResource):

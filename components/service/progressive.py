@@ -15,6 +15,7 @@ from components.labels import PRIMARY, Identity, Labels
 from components.observability.addresses import LOAD_TESTER
 from components.observability.release_gates import VERSION, ReleaseGate
 from components.prune import prune_none
+from components.routing.gateway import hsts, parent_refs
 from components.service.network_policy import network_policy_spec
 from components.service.workload import WorkloadArgs, disruption_budget_spec
 from settings import Match, Route, RoutingSettings, Service
@@ -181,7 +182,7 @@ class ProgressiveRelease(pulumi.ComponentResource):
     def _canary(
         self, service: Service, routing: RoutingSettings, depends_on: Sequence[pulumi.Resource]
     ) -> CustomResource:
-        is_gateway, match = routing.backend == "gateway", service.release.progressive.match
+        is_gateway = routing.backend == "gateway"
         initialized = {"pulumi.com/waitFor": "jsonpath={.status.lastAppliedSpec}"}
         autoscaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
         return CustomResource(
@@ -221,7 +222,11 @@ class ProgressiveRelease(pulumi.ComponentResource):
                         "targetPort": routing.port,
                         "portDiscovery": False,
                         "appProtocol": APP_PROTOCOLS[routing.protocol],
-                        **(_http_route(routing, match) if is_gateway else {}),
+                        **(
+                            _http_route(service, routing, self._args["namespace"])
+                            if is_gateway
+                            else {}
+                        ),
                     },
                     "analysis": self._spec_of_analysis(service, routing),
                 }
@@ -294,22 +299,15 @@ class ProgressiveRelease(pulumi.ComponentResource):
         return hooks
 
 
-def _http_route(routing: RoutingSettings, match: Match | None) -> Json:
+def _http_route(service: Service, routing: RoutingSettings, namespace: str) -> Json:
     """Fields of the HTTPRoute that Flagger creates."""
-    gateway = routing.gateway
+    headers = hsts(routing)
     return {
         "hosts": [*routing.hosts],
-        "gatewayRefs": [
-            {
-                "group": "gateway.networking.k8s.io",
-                "kind": "Gateway",
-                "name": gateway.name,
-                "namespace": gateway.namespace,
-                "sectionName": gateway.section_name,
-            }
-        ],
+        "gatewayRefs": parent_refs(routing, service.name, namespace),
         "match": _paths(routing),
-        "timeout": _timeout(routing, match),
+        "headers": {"response": {"set": headers}} if headers else None,
+        "timeout": _timeout(routing, service.release.progressive.match),
     }
 
 

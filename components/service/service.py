@@ -7,7 +7,7 @@ import pulumi
 
 from components.namespace import Namespace
 from components.observability.trace_receiver import TraceReceiver
-from components.routing import ROUTERS, TrafficSplit
+from components.routing import ROUTERS, ServiceTls, TrafficSplit
 from components.service.containers import encrypted_environment
 from components.service.credentials import Credentials
 from components.service.image import ContainerImage
@@ -33,6 +33,8 @@ class DeployedServiceArgs(TypedDict):
     """Ports of each service of the stack."""
     analysis: NotRequired[Analysis]
     """Gates of the release. Required with strategy ``progressive``."""
+    issuers: NotRequired[pulumi.Resource | None]
+    """Issuers of the certificates. Default ``None``: they exist."""
 
 
 class DeployedService:
@@ -104,12 +106,25 @@ class DeployedService:
         }
         if analysis := args.get("analysis"):
             release_args["analysis"] = analysis
+        tls: list[pulumi.Resource] = []
+        if service.tls_hosts:
+            issuers = args.get("issuers")
+            tls.append(
+                ServiceTls(
+                    f"{name}-tls",
+                    {"service": service, "namespace": namespace},
+                    opts=pulumi.ResourceOptions(
+                        providers=providers,
+                        depends_on=[args["namespace"], *([issuers] if issuers else [])],
+                    ),
+                )
+            )
         release = Release(name, release_args, opts=in_namespace)
         self.outputs = {"stable": release.stable, "canary": release.canary}
         if routing is None:
             return
         after_release = pulumi.ResourceOptions(
-            providers=providers, depends_on=[release, args["namespace"]]
+            providers=providers, depends_on=[release, args["namespace"], *tls]
         )
         splits = {
             service.route_name(port): (
@@ -134,6 +149,7 @@ class DeployedService:
                     "split": split,
                     "route": route,
                     "settings": routing,
+                    "tls_secret": service.tls_secret,
                 },
                 opts=after_release,
             )

@@ -106,6 +106,36 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "routing": {"backend": "gateway", "paths": ["/api", "/web"]},
         },
     ),
+    "prod-tls": (
+        "prod",
+        {
+            "release": CANARY,
+            "routing": {"tls": {"mode": "selfSigned"}, "hosts": ["a.example.com", "b.example.com"]},
+        },
+    ),
+    "prod-tls-gateway": (
+        "prod",
+        {
+            "release": BLUE_GREEN,
+            "routing": {
+                "backend": "gateway",
+                "gateway": {"sectionName": "web"},
+                "tls": {"mode": "selfSigned", "hstsSeconds": 31_536_000},
+            },
+        },
+    ),
+    "prod-progressive-tls": (
+        "prod",
+        {
+            "release": AB_TEST,
+            "observability": OPERATOR,
+            "routing": {
+                "backend": "gateway",
+                "gateway": {"sectionName": "web", "className": "traefik", "tlsPort": 8443},
+                "tls": {"mode": "selfSigned", "hstsSeconds": 3600},
+            },
+        },
+    ),
     "dev-no-observability": ("dev", {"observability": {"mode": "off"}, "slo": None}),
 }
 """Stack and changed settings of each variant."""

@@ -1,5 +1,6 @@
 """JSON schemas of custom resources, from CustomResourceDefinitions in Go modules."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,25 @@ Validators = dict[tuple[str, str], Draft202012Validator]
 
 def read_crds(*files: Path) -> Validators:
     """Validators of the custom resources that the files define."""
-    validators: Validators = {}
-    for file in files:
-        for crd in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader):
-            if not crd or crd["kind"] != "CustomResourceDefinition":
-                continue
-            spec = crd["spec"]
-            for version in spec["versions"]:
-                schema = version["schema"]["openAPIV3Schema"]
-                schema["properties"]["metadata"] = {"type": "object"}
-                api_version = f"{spec['group']}/{version['name']}"
-                validator = Draft202012Validator(_strict(schema))
-                validators[api_version, spec["names"]["kind"]] = validator
-    return validators
+    return validators(
+        one
+        for file in files
+        for one in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader)
+        if one and one["kind"] == "CustomResourceDefinition"
+    )
+
+
+def validators(crds: Iterable[Any]) -> Validators:
+    """Validators of the custom resources that CustomResourceDefinitions define."""
+    found: Validators = {}
+    for spec in (crd["spec"] for crd in crds):
+        for version in spec["versions"]:
+            schema = version["schema"]["openAPIV3Schema"]
+            properties = {**schema["properties"], "metadata": {"type": "object"}}
+            api_version = f"{spec['group']}/{version['name']}"
+            validator = Draft202012Validator(_strict({**schema, "properties": properties}))
+            found[api_version, spec["names"]["kind"]] = validator
+    return found
 
 
 def _strict(schema: Any) -> Any:  # any part of a schema

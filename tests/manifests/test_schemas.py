@@ -1,30 +1,54 @@
 """The manifests are valid for the API server, the Gateway API and the Prometheus operator."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 
 from components.versions import GATEWAY_API, KUBERNETES, PROMETHEUS_OPERATOR
-from local.recipes import FLAGGER, PLATFORM
+from local.recipes import CERT_MANAGER, FLAGGER, PLATFORM
+from settings.stack_file import PROJECT_FOLDER
 from tests.manifests.conftest import Run, Variant
-from tests.manifests.custom_resources import Validators, read_crds
+from tests.manifests.custom_resources import Validators, read_crds, validators
 
 pytestmark = pytest.mark.timeout(900)
 
 
+Module = Callable[[str], Path]
+
+
 @pytest.fixture(scope="session")
-def custom_resources(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Validators:
+def module(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Module:
+    """Source folder of a Go module with a version, which is downloaded if necessary."""
     # Outside of the checkout, whose go.mod files would select other versions.
     folder = tmp_path_factory.mktemp("modules")
 
-    def module(name: str) -> Path:
+    def download(name: str) -> Path:
         result = go("mod", "download", "-json", name, cwd=folder)
         assert result.returncode == 0, result.stdout + result.stderr
         return Path(json.loads(result.stdout)["Dir"])
 
+    return download
+
+
+@pytest.fixture(scope="session")
+def cert_manager_crds(module: Module) -> list[Any]:
+    """CustomResourceDefinitions of cert-manager's module, which has them as Helm templates."""
+    version = CERT_MANAGER.version("cert-manager")
+    folder = module(f"github.com/cert-manager/cert-manager@{version}") / "deploy" / "crds"
+    texts = [
+        "\n".join(line for line in file.read_text().splitlines() if "{{" not in line)
+        for file in sorted(folder.glob("*.yaml"))
+    ]
+    return [crd for text in texts for crd in yaml.load_all(text, Loader=yaml.CSafeLoader)]
+
+
+@pytest.fixture(scope="session")
+def custom_resources(module: Module, cert_manager_crds: list[Any]) -> Validators:
     gateway_api = module(f"sigs.k8s.io/gateway-api@v{GATEWAY_API}")
     prometheus_operator = module(
         f"github.com/prometheus-operator/prometheus-operator@v{PROMETHEUS_OPERATOR}"
@@ -38,7 +62,7 @@ def custom_resources(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Valid
             / f"example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
             for kind in ("podmonitors", "prometheusrules")
         ),
-    )
+    ) | validators(cert_manager_crds)
 
 
 def errors(text: str, custom_resources: Validators) -> list[str]:
@@ -60,6 +84,29 @@ def test_the_versions_of_the_schemas_are_those_of_the_node() -> None:
     assert PLATFORM.version_of("sigs.k8s.io/gateway-api") == f"v{GATEWAY_API}"
 
 
+def test_the_definitions_of_cert_manager_are_those_of_its_module(
+    cert_manager_crds: list[Any],
+) -> None:
+    file = PROJECT_FOLDER / "components" / "platform" / "crds" / "cert-manager.yaml"
+    own = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
+    assert {one["metadata"]["name"]: one["spec"] for one in own} == {
+        one["metadata"]["name"]: without_descriptions(one["spec"]) for one in cert_manager_crds
+    }
+
+
+def without_descriptions(schema: Any) -> Any:  # any part of a schema
+    """The schema without descriptions. A property can have the name too: its value is no text."""
+    if isinstance(schema, list):
+        return [without_descriptions(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: without_descriptions(part)
+        for key, part in schema.items()
+        if key != "description" or not isinstance(part, str)
+    }
+
+
 def test_every_object_is_valid(custom_resources: Validators, rendered: Path) -> None:
     found = {
         file.name: errors(file.read_text(), custom_resources) for file in rendered.glob("*.yaml")
@@ -78,6 +125,11 @@ def test_every_object_is_valid(custom_resources: Validators, rendered: Path) -> 
         ("prod-progressive", "canary", ("ingressRef:", "ingressReference:")),
         ("prod-progressive", "metrictemplate", ("address:", "url:")),
         ("prod-progressive-gateway", "canary", ("gatewayRefs:", "gatewayRef:")),
+        ("prod-tls", "certificate", ("dnsNames:", "hosts:")),
+        ("prod-tls", "certificate", ("algorithm: ECDSA", "algorithm: EC")),
+        ("prod-tls-gateway", "listenerset", ("parentRef:", "parentRefs:")),
+        ("prod-progressive-tls", "gateway", ("gatewayClassName:", "className:")),
+        ("prod-progressive-tls", "canary", ("headers:", "header:")),
         ("prod-operator", "podmonitor", ("podMetricsEndpoints", "podMetricEndpoints")),
         ("prod-operator", "podmonitor", ("targetLabel", "target_label")),
         ("prod-operator", "podmonitor", ("interval: 15s", "interval: soon")),

@@ -50,6 +50,16 @@ def test_a_namespace_belongs_to_one_stack(
         assert "slipway/stack=slipway/dev`" in message
 
 
+def test_the_cert_manager_of_another_stack_can_be_used() -> None:
+    found = [namespace("cert-manager", "shop/prod")]
+    stack = settings(routing={"tls": {"mode": "selfSigned"}})
+    (message,) = namespace_conflicts(stack, STACK, [], found)
+    assert message.startswith("slipway:certManager.namespace is cert-manager: ")
+    assert "slipway:certManager.enabled false" in message
+    stack = settings(routing={"tls": {"mode": "selfSigned"}}, certManager={"enabled": False})
+    assert list(namespace_conflicts(stack, STACK, [], found)) == []
+
+
 def ingress(
     host: str, path: str, home: str = "shop", class_name: str | None = "nginx"
 ) -> dict[str, Any]:

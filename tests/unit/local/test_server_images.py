@@ -11,9 +11,16 @@ from components.versions import IMAGES
 from local import images, registry, server_images
 from local.layout import Layout
 from local.recipes import RECIPES
-from local.server_images import FLAGGER, LOAD_TESTER, SERVERS, Reference, can_be_pulled
+from local.server_images import (
+    CERT_MANAGER,
+    FLAGGER,
+    LOAD_TESTER,
+    SERVERS,
+    Reference,
+    can_be_pulled,
+)
 
-BY_KEY = {server.key: server for server in (*SERVERS, FLAGGER, LOAD_TESTER)}
+BY_KEY = {server.key: server for server in (*SERVERS, FLAGGER, LOAD_TESTER, *CERT_MANAGER)}
 NOT_BUILT = {"grafana"}
 
 

@@ -19,6 +19,7 @@ ORDERS = changed(
 )
 TWO = {"http": 8080, "grpc": 9000}
 GRPC = {"hosts": ["grpc.localhost"], "protocol": "grpc"}
+SELF_SIGNED = {"mode": "selfSigned"}
 WORKER = changed(BEACON, {"ports": {}, "routing": None, "metrics": None})
 
 
@@ -232,6 +233,22 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         (
             {"routing": {"backend": "gateway", "protocol": "grpc", "requestTimeoutSeconds": 9}},
             "routing.requestTimeoutSeconds is 9: use null: a GRPCRoute has no timeouts",
+        ),
+        (
+            {"routing": {"tls": {**SELF_SIGNED, "hstsSeconds": 60}}},
+            'routing.tls.hstsSeconds is 60: use 0, or the backend "gateway": an Ingress sets no ',
+        ),
+        (
+            {"routing": {"tls": SELF_SIGNED, "externalTlsPort": 8443}},
+            'routing.tls.redirect is true: use false, or the backend "gateway": an Ingress ',
+        ),
+        (
+            {"routing": {"tls": SELF_SIGNED, "backend": "gateway"}},
+            "routing.gateway.sectionName is missing: use the name of the HTTP listener to redirect",
+        ),
+        (
+            {"routing": {"tls": {"durationDays": 30}}},
+            "routing.tls.renewBeforeDays is 30: use less than durationDays, which is 30",
         ),
         (
             {"routing": {"additionalPorts": {"grpc": {"hosts": ["a"]}}}},

@@ -21,6 +21,7 @@ from tests.unit.stacks import (
 )
 
 SECRET = {"secure": "v1:abc"}
+TLS = {"mode": "selfSigned", "redirect": False}
 
 
 def errors_of(changes: dict[str, Any]) -> list[str]:
@@ -447,11 +448,21 @@ def test_requests_are_measured_by_the_service_if_it_has_metrics(
     assert service(**changes).request_source == source
 
 
-@pytest.mark.parametrize(("port", "suffix"), [(80, ""), (8080, ":8080")])
-def test_the_url_contains_a_port_other_than_80(port: int, suffix: str) -> None:
-    routing = service(routing={"externalPort": port}).routing
-    assert routing
-    assert routing.url == f"http://beacon.localhost{suffix}"
+@pytest.mark.parametrize(
+    ("routing", "url"),
+    [
+        ({"externalPort": 80}, "http://beacon.localhost"),
+        ({"externalPort": 8080}, "http://beacon.localhost:8080"),
+        ({"externalPort": 8080, "tls": TLS}, "https://beacon.localhost"),
+        ({"externalTlsPort": 8443, "tls": TLS}, "https://beacon.localhost:8443"),
+    ],
+)
+def test_the_url_contains_a_port_other_than_that_of_its_scheme(
+    routing: dict[str, Any], url: str
+) -> None:
+    found = service(routing=routing).routing
+    assert found
+    assert found.url == url
 
 
 def test_a_section_that_is_given_in_part_keeps_the_defaults_of_its_other_keys() -> None:

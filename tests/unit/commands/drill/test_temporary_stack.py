@@ -47,6 +47,16 @@ def test_the_receivers_of_alerts_are_not_notified_and_other_secrets_stay() -> No
     assert copy["services"]["beacon"]["secrets"] == {"token": SECURE}
 
 
+def test_the_copy_has_no_tls_and_no_cert_manager() -> None:
+    tls = {"mode": "selfSigned"}
+    copy = validate(
+        "Pulumi.live-drill.yaml",
+        copied(routing={"tls": tls}, defaults={"routing": {"tls": tls}}),
+    )
+    assert copy.services["beacon"].tls_hosts == ()
+    assert not copy.has_cert_manager
+
+
 def test_the_good_version_has_the_settings_of_stable_during_a_canary() -> None:
     kept = {**CANARY, "stable": {**CANARY["stable"], "settings": {"env": {"LEVEL": "old"}}}}
     service = copied(release=kept, env={"LEVEL": "new"}, args=["--new"])["services"]["beacon"]

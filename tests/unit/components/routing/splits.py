@@ -28,13 +28,20 @@ def split(
 def routed(
     backend: RoutingBackend,
     traffic: TrafficSplit,
+    *,
+    tls_secret: str | None = None,
     **routing: Any,
 ) -> Registry:
     """Resources that a back end registers for a split."""
     settings = service(routing={"backend": backend, **routing}).routing
     assert settings
     args = RouterArgs(
-        service="beacon", namespace="home", split=traffic, route=settings, settings=settings
+        service="beacon",
+        namespace="home",
+        split=traffic,
+        route=settings,
+        settings=settings,
+        tls_secret=tls_secret,
     )
     return run(lambda: ROUTERS[backend]("beacon", args))
 

@@ -59,6 +59,14 @@ def test_flagger_scales_the_deployment_and_the_program_does_not_wait_for_its_pod
     assert spec["targetRef"]["name"] == spec["autoscalerRef"]["name"] == "beacon-progressive"
 
 
+def test_a_service_with_tls_is_routed_from_its_own_listeners() -> None:
+    tls = {"mode": "selfSigned", "hstsSeconds": 60}
+    routing = {"backend": "gateway", "gateway": {"sectionName": "web"}, "tls": tls}
+    service = canary({"routing": routing})["service"]
+    assert [ref["kind"] for ref in service["gatewayRefs"]] == ["ListenerSet"]
+    assert service["headers"]["response"]["set"] == {"Strict-Transport-Security": "max-age=60"}
+
+
 def test_the_objects_of_the_primary_select_the_pods_that_flagger_creates() -> None:
     _, registry = released()
     pods = registry.one("Deployment")["spec"]["template"]["metadata"]["labels"]

@@ -1,0 +1,217 @@
+"""Certificates of services over both back ends: issued, served by SNI, and renewed."""
+
+import copy
+import json
+import os
+import secrets
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from commands.load import Load
+from local.layout import ENTRY_POINT, TLS_ENTRY_POINT
+from settings import RoutingBackend
+from tests.cluster.project import Project, wait_until
+
+pytestmark = pytest.mark.timeout(600)
+
+SERVICES: Mapping[RoutingBackend, str] = {"ingress": "beacon", "gateway": "edge"}
+"""Service of each back end."""
+PROXY = urlsplit(TLS_ENTRY_POINT)
+RATE = int(os.environ.get("TLS_RATE", "50"))
+"""Requests per second to each service; each opens a connection."""
+RENEWALS = 2
+
+
+def host(project: Project, service: str) -> str:
+    return f"{service}.{project.stack}.localhost"
+
+
+def routing(project: Project, backend: RoutingBackend) -> dict[str, Any]:
+    name = host(project, SERVICES[backend])
+    common = {"backend": backend, "hosts": [name], "externalTlsPort": PROXY.port}
+    if backend == "ingress":
+        return {**common, "tls": {"mode": "selfSigned", "redirect": False}}
+    gateway = {"sectionName": "web", "className": "traefik", "tlsPort": PROXY.port}
+    tls = {"mode": "selfSigned", "hstsSeconds": 3600}
+    return {**common, "hosts": [name, f"www.{name}"], "gateway": gateway, "tls": tls}
+
+
+def configure(project: Project) -> None:
+    """Give both services TLS."""
+    with project.config() as config:
+        beacon = config["slipway:services"]["beacon"]
+        beacon["release"]["strategy"] = "rolling"
+        beacon["autoscaling"] = {"enabled": False}
+        beacon["workload"]["replicas"] = 1
+        for backend, name in SERVICES.items():
+            service = copy.deepcopy(beacon)
+            service["routing"] = routing(project, backend)
+            config["slipway:services"][name] = service
+            service["image"] = {"repository": f"slipway/{project.stack}/{name}"}
+
+
+@pytest.fixture(scope="module")
+def authority(project: Project) -> Path:
+    """File with the certificate of the stack's CA. The services are deployed."""
+    configure(project)
+    with project.config() as config:
+        used = project.run("kubectl", "get", "namespace", "cert-manager").returncode == 0
+        config["slipway:certManager"] = {"enabled": not used}
+    project.make("up")
+    file = project.folder / "ca.pem"
+    project.make("ca-certificate", f"OUT={file}")
+    return file
+
+
+def get(authority: Path, name: str, path: str = "/version") -> httpx.Response:
+    """Send a GET request to the proxy's TLS port, with ``name`` as SNI."""
+    trusted = ssl.create_default_context(cafile=authority)
+    with httpx.Client(verify=trusted, timeout=10) as client:
+        return client.get(
+            f"https://{PROXY.hostname}:{PROXY.port}{path}",
+            headers={"Host": f"{name}:{PROXY.port}"},
+            extensions={"sni_hostname": name},
+        )
+
+
+def serial(authority: Path, name: str) -> str:
+    """Serial number of the certificate that the proxy serves for a host."""
+    trusted = ssl.create_default_context(cafile=authority)
+    with (
+        socket.create_connection((PROXY.hostname, PROXY.port), timeout=10) as connection,
+        trusted.wrap_socket(connection, server_hostname=name) as session,
+    ):
+        return str((session.getpeercert() or {})["serialNumber"])
+
+
+def renew(project: Project, certificate: str) -> None:
+    """Make cert-manager renew a certificate now, as `cmctl renew` does."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    found = json.loads(project.kubectl("get", "certificate", certificate, "--output", "json"))
+    issuing = {
+        "type": "Issuing",
+        "status": "True",
+        "reason": "ManuallyTriggered",
+        "message": "renewed by a test",
+        "lastTransitionTime": now,
+        "observedGeneration": found["metadata"]["generation"],
+    }
+    conditions = [*found["status"]["conditions"], issuing]
+    project.kubectl(
+        *("patch", "certificate", certificate, "--subresource=status", "--type=merge"),
+        f"--patch={json.dumps({'status': {'conditions': conditions}})}",
+    )
+
+
+def load(authority: Path, name: str) -> Load:
+    """Load with a new TLS connection for each request."""
+    return Load(
+        f"https://{name}:{PROXY.port}/",
+        RATE,
+        options=(
+            f"-connect-to={name}:{PROXY.port}:{PROXY.netloc}",
+            f"-root-certs={authority}",
+            "-keepalive=false",
+        ),
+    )
+
+
+def test_each_host_is_served_with_the_certificate_of_its_service(
+    project: Project, authority: Path
+) -> None:
+    names = [host(project, service) for service in SERVICES.values()]
+    names.append(f"www.{names[-1]}")
+    for name in names:
+        assert get(authority, name).status_code == 200, name
+    served = {name: serial(authority, name) for name in names}
+    assert len({*served.values()}) == len(SERVICES), served
+    urls = json.loads(
+        project.run(
+            "pulumi", "stack", "output", "services", "--json", "--stack", project.stack
+        ).stdout
+    )
+    assert urls["beacon"]["url"] == f"https://{names[0]}:{PROXY.port}"
+
+
+def test_http_is_redirected_and_browsers_are_told_to_use_https(
+    project: Project, authority: Path
+) -> None:
+    name = host(project, "edge")
+    response = httpx.get(f"{ENTRY_POINT}/version", headers={"Host": name})
+    assert response.status_code == 301
+    assert response.headers["Location"] == f"https://{name}:{PROXY.port}/version"
+    assert get(authority, name).headers["Strict-Transport-Security"] == "max-age=3600"
+
+
+def test_a_renewed_certificate_is_served_without_a_failed_request(
+    project: Project, authority: Path
+) -> None:
+    names = {service: host(project, service) for service in SERVICES.values()}
+    with ExitStack() as stack:
+        loads = [stack.enter_context(load(authority, name)) for name in names.values()]
+        for _ in range(RENEWALS):
+            before = {service: serial(authority, name) for service, name in names.items()}
+            for service in names:
+                renew(project, f"{service}-tls")
+            wait_until(
+                "new certificates",
+                lambda old=before: all(
+                    serial(authority, name) != old[service] for service, name in names.items()
+                ),
+                60,
+            )
+    for one in loads:
+        assert one.failures == []
+        assert one.statuses.total() > RATE
+
+
+@pytest.fixture
+def other(project: Project, authority: Path, tmp_path: Path) -> Iterator[Project]:
+    """Another stack in the cluster."""
+    other = Project.copy(tmp_path, f"test-{secrets.token_hex(3)}", project.environment)
+    configure(other)
+    yield other
+    other.make("down")
+    other.remove_stack()
+
+
+def test_a_second_stack_uses_the_same_cert_manager_and_deletes_nothing_of_it(
+    project: Project, authority: Path, other: Project
+) -> None:
+    refused = other.make_fails("up")
+    assert refused.returncode == 2
+    assert "slipway:certManager.enabled false" in refused.stdout + refused.stderr
+    with other.config() as config:
+        config["slipway:certManager"] = {"enabled": False}
+    other.make("up")
+    file = other.folder / "ca.pem"
+    other.make("ca-certificate", f"OUT={file}")
+    assert get(file, host(other, "beacon")).status_code == 200
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        get(authority, host(other, "beacon"))
+    other.make("down")
+    before = serial(authority, host(project, "beacon"))
+    renew(project, "beacon-tls")
+    wait_until("a renewal", lambda: serial(authority, host(project, "beacon")) != before, 60)
+
+
+def test_a_deployed_stack_has_no_drift(project: Project, authority: Path) -> None:
+    project.assert_unchanged()
+    project.assert_no_drift()
+
+
+def test_a_deleted_stack_leaves_only_the_definitions(project: Project, authority: Path) -> None:
+    project.make("down")
+    for kind in ("namespaces", "clusterroles", "clusterrolebindings"):
+        names = project.run("kubectl", "get", kind, "--output", "name").stdout
+        assert project.stack not in names
+    assert "cert-manager.io" in project.run("kubectl", "get", "crds", "--output", "name").stdout
