@@ -212,7 +212,9 @@ class Service(Section):
     @property
     def tls_secret(self) -> str | None:
         """Name of the Secret with the certificate. ``None``: the service has no TLS."""
-        return f"{self.name}-tls" if self.tls_hosts else None
+        if self.routing is None or not self.tls_hosts:
+            return None
+        return self.routing.tls.secret_name or f"{self.name}-tls"
 
     @property
     def redirect_name(self) -> str:

@@ -94,8 +94,10 @@ class Settings(Section):
 
     @property
     def certified(self) -> tuple[Service, ...]:
-        """Services whose certificates cert-manager issues."""
-        return tuple(one for one in self.services.values() if one.tls_hosts)
+        """Services whose certificates Issuers of the stack issue."""
+        return tuple(
+            one for one in self.services.values() if one.routing and one.routing.tls.has_own_issuer
+        )
 
     @property
     def has_cert_manager(self) -> bool:

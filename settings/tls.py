@@ -5,17 +5,34 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.errors import FieldError
+from settings.env import ObjectName
+from settings.errors import MISSING, FieldError
+from settings.one_of import one_of_errors
 from settings.section import Section
 
-TlsMode = Literal["off", "selfSigned"]
+TlsMode = Literal["off", "selfSigned", "existing"]
+
+
+class ExistingTls(Section):
+    """Certificate, or issuer of it, that the cluster has: one of the keys."""
+
+    secret_name: ObjectName | None = None
+    """Secret of type `kubernetes.io/tls` in the stack's namespace. Others renew it."""
+    cluster_issuer: ObjectName | None = None
+    """ClusterIssuer of cert-manager."""
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        yield from one_of_errors(self, ("secret_name", "cluster_issuer"))
 
 
 class TlsSettings(Section):
     """TLS certificate for the hosts of a service, and what HTTPS needs besides."""
 
     mode: TlsMode = "off"
-    """`selfSigned`: a certificate by a CA of the stack's own, which clients have to trust."""
+    """`selfSigned`: a certificate by a CA of the stack's own, which clients have to trust.
+    `existing`: a Secret or a ClusterIssuer of the cluster."""
+    existing: ExistingTls | None = None
+    """Required with the mode `existing`."""
     redirect: bool = True
     """Redirects HTTP to HTTPS. `false`: requests are served with and without TLS."""
     hsts_seconds: Annotated[int, Field(ge=0, le=63_072_000)] = 0
@@ -28,6 +45,8 @@ class TlsSettings(Section):
     fires 14 days before the end."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
+        if self.mode == "existing" and self.existing is None:
+            yield FieldError("existing", MISSING, "a mapping with secretName or clusterIssuer")
         if self.renew_before_days >= self.duration_days:
             allowed = f"less than durationDays, which is {self.duration_days}"
             yield FieldError("renewBeforeDays", self.renew_before_days, allowed)
@@ -36,3 +55,18 @@ class TlsSettings(Section):
     def is_enabled(self) -> bool:
         """True if the hosts are served with TLS."""
         return self.mode != "off"
+
+    @property
+    def secret_name(self) -> str | None:
+        """Existing Secret with the certificate. ``None``: cert-manager issues one."""
+        return self.existing.secret_name if self.mode == "existing" and self.existing else None
+
+    @property
+    def cluster_issuer(self) -> str | None:
+        """ClusterIssuer of the certificate. ``None``: an Issuer of the stack, or none."""
+        return self.existing.cluster_issuer if self.mode == "existing" and self.existing else None
+
+    @property
+    def has_own_issuer(self) -> bool:
+        """True if an Issuer of the stack issues the certificate."""
+        return self.mode not in ("off", "existing")

@@ -67,7 +67,7 @@ class CertManagerArgs(TypedDict):
     settings: CertManagerSettings
     network: Network
     services: Sequence[Service]
-    """Services with certificates of cert-manager."""
+    """Services whose certificates Issuers of the stack issue."""
 
 
 class CertManager(pulumi.ComponentResource):

@@ -28,7 +28,7 @@ class IssuersArgs(TypedDict):
     namespace: str
     """Namespace of the Issuers, and of the certificates that they issue."""
     services: Sequence[Service]
-    """Services with certificates of cert-manager."""
+    """Services whose certificates Issuers of the stack issue."""
 
 
 class Issuers(pulumi.ComponentResource):

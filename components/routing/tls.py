@@ -30,7 +30,7 @@ class ServiceTlsArgs(TypedDict):
 class ServiceTls(pulumi.ComponentResource):
     """Certificate for all hosts of a service; with a Gateway, their listeners and the redirect.
 
-    It is ready when the certificate is issued.
+    It is ready when the certificate is issued. An existing Secret is only used.
     """
 
     def __init__(
@@ -45,9 +45,11 @@ class ServiceTls(pulumi.ComponentResource):
             raise ValueError(f"{args['service'].name} has no TLS")
         depends_on = opts.depends_on if opts else None
         self._child = pulumi.ResourceOptions(parent=self, depends_on=depends_on)
-        certificate = self._certificate(routing, secret)
-        if routing.backend == "gateway":
+        after = self._child
+        if routing.tls.secret_name is None:
+            certificate = self._certificate(routing, secret)
             after = pulumi.ResourceOptions(parent=self, depends_on=[certificate])
+        if routing.backend == "gateway":
             self._listeners(routing.gateway, secret, after)
             if routing.has_redirect_route:
                 self._redirect(routing)
@@ -76,7 +78,9 @@ class ServiceTls(pulumi.ComponentResource):
                 "renewBefore": hours(tls.renew_before_days * 24),
                 "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
                 "usages": ["digital signature", "key encipherment", "server auth"],
-                "issuerRef": issuer_ref(CA),
+                "issuerRef": issuer_ref(routing.tls.cluster_issuer, "ClusterIssuer")
+                if routing.tls.cluster_issuer
+                else issuer_ref(CA),
             },
             opts=self._child,
         )

@@ -247,6 +247,14 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             "routing.gateway.sectionName is missing: use the name of the HTTP listener to redirect",
         ),
         (
+            {"routing": {"tls": {"mode": "existing"}}},
+            "routing.tls.existing is missing: use a mapping with secretName or clusterIssuer",
+        ),
+        (
+            {"routing": {"tls": {"existing": {"secretName": "a", "clusterIssuer": "b"}}}},
+            'routing.tls.existing.clusterIssuer is "b": use only one of secretName, clusterIssuer',
+        ),
+        (
             {"routing": {"tls": {"durationDays": 30}}},
             "routing.tls.renewBeforeDays is 30: use less than durationDays, which is 30",
         ),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from components.platform.cert_manager import CertManager
 from components.platform.issuers import Issuers
 from settings import Settings
@@ -33,6 +35,13 @@ def issuers(found: Settings) -> Registry:
 def test_a_stack_without_certificates_has_no_cert_manager_and_no_issuers() -> None:
     assert deployed(settings()).resources == {}
     assert issuers(settings()).resources == {}
+
+
+@pytest.mark.parametrize("existing", [{"secretName": "shop-tls"}, {"clusterIssuer": "corporate"}])
+def test_existing_certificates_and_issuers_need_no_cert_manager(existing: dict[str, str]) -> None:
+    found = settings(routing={"tls": {"mode": "existing", "existing": existing}})
+    assert deployed(found).resources == {}
+    assert issuers(found).resources == {}
 
 
 def test_a_cluster_may_have_its_own_cert_manager() -> None:

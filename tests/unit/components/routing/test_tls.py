@@ -39,6 +39,24 @@ def test_one_certificate_has_all_hosts_of_the_service() -> None:
     assert (spec["duration"], spec["renewBefore"]) == ("2160h0m0s", "720h0m0s")
 
 
+def test_a_cluster_issuer_issues_the_certificate() -> None:
+    existing = {"mode": "existing", "existing": {"clusterIssuer": "corporate"}}
+    spec = tls({"tls": existing}).one("Certificate")["spec"]
+    assert spec["issuerRef"] == {
+        "group": "cert-manager.io",
+        "kind": "ClusterIssuer",
+        "name": "corporate",
+    }
+
+
+def test_an_existing_secret_is_served_and_not_changed() -> None:
+    existing = {"mode": "existing", "existing": {"secretName": "shop-tls"}}
+    registry = tls({**GATEWAY, "tls": existing})
+    assert registry.of_kind("Certificate") == []
+    (listener,) = registry.one("ListenerSet")["spec"]["listeners"]
+    assert listener["tls"]["certificateRefs"][0]["name"] == "shop-tls"
+
+
 def test_a_host_that_is_too_long_is_no_common_name() -> None:
     assert (
         "commonName" not in tls({"hosts": [f"{'a' * 60}.example.com"]}).one("Certificate")["spec"]
