@@ -20,6 +20,7 @@ from components.observability.addresses import (
 )
 from components.observability.args import ObservabilityArgs
 from components.observability.monitored_service import MonitoredService
+from components.observability.queries import gate_window
 from components.observability.rules import all_rules
 from components.observability.server import HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
@@ -87,6 +88,9 @@ class Prometheus(Server):
                 "--config.auto-reload",
                 "--config.auto-reload-interval=5s",
                 f"--storage.tsdb.path={_DATA}",
+                # After a restart, a series of a rule that has ended meanwhile keeps its last value
+                # for this long. By default 5 minutes, in which a release would be held.
+                f"--query.lookback-delta={gate_window(metrics.scrape_interval_seconds)}",
                 f"--web.external-url={PROMETHEUS.url(namespace)}",
                 "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion",
             ],
