@@ -4,19 +4,32 @@ A proxy that is killed returns with the weights of a release. No other cluster t
 time (tests/conftest.py).
 """
 
+import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import get_args
 
 import pytest
 
+from commands.load import Load
 from local.layout import Layout
 from settings import RoutingBackend
+from tests.cluster.progressive import (
+    FEW_PODS,
+    PROXY_SECONDS,
+    add_prometheus,
+    host,
+    loads,
+    services,
+    status,
+)
 from tests.cluster.project import Project, changes, wait_until
-from tests.cluster.traffic import steady_load
 
 pytestmark = pytest.mark.timeout(900)
+
+STEPS = [18, 19, 20]
+"""Weights of a release, which are almost the same: the share is measured over several steps."""
 
 
 @contextmanager
@@ -67,31 +80,69 @@ def test_without_the_api_server_the_update_fails_and_the_next_up_converges(
     assert "updated" in changes(project.make("up").stdout)
 
 
-@pytest.mark.parametrize("backend", get_args(RoutingBackend))
-def test_a_proxy_killed_during_a_canary_returns_and_sends_it_no_more_than_its_weight(
-    project: Project, backend: RoutingBackend
-) -> None:
-    with project.service() as service:
-        service["routing"]["backend"] = backend
+@pytest.fixture
+def released(project: Project) -> Iterator[Mapping[str, Load]]:
+    """Steady load on a progressive service of each back end, whose release is in its first step."""
+    with project.config() as config:
+        add_prometheus(config, project.stack)
+        beacon = config["slipway:services"]["beacon"]
+        beacon["slo"] = {"availability": 99}
+        beacon["release"]["strategy"] = "progressive"
+        beacon["autoscaling"] = FEW_PODS
+        beacon["release"]["progressive"] = {
+            "steps": STEPS,
+            "intervalSeconds": 10,
+            # Requests that the proxy loses are too few for a check, on a machine that is slow too.
+            "threshold": 20,
+        }
+        for backend in get_args(RoutingBackend):
+            service = copy.deepcopy(beacon)
+            service["image"] = {"repository": f"slipway/{project.stack}/{backend}"}
+            service["routing"] |= {"hosts": [host(project, backend)], "backend": backend}
+            config["slipway:services"][backend] = service
+        del config["slipway:services"]["beacon"]
     project.make("up")
-    project.make("canary", "VERSION=1.1.0", "WEIGHT=10", "FORCE=1")
+    (project.folder / "app" / "VERSION").write_text("1.1.0\n")
+    with services(project) as all_services:
+        for service in all_services.values():
+            service["release"]["stable"]["version"] = "1.1.0"
+    with loads(project, get_args(RoutingBackend), rate=50) as sent:
+        result = project.pulumi_up()
+        assert result.returncode == 0, result.stdout + result.stderr
+        wait_until("a step", lambda: all(weights(project)), seconds=60)
+        yield sent
+
+
+def weights(project: Project) -> list[int]:
+    return [status(project, service).weight for service in get_args(RoutingBackend)]
+
+
+def test_a_proxy_killed_during_a_release_returns_with_its_weight_and_the_release_goes_on(
+    project: Project, released: Mapping[str, Load]
+) -> None:
     proxy = project.run(
         *("kubectl", "get", "pods", "--namespace=ingress", "--output=name"),
         "--selector=app.kubernetes.io/name=traefik",
     ).stdout.strip()
-    with steady_load(project.host, rate=100) as load:
-        project.run("kubectl", "delete", "--namespace=ingress", proxy, "--force", "--wait=false")
-        killed = time.time()
-        wait_until("a failed request", lambda: bool(load.failures), seconds=20, interval=0.1)
-        wait_until(
-            "a second without a failure",
-            lambda: not any(result.error for result in load.results[-100:]),
-            seconds=60,
-        )
-        time.sleep(10)
-    after = [result for result in load.results if result.sent > killed and not result.error]
-    share = sum(result.version == "1.1.0" for result in after) / len(after)
-    project.make("rollback")
-    print(f"{len(load.failures)} failed, then {share:.1%} of {len(after)}")
-    assert len(after) > 500
-    assert 0.05 < share <= 0.11
+    time.sleep(PROXY_SECONDS)
+    project.run("kubectl", "delete", "--namespace=ingress", proxy, "--force", "--wait=false")
+    killed = time.time()
+    for load in released.values():
+        wait_until("a failed request", lambda load=load: bool(load.failures), 20, 0.1)
+    wait_until(
+        "a step after the kill",
+        lambda: all(weight == STEPS[-1] for weight in weights(project)),
+        60,
+    )
+    stepped = time.time()
+    for service, load in released.items():
+        after = [one for one in load.results if killed < one.sent < stepped and not one.error]
+        share = sum(one.version == "1.1.0" for one in after) / len(after)
+        print(f"{service}: {len(load.failures)} failed, then {share:.1%} of {len(after)}")
+        assert len(after) > 200, service
+        assert STEPS[0] / 200 < share <= (STEPS[-1] + 1) / 100, service
+    wait_until(
+        "the promotion",
+        lambda: all(status(project, one).phase == "Succeeded" for one in get_args(RoutingBackend)),
+        120,
+    )

@@ -1,21 +1,24 @@
 """Progressive releases on both back ends at once: promotion, rollback and outages."""
 
 import copy
-import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import get_args
 
 import pytest
 
-from commands.load import Load
-from local.layout import NODE_IP
 from settings import RoutingBackend
-from tests.cluster.observability.conftest import SMALL
+from tests.cluster.progressive import (
+    PROXY_SECONDS,
+    Status,
+    add_prometheus,
+    host,
+    loads,
+    no_request_fails,
+    services,
+    status,
+)
 from tests.cluster.project import Project, changes, wait_until
-from tests.cluster.traffic import steady_load
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -23,36 +26,12 @@ FIRST_STEP = 20
 INTERVAL, THRESHOLD = 10, 2
 PATIENT = 20
 """Threshold of releases that have to succeed: a machine that is slow delays checks and requests."""
-RATE = 20
 SERVICES: Mapping[RoutingBackend, str] = {"ingress": "beacon", "gateway": "edge"}
 """Service of each back end. They are released at the same time."""
 BAD = "1.2.0"
 """Version with the faults."""
 FAULTS = {"beacon": {"errorRate": 0.2}, "edge": {"latency": "450ms"}}
 """A fault that each service misses its objective with."""
-PROXY_SECONDS = 3
-"""The proxy reads a changed route at most this late."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """Status of a Canary."""
-
-    phase: str
-    weight: int
-    failed_checks: int
-
-
-def host(project: Project, service: str) -> str:
-    return f"{service}.{project.stack}.localhost"
-
-
-def status(project: Project, service: str) -> Status:
-    text = project.kubectl("get", "canary", f"{service}-progressive", "--output", "json")
-    found = json.loads(text).get("status", {})
-    return Status(
-        found.get("phase", ""), found.get("canaryWeight", 0), found.get("failedChecks", 0)
-    )
 
 
 def statuses(project: Project) -> dict[str, Status]:
@@ -81,49 +60,12 @@ def update(project: Project) -> str:
     return result.stdout
 
 
-@contextmanager
-def services(project: Project) -> Iterator[Mapping[str, dict]]:
-    with project.config() as config:
-        yield config["slipway:services"]
-
-
-@contextmanager
-def loads(project: Project) -> Iterator[Mapping[str, Load]]:
-    """Steady load on both services."""
-    with ExitStack() as stack:
-        yield {
-            service: stack.enter_context(steady_load(host(project, service), RATE))
-            for service in SERVICES.values()
-        }
-
-
-@contextmanager
-def no_request_fails(project: Project) -> Iterator[None]:
-    with loads(project) as sent:
-        yield
-    for service, load in sent.items():
-        assert load.failures == [], service
-        assert sum(load.versions.values()) > RATE, service
-
-
 @pytest.fixture(scope="module", autouse=True)
 def deployed(project: Project) -> None:
     """Both services with strategy `rolling`, in a stack with Prometheus."""
     assert set(SERVICES) == set(get_args(RoutingBackend))
     with project.config() as config:
-        config["slipway:observability"] = {
-            "mode": "bundled",
-            "nodeNamespace": f"{project.stack}-node",
-            # Copies: a stack file has no aliases.
-            "metrics": {**copy.deepcopy(SMALL), "scrapeIntervalSeconds": 5},
-            "logs": copy.deepcopy(SMALL),
-            "traces": {**copy.deepcopy(SMALL), "volumeSize": "5Gi", "retentionDays": 1},
-            "grafana": {"enabled": False},
-        }
-        config["slipway:network"] = {
-            "monitoringNamespace": f"{project.stack}-monitoring",
-            "nodeCIDRs": [f"{NODE_IP}/32"],
-        }
+        add_prometheus(config, project.stack)
         beacon = config["slipway:services"]["beacon"]
         beacon["slo"] = {"availability": 99.9}
         beacon["autoscaling"] = {"maxReplicas": 4}
@@ -152,7 +94,7 @@ def test_a_running_service_becomes_progressive_without_a_failed_request(project:
     with services(project) as all_services:
         for service in all_services.values():
             service["release"]["strategy"] = "progressive"
-    with no_request_fails(project):
+    with no_request_fails(project, SERVICES.values()):
         project.make("up")
         wait_for_phase(project, "Initialized")
 
@@ -164,7 +106,7 @@ def test_a_good_version_is_promoted_and_an_update_meanwhile_changes_nothing(
     with services(project) as all_services:
         for service in all_services.values():
             service["release"]["stable"]["version"] = "1.1.0"
-    with no_request_fails(project):
+    with no_request_fails(project, SERVICES.values()):
         update(project)
         wait_until("a step", lambda: status(project, "beacon").weight == FIRST_STEP, 60)
         preview = project.run(
@@ -192,7 +134,7 @@ def test_a_bad_version_is_rolled_back_and_got_no_more_requests_than_its_step(
             release = all_services[name]["release"]
             release["progressive"]["threshold"] = THRESHOLD
             release["stable"]["version"] = BAD
-    with loads(project) as sent:
+    with loads(project, SERVICES.values()) as sent:
         update(project)
         wait_for_phase(project, "Failed")
         time.sleep(PROXY_SECONDS)
@@ -220,7 +162,7 @@ def test_without_flagger_and_prometheus_the_weights_stay_and_later_the_release_g
     def scale(name: str, replicas: int, *options: str) -> None:
         project.kubectl("scale", name, f"--replicas={replicas}", *options)
 
-    with no_request_fails(project):
+    with no_request_fails(project, SERVICES.values()):
         update(project)
         wait_until("a step", lambda: status(project, "beacon").weight == FIRST_STEP, 60)
         scale("deployment/flagger", 0)
@@ -244,7 +186,7 @@ def test_a_running_service_becomes_rolling_again_without_a_failed_request(
     with services(project) as all_services:
         for service in all_services.values():
             service["release"]["strategy"] = "rolling"
-    with no_request_fails(project):
+    with no_request_fails(project, SERVICES.values()):
         project.make("up")
         time.sleep(PROXY_SECONDS)
     project.assert_no_drift()
