@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 
@@ -44,13 +44,14 @@ class HttpReceiver:
 @contextmanager
 def http_receiver() -> Iterator[HttpReceiver]:
     """Start a server, and end it."""
-    receiver = HttpReceiver()
+    receiver, lock = HttpReceiver(), Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.requests.append((self.path, dict(self.headers), json.loads(body)))
-            reply = receiver.replies.pop(0) if receiver.replies else receiver.default
+            with lock:
+                receiver.requests.append((self.path, dict(self.headers), json.loads(body)))
+                reply = receiver.replies.pop(0) if receiver.replies else receiver.default
             time.sleep(reply.seconds)
             try:
                 self.send_response(reply.status)
