@@ -11,6 +11,7 @@ from components.observability.trace_receiver import TraceReceiver
 from components.platform.cert_manager import CertManager
 from components.platform.flagger import Flagger
 from components.platform.issuers import Issuers
+from components.platform.secret_stores import StackSecretStores
 from components.service.progressive import Analysis
 from components.service.service import DeployedService
 from settings import from_pulumi
@@ -53,6 +54,16 @@ flagger = Flagger.of(
     },
     opts=pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace]),
 )
+secret_stores = StackSecretStores.of(
+    "secret-stores",
+    {
+        "namespace": namespace.name,
+        "external_secrets": settings.external_secrets,
+        "network": network,
+        "stores": settings.secret_stores,
+    },
+    opts=pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace]),
+)
 served_ports = {name: service.served_ports for name, service in settings.services.items()}
 deployed = {
     name: DeployedService(
@@ -66,6 +77,7 @@ deployed = {
             "traces": TraceReceiver.of(settings.observability, network, namespace.name),
             "stack_ports": served_ports,
             "issuers": issuers,
+            "secret_stores": secret_stores,
             "analysis": Analysis(
                 release_gates(monitored[name], service.release.progressive), prometheus, flagger
             ),

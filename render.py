@@ -41,7 +41,7 @@ _APPLY_ORDER = (
         *("ClusterRoleBinding", "ConfigMap", "PersistentVolumeClaim", "RoleBinding", "Secret"),
         "ServiceAccount",
     ),
-    ("Job", "Service"),
+    ("ExternalSecret", "Job", "SecretStore", "Service"),
     ("DaemonSet", "Deployment", "StatefulSet"),
     (
         *("Certificate", "Gateway", "HorizontalPodAutoscaler", "Issuer", "ListenerSet"),

@@ -14,7 +14,15 @@ from local.environment import environment
 from local.layout import Layout
 from local.node import Node
 from local.progress import Display
-from local.server_images import CERT_MANAGER, FLAGGER, LOAD_TESTER, Reference, Server, can_be_pulled
+from local.server_images import (
+    CERT_MANAGER,
+    EXTERNAL_SECRETS,
+    FLAGGER,
+    LOAD_TESTER,
+    Reference,
+    Server,
+    can_be_pulled,
+)
 from settings import Settings, own_dockerfile
 from settings.source import source_folder
 
@@ -63,10 +71,11 @@ class Prerequisites:
                 Node(self._layout, self._machine).images(display, servers)
 
     def _controllers(self) -> list[Server]:
-        """Servers that control the releases and the certificates of the stack."""
+        """Servers that control the releases, certificates and secrets of the stack."""
         settings = self._settings
         servers = [FLAGGER] if settings.progressive and settings.flagger.enabled else []
         servers += [LOAD_TESTER] if settings.needs_load_tester else []
+        servers += [EXTERNAL_SECRETS] if settings.has_external_secrets else []
         return servers + ([*CERT_MANAGER] if settings.has_cert_manager else [])
 
     def prepare_cli(self) -> None:

@@ -81,6 +81,7 @@ class Recipe:
 _ALERTMANAGER = "github.com/prometheus/alertmanager"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _COLLECTOR = "go.opentelemetry.io/collector/otelcol"
+_EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
 _FLAGGER = "github.com/fluxcd/flagger"
 _JAEGER = "github.com/jaegertracing/jaeger"
 _KUBERNETES = "k8s.io/kubernetes"
@@ -345,6 +346,22 @@ CERT_MANAGER = Recipe(
     },
 )
 
+EXTERNAL_SECRETS = Recipe(
+    "external-secrets",
+    {"external-secrets": Program(_EXTERNAL_SECRETS, _EXTERNAL_SECRETS)},
+    # Only the stores that can be reached from a bare machine: the SDKs of the clouds and of thirty
+    # other providers take most of the build time.
+    patches={
+        _EXTERNAL_SECRETS: {
+            "pkg/generator/register/register.go": "_patches/generators.go",
+            "pkg/provider/register/register.go": "_patches/providers.go",
+        },
+    },
+)
+
+VAULT = Recipe("vault", {"vault": Program("./vault", "github.com/hashicorp/vault")})
+"""Vault's server in development mode, for tests."""
+
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
 KUBE_SCORE = Recipe(
@@ -368,6 +385,8 @@ RECIPES = {
         TELEMETRY,
         FLAGGER,
         CERT_MANAGER,
+        EXTERNAL_SECRETS,
+        VAULT,
         HELM,
         KUBE_SCORE,
         VEGETA,

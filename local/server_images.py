@@ -111,6 +111,7 @@ SERVERS = (
     Server("kubeStateMetrics", "kube-state-metrics", "/kube-state-metrics", _NOBODY),
 )
 """Images of observability that can be built. Grafana cannot: its Go modules are not published."""
+EXTERNAL_SECRETS = Server("externalSecrets", "external-secrets", "/bin/external-secrets", "65532")
 FLAGGER = Server("flagger", "flagger", "/home/flagger/flagger", "10001")
 LOAD_TESTER = Server(
     *("flaggerLoadtester", "loadtester", "/home/app/loadtester", "10001"),

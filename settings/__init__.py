@@ -16,6 +16,7 @@ from settings.containers import InitContainer, Sidecar
 from settings.drill import DrillSettings, Fault
 from settings.env import Env, EnvFrom, EnvFromSource, EnvSource
 from settings.errors import SettingsError
+from settings.external_secrets import ExternalSecretsSettings
 from settings.flagger import FlaggerSettings
 from settings.go_source import (
     GoProgram,
@@ -73,20 +74,22 @@ from settings.routing import (
     RoutingSettings,
 )
 from settings.schema import PROJECT
-from settings.secret_files import SecretEntry, SecretFiles
+from settings.secret_files import ExternalSecretSource, SecretEntry, SecretFiles
+from settings.secret_stores import SecretStore, SecretStores
 from settings.service import SECRETS_FOLDER, Service
 from settings.service_alert import ServiceAlert
 from settings.service_logs import LogKeys, ServiceLogs
 from settings.service_metrics import ServiceMetrics
 from settings.service_panel import ServicePanel
 from settings.slo import LatencyObjective, SloQueries, SloSettings, format_seconds
-from settings.stack import Settings
+from settings.stack import EXTERNAL_SECRETS, Settings
 from settings.string_formats import VERSION
 from settings.tls import TlsSettings
 from settings.volumes import Volume, Volumes
 from settings.workload import Scheduling, WorkloadSettings
 
 __all__ = [
+    "EXTERNAL_SECRETS",
     "OBJECT_TRACKS",
     "PROJECT",
     "SECRETS_FOLDER",
@@ -110,6 +113,8 @@ __all__ = [
     "EnvFromSource",
     "EnvSource",
     "ExecAction",
+    "ExternalSecretSource",
+    "ExternalSecretsSettings",
     "Fault",
     "FlaggerSettings",
     "Gates",
@@ -156,6 +161,8 @@ __all__ = [
     "Scheduling",
     "SecretEntry",
     "SecretFiles",
+    "SecretStore",
+    "SecretStores",
     "Service",
     "ServiceAlert",
     "ServiceLogs",

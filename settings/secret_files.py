@@ -10,6 +10,7 @@ from settings.env import EnvName
 from settings.errors import MISSING, FieldError
 from settings.one_of import one_of_errors
 from settings.secret import DECRYPTED, Secret
+from settings.secret_stores import StoreName
 from settings.section import Section
 from settings.security_context import Reason
 from settings.string_formats import StringFormat
@@ -36,12 +37,29 @@ class Generate(Section):
     """Any text, such as a date. The value is generated again when it changes."""
 
 
+class ExternalSecretSource(Section):
+    """Value in a store of `secretStores`. External Secrets reads it."""
+
+    store: StoreName
+    """Name of the store."""
+    key: Annotated[str, Field(min_length=1, max_length=512)]
+    """Path or name of the secret in the store, like shop/database."""
+    property: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """Key in the secret, if it has several, like password."""
+    refresh_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
+    """Seconds between two reads."""
+
+
+OnChange = Literal["none", "restart", "release"]
+
+
 class SecretEntry(Section):
-    """Secret of a service: one of `value` and `generate`."""
+    """Secret of a service: one of `value`, `generate` and `external`."""
 
     value: Secret | None = None
     """Encrypted value. An entry that is only an encrypted value is the same."""
     generate: Generate | None = None
+    external: ExternalSecretSource | None = None
     as_: Annotated[Literal["file", "env"], Field(alias="as")] = "file"
     """Mounts the value as a file, or reads it into the environment variable `variable`."""
     variable: EnvName | None = None
@@ -49,22 +67,27 @@ class SecretEntry(Section):
     reason: Reason | None = None
     """Reason why the value must be in the environment, which child processes and crash reports
     expose. Required with `env`."""
-    on_change: Literal["none", "restart", "release"] = "restart"
+    on_change: OnChange | None = None
     """What a new value does. `none`: the service reads the file again, which the kubelet updates
-    within two minutes. `restart`: a rolling restart, by the update that changes the value.
-    `release`: each version keeps the value that it was first deployed with; the next version gets
-    the new one."""
+    within two minutes. `restart`: a rolling restart, by the update that changes the value, or with
+    `external` by Reloader. `release`: each version keeps the value that it was first deployed with;
+    the next version gets the new one. Default: `restart`, and with `external` `none`."""
+
+    @property
+    def effect(self) -> OnChange:
+        """``onChange``, or its default."""
+        return self.on_change or ("none" if self.external else "restart")
 
     def cross_field_errors(self) -> Iterator[FieldError]:
-        yield from one_of_errors(self, ("value", "generate"))
+        yield from one_of_errors(self, ("value", "generate", "external"))
         for key, value in (("variable", self.variable), ("reason", self.reason)):
             if self.as_ == "env" and value is None:
                 yield FieldError(key, MISSING, f'the {key}, or as "file"')
             elif self.as_ == "file" and value is not None:
                 yield FieldError(key, value, f'no {key}, or as "env"')
-        if self.as_ == "env" and self.on_change == "none":
+        if self.as_ == "env" and self.effect == "none":
             allowed = '"restart" or "release": a process reads its environment once'
-            yield FieldError("onChange", self.on_change, allowed)
+            yield FieldError("onChange", self.effect, allowed)
 
 
 class _SecretEntry:
@@ -72,7 +95,7 @@ class _SecretEntry:
 
     allowed = (
         "an encrypted value, set with `pulumi config set --secret --path`, or a mapping with"
-        " generate or value"
+        " generate, external or value"
     )
 
     def _validate(

@@ -13,6 +13,7 @@ from settings.cert_manager import CertManagerSettings
 from settings.cluster import Cluster
 from settings.defaults import PARTIAL_SERVICE
 from settings.errors import FieldError
+from settings.external_secrets import ExternalSecretsSettings
 from settings.flagger import FlaggerSettings
 from settings.namespace import NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
@@ -22,10 +23,13 @@ from settings.quantities import format_mebibytes, parse_quantity
 from settings.registry import RegistrySettings
 from settings.release import Track
 from settings.resources import ResourceList
+from settings.secret_stores import SecretStores
 from settings.section import Section
 from settings.service import Service
 from settings.string_formats import OWN_NAMESPACE, ServiceName
 
+EXTERNAL_SECRETS = "external-secrets"
+"""Name of the objects of External Secrets."""
 _MAX_JOB_NAME = 63
 """Length of the label with the name of a Job in its pods."""
 
@@ -46,6 +50,9 @@ class Settings(Section):
     network: Network = Network()
     flagger: FlaggerSettings = FlaggerSettings()
     cert_manager: CertManagerSettings = CertManagerSettings()
+    external_secrets: ExternalSecretsSettings = ExternalSecretsSettings()
+    secret_stores: SecretStores = {}
+    """Servers that hold the values of secrets, by name."""
     observability: ObservabilitySettings = ObservabilitySettings()
     notifications: NotificationsSettings = NotificationsSettings()
     defaults: Annotated[dict[str, Any], PARTIAL_SERVICE] = {}
@@ -110,6 +117,11 @@ class Settings(Section):
         return any(one.release.progressive.needs_load_tester for one in self.progressive)
 
     @property
+    def has_external_secrets(self) -> bool:
+        """True if the stack brings External Secrets along."""
+        return bool(self.secret_stores) and self.external_secrets.enabled
+
+    @property
     def _flagger_pods(self) -> int:
         """Maximum number of pods of Flagger and of its load tester, during their own rollouts."""
         has_flagger = bool(self.progressive) and self.flagger.enabled
@@ -117,7 +129,8 @@ class Settings(Section):
 
     @property
     def _max_pods(self) -> int:
-        return self._flagger_pods + sum(one.max_pods for one in self.services.values())
+        operators = self._flagger_pods + self.has_external_secrets
+        return operators + sum(one.max_pods for one in self.services.values())
 
     def image_name(self, service: Service) -> str:
         """Image name of a service, without tag or digest."""
@@ -133,6 +146,7 @@ class Settings(Section):
         yield from self._observability_errors()
         for service in self.progressive:
             yield from self._progressive_errors(service, f"services.{service.name}")
+        yield from self._external_secret_errors()
 
     def _namespace_errors(self) -> Iterator[FieldError]:
         node = self.observability.node_namespace
@@ -298,6 +312,10 @@ class Settings(Section):
         own: ResourceList = getattr(self.flagger.resources, part)
         cpu += self._flagger_pods * parse_quantity(own.cpu)
         memory += self._flagger_pods * parse_quantity(own.memory)
+        if self.has_external_secrets:
+            own = getattr(self.external_secrets.resources, part)
+            cpu += parse_quantity(own.cpu)
+            memory += parse_quantity(own.memory)
         return ResourceList(cpu=f"{cpu.normalize():f}", memory=format_mebibytes(memory))
 
     def _observability_errors(self) -> Iterator[FieldError]:
@@ -336,6 +354,26 @@ class Settings(Section):
             elif seconds and service.request_source == "proxy" and proxy == "envoy-gateway":
                 allowed = f"0: the metrics of {proxy} count the requests of both colors together"
                 yield FieldError(key, seconds, allowed)
+
+    def _external_secret_errors(self) -> Iterator[FieldError]:
+        if self.has_external_secrets and EXTERNAL_SECRETS in self.services:
+            allowed = "another name: the objects of External Secrets have this name"
+            yield FieldError("services", EXTERNAL_SECRETS, allowed)
+        for service in self.services.values():
+            for name, entry in service.secrets.items():
+                key = f"services.{service.name}.secrets.{name}"
+                if entry.external is None:
+                    continue
+                if entry.external.store not in self.secret_stores:
+                    known = ", ".join(self.secret_stores)
+                    allowed = f"a name in secretStores: {known or 'there is none'}"
+                    yield FieldError(f"{key}.external.store", entry.external.store, allowed)
+                if entry.effect == "restart" and not self.external_secrets.reloader:
+                    allowed = '"none" or "release", or externalSecrets.reloader true'
+                    yield FieldError(f"{key}.onChange", entry.effect, allowed)
+                elif entry.effect == "restart" and service in self.progressive:
+                    allowed = '"none" or "release": Reloader does not restart the primary'
+                    yield FieldError(f"{key}.onChange", entry.effect, allowed)
 
 
 def _job_name_errors(service: Service, key: str) -> Iterator[FieldError]:

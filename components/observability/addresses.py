@@ -57,6 +57,8 @@ KUBE_STATE_METRICS = Address("kube-state-metrics", 8080)
 """Metrics of the cluster's objects."""
 KUBE_STATE_METRICS_OWN = Address("kube-state-metrics", 8081)
 """Metrics of kube-state-metrics itself."""
+EXTERNAL_SECRETS_METRICS = Address("external-secrets", 8080)
+"""Metrics of External Secrets, in the namespace of a stack."""
 LOAD_TESTER = Address("flagger-loadtester", 9090)
 """Answers for manual gates of releases, and sends requests to a new version."""
 GRAFANA = Address("grafana", 3000)

@@ -5,14 +5,24 @@ from dataclasses import dataclass, field, replace
 from typing import NotRequired, TypedDict
 
 import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core.v1 import Secret
 
 from components.labels import Identity
+from components.platform.secret_stores import API_VERSION
 from components.prune import prune_none
 from components.secret_data import secret_data
-from settings import RegistrySettings, SecretEntry, SecretFiles, docker_config
+from settings import (
+    ExternalSecretSource,
+    RegistrySettings,
+    SecretEntry,
+    SecretFiles,
+    docker_config,
+)
 
 _NOT_TRACKED = {"flagger.app/config-tracking": "disabled"}
+_SYNC_TIMEOUT = "2m"
+"""Time for the first read of an external secret."""
 
 
 class CredentialsArgs(TypedDict):
@@ -23,6 +33,8 @@ class CredentialsArgs(TypedDict):
     """Secrets by name. Default: none."""
     versions: NotRequired[Mapping[str, SecretFiles]]
     """Secrets of each version, for those that a version keeps. Default: none."""
+    stores: NotRequired[pulumi.Resource | None]
+    """Stores of external secrets. Default: none."""
     environment: NotRequired[Mapping[str, str]]
     """Encrypted values of environment variables, by their key in the Secret. Default: none."""
     registry: RegistrySettings
@@ -46,6 +58,8 @@ class CredentialNames:
     """Image pull secrets. Empty if the registry requires no credentials."""
     revision: pulumi.Input[str] | None = None
     """Changes with each value whose change restarts the pods. ``None``: there is none."""
+    reloaded: tuple[str, ...] = ()
+    """Secrets whose change makes Reloader restart the pods."""
 
     def of_version(self, version: str | None) -> "CredentialNames":
         """The names for the pods of a version."""
@@ -66,11 +80,12 @@ class Credentials(pulumi.ComponentResource):
         self._namespace = args["namespace"]
         self._labels = Identity(name, args["namespace"]).labels
         self._is_tracked = args.get("is_tracked", True)
+        self._stores = args.get("stores")
         environment = args.get("environment", {})
         secrets = {
             key: entry
             for key, entry in args.get("secrets", {}).items()
-            if entry.on_change != "release"
+            if entry.effect != "release"
         }
         versions = {
             version: self._version_secrets(version, entries)
@@ -88,7 +103,7 @@ class Credentials(pulumi.ComponentResource):
         revisions = {
             key: revision
             for key, entry in secrets.items()
-            if entry.on_change == "restart" and (revision := _revision(entry))
+            if entry.effect == "restart" and (revision := _revision(entry))
         }
         self.names = CredentialNames(
             secrets=names,
@@ -96,24 +111,73 @@ class Credentials(pulumi.ComponentResource):
             environment=f"{name}-env",
             pull=pull,
             revision=self._revision_id(f"{name}-secrets-revision", {**revisions, **environment}),
+            reloaded=tuple(
+                names[key]
+                for key, entry in secrets.items()
+                if entry.external and entry.effect == "restart"
+            ),
         )
         self.register_outputs({})
 
     def _entry(self, key: str, entry: SecretEntry) -> str:
         """Create the Secret of an entry, and return its name."""
-        secret = f"{self._name}-{key}"
-        self._secret(secret, "Opaque", {key: self._value(f"{secret}-value", entry)})
-        return secret
+        return self._secret_of(f"{self._name}-{key}", key, entry, is_kept=False)
 
     def _version_secrets(self, version: str, entries: SecretFiles) -> dict[str, str]:
         """Create the Secrets that a version keeps, and return their names."""
         names: dict[str, str] = {}
         for key, entry in entries.items():
-            if entry.on_change == "release":
-                names[key] = f"{self._name}-{key}-{version.replace('.', '-').lower()}"
-                value = self._value(f"{names[key]}-value", entry, is_kept=True)
-                self._secret(names[key], "Opaque", {key: value}, is_kept=True)
+            if entry.effect == "release":
+                secret = f"{self._name}-{key}-{version.replace('.', '-').lower()}"
+                names[key] = self._secret_of(secret, key, entry, is_kept=True)
         return names
+
+    def _secret_of(self, secret: str, key: str, entry: SecretEntry, *, is_kept: bool) -> str:
+        if entry.external:
+            self._external(secret, key, entry.external, is_kept=is_kept)
+        else:
+            value = self._value(f"{secret}-value", entry, is_kept=is_kept)
+            self._secret(secret, "Opaque", {key: value}, is_kept=is_kept)
+        return secret
+
+    def _external(
+        self, secret: str, key: str, source: ExternalSecretSource, *, is_kept: bool
+    ) -> None:
+        """Create the ExternalSecret of a Secret. The Secret keeps its value without the store."""
+        annotations = None if self._is_tracked or is_kept else _NOT_TRACKED
+        remote = {"key": source.key, "property": source.property}
+        CustomResource(
+            secret,
+            api_version=API_VERSION,
+            kind="ExternalSecret",
+            metadata={
+                "name": secret,
+                "namespace": self._namespace,
+                "labels": self._labels,
+                "annotations": {"pulumi.com/waitFor": "condition=Ready"},
+            },
+            spec=prune_none(
+                {
+                    "refreshPolicy": "CreatedOnce" if is_kept else "Periodic",
+                    "refreshInterval": f"{source.refresh_seconds}s",
+                    "secretStoreRef": {"kind": "SecretStore", "name": source.store},
+                    "target": {
+                        "name": secret,
+                        "creationPolicy": "Owner",
+                        "deletionPolicy": "Retain",
+                        "template": {
+                            "metadata": {"labels": self._labels, "annotations": annotations}
+                        },
+                    },
+                    "data": [{"secretKey": key, "remoteRef": remote}],
+                }
+            ),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[self._stores] if self._stores else None,
+                custom_timeouts=pulumi.CustomTimeouts(create=_SYNC_TIMEOUT, update=_SYNC_TIMEOUT),
+            ),
+        )
 
     def _value(self, name: str, entry: SecretEntry, *, is_kept: bool = False) -> pulumi.Input[str]:
         if entry.value:

@@ -7,6 +7,7 @@ import pulumi
 
 from components.namespace import Namespace
 from components.observability.trace_receiver import TraceReceiver
+from components.platform.secret_stores import StackSecretStores
 from components.routing import ROUTERS, ServiceTls, TrafficSplit
 from components.service.containers import encrypted_environment
 from components.service.credentials import Credentials
@@ -27,6 +28,8 @@ class DeployedServiceArgs(TypedDict):
     builder: BuilderSettings
     network: Network
     """Namespaces of the proxy and of Prometheus, which connect to the pods."""
+    secret_stores: NotRequired[StackSecretStores | None]
+    """Stores of external secrets. Default ``None``: the stack has none."""
     traces: NotRequired[TraceReceiver | None]
     """Receiver of spans. Default ``None``: tracing is disabled."""
     stack_ports: Mapping[str, Ports]
@@ -66,6 +69,7 @@ class DeployedService:
                     for one in tracks
                     for key, value in encrypted_environment(one).items()
                 },
+                "stores": args.get("secret_stores"),
                 "registry": registry,
                 "is_tracked": service.release.strategy != "progressive",
             },

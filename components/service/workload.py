@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
     from pulumi_kubernetes.policy.v1 import PodDisruptionBudgetSpecArgsDict
 
+_RELOADER = "secret.reloader.stakater.com/reload"
+"""Annotation of a Deployment with the Secrets whose change makes Reloader restart its pods."""
+
 
 class WorkloadTemplate(TypedDict):
     """Arguments that the workloads of all tracks have in common."""
@@ -123,6 +126,8 @@ class Workload(pulumi.ComponentResource):
         elif not is_autoscaled:
             # A deleted HPA can still be the field manager of `replicas`.
             annotations = {"pulumi.com/patchForce": "true"}
+        if reloaded := args["credentials"].reloaded:
+            annotations = {**(annotations or {}), _RELOADER: ",".join(reloaded)}
         pod = ServicePod(identity, args["image"], service, args["credentials"], args.get("traces"))
         return Deployment(
             f"{self._name}-deployment",

@@ -56,6 +56,7 @@ def custom_resources(module: Module, cert_manager_crds: list[Any]) -> Validators
     flagger = module(f"github.com/fluxcd/flagger@{FLAGGER.version('flagger')}")
     return read_crds(
         flagger / "artifacts" / "flagger" / "crd.yaml",
+        PROJECT_FOLDER / "components" / "platform" / "crds" / "external-secrets.yaml",
         *(gateway_api / "config" / "crd" / "standard").glob("*.yaml"),
         *(
             prometheus_operator

@@ -13,6 +13,7 @@ from local.layout import Layout
 from local.recipes import RECIPES
 from local.server_images import (
     CERT_MANAGER,
+    EXTERNAL_SECRETS,
     FLAGGER,
     LOAD_TESTER,
     SERVERS,
@@ -20,7 +21,10 @@ from local.server_images import (
     can_be_pulled,
 )
 
-BY_KEY = {server.key: server for server in (*SERVERS, FLAGGER, LOAD_TESTER, *CERT_MANAGER)}
+BY_KEY = {
+    server.key: server
+    for server in (*SERVERS, EXTERNAL_SECRETS, FLAGGER, LOAD_TESTER, *CERT_MANAGER)
+}
 NOT_BUILT = {"grafana"}
 
 

@@ -104,7 +104,10 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             {"secrets": {"a": {"generate": {"length": 4}}}},
             "secrets.a.generate.length is 4: use an integer from 8 to 1024",
         ),
-        ({"secrets": {"a": {}}}, "secrets.a.value is missing: use one of value, generate"),
+        (
+            {"secrets": {"a": {}}},
+            "secrets.a.value is missing: use one of value, generate, external",
+        ),
         ({"secrets": {"a": {"value": "x"}}}, "secrets.a.value is not encrypted: use an encrypted"),
         (
             {"secrets": {"a": {"value": SECURE, "generate": {}}}},
@@ -133,6 +136,14 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         (
             {"secrets": {"a": {"generate": {}, **IN_ENV}, "b": {"value": SECURE, **IN_ENV}}},
             'secrets.b.variable is "A": use another variable than secrets.a.variable',
+        ),
+        (
+            {"secrets": {"a": {"external": {"store": "b", "key": "c", "refreshSeconds": 5}}}},
+            "secrets.a.external.refreshSeconds is 5: use an integer from 10 to 3600",
+        ),
+        (
+            {"secrets": {"a": {"external": {"store": "b", "key": "c"}, **IN_ENV}}},
+            'secrets.a.onChange is "none": use "restart" or "release": a process reads its env',
         ),
         # volumes
         ({"volumes": {"tmp": {"mountPath": "/a", "emptyDir": {}}}}, 'volumes is "tmp": use a DNS'),

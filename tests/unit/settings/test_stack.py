@@ -22,6 +22,8 @@ from tests.unit.stacks import (
 
 SECRET = {"secure": "v1:abc"}
 TLS = {"mode": "selfSigned", "redirect": False}
+STORE = {"vault": {"server": "https://vault.example.com", "role": "shop"}}
+EXTERNAL = {"external": {"store": "team", "key": "shop/database"}}
 
 
 def errors_of(changes: dict[str, Any]) -> list[str]:
@@ -249,6 +251,29 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         (
             {"notifications": {"slack": {"webhook": SECRET, "channel": "#releases"}}},
             'notifications.slack.channel is "#releases": use channel with botToken only',
+        ),
+        (
+            {"secrets": {"a": EXTERNAL}},
+            'secrets.a.external.store is "team": use a name in secretStores: there',
+        ),
+        (
+            {"secretStores": {"other": STORE}, "secrets": {"a": EXTERNAL}},
+            'secrets.a.external.store is "team": use a name in secretStores: other',
+        ),
+        (
+            {
+                "secretStores": {"team": STORE},
+                "secrets": {"a": {**EXTERNAL, "onChange": "restart"}},
+            },
+            'secrets.a.onChange is "restart": use "none" or "release", or external',
+        ),
+        (
+            {"secretStores": {"team": {**STORE, "kubernetes": {"namespace": "a"}}}},
+            'secretStores.team.kubernetes is {"namespace": "a"}: use only one of vault, aws, gcp,',
+        ),
+        (
+            {"secretStores": {"team": {}}},
+            "secretStores.team.vault is missing: use one of vault, aws, gcp, azure, kubernetes",
         ),
     ],
 )

@@ -118,6 +118,37 @@ def test_a_version_keeps_the_secret_of_its_release() -> None:
         assert registry.resources[registry.urn_of("Secret", resource)].ignore_changes == ("data",)
 
 
+def external(**options: Any) -> SecretEntry:
+    source = {"store": "team", "key": "shop/database", "property": "password", **options}
+    return SecretEntry.model_validate({"external": source})
+
+
+def test_an_external_secret_keeps_the_last_value_when_its_store_is_not_available() -> None:
+    names, registry = credentials({"key": external(refreshSeconds=30)})
+    assert registry.of_kind("Secret") == []
+    assert names.secrets == {"key": "beacon-key"}
+    spec = registry.one("ExternalSecret", "beacon-key")["spec"]
+    assert spec["secretStoreRef"] == {"kind": "SecretStore", "name": "team"}
+    assert spec["target"]["name"] == "beacon-key"
+    assert spec["target"]["deletionPolicy"] == "Retain"
+    assert (spec["refreshPolicy"], spec["refreshInterval"]) == ("Periodic", "30s")
+    remote = {"key": "shop/database", "property": "password"}
+    assert spec["data"] == [{"secretKey": "key", "remoteRef": remote}]
+
+
+def test_a_version_reads_an_external_secret_once() -> None:
+    entry = external().model_copy(update={"on_change": "release"})
+    names, registry = credentials({"key": entry}, versions={"1.0.0": {"key": entry}})
+    assert registry.named("ExternalSecret") == {"beacon-key-1-0-0"}
+    assert registry.one("ExternalSecret")["spec"]["refreshPolicy"] == "CreatedOnce"
+    assert names.of_version("1.0.0").secrets == {"key": "beacon-key-1-0-0"}
+
+
+def test_reloader_restarts_the_pods_only_on_request() -> None:
+    entry = external().model_copy(update={"on_change": "restart"})
+    assert credentials({"key": entry, "b": external()})[0].reloaded == ("beacon-key",)
+
+
 def test_only_a_registry_with_credentials_has_an_image_pull_secret() -> None:
     assert credentials()[0].pull == ()
     names, registry = credentials(registry=PRIVATE)

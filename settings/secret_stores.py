@@ -1,0 +1,114 @@
+"""``slipway:secretStores``: servers that hold the values of secrets."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.errors import FieldError
+from settings.one_of import one_of_errors
+from settings.section import Section
+from settings.string_formats import DnsLabel, StringFormat, Url
+
+# The ServiceAccount of a store is `secret-store-<name>`.
+StoreName = Annotated[
+    str,
+    StringFormat(
+        "a DNS label: at most 40 of a-z, 0-9 and -, like team", r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 40
+    ),
+]
+_Id = Annotated[
+    str,
+    StringFormat(
+        "letters, digits and any of ._@:/+=-, like 4f0c9a52-1b7e",
+        r"[A-Za-z0-9][A-Za-z0-9._@:/+=-]*",
+        253,
+    ),
+]
+_MountPath = Annotated[
+    str,
+    StringFormat(
+        "a mount path, like secret or team/kv", r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", 253
+    ),
+]
+
+
+class VaultStore(Section):
+    """Key-value engine of Vault or OpenBao. The method `kubernetes` authenticates."""
+
+    server: Url
+    """URL of the server."""
+    role: _Id
+    """Role of the auth method. It is bound to the ServiceAccount `secret-store-<name>`."""
+    path: _MountPath = "secret"
+    """Mount path of the engine."""
+    version: Literal["v1", "v2"] = "v2"
+    """Version of the engine."""
+    auth_path: _MountPath = "kubernetes"
+    """Mount path of the auth method."""
+    ca_certificate: Annotated[str, Field(min_length=1, max_length=20_000)] | None = None
+    """Certificate of the server's CA, in PEM. Default: the CAs of External Secrets' image."""
+
+
+class AwsStore(Section):
+    """Secrets Manager or Parameter Store of AWS. The IAM role of the ServiceAccount is used."""
+
+    region: _Id
+    """Region, like eu-central-1."""
+    role: _Id
+    """ARN of the IAM role."""
+    service: Literal["SecretsManager", "ParameterStore"] = "SecretsManager"
+    """Service of AWS."""
+
+
+class GcpStore(Section):
+    """Secret Manager of Google Cloud, with Workload Identity Federation for GKE."""
+
+    project: _Id
+    """ID of the project."""
+    service_account: _Id
+    """Email address of the IAM service account."""
+
+
+class AzureStore(Section):
+    """Key Vault of Azure, with Microsoft Entra Workload ID."""
+
+    vault_url: Url
+    """URL of the vault."""
+    tenant_id: _Id
+    """ID of the tenant."""
+    client_id: _Id
+    """ID of the application or of the managed identity."""
+
+
+class KubernetesStore(Section):
+    """Secrets of another namespace of the cluster.
+
+    A Role there allows the ServiceAccount `secret-store-<name>` to get them, and a RoleBinding.
+    """
+
+    namespace: DnsLabel
+    """Namespace."""
+
+
+_PROVIDERS = ("vault", "aws", "gcp", "azure", "kubernetes")
+
+
+class SecretStore(Section):
+    """Server with values of secrets: one of the keys.
+
+    External Secrets authenticates as the ServiceAccount `secret-store-<name>` of the namespace.
+    """
+
+    vault: VaultStore | None = None
+    aws: AwsStore | None = None
+    gcp: GcpStore | None = None
+    azure: AzureStore | None = None
+    kubernetes: KubernetesStore | None = None
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        yield from one_of_errors(self, _PROVIDERS)
+
+
+SecretStores = Annotated[dict[StoreName, SecretStore], Field(max_length=20)]
+"""Stores by name."""
