@@ -92,6 +92,7 @@ observability = Observability(
         "network": network,
         "namespace": namespace.name,
         "services": [*monitored.values()],
+        "has_external_secrets": settings.has_external_secrets,
     },
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )

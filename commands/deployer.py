@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from itertools import islice
@@ -10,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import get_args
 
-from commands import kubectl, ownership, status
+from commands import external_secrets, kubectl, ownership, status
 from commands.build_cache import filled_build_cache
 from commands.capacity import Capacity, Shares, deployed_shares, shares_of
 from commands.changed_config import ChangedConfig
@@ -166,17 +167,23 @@ class Deployer:
         capacity = Capacity(self.settings, self.environment)
         with filled_build_cache(built, self.settings.builder, self.environment):
             released = built if is_rollback and only else services.values()
-            return self._update(
-                capacity,
-                (*file, *arguments),
-                plan,
-                [*released],
-                # Otherwise arguments such as --target, which deploys a part.
-                scaled=[*services.values()] if only or not arguments else [],
-                is_rollback=is_rollback,
-                restores_capacity=restores_capacity,
-                decision=decision,
-            )
+            try:
+                return self._update(
+                    capacity,
+                    (*file, *arguments),
+                    plan,
+                    [*released],
+                    # Otherwise arguments such as --target, which deploys a part.
+                    scaled=[*services.values()] if only or not arguments else [],
+                    is_rollback=is_rollback,
+                    restores_capacity=restores_capacity,
+                    decision=decision,
+                )
+            except CommandError:
+                # Pulumi does not know why an external secret could not be read.
+                with suppress(CommandError):
+                    self._show_external_secrets()
+                raise
 
     def _update(
         self,
@@ -427,7 +434,18 @@ class Deployer:
         """Show tracks, versions, traffic, pods and the URL of one service, or of all of them."""
         context = self.settings.cluster.context
         states = self.progressive_releases().read(self.settings.services.values())
-        status.show(self.stack.outputs(), service, self.environment, context, states)
+        outputs = self.stack.outputs()
+        status.show(outputs, service, self.environment, context, states)
+        if outputs:
+            self._show_external_secrets()
+
+    def _show_external_secrets(self) -> None:
+        """Print the external secrets and stores that fail, each with the reason."""
+        settings = self.settings
+        if settings.secret_stores:
+            namespace, context = settings.namespace.name, settings.cluster.context
+            for failure in external_secrets.failures(namespace, self.environment, context):
+                print(failure)
 
     def check_deletion(self, arguments: Sequence[str]) -> None:
         """Raise :class:`CommandError` for an unconfirmed deletion on the user's cluster."""

@@ -1,7 +1,7 @@
 """Arguments that the components of observability share."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from components.observability.monitored_service import MonitoredService
 from settings import Network, ObservabilitySettings
@@ -17,3 +17,5 @@ class ObservabilityArgs(TypedDict):
     """Namespace of the services."""
     services: Sequence[MonitoredService]
     """Services to monitor, with different names."""
+    has_external_secrets: NotRequired[bool]
+    """True: External Secrets runs in the namespace of the services. Default: false."""

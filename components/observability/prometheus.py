@@ -9,6 +9,7 @@ from components.observability.addresses import (
     AGENT_METRICS,
     ALERTMANAGER,
     COLLECTOR_METRICS,
+    EXTERNAL_SECRETS_METRICS,
     GRAFANA,
     JAEGER_METRICS,
     KUBE_STATE_METRICS,
@@ -116,6 +117,7 @@ class Prometheus(Server):
             ingress=[GRAFANA.peer(namespace, PROMETHEUS.port), *_release_controllers(args)],
             egress=[
                 *_metrics_ports(args),
+                *_operators(args),
                 *(
                     address.peer(node_namespace if address in _ON_NODES else namespace)
                     for address in (*_SERVERS, KUBE_STATE_METRICS, NODE_EXPORTER)
@@ -163,6 +165,7 @@ def _config(args: ObservabilityArgs) -> Config:
             _api_server(),
             _coredns(),
             _ingress(network.proxy_namespace),
+            *([_external_secrets(args["namespace"])] if args.get("has_external_secrets") else ()),
         ],
     }
 
@@ -183,6 +186,13 @@ def _metrics_ports(args: ObservabilityArgs) -> list[NetworkPeer]:
     """Peer for the metrics ports of all services. Empty if no service has metrics."""
     ports = {service.metrics_port for service in args["services"] if service.metrics}
     return [NetworkPeer(args["namespace"], tuple(sorted(ports)))] if ports else []
+
+
+def _operators(args: ObservabilityArgs) -> list[NetworkPeer]:
+    """Peer for the metrics of External Secrets. Empty if the stack has none."""
+    if not args.get("has_external_secrets"):
+        return []
+    return [EXTERNAL_SECRETS_METRICS.peer(args["namespace"])]
 
 
 def _service(service: MonitoredService, metrics: ServiceMetrics) -> Config:
@@ -312,6 +322,22 @@ def _coredns() -> Config:
         "relabel_configs": [
             _keep("__meta_kubernetes_pod_container_port_number", str(_COREDNS_PORT)),
             *_POD_LABELS,
+        ],
+    }
+
+
+def _external_secrets(namespace: str) -> Config:
+    server = EXTERNAL_SECRETS_METRICS.server
+    return {
+        "job_name": server,
+        # Keep the labels of the objects that the metrics are about.
+        "honor_labels": True,
+        "kubernetes_sd_configs": [
+            _pods({namespace}, label=f"{NAME_LABEL}={server}", field="status.phase=Running")
+        ],
+        "relabel_configs": [*_POD_LABELS],
+        "metric_relabel_configs": [
+            _keep("__name__", "up|process_.+|go_goroutines|(externalsecret|secretstore)_.+")
         ],
     }
 

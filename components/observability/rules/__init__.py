@@ -4,6 +4,7 @@ from components.observability.args import ObservabilityArgs
 from components.observability.monitored_service import MonitoredService
 from components.observability.rule import RuleGroup, add_labels, add_runbook_urls
 from components.observability.rules.certificates import certificate_rules
+from components.observability.rules.external_secrets import external_secrets_rules
 from components.observability.rules.kubernetes import kubernetes_rules
 from components.observability.rules.monitoring import monitoring_rules
 from components.observability.rules.service import service_rules
@@ -35,6 +36,7 @@ def all_rules(args: ObservabilityArgs) -> RuleGroups:
     rules: RuleGroups = {
         "kubernetes": kubernetes_rules(namespaces),
         "certificates": certificate_rules(),
+        "external-secrets": external_secrets_rules(),
         "monitoring": monitoring_rules(),
     }
     add_runbook_urls(rules.values(), runbooks)

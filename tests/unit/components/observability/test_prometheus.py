@@ -56,6 +56,20 @@ def test_a_service_without_metrics_is_not_scraped() -> None:
     assert "servers" in jobs
 
 
+@pytest.mark.parametrize("has_external_secrets", [True, False])
+def test_external_secrets_of_the_stack_is_scraped(has_external_secrets: bool) -> None:
+    args = args_of(bundled())
+    args["has_external_secrets"] = has_external_secrets
+    registry = run(lambda: Prometheus("it", args))
+    configs = config_file(registry, "prometheus.yaml")["scrape_configs"]
+    found = [one for one in configs if one["job_name"] == "external-secrets"]
+    assert [one["honor_labels"] for one in found] == [True] * has_external_secrets
+    egress = registry.one("NetworkPolicy")["spec"]["egress"]
+    peers = [peer.get("podSelector") for rule in egress for peer in rule.get("to", ())]
+    selector = {"matchLabels": {"app.kubernetes.io/name": "external-secrets"}}
+    assert (selector in peers) == has_external_secrets
+
+
 def test_a_service_may_have_the_name_of_another_job() -> None:
     args = args_of(
         bundled(services={"coredns": {**BEACON, "routing": {"hosts": ["dns.localhost"]}}})

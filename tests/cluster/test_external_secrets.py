@@ -1,0 +1,186 @@
+"""Secrets in Vault: read, changed, not available, refused, and used by a second stack."""
+
+import base64
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from components.observability.rules.external_secrets import NOT_READY, NOT_SYNCED
+from tests.cluster.project import CHECKOUT, Project, wait_until
+from tests.cluster.vault import Vault
+
+pytestmark = pytest.mark.timeout(900)
+
+REFRESH_SECONDS = 10
+KUBELET_SECONDS = 100
+"""The kubelet updates files of a running pod at most this late."""
+PATH = "shop/database"
+FIRST, SECOND, THIRD = (f"{name}-{secrets.token_hex(8)}" for name in ("first", "second", "third"))
+
+
+@pytest.fixture(scope="module")
+def vault(cluster_environment: Mapping[str, str]) -> Iterator[Vault]:
+    build = [sys.executable, "-m", "local", "build", "vault"]
+    subprocess.run(build, cwd=CHECKOUT, check=True)
+    vault = Vault(cluster_environment)
+    vault.bind_reviewer()
+    vault.start({PATH: FIRST})
+    yield vault
+    vault.stop()
+    vault.unbind_reviewer()
+
+
+def configure(project: Project, vault: Vault, **external_secrets: Any) -> None:
+    """Deploy a service whose responses are the secret."""
+    with project.config() as config:
+        config["slipway:externalSecrets"] = external_secrets
+        config["slipway:secretStores"] = {"team": {"vault": {"server": vault.url, "role": "shop"}}}
+        source = {"store": "team", "key": PATH, "property": "password"}
+        config["slipway:services"] = {
+            "reader": {
+                "source": "tests/cluster/services/reader",
+                "image": {"repository": "slipway/test-reader"},
+                "release": {"stable": {"version": "0.1.0"}},
+                "metrics": None,
+                "routing": {"hosts": [project.host]},
+                "workload": {"replicas": 1},
+                "autoscaling": {"enabled": False},
+                "secrets": {
+                    "password": {"external": {**source, "refreshSeconds": REFRESH_SECONDS}}
+                },
+            }
+        }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployed(project: Project, vault: Vault) -> None:
+    configure(project, vault, scope="cluster")
+    project.make("up")
+
+
+def pods(project: Project) -> set[str]:
+    """Names of the service's pods."""
+    selector = ("--selector", "app.kubernetes.io/name=reader")
+    return set(project.kubectl("get", "pods", *selector, "--output", "name").split())
+
+
+def status(project: Project) -> Callable[[str], bool]:
+    """Whether `make status` prints a text."""
+    return lambda text: text in project.make("status").stdout
+
+
+def metrics(project: Project) -> str:
+    """Metrics of External Secrets."""
+    selector = ("--selector", "app.kubernetes.io/name=external-secrets")
+    pod = project.kubectl("get", "pods", *selector, "--output", "name").strip()
+    name = pod.removeprefix("pod/")
+    path = f"/api/v1/namespaces/{project.stack}/pods/{name}:8080/proxy/metrics"
+    return project.kubectl("get", "--raw", path)
+
+
+def is_reported(project: Project, series: str) -> bool:
+    """True if a metric that an alert selects has the value 1 for an object of the stack."""
+    return any(
+        line.startswith(series.partition("{")[0])
+        and all(label in line for label in series.partition("{")[2].rstrip("}").split(","))
+        and f'namespace="{project.stack}"' in line
+        and line.endswith(" 1")
+        for line in metrics(project).splitlines()
+    )
+
+
+def synced(project: Project) -> bool:
+    found = project.kubectl("get", "externalsecret", "reader-password", "--output", "json")
+    conditions = json.loads(found)["status"]["conditions"]
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def test_a_value_of_vault_is_a_file_and_nowhere_in_the_state(project: Project) -> None:
+    assert project.get().text == FIRST
+    state = project.run("pulumi", "stack", "export", "--show-secrets", "--stack", project.stack)
+    assert "reader-password" in state.stdout
+    assert FIRST not in state.stdout
+    project.assert_unchanged()
+
+
+def test_a_changed_value_is_read_without_a_restart(project: Project, vault: Vault) -> None:
+    before = pods(project)
+    vault.put(PATH, SECOND)
+    seconds = REFRESH_SECONDS + KUBELET_SECONDS
+    wait_until("the new value", lambda: project.get().text == SECOND, seconds)
+    assert pods(project) == before
+
+
+def test_a_revoked_access_is_reported_and_the_service_keeps_the_value(
+    project: Project, vault: Vault
+) -> None:
+    vault.revoke()
+    wait_until("the alert", lambda: is_reported(project, NOT_SYNCED), seconds=60)
+    text = project.make("status").stdout
+    assert "reader-password" in text
+    assert "invalid role name" in text
+    assert project.get().text == SECOND
+    vault.allow()
+    wait_until("the next read", lambda: synced(project), seconds=90)
+    assert "reader-password" not in project.make("status").stdout
+
+
+def test_while_vault_is_down_the_service_keeps_the_value(project: Project, vault: Vault) -> None:
+    vault.stop()
+    wait_until("the alert", lambda: is_reported(project, NOT_SYNCED), seconds=60)
+    wait_until("the alert of the store", lambda: is_reported(project, NOT_READY), seconds=90)
+    project.kubectl("delete", "pods", "--selector", "app.kubernetes.io/name=reader", "--wait")
+    wait_until("a new pod", lambda: project.get().text == SECOND, seconds=30)
+    vault.start({PATH: SECOND})
+    wait_until("the next read", lambda: synced(project), seconds=120)
+
+
+def test_a_wrong_path_is_refused_by_name(project: Project, vault: Vault) -> None:
+    with project.restored_config():
+        with project.service() as service:
+            source = {"store": "team", "key": "shop/missing"}
+            service["secrets"]["licence"] = {"external": source}
+        text = project.make_fails("up").stdout
+    assert "reader-licence" in text
+    assert "shop/missing" in text
+    assert project.get().text == SECOND
+    project.make("up")
+
+
+def test_a_second_stack_uses_the_operator_and_does_not_delete_it(
+    project: Project, vault: Vault, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("second")
+    second = Project.copy(folder, f"test-{secrets.token_hex(3)}", project.environment)
+    configure(second, vault, enabled=False)
+    try:
+        second.make("up")
+        assert second.get().text == SECOND
+    finally:
+        second.make("down")
+        second.remove_stack()
+    vault.put(PATH, THIRD)
+    wait_until(
+        "the operator",
+        lambda: (
+            THIRD in _decoded(project.kubectl("get", "secret", "reader-password", "-o", "json"))
+        ),
+        seconds=60,
+    )
+
+
+def test_only_the_definitions_are_left(project: Project) -> None:
+    project.make("down")
+    definitions = project.run("kubectl", "get", "crds", "--output", "name").stdout
+    assert "externalsecrets.external-secrets.io" in definitions
+    for kinds in ("namespaces", "clusterroles", "clusterrolebindings"):
+        assert project.stack not in project.run("kubectl", "get", kinds, "--output", "name").stdout
+
+
+def _decoded(secret: str) -> str:
+    return base64.b64decode(json.loads(secret)["data"]["password"]).decode()
