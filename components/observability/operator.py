@@ -7,13 +7,16 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core.v1 import ConfigMap
 
 from components.labels import COMMON_LABELS, INSTANCE_LABEL, NAME_LABEL, Identity, Labels
+from components.observability.addresses import EXTERNAL_SECRETS_METRICS
 from components.observability.args import ObservabilityArgs
 from components.observability.dashboards import all_dashboards
 from components.observability.monitored_service import MonitoredService
+from components.observability.rule import add_runbook_urls
 from components.observability.rules import rules_of_service
+from components.observability.rules.external_secrets import external_secrets_rules
 from components.observability.to_yaml import to_yaml
 from components.track_roles import RoleRule
-from settings import OperatorSettings, ServiceMetrics
+from settings import ObservabilitySettings, OperatorSettings, ServiceMetrics
 
 Json = dict[str, Any]
 
@@ -23,7 +26,8 @@ _MAX_SCRAPE_TIMEOUT = 10
 
 
 class OperatorObjects(pulumi.ComponentResource):
-    """PodMonitor and PrometheusRules of each service, dashboards and data sources for Grafana.
+    """PodMonitor and PrometheusRules of each service and of External Secrets, dashboards and data
+    sources for Grafana.
 
     PodMonitors and PrometheusRules are in the service's namespace, because the operator watches all
     namespaces; ConfigMaps are in Grafana's, where its sidecar always looks. Rules about the cluster
@@ -47,6 +51,8 @@ class OperatorObjects(pulumi.ComponentResource):
                     service, service.metrics, settings.metrics.scrape_interval_seconds
                 )
             self._rules(service, settings.runbook_base_url)
+        if args.get("has_external_secrets"):
+            self._external_secrets(settings)
         if settings.grafana.enabled:
             dashboards = all_dashboards(args)
             for file, text in dashboards.items():
@@ -79,6 +85,41 @@ class OperatorObjects(pulumi.ComponentResource):
                 metadata=self._metadata(service, name),
                 spec={"groups": groups},
                 opts=self._opts(f"{self._name}-rules-{subject}"),
+            )
+
+    def _external_secrets(self, settings: ObservabilitySettings) -> None:
+        name = EXTERNAL_SECRETS_METRICS.server
+        identity = Identity(name, self._namespace)
+        metadata = {
+            "name": name,
+            "namespace": self._namespace,
+            "labels": {**identity.labels, "release": self._release},
+        }
+        groups = external_secrets_rules()
+        add_runbook_urls([groups], settings.runbook_base_url)
+        interval = settings.metrics.scrape_interval_seconds
+        endpoint = {
+            "port": "metrics",
+            "interval": f"{interval}s",
+            "scrapeTimeout": f"{min(interval, _MAX_SCRAPE_TIMEOUT)}s",
+            # Keep the labels of the objects that the metrics are about.
+            "honorLabels": True,
+        }
+        for kind, spec in {
+            "PrometheusRule": {"groups": groups},
+            "PodMonitor": {
+                "selector": {"matchLabels": identity.selector},
+                "namespaceSelector": {"matchNames": [self._namespace]},
+                "podMetricsEndpoints": [endpoint],
+            },
+        }.items():
+            CustomResource(
+                f"{self._name}-{name}-{kind.lower()}",
+                api_version=_API,
+                kind=kind,
+                metadata=metadata,
+                spec=spec,
+                opts=self._child,
             )
 
     def _pod_monitor(

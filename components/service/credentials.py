@@ -21,7 +21,7 @@ from settings import (
 )
 
 _NOT_TRACKED = {"flagger.app/config-tracking": "disabled"}
-_SYNC_TIMEOUT = "2m"
+_SYNC_TIMEOUT = "1m"
 """Time for the first read of an external secret."""
 
 

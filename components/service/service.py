@@ -123,7 +123,14 @@ class DeployedService:
                     ),
                 )
             )
-        release = Release(name, release_args, opts=in_namespace)
+        # A pod waits for a Secret that does not exist: first the external ones are read.
+        has_external = any(entry.external for one in tracks for entry in one.secrets.values())
+        before = [args["namespace"], *([credentials] if has_external else ())]
+        release = Release(
+            name,
+            release_args,
+            opts=pulumi.ResourceOptions(providers=providers, depends_on=before),
+        )
         self.outputs = {"stable": release.stable, "canary": release.canary}
         if routing is None:
             return

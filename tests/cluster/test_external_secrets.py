@@ -5,7 +5,7 @@ import json
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -35,8 +35,8 @@ def vault(cluster_environment: Mapping[str, str]) -> Iterator[Vault]:
     vault.unbind_reviewer()
 
 
-def configure(project: Project, vault: Vault, **external_secrets: Any) -> None:
-    """Deploy a service whose responses are the secret."""
+def configure(project: Project, vault: Vault, repository: str, **external_secrets: Any) -> None:
+    """Configure a service whose responses are the secret."""
     with project.config() as config:
         config["slipway:externalSecrets"] = external_secrets
         config["slipway:secretStores"] = {"team": {"vault": {"server": vault.url, "role": "shop"}}}
@@ -44,7 +44,7 @@ def configure(project: Project, vault: Vault, **external_secrets: Any) -> None:
         config["slipway:services"] = {
             "reader": {
                 "source": "tests/cluster/services/reader",
-                "image": {"repository": "slipway/test-reader"},
+                "image": {"repository": repository},
                 "release": {"stable": {"version": "0.1.0"}},
                 "metrics": None,
                 "routing": {"hosts": [project.host]},
@@ -59,7 +59,7 @@ def configure(project: Project, vault: Vault, **external_secrets: Any) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def deployed(project: Project, vault: Vault) -> None:
-    configure(project, vault, scope="cluster")
+    configure(project, vault, f"slipway/{project.stack}", scope="cluster")
     project.make("up")
 
 
@@ -67,11 +67,6 @@ def pods(project: Project) -> set[str]:
     """Names of the service's pods."""
     selector = ("--selector", "app.kubernetes.io/name=reader")
     return set(project.kubectl("get", "pods", *selector, "--output", "name").split())
-
-
-def status(project: Project) -> Callable[[str], bool]:
-    """Whether `make status` prints a text."""
-    return lambda text: text in project.make("status").stdout
 
 
 def metrics(project: Project) -> str:
@@ -157,7 +152,7 @@ def test_a_second_stack_uses_the_operator_and_does_not_delete_it(
 ) -> None:
     folder = tmp_path_factory.mktemp("second")
     second = Project.copy(folder, f"test-{secrets.token_hex(3)}", project.environment)
-    configure(second, vault, enabled=False)
+    configure(second, vault, f"slipway/{project.stack}", enabled=False)
     try:
         second.make("up")
         assert second.get().text == SECOND

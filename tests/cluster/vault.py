@@ -34,7 +34,8 @@ class Vault:
     def start(self, values: Mapping[str, str]) -> None:
         """Start a server that is empty but for the passwords ``values``, by path."""
         self._process = subprocess.Popen(
-            [Layout().bin / "vault"],
+            # Ends with the tests, even if they are killed.
+            ["setpriv", "--pdeathsig", "KILL", "--", Layout().bin / "vault"],
             env={
                 **os.environ,
                 "VAULT_DEV_LISTEN_ADDRESS": f"{NODE_IP}:{PORT}",

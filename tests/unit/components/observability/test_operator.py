@@ -85,6 +85,21 @@ def test_a_service_without_an_objective_has_rules_about_its_pods_only() -> None:
     assert objects(slo=None).named("PrometheusRule") == {"beacon-service"}
 
 
+def test_external_secrets_of_the_stack_is_scraped_and_has_alerts() -> None:
+    args = args_of(
+        settings(observability={"mode": "operator", "operator": {"release": "watching"}})
+    )
+    args["has_external_secrets"] = True
+    registry = run(lambda: OperatorObjects("watch", args))
+    monitor = registry.one("PodMonitor", "external-secrets")
+    assert monitor["metadata"]["labels"]["release"] == "watching"
+    assert monitor["spec"]["podMetricsEndpoints"][0]["honorLabels"] is True
+    (group,) = registry.one("PrometheusRule", "external-secrets")["spec"]["groups"]
+    alerts = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in group["rules"]}
+    assert set(alerts) == {"ExternalSecretNotSynced", "SecretStoreNotReady"}
+    assert alerts["SecretStoreNotReady"].endswith("/SecretStoreNotReady.md")
+
+
 def test_dashboards_are_config_maps_in_grafanas_namespace() -> None:
     found = config_maps(objects(network={"monitoringNamespace": "watching"}), "grafana_dashboard")
     assert len(found) > 3
