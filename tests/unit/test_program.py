@@ -95,6 +95,17 @@ def test_the_preview_host_is_routed_to_the_idle_color(program: Program, backend:
     assert (hosts, services) == (["next.localhost"], ["beacon-blue"])
 
 
+def test_external_secrets_are_read_before_the_pods_change(program: Program) -> None:
+    registry = program(
+        secretStores={"team": {"kubernetes": {"namespace": "databases"}}},
+        secrets={"password": {"external": {"store": "team", "key": "database"}}},
+    )
+    pods = registry.dependencies_of(registry.urn_of("Deployment", "beacon-stable"))
+    assert registry.urn_of("ExternalSecret", "beacon-password") in pods
+    secret = registry.dependencies_of(registry.urn_of("ExternalSecret", "beacon-password"))
+    assert registry.urn_of("SecretStore", "team") in secret
+
+
 def test_services_and_observability_do_not_wait_for_each_other(program: Program) -> None:
     registry = program(observability={"mode": "bundled"})
     server = registry.dependencies_of(registry.urn_of("StatefulSet", "loki"))
