@@ -205,7 +205,7 @@ class ExternalSecrets(pulumi.ComponentResource):
                                     *scope,
                                     f"--metrics-addr=:{EXTERNAL_SECRETS_METRICS.port}",
                                     f"--live-addr=:{_HEALTH_PORT}",
-                                    "--store-requeue-interval=1m",
+                                    "--store-requeue-interval=30s",
                                     "--enable-cluster-store-reconciler=false",
                                     "--enable-cluster-external-secret-reconciler=false",
                                     "--enable-cluster-push-secret-reconciler=false",
