@@ -36,7 +36,8 @@ from commands.stack_lock import hold_lock
 from commands.unsafe_options import check_arguments
 from settings import load
 from settings.project import project_name
-from settings.stack_file import stack_of
+from settings.sops_secrets import decrypt
+from settings.stack_file import path_of, stack_of
 
 Followed = list[FollowedRelease] | None
 """Progressive releases that a command has started, which are followed when it has ended."""
@@ -144,6 +145,8 @@ REPEATED_COMMANDS = ("promote", "rollback")
 RELEASE_COMMANDS = ("release", "canary", "promote", "pause", "resume", "rollback")
 SERVICE_COMMANDS = ("status", "history", "dev", "set", *RELEASE_COMMANDS)
 STACK_COMMANDS = ("up", "down", "dev", "set", *RELEASE_COMMANDS)
+COMMANDS_WITHOUT_PROGRAM = ("down", "status", "history")
+"""Commands that do not run the Pulumi program, and need no secret."""
 PASS_THROUGH_COMMANDS = ("up", "preview", "down")
 """Commands that pass unknown arguments on to Pulumi."""
 
@@ -247,6 +250,12 @@ def _prepare(deployer: Deployer, arguments: argparse.Namespace) -> None:
     )
 
 
+def _check_sops(deployer: Deployer, stack: str) -> None:
+    """Raise :class:`SettingsError` for a secret that sops cannot decrypt here."""
+    deployer.prerequisites.prepare_sops()
+    decrypt(deployer.settings, path_of(stack).name, deployer.environment)
+
+
 def _lock(arguments: argparse.Namespace) -> AbstractContextManager[None]:
     return hold_lock(f"{project_name()}-{arguments.stack}")
 
@@ -254,6 +263,8 @@ def _lock(arguments: argparse.Namespace) -> AbstractContextManager[None]:
 def _deploy(arguments: argparse.Namespace) -> int:
     _check_arguments(arguments)
     deployer = _deployer(arguments)
+    if arguments.command not in COMMANDS_WITHOUT_PROGRAM:
+        _check_sops(deployer, arguments.stack)
     with Notifier(deployer.settings, deployer.stack, deployer.environment) as notifier:
         return _run(replace(deployer, notifier=notifier), arguments)
 

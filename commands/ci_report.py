@@ -25,7 +25,8 @@ from commands.pulumi import Stack
 from commands.stack_file import remove_encryption_salt
 from local import files
 from settings import Settings, load
-from settings.stack_file import PROJECT_FOLDER
+from settings.sops_secrets import decrypt
+from settings.stack_file import PROJECT_FOLDER, path_of
 
 Task = Literal["preview", "drift"]
 
@@ -168,7 +169,11 @@ def run(task: Task, name: str, settings: Settings, plan: Path | None = None) -> 
     prerequisites = Prerequisites(settings)
     # A preview without a cluster shows less, so no cluster is started for it.
     prerequisites.prepare_cli()
-    stack = Stack(name, {**os.environ, **prerequisites.variables()})
+    variables = {**os.environ, **prerequisites.variables()}
+    if task == "preview":
+        prerequisites.prepare_sops()
+        decrypt(settings, path_of(name).name, variables)
+    stack = Stack(name, variables)
     stack.select(repair=False)
     result = _run_pulumi(task, stack, plan)
     full_output = output_file(task, name)

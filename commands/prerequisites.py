@@ -1,5 +1,6 @@
 """Prerequisites of the Pulumi CLI on this machine: programs, builder, registry, Kubernetes node."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ from local.server_images import (
     can_be_pulled,
 )
 from settings import Settings, own_dockerfile
+from settings.sops_secrets import uses_sops
 from settings.source import source_folder
 
 
@@ -77,6 +79,18 @@ class Prerequisites:
         servers += [LOAD_TESTER] if settings.needs_load_tester else []
         servers += [EXTERNAL_SECRETS] if settings.has_external_secrets else []
         return servers + ([*CERT_MANAGER] if settings.has_cert_manager else [])
+
+    def prepare_sops(self) -> None:
+        """Build sops if a secret is in a file of sops, and there is no sops.
+
+        On a machine that has Pulumi already, nothing is built.
+        """
+        path = self.variables()["PATH"]
+        if not uses_sops(self._settings) or shutil.which("sops", path=path):
+            return
+        if self._machine.needs_pulumi:
+            with Display(Console(stderr=True)) as display:
+                Node(self._layout, self._machine).build(["sops"], display)
 
     def prepare_cli(self) -> None:
         """Build the Pulumi CLI and its plugins; start nothing."""

@@ -377,6 +377,17 @@ _VEGETA = "github.com/tsenart/vegeta/v12"
 
 VEGETA = Recipe("vegeta", {"vegeta": Program(_VEGETA, _VEGETA, "main.Version")})
 
+_SOPS = "github.com/getsops/sops/v3"
+
+SOPS = Recipe(
+    "sops",
+    {
+        "sops": Program(f"{_SOPS}/cmd/sops", _SOPS),
+        "age-keygen": Program("filippo.io/age/cmd/age-keygen", "filippo.io/age"),
+    },
+)
+"""For stacks with secrets in files that sops encrypts."""
+
 RECIPES = {
     program: recipe
     for recipe in (
@@ -390,6 +401,7 @@ RECIPES = {
         HELM,
         KUBE_SCORE,
         VEGETA,
+        SOPS,
     )
     for program in recipe.programs
 }

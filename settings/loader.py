@@ -18,6 +18,7 @@ from settings.release import TRACK_KEYS, Track
 from settings.schema import PROJECT, accepts_null, child_node, node_at
 from settings.secret import DECRYPTED
 from settings.service import Service
+from settings.sops_secrets import decrypt, placeholders, set_values, sops_errors
 from settings.source import DEFAULT_SCHEMA, version_file, working_tree_version
 from settings.stack import Settings
 from settings.stack_file import path_of, read
@@ -38,8 +39,9 @@ def load(stack: str, *, check_sources: bool = False) -> Settings:
     """Load ``Pulumi.<stack>.yaml``; ``stack`` may also be the path of a stack file.
 
     With ``check_sources``, these are errors too: a version without a digest that the source of its
-    service does not build, and a ``config`` that the JSON Schema in the source does not allow.
-    Secrets are not decrypted. Raises :class:`SettingsError`.
+    service does not build, a ``config`` that the JSON Schema in the source does not allow, and a
+    file or key of sops that does not exist. Secrets are not decrypted. Raises
+    :class:`SettingsError`.
     """
     path = path_of(stack)
     return validate(path.name, read(path), check_sources=check_sources)
@@ -53,6 +55,8 @@ def from_pulumi() -> Settings:
     """
     import pulumi  # noqa: PLC0415  # slow to import, and commands do not need it
     from pulumi.runtime.config import CONFIG, is_config_secret  # noqa: PLC0415
+    from pulumi.runtime.mocks import MockMonitor  # noqa: PLC0415
+    from pulumi.runtime.settings import get_monitor  # noqa: PLC0415
 
     prefix = f"{PROJECT}:"
     values = {key: text for key, text in CONFIG.get().items() if key.startswith(prefix)}
@@ -72,7 +76,12 @@ def from_pulumi() -> Settings:
         settings = validate(
             stack_file.name, _encrypted(sections, in_file), context, check_sources=True
         )
-        return validate(stack_file.name, sections, context) if decrypted else settings
+        if decrypted:
+            settings = validate(stack_file.name, sections, context)
+        # Rendered manifests have no values, so they need no key.
+        is_rendered = isinstance(get_monitor(), MockMonitor)
+        set_values(placeholders(settings) if is_rendered else decrypt(settings, stack_file.name))
+        return settings
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
 
@@ -122,6 +131,7 @@ def validate(
     if check_sources:
         services = settings.services.values()
         of_sources = [error for one in services for error in _source_errors(one)]
+        of_sources += sops_errors(settings)
         if of_sources:
             raise SettingsError(source, of_sources)
     return settings

@@ -13,6 +13,7 @@ from settings.secret import DECRYPTED, Secret
 from settings.secret_stores import StoreName
 from settings.section import Section
 from settings.security_context import Reason
+from settings.sops import SopsSource
 from settings.string_formats import StringFormat
 
 # The Secret of an entry is `<service>-<name>`, as those of `env` and of the registry are.
@@ -54,12 +55,13 @@ OnChange = Literal["none", "restart", "release"]
 
 
 class SecretEntry(Section):
-    """Secret of a service: one of `value`, `generate` and `external`."""
+    """Secret of a service: one of `value`, `generate`, `external` and `sops`."""
 
     value: Secret | None = None
     """Encrypted value. An entry that is only an encrypted value is the same."""
     generate: Generate | None = None
     external: ExternalSecretSource | None = None
+    sops: SopsSource | None = None
     as_: Annotated[Literal["file", "env"], Field(alias="as")] = "file"
     """Mounts the value as a file, or reads it into the environment variable `variable`."""
     variable: EnvName | None = None
@@ -79,7 +81,7 @@ class SecretEntry(Section):
         return self.on_change or ("none" if self.external else "restart")
 
     def cross_field_errors(self) -> Iterator[FieldError]:
-        yield from one_of_errors(self, ("value", "generate", "external"))
+        yield from one_of_errors(self, ("value", "generate", "external", "sops"))
         for key, value in (("variable", self.variable), ("reason", self.reason)):
             if self.as_ == "env" and value is None:
                 yield FieldError(key, MISSING, f'the {key}, or as "file"')
@@ -95,7 +97,7 @@ class _SecretEntry:
 
     allowed = (
         "an encrypted value, set with `pulumi config set --secret --path`, or a mapping with"
-        " generate, external or value"
+        " generate, external, sops or value"
     )
 
     def _validate(

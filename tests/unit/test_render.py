@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pulumi import RunError
 
 import render
 from render import BAD_INPUT, UNBUILT, RenderError, write
@@ -102,6 +103,19 @@ def test_secret_values_are_omitted_and_their_keys_are_listed(stack: Any) -> None
         assert not {"data", "stringData"} & set(yaml.safe_load(text))
     assert "robot" not in "".join(files.values())
     assert "v1:abc" not in "".join(files.values())
+
+
+def test_a_secret_in_a_file_of_sops_needs_neither_its_key_nor_sops(
+    stack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    file = "tests/manifests/contract/secrets.contract.yaml"
+    token = {"sops": {"file": file, "key": "payment.token"}}
+    files = render.manifests_of(stack(secrets={"token": token}))
+    assert files["20-secret-beacon-token.yaml"].startswith("# Values omitted: token\n")
+    token["sops"]["key"] = "payment.absent"
+    with pytest.raises(RunError, match=r"payment\.absent.*use a key of a value in .*payment.token"):
+        render.manifests_of(stack(secrets={"token": token}))
 
 
 def test_multiline_strings_are_yaml_literal_blocks(stack: Any) -> None:
