@@ -85,10 +85,9 @@ class Prerequisites:
 
         On a machine that has Pulumi already, nothing is built.
         """
-        path = self.variables()["PATH"]
-        if not uses_sops(self._settings) or shutil.which("sops", path=path):
+        if not uses_sops(self._settings) or not self._machine.needs_pulumi:
             return
-        if self._machine.needs_pulumi:
+        if shutil.which("sops", path=self.variables()["PATH"]) is None:
             with Display(Console(stderr=True)) as display:
                 Node(self._layout, self._machine).build(["sops"], display)
 

@@ -69,6 +69,27 @@ def test_a_stack_with_a_context_starts_no_node(started):
     assert not named.has_own_node
 
 
+@pytest.mark.parametrize(
+    ("machine", "programs", "built"),
+    [(BARE_MACHINE, [], ["sops"]), (BARE_MACHINE, ["sops"], []), (USERS_CLUSTER, [], [])],
+)
+def test_sops_is_built_for_a_stack_that_uses_it_on_a_bare_machine(
+    machine, programs, built, monkeypatch, tmp_path
+):
+    found: list[str] = []
+    monkeypatch.setattr(prerequisites, "detect", lambda _: machine)
+    monkeypatch.setattr(Node, "build", lambda self, programs, _: found.extend(programs))
+    (tmp_path / "bin").mkdir()
+    for program in programs:
+        (tmp_path / "bin" / program).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    secret = {"sops": {"file": "secrets.yaml", "key": "token"}}
+    Prerequisites(settings(secrets={"token": secret})).prepare_sops()
+    assert found == built
+    Prerequisites(settings()).prepare_sops()
+    assert found == built
+
+
 @pytest.mark.parametrize(("has", "is_own"), [(BARE_MACHINE, True), (USERS_CLUSTER, False)])
 def test_without_a_context_the_own_node_is_used_unless_there_is_a_cluster(has, is_own, monkeypatch):
     monkeypatch.setattr(prerequisites, "detect", lambda _: has)
