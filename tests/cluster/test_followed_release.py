@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -94,13 +95,17 @@ def command(project: Project, *arguments: str) -> "subprocess.CompletedProcess[s
     return project.run(".venv/bin/python", "-m", "commands", name, stack, *options)
 
 
-def start(project: Project, *arguments: str) -> "subprocess.Popen[str]":
+def start(project: Project, *arguments: str, on_terminal: bool = False) -> "subprocess.Popen[str]":
     """Start a command whose output can be read."""
     name, *options = arguments
+    line = [".venv/bin/python", "-u", "-m", "commands", name, f"--stack={project.stack}", *options]
+    if on_terminal:
+        line = ["script", "--quiet", "--return", "--command", shlex.join(line), "/dev/null"]
     return subprocess.Popen(
-        [".venv/bin/python", "-u", "-m", "commands", name, f"--stack={project.stack}", *options],
+        line,
         cwd=project.folder,
-        env=dict(project.environment),
+        env={**project.environment, "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -227,15 +232,17 @@ def test_a_rollback_in_progress_restores_the_version_and_ends_the_command_that_f
     before, versions = stack_file(project), {name: served(project, name) for name in PAIR}
     with no_request_fails(project, PAIR):
         following = [
-            start(project, "release", f"--service={name}", "--version=1.3.0") for name in PAIR
+            start(project, "release", f"--service={name}", "--version=1.3.0", on_terminal=True)
+            for name in PAIR
         ]
         wait_for_steps(project, *following)
         for name in PAIR:
             project.make("rollback", f"SERVICE={name}")
-        for process in following:
-            exit_code, output = outcome(process)
-            assert exit_code == 1, output
-            assert "make rollback" in output
+        outcomes = [outcome(process) for process in following]
+    for exit_code, output in outcomes:
+        assert exit_code == 1, output
+        assert "make rollback" in output
+        assert " left\r\n" in output
     assert {name: served(project, name) for name in PAIR} == versions
     assert "1.3.0" not in stack_file(project)
     assert "analysis" not in stack_file(project)
