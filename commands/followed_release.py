@@ -54,6 +54,11 @@ class FollowedRelease:
             self._deadline += self.state.rollout_seconds
 
     @property
+    def is_started(self) -> bool:
+        """True if the update has started it, and not one before."""
+        return self.before is None or self.before.revision != self.state.revision
+
+    @property
     def seconds_left(self) -> float:
         """Time until the release counts as not decided."""
         return max(0.0, self._deadline - self.seconds)

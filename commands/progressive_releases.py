@@ -132,8 +132,10 @@ class ProgressiveReleases:
     def settle(self, service: Service, releases: Sequence[FollowedRelease]) -> None:
         """Wait until Flagger has promoted a version without analysis, and does nothing more.
 
-        Raises :class:`CommandError` if its pods do not get ready.
+        ``releases`` of other services are left alone. Raises :class:`CommandError` if its pods do
+        not get ready.
         """
+        releases = [one for one in releases if one.service == service.name]
         for _ in range(2):  # Flagger may promote the same pods a second time
             self.follow(releases)
             for one in releases:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from commands import manual_gate, promotion_gate
@@ -52,10 +52,10 @@ def start(
         weight = canary.weight if canary and canary.version == version else DEFAULT_WEIGHT
     print(deployer.release(service).start(version, weight))
     if service.release.strategy != "progressive":
-        return deployer.update_service(service)
+        return _followed(service, deployer.update_service(service))
     deployer.records.start(service.name, version, "progressive")
     try:
-        return deployer.update_service(service)
+        return _followed(service, deployer.update_service(service))
     except CommandError:
         failed = Decision(current_user(), "the update failed")
         deployer.records.end(service.name, version, "progressive", result="failed", decision=failed)
@@ -105,7 +105,15 @@ def resume(deployer: Deployer, service: Service) -> list[FollowedRelease]:
     if state is not None and state.is_waiting and not state.is_paused:
         return _approve(deployer, service, state)
     print(deployer.release(service).pause(False))
-    return deployer.update_service(service)
+    return _followed(service, deployer.update_service(service))
+
+
+def _followed(service: Service, releases: Iterable[FollowedRelease]) -> list[FollowedRelease]:
+    """The release of a service, and those of other services that the update has started.
+
+    Those that were in progress before are followed by the commands that have started them.
+    """
+    return [one for one in releases if one.service == service.name or one.is_started]
 
 
 def _approve(deployer: Deployer, service: Service, state: CanaryState) -> list[FollowedRelease]:

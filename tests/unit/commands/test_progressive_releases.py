@@ -170,3 +170,11 @@ def test_a_promotion_without_analysis_is_awaited_until_flagger_does_nothing_more
     with pytest.raises(CommandError, match=r"errors 6\.8 > 1") as error:
         one.settle(service, [failed])
     assert error.value.exit_code == FAILED
+
+
+def test_a_promotion_does_not_wait_for_the_release_of_another_service(cluster, monkeypatch) -> None:
+    cluster[:] = [{"beacon": state("Succeeded", since=NEW, served="1.1.0")}]
+    monkeypatch.setattr(progressive_releases, "SETTLE_SECONDS", -10)
+    paused = ended(Outcome.UNDECIDED)
+    paused.service = "edge"
+    releases(Records()).settle(stack().services["beacon"], [ended(Outcome.PROMOTED), paused])

@@ -36,6 +36,7 @@ class FakeDeployer:
     newest_record: ReleaseRecord | None = None
     restored_settings: bool = False
     update_fails: bool = False
+    started: list[FollowedRelease] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     name: str = "dev"
 
@@ -71,7 +72,7 @@ class FakeDeployer:
         self.calls.append("update service")
         if self.update_fails:
             raise CommandError("pulumi up of dev failed", FAILED)
-        return []
+        return self.started
 
     def update_release(self, *_: object) -> list[FollowedRelease]:
         self.calls.append("update release")
@@ -151,6 +152,21 @@ def test_a_release_is_recorded_before_it_is_deployed() -> None:
         "record start 1.2.0 progressive",
         "update service",
     ]
+
+
+def test_releases_that_other_commands_follow_are_not_followed() -> None:
+    time = datetime(2026, 1, 1, tzinfo=UTC)
+    before = {"beacon": SERVING, "night": SERVING, "edge": IN_PROGRESS}
+    started = [
+        FollowedRelease(name, "1.1.0", time, one, IN_PROGRESS) for name, one in before.items()
+    ]
+    started[1].before = state("Succeeded", version="1.0.0", served="1.0.0")
+    fake = FakeDeployer(SERVING, started=started)
+    for followed in (
+        release_commands.start(as_deployer(fake), fake.service, "1.2.0", None),
+        release_commands.resume(as_deployer(fake), fake.service),
+    ):
+        assert [one.service for one in followed] == ["beacon", "night"]
 
 
 def test_a_release_whose_update_fails_is_recorded_as_failed() -> None:
