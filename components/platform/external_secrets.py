@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 _CRDS = Path(__file__).parent / "crds" / "external-secrets.yaml"
 _HEALTH_PORT = 8082
 _USER = 65532
-_METADATA_SERVER = "169.254.169.254/32"
+_GKE_METADATA_SERVER = ("169.254.169.252/32", "169.254.169.254/32")
+_GKE_METADATA_PORTS = (80, 988)
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "delete", "patch", "update")
 _RULES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = (
@@ -247,7 +248,8 @@ def _peers(store: SecretStore, namespace: str) -> Iterable[NetworkPeer]:
     if store.kubernetes:
         return ()  # the API server
     cloud = NetworkPeer(None, (443,))
-    return (cloud, ip_block_peer([_METADATA_SERVER], 80)) if store.gcp else (cloud,)
+    metadata_server = ip_block_peer(_GKE_METADATA_SERVER, *_GKE_METADATA_PORTS)
+    return (cloud, metadata_server) if store.gcp else (cloud,)
 
 
 def _unique(peers: Iterable[NetworkPeer]) -> Sequence[NetworkPeer]:

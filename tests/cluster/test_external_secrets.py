@@ -101,6 +101,7 @@ def test_a_value_of_vault_is_a_file_and_nowhere_in_the_state(project: Project) -
     assert "reader-password" in state.stdout
     assert FIRST not in state.stdout
     project.assert_unchanged()
+    project.assert_no_drift()
 
 
 def test_a_changed_value_is_read_without_a_restart(project: Project, vault: Vault) -> None:
