@@ -21,13 +21,12 @@ from components.versions import IMAGES
 from settings import CertManagerSettings, Network, Service
 
 if TYPE_CHECKING:
-    from pulumi_kubernetes.core.v1 import ProbeArgsDict
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
     from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
 _METRICS_PORT = 9402
 _HEALTH_PORT = 9403
-_USER = 1000
+_USER = 10001
 _CRDS = Path(__file__).parent / "crds" / "cert-manager.yaml"
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "delete", "patch", "update")
@@ -179,10 +178,6 @@ class CertManager(pulumi.ComponentResource):
 
     def _deployment(self, depends_on: Sequence[pulumi.Resource]) -> None:
         resources = self._args["settings"].resources
-        probe: ProbeArgsDict = {
-            "http_get": {"path": "/livez", "port": "health", "scheme": "HTTP"},
-            "timeout_seconds": 5,
-        }
         Deployment(
             f"{self._name}-deployment",
             metadata=self._metadata,
@@ -227,9 +222,18 @@ class CertManager(pulumi.ComponentResource):
                                 ],
                                 "env": go_environment(resources.limits),
                                 "resources": resource_requirements(resources, Decimal(0)),
-                                "readiness_probe": {**probe, "period_seconds": 2},
+                                "readiness_probe": {
+                                    "tcp_socket": {"port": "metrics"},
+                                    "timeout_seconds": 5,
+                                    "period_seconds": 2,
+                                },
                                 "liveness_probe": {
-                                    **probe,
+                                    "http_get": {
+                                        "path": "/livez",
+                                        "port": "health",
+                                        "scheme": "HTTP",
+                                    },
+                                    "timeout_seconds": 5,
                                     "period_seconds": 10,
                                     "failure_threshold": 6,
                                 },
