@@ -35,7 +35,12 @@ namespace = Namespace(
 )
 issuers = Issuers.of(
     "issuers",
-    {"namespace": namespace.name, "services": settings.certified},
+    {
+        "namespace": namespace.name,
+        "services": settings.certified,
+        "network": network,
+        "acme": settings.cert_manager.acme,
+    },
     opts=pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace]),
 )
 monitored = {
@@ -93,6 +98,7 @@ observability = Observability(
         "namespace": namespace.name,
         "services": [*monitored.values()],
         "has_external_secrets": settings.has_external_secrets,
+        "cert_manager": settings.cert_manager_namespace,
     },
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )

@@ -15,6 +15,8 @@ CERT_MANAGER = "cert-manager"
 """Name of cert-manager."""
 CA = "slipway-ca"
 """Name of the stack's own CA: its Certificate, Secret and Issuer."""
+ACME = "slipway-acme"
+"""Name of the Issuer of the ACME server, and prefix of the Secret with the key of its account."""
 PRIMARY = "-primary"
 """Suffix that Flagger adds to the names of the objects, and to the name label of the pods, that run
 the promoted version."""

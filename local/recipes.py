@@ -89,6 +89,7 @@ _KUBE_ROUTER = "github.com/cloudnativelabs/kube-router/v2"
 _KUBE_STATE_METRICS = "k8s.io/kube-state-metrics/v2"
 _LOKI = "github.com/grafana/loki/v3"
 _NODE_EXPORTER = "github.com/prometheus/node_exporter"
+_PEBBLE = "github.com/letsencrypt/pebble/v2"
 _PROMETHEUS = "github.com/prometheus/prometheus"
 _PULUMI = "github.com/pulumi/pulumi"
 _PULUMI_DOCKER_BUILD = "github.com/pulumi/pulumi-docker-build"
@@ -373,6 +374,8 @@ KUBE_SCORE = Recipe(
     },
 )
 
+PEBBLE = Recipe("pebble", {"pebble": Program(f"{_PEBBLE}/cmd/pebble", _PEBBLE)})
+
 _VEGETA = "github.com/tsenart/vegeta/v12"
 
 VEGETA = Recipe("vegeta", {"vegeta": Program(_VEGETA, _VEGETA, "main.Version")})
@@ -400,6 +403,7 @@ RECIPES = {
         VAULT,
         HELM,
         KUBE_SCORE,
+        PEBBLE,
         VEGETA,
         SOPS,
     )

@@ -4,6 +4,7 @@ The program reads it with :func:`from_pulumi`, commands with :func:`load`; both 
 ``python -m settings`` writes the JSON schema that editors check stack files with.
 """
 
+from settings.acme import AcmeSettings
 from settings.autoscaling import Autoscaling
 from settings.before_start import BeforeStart
 from settings.blue_green import BlueGreen, Color
@@ -72,6 +73,7 @@ from settings.routing import (
     Route,
     RoutingBackend,
     RoutingSettings,
+    is_wildcard,
 )
 from settings.schema import PROJECT
 from settings.secret_files import ExternalSecretSource, SecretEntry, SecretFiles
@@ -96,6 +98,7 @@ __all__ = [
     "TRACK_KEYS",
     "VERSION",
     "WEIGHTED",
+    "AcmeSettings",
     "AlertsSettings",
     "Autoscaling",
     "BeforeStart",
@@ -191,6 +194,7 @@ __all__ = [
     "format_mebibytes",
     "format_seconds",
     "from_pulumi",
+    "is_wildcard",
     "load",
     "merged_service",
     "own_dockerfile",

@@ -10,7 +10,7 @@ from settings.errors import MISSING, FieldError
 from settings.ports import HTTP, PortName
 from settings.quantities import Memory
 from settings.section import Section
-from settings.string_formats import DnsLabel, HeaderName, HostName, UrlPath
+from settings.string_formats import DnsLabel, HeaderName, RouteHost, UrlPath
 from settings.tls import TlsSettings
 
 RoutingBackend = Literal["ingress", "gateway"]
@@ -23,6 +23,11 @@ PREVIEW = "preview"
 REDIRECT = "redirect"
 """Suffix of the HTTPRoute that redirects HTTP to HTTPS."""
 _SUFFIXES = ("canary", WEIGHTED, PREVIEW, REDIRECT)
+
+
+def is_wildcard(host: str) -> bool:
+    """Return True for all names below a domain, such as ``*.example.com``."""
+    return host.startswith("*.")
 
 
 class IngressSettings(Section):
@@ -64,8 +69,9 @@ class CanaryOverride(Section):
 class Route(Section):
     """Requests that are routed to a container port."""
 
-    hosts: Annotated[tuple[HostName, ...], Field(strict=False, min_length=1, max_length=16)]
-    """Host names. The first is that of the service's URL."""
+    hosts: Annotated[tuple[RouteHost, ...], Field(strict=False, min_length=1, max_length=16)]
+    """Host names. The first is that of the service's URL. `*.example.com` are all names that have
+    one label more than `example.com`."""
     paths: Annotated[tuple[UrlPath, ...], Field(strict=False, min_length=1, max_length=20)] = ("/",)
     """Path prefixes, on every host."""
     protocol: Literal["http", "h2c", "grpc"] = "http"
@@ -76,6 +82,9 @@ class Route(Section):
     """Maximum size of a request body. Default: the proxy's; 1Mi for nginx."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
+        if is_wildcard(self.hosts[0]):
+            allowed = "first a host without *, which is that of the URL"
+            yield FieldError("hosts", self.hosts, allowed)
         for key, values in (("hosts", self.hosts), ("paths", self.paths)):
             if len(set(values)) < len(values):
                 yield FieldError(key, values, f"each {key.removesuffix('s')} once")

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field
 
 from settings.builder import BuilderSettings
-from settings.cert_manager import CertManagerSettings
+from settings.cert_manager import SOLVER_RESOURCES, CertManagerSettings
 from settings.cluster import Cluster
 from settings.defaults import PARTIAL_SERVICE
-from settings.errors import FieldError
+from settings.errors import MISSING, FieldError
 from settings.external_secrets import ExternalSecretsSettings
 from settings.flagger import FlaggerSettings
 from settings.namespace import NamespaceSettings, ResourceQuotaSettings
@@ -23,6 +23,7 @@ from settings.quantities import format_mebibytes, parse_quantity
 from settings.registry import RegistrySettings
 from settings.release import Track
 from settings.resources import ResourceList
+from settings.routing import is_wildcard
 from settings.secret_stores import SecretStores
 from settings.section import Section
 from settings.service import Service
@@ -112,6 +113,15 @@ class Settings(Section):
         return bool(self.certified) and self.cert_manager.enabled
 
     @property
+    def cert_manager_namespace(self) -> str | None:
+        """Namespace of the cert-manager that issues certificates of the services. ``None``: none"""
+        is_issued = any(
+            one.tls_hosts and one.routing and one.routing.tls.secret_name is None
+            for one in self.services.values()
+        )
+        return self.cert_manager.namespace if is_issued else None
+
+    @property
     def needs_load_tester(self) -> bool:
         """True if a release needs Flagger's load tester."""
         return any(one.release.progressive.needs_load_tester for one in self.progressive)
@@ -128,9 +138,17 @@ class Settings(Section):
         return 2 * (has_flagger + self.needs_load_tester)
 
     @property
+    def _solver_pods(self) -> int:
+        """Maximum number of pods that answer HTTP-01 challenges: one for each host."""
+        acme = (one for one in self.certified if one.routing and one.routing.tls.mode == "acme")
+        hosts = {host for one in acme for host in one.tls_hosts}
+        return sum(not is_wildcard(host) for host in hosts)
+
+    @property
     def _max_pods(self) -> int:
+        services = sum(one.max_pods for one in self.services.values())
         operators = self._flagger_pods + self.has_external_secrets
-        return operators + sum(one.max_pods for one in self.services.values())
+        return operators + self._solver_pods + services
 
     def image_name(self, service: Service) -> str:
         """Image name of a service, without tag or digest."""
@@ -142,6 +160,7 @@ class Settings(Section):
             yield from self._service_errors(service, f"services.{service.name}")
         yield from self._image_errors()
         yield from self._route_errors()
+        yield from self._acme_errors()
         yield from self._quota_errors()
         yield from self._observability_errors()
         for service in self.progressive:
@@ -273,6 +292,20 @@ class Settings(Section):
                         yield FieldError(key, route.hosts, allowed)
         yield from self._preview_errors()
 
+    def _acme_errors(self) -> Iterator[FieldError]:
+        acme = self.cert_manager.acme
+        for service in self.services.values():
+            if service.routing is None or service.routing.tls.mode != "acme":
+                continue
+            if acme is None:
+                allowed = f"a mapping with email: services.{service.name} has the TLS mode acme"
+                yield FieldError("certManager.acme", MISSING, allowed)
+                return
+            wildcard = next(filter(is_wildcard, service.tls_hosts), None)
+            if wildcard and acme.dns01 is None:
+                allowed = f"a DNS provider: services.{service.name} has the host {wildcard}"
+                yield FieldError("certManager.acme.dns01", MISSING, allowed)
+
     def _preview_errors(self) -> Iterator[FieldError]:
         owners = {
             host: f"services.{service.name}.{service.route_key(port)}.hosts"
@@ -316,6 +349,9 @@ class Settings(Section):
             own = getattr(self.external_secrets.resources, part)
             cpu += parse_quantity(own.cpu)
             memory += parse_quantity(own.memory)
+        solver: ResourceList = getattr(SOLVER_RESOURCES, part)
+        cpu += self._solver_pods * parse_quantity(solver.cpu)
+        memory += self._solver_pods * parse_quantity(solver.memory)
         return ResourceList(cpu=f"{cpu.normalize():f}", memory=format_mebibytes(memory))
 
     def _observability_errors(self) -> Iterator[FieldError]:

@@ -126,6 +126,14 @@ HostName = Annotated[
         check=_is_host_name,
     ),
 ]
+RouteHost = Annotated[
+    str,
+    StringFormat(
+        "a DNS name in lower case, like shop.example.com or *.example.com",
+        rf"(?=.{{1,253}}$)(\*\.)?{_LABEL}(\.{_LABEL})*",
+        check=_is_host_name,
+    ),
+]
 FilePath = Annotated[
     str,
     StringFormat(

@@ -10,7 +10,7 @@ from settings.errors import MISSING, FieldError
 from settings.one_of import one_of_errors
 from settings.section import Section
 
-TlsMode = Literal["off", "selfSigned", "existing"]
+TlsMode = Literal["off", "selfSigned", "acme", "existing"]
 
 
 class ExistingTls(Section):
@@ -30,7 +30,8 @@ class TlsSettings(Section):
 
     mode: TlsMode = "off"
     """`selfSigned`: a certificate by a CA of the stack's own, which clients have to trust.
-    `existing`: a Secret or a ClusterIssuer of the cluster."""
+    `acme`: one by the server of `slipway:certManager.acme`. `existing`: a Secret or a ClusterIssuer
+    of the cluster."""
     existing: ExistingTls | None = None
     """Required with the mode `existing`."""
     redirect: bool = True

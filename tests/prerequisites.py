@@ -12,11 +12,13 @@ CHECKERS = ("kube-score", "promtool", "amtool", "loki", "otelcol-k8s")
 """Programs that check the rendered manifests."""
 LOAD = ("vegeta",)
 """Programs that send requests."""
+CERTIFICATES = ("cert-manager", "acmesolver", "pebble")
+"""Programs that issue certificates."""
 
 
 def main() -> int:
     """Build and start what is missing; return the exit code of the first failed step."""
-    for step in (["up"], ["images"], ["build", *CHECKERS, *LOAD]):
+    for step in (["up"], ["images"], ["build", *CHECKERS, *LOAD, *CERTIFICATES]):
         command = [sys.executable, "-m", "local", *step]
         result = subprocess.run(command, cwd=CHECKOUT, check=False)
         if result.returncode != 0:

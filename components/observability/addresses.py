@@ -59,6 +59,8 @@ KUBE_STATE_METRICS_OWN = Address("kube-state-metrics", 8081)
 """Metrics of kube-state-metrics itself."""
 EXTERNAL_SECRETS_METRICS = Address("external-secrets", 8080)
 """Metrics of External Secrets, in the namespace of a stack."""
+CERT_MANAGER_METRICS = Address("cert-manager", 9402)
+"""Metrics of cert-manager, in a namespace of its own."""
 LOAD_TESTER = Address("flagger-loadtester", 9090)
 """Answers for manual gates of releases, and sends requests to a new version."""
 GRAFANA = Address("grafana", 3000)

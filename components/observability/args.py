@@ -19,3 +19,5 @@ class ObservabilityArgs(TypedDict):
     """Services to monitor, with different names."""
     has_external_secrets: NotRequired[bool]
     """True: External Secrets runs in the namespace of the services. Default: false."""
+    cert_manager: NotRequired[str | None]
+    """Namespace of the cert-manager that issues the services' certificates. Default: none."""

@@ -8,6 +8,7 @@ from components.network_peer import NetworkPeer, ip_block_peer
 from components.observability.addresses import (
     AGENT_METRICS,
     ALERTMANAGER,
+    CERT_MANAGER_METRICS,
     COLLECTOR_METRICS,
     EXTERNAL_SECRETS_METRICS,
     GRAFANA,
@@ -118,6 +119,7 @@ class Prometheus(Server):
             egress=[
                 *_metrics_ports(args),
                 *_operators(args),
+                *(CERT_MANAGER_METRICS.peer(one) for one in _cert_manager(args)),
                 *(
                     address.peer(node_namespace if address in _ON_NODES else namespace)
                     for address in (*_SERVERS, KUBE_STATE_METRICS, NODE_EXPORTER)
@@ -166,6 +168,7 @@ def _config(args: ObservabilityArgs) -> Config:
             _coredns(),
             _ingress(network.proxy_namespace),
             *([_external_secrets(args["namespace"])] if args.get("has_external_secrets") else ()),
+            *map(_cert_manager_job, _cert_manager(args)),
         ],
     }
 
@@ -338,6 +341,28 @@ def _external_secrets(namespace: str) -> Config:
         "relabel_configs": [*_POD_LABELS],
         "metric_relabel_configs": [
             _keep("__name__", "up|process_.+|go_goroutines|(externalsecret|secretstore)_.+")
+        ],
+    }
+
+
+def _cert_manager(args: ObservabilityArgs) -> list[str]:
+    """Namespace of cert-manager. Empty: it issues no certificate of the services."""
+    namespace = args.get("cert_manager")
+    return [namespace] if namespace else []
+
+
+def _cert_manager_job(namespace: str) -> Config:
+    server, port = CERT_MANAGER_METRICS.server, CERT_MANAGER_METRICS.port
+    return {
+        "job_name": server,
+        # Keep the namespaces and names of the certificates that the metrics are about.
+        "honor_labels": True,
+        "kubernetes_sd_configs": [
+            _pods({namespace}, label=f"{NAME_LABEL}={server}", field="status.phase=Running")
+        ],
+        "relabel_configs": [
+            _keep("__meta_kubernetes_pod_container_port_number", str(port)),
+            *_POD_LABELS,
         ],
     }
 

@@ -16,7 +16,14 @@ from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding
 from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
 from components.labels import CERT_MANAGER, COMMON_LABELS, NAME_LABEL, Identity
 from components.namespace import Namespace
-from components.network_peer import API_SERVER_PORTS, DNS_EGRESS, ip_block_peer
+from components.network_peer import (
+    API_SERVER_PORTS,
+    DNS_EGRESS,
+    NetworkPeer,
+    ip_block_peer,
+    peers_for_url,
+)
+from components.observability.addresses import CERT_MANAGER_METRICS, PROMETHEUS
 from components.versions import IMAGES
 from settings import CertManagerSettings, Network, Service
 
@@ -24,7 +31,6 @@ if TYPE_CHECKING:
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
     from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
-_METRICS_PORT = 9402
 _HEALTH_PORT = 9403
 _USER = 10001
 _CRDS = Path(__file__).parent / "crds" / "cert-manager.yaml"
@@ -102,6 +108,14 @@ class CertManager(pulumi.ComponentResource):
         return cls(name, args, opts) if args["services"] and args["settings"].enabled else None
 
     @property
+    def _uses_gateways(self) -> bool:
+        """True if HTTP-01 challenges are answered over Gateways."""
+        return self._args["settings"].gateway_api or any(
+            one.routing and one.routing.backend == "gateway" and one.routing.tls.mode == "acme"
+            for one in self._args["services"]
+        )
+
+    @property
     def _metadata(self) -> "ObjectMetaArgsDict":
         return {
             "name": CERT_MANAGER,
@@ -163,15 +177,23 @@ class CertManager(pulumi.ComponentResource):
         ]
 
     def _network_policy(self) -> NetworkPolicy:
-        api_server = ip_block_peer(self._args["network"].node_cidrs, *API_SERVER_PORTS)
+        network, acme = self._args["network"], self._args["settings"].acme
+        peers = [
+            ip_block_peer(network.node_cidrs, *API_SERVER_PORTS),
+            # ACME servers, DNS providers, and the proxy, which answers the challenges.
+            NetworkPeer(None, (80, 443)),
+            NetworkPeer(network.proxy_namespace),
+            *(peers_for_url(acme.server, self._identity.instance) if acme else ()),
+        ]
+        prometheus = PROMETHEUS.peer(network.monitoring_namespace, "metrics")
         return NetworkPolicy(
             f"{self._name}-network",
             metadata=self._metadata,
             spec={
                 "pod_selector": {"match_labels": self._identity.selector},
                 "policy_types": ["Ingress", "Egress"],
-                "ingress": [],
-                "egress": [DNS_EGRESS, api_server.egress],
+                "ingress": [prometheus.ingress],
+                "egress": [DNS_EGRESS, *(peer.egress for peer in peers)],
             },
             opts=self._child,
         )
@@ -208,6 +230,9 @@ class CertManager(pulumi.ComponentResource):
                                     f"--cluster-resource-namespace={self._identity.instance}",
                                     f"--acme-http01-solver-image={IMAGES['certManagerAcmeSolver']}",
                                     "--leader-elect=false",
+                                    # The policy allows the cluster's DNS servers only.
+                                    "--dns01-recursive-nameservers-only",
+                                    *(["--enable-gateway-api"] if self._uses_gateways else []),
                                 ],
                                 "ports": [
                                     {
@@ -216,7 +241,7 @@ class CertManager(pulumi.ComponentResource):
                                         "protocol": "TCP",
                                     }
                                     for name, port in (
-                                        ("metrics", _METRICS_PORT),
+                                        ("metrics", CERT_MANAGER_METRICS.port),
                                         ("health", _HEALTH_PORT),
                                     )
                                 ],

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
-from components.labels import CA, Identity
-from components.platform.issuers import CERT_MANAGER_API, hours, issuer_ref
+from components.certificate import CERT_MANAGER_API, hours, issuer_ref
+from components.labels import ACME, CA, Identity
 from components.routing.gateway import GATEWAY_API, gateway_ref, plain_listener
-from settings import GatewaySettings, RoutingSettings, Service
+from settings import GatewaySettings, RoutingSettings, Service, TlsSettings
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
@@ -78,9 +78,7 @@ class ServiceTls(pulumi.ComponentResource):
                 "renewBefore": hours(tls.renew_before_days * 24),
                 "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
                 "usages": ["digital signature", "key encipherment", "server auth"],
-                "issuerRef": issuer_ref(routing.tls.cluster_issuer, "ClusterIssuer")
-                if routing.tls.cluster_issuer
-                else issuer_ref(CA),
+                "issuerRef": _issuer_ref(routing.tls),
             },
             opts=self._child,
         )
@@ -106,7 +104,8 @@ class ServiceTls(pulumi.ComponentResource):
                 **parent,
                 "listeners": [
                     {
-                        "name": host,
+                        # A name has no asterisk.
+                        "name": host.replace("*", "wildcard"),
                         "hostname": host,
                         "port": gateway.tls_port,
                         "protocol": "HTTPS",
@@ -148,3 +147,9 @@ class ServiceTls(pulumi.ComponentResource):
             },
             opts=self._child,
         )
+
+
+def _issuer_ref(tls: TlsSettings) -> Json:
+    if tls.cluster_issuer:
+        return issuer_ref(tls.cluster_issuer, "ClusterIssuer")
+    return issuer_ref(ACME if tls.mode == "acme" else CA)

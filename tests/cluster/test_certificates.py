@@ -17,8 +17,9 @@ import httpx
 import pytest
 
 from commands.load import Load
-from local.layout import ENTRY_POINT, TLS_ENTRY_POINT
+from local.layout import CLUSTER_DOMAIN, DNS_SERVICE_IP, ENTRY_POINT, TLS_ENTRY_POINT
 from settings import RoutingBackend
+from tests.cluster.acme_server import BLOCKED, AcmeServer
 from tests.cluster.project import Project, wait_until
 
 pytestmark = pytest.mark.timeout(600)
@@ -29,6 +30,9 @@ PROXY = urlsplit(TLS_ENTRY_POINT)
 RATE = int(os.environ.get("TLS_RATE", "50"))
 """Requests per second to each service; each opens a connection."""
 RENEWALS = 2
+ACME_SECONDS = int(os.environ.get("ACME_SECONDS", "90"))
+"""Lifetime of a certificate of the ACME server. It is renewed after two thirds of it, and a renewal
+takes up to 20 s."""
 
 
 def host(project: Project, service: str) -> str:
@@ -207,6 +211,86 @@ def test_a_second_stack_uses_the_same_cert_manager_and_deletes_nothing_of_it(
 def test_a_deployed_stack_has_no_drift(project: Project, authority: Path) -> None:
     project.assert_unchanged()
     project.assert_no_drift()
+
+
+@pytest.fixture(scope="module")
+def acme(
+    project: Project, authority: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """File with the root certificate of an ACME server that issues the services' certificates."""
+    folder = tmp_path_factory.mktemp("acme")
+    for service in SERVICES.values():
+        project.kubectl(
+            *("create", "service", "externalname", f"acme-{service}"),
+            *("--external-name", f"traefik.ingress.svc.{CLUSTER_DOMAIN}"),
+        )
+    with AcmeServer(folder, f"{DNS_SERVICE_IP}:53", ACME_SECONDS) as server:
+        with project.config() as config:
+            config["slipway:certManager"]["acme"] = {
+                "server": server.directory,
+                "email": "team@example.com",
+                "caBundle": server.certificate.read_text(),
+            }
+            for service in SERVICES.values():
+                routing = config["slipway:services"][service]["routing"]
+                routing["hosts"] = [acme_host(project, service)]
+                routing["tls"]["mode"] = "acme"
+        project.make("up")
+        root = folder / "root.pem"
+        root.write_text(server.root())
+        yield root
+
+
+def acme_host(project: Project, service: str) -> str:
+    """A host that resolves to the proxy, also inside the cluster."""
+    return f"acme-{service}.{project.stack}.svc.{CLUSTER_DOMAIN}"
+
+
+def test_certificates_of_an_acme_server_are_renewed_without_a_failed_request(
+    project: Project, acme: Path
+) -> None:
+    names = {service: acme_host(project, service) for service in SERVICES.values()}
+    served: dict[str, set[str]] = {service: set() for service in names}
+
+    def renewed() -> bool:
+        for service, name in names.items():
+            served[service].add(serial(acme, name))
+        return all(len(serials) > RENEWALS for serials in served.values())
+
+    with ExitStack() as stack:
+        loads = [stack.enter_context(load(acme, name)) for name in names.values()]
+        wait_until(f"renewals of {served}", renewed, (RENEWALS + 1) * ACME_SECONDS, 2)
+    for one in loads:
+        assert one.failures == []
+        assert one.statuses.total() > RATE
+
+
+def test_a_failed_issuance_is_reported_and_the_certificate_is_still_served(
+    project: Project, acme: Path
+) -> None:
+    name = acme_host(project, "beacon")
+    patch = {"spec": {"dnsNames": [name, BLOCKED]}}
+    project.kubectl(
+        *("patch", "certificate", "beacon-tls", "--type=merge", f"--patch={json.dumps(patch)}")
+    )
+
+    def status() -> str:
+        return project.kubectl(
+            *("get", "certificate", "beacon-tls", "--output", "jsonpath={.status.conditions}")
+        )
+
+    wait_until("the reason", lambda: "forbidden by policy" in status(), 30)
+    assert get(acme, name).status_code == 200
+    (pod,) = project.run(
+        *("kubectl", "get", "pods", "--namespace", "cert-manager", "--output", "name")
+    ).stdout.split()
+    path = f"/api/v1/namespaces/cert-manager/pods/{pod.removeprefix('pod/')}:9402/proxy/metrics"
+    ready = (
+        'certmanager_certificate_ready_status{condition="False",issuer_group="cert-manager.io",'
+        'issuer_kind="Issuer",issuer_name="slipway-acme",name="beacon-tls",'
+        f'namespace="{project.stack}"}} 1'
+    )
+    assert ready in project.run("kubectl", "get", "--raw", path).stdout
 
 
 def test_a_deleted_stack_leaves_only_the_definitions(project: Project, authority: Path) -> None:

@@ -124,6 +124,42 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             },
         },
     ),
+    "prod-acme": (
+        "prod",
+        {
+            "routing": {"hosts": ["a.example.com", "*.example.com"], "tls": {"mode": "acme"}},
+            "certManager": {
+                "acme": {
+                    "email": "team@example.com",
+                    "dns01": {"cloudflare": {"apiToken": {"name": "cloudflare", "key": "token"}}},
+                },
+            },
+        },
+    ),
+    "prod-acme-gateway": (
+        "prod",
+        {
+            "routing": {
+                "backend": "gateway",
+                "gateway": {"sectionName": "web"},
+                "hosts": ["a.example.com", "*.example.com"],
+                "tls": {"mode": "acme"},
+            },
+            "certManager": {
+                "acme": {
+                    "email": "team@example.com",
+                    "dns01": {
+                        "route53": {
+                            "region": "eu-central-1",
+                            "hostedZoneId": "Z2FDTNDATAQYW2",
+                            "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+                            "secretAccessKey": {"name": "route53", "key": "secret-access-key"},
+                        }
+                    },
+                },
+            },
+        },
+    ),
     "prod-progressive-tls": (
         "prod",
         {

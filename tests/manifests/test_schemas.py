@@ -128,6 +128,8 @@ def test_every_object_is_valid(custom_resources: Validators, rendered: Path) -> 
         ("prod-progressive-gateway", "canary", ("gatewayRefs:", "gatewayRef:")),
         ("prod-tls", "certificate", ("dnsNames:", "hosts:")),
         ("prod-tls", "certificate", ("algorithm: ECDSA", "algorithm: EC")),
+        ("prod-acme", "issuer", ("ingressClassName:", "className:")),
+        ("prod-acme-gateway", "issuer", ("hostedZoneID:", "hostedZone:")),
         ("prod-tls-gateway", "listenerset", ("parentRef:", "parentRefs:")),
         ("prod-progressive-tls", "gateway", ("gatewayClassName:", "className:")),
         ("prod-progressive-tls", "canary", ("headers:", "header:")),
@@ -140,7 +142,7 @@ def test_every_object_is_valid(custom_resources: Validators, rendered: Path) -> 
 def test_an_invalid_object_is_rejected(
     custom_resources: Validators, variant: Variant, name: str, kind: str, change: tuple[str, str]
 ) -> None:
-    text = next(variant(name).glob(f"*-{kind}-beacon*.yaml")).read_text()
+    text = min(variant(name).glob(f"*-{kind}-[bs]*.yaml")).read_text()
     assert change[0] in text
     assert errors(text, custom_resources) == []
     assert errors(text.replace(*change), custom_resources) != []

@@ -3,6 +3,8 @@
 from components.observability.rule import Rule, RuleGroup, Severity, alert, rule_group
 
 _DAY = 24 * 3600
+_RENEWAL_SECONDS = 3600
+"""Time in which a renewal ends, if it does."""
 # Traefik, ingress-nginx and cert-manager: alerts on whichever the cluster has. After a renewal,
 # Traefik still exports the old certificate next to the new one: hence max.
 _SECONDS_LEFT = (
@@ -19,7 +21,12 @@ _SECONDS_LEFT = (
 
 def certificate_rules() -> list[RuleGroup]:
     """Alerts on serving certificates and on client certificates of the API server."""
-    rules = (_certificate_expiring("ticket", 14), _certificate_expiring("page", 3), _client())
+    rules = (
+        _certificate_expiring("ticket", 14),
+        _certificate_expiring("page", 3),
+        _issuance_failing(),
+        _client(),
+    )
     return [rule_group("certificates", rules)]
 
 
@@ -33,6 +40,23 @@ def _certificate_expiring(severity: Severity, days: int) -> Rule:
         "{{ $value | humanizeDuration }}; its renewal is overdue.",
         for_="1h",
         labels={"within": f"{days}d"},
+    )
+
+
+def _issuance_failing() -> Rule:
+    labels = "exported_namespace, namespace, name, issuer_name"
+    return alert(
+        "CertificateIssuanceFailing",
+        "ticket",
+        f'max by ({labels}) (certmanager_certificate_ready_status{{condition="False"}}) == 1\n'
+        "or\n"
+        f"max by ({labels}) (\n"
+        "  time() - (certmanager_certificate_renewal_timestamp_seconds > 0)\n"
+        f") > {_RENEWAL_SECONDS}",
+        "cert-manager does not issue or renew a certificate",
+        "The issuer {{ $labels.issuer_name }} does not issue the certificate {{ $labels.name }}. "
+        "`kubectl describe certificate {{ $labels.name }}` has the reason.",
+        for_="10m",
     )
 
 

@@ -258,6 +258,10 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             "routing.gateway.sectionName is missing: use the name of the HTTP listener to redirect",
         ),
         (
+            {"routing": {"hosts": ["*.example.com"]}},
+            'routing.hosts is ["*.example.com"]: use first a host without *, which is that of the ',
+        ),
+        (
             {"routing": {"tls": {"mode": "existing"}}},
             "routing.tls.existing is missing: use a mapping with secretName or clusterIssuer",
         ),

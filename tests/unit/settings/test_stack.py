@@ -42,6 +42,21 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             "autoscaling.minReplicas is 11: use at most maxReplicas, which is 10",
         ),
         (
+            {"routing": {"tls": {"mode": "acme"}}},
+            "certManager.acme is missing: use a mapping with email: services.beacon has the TLS",
+        ),
+        (
+            {
+                "routing": {"hosts": ["a.b", "*.b"], "tls": {"mode": "acme"}},
+                "certManager": {"acme": {"email": "team@example.com"}},
+            },
+            "certManager.acme.dns01 is missing: use a DNS provider: services.beacon has ",
+        ),
+        (
+            {"certManager": {"acme": {"email": "team@example.com", "dns01": {}}}},
+            "certManager.acme.dns01.route53 is missing: use one of route53, cloudflare",
+        ),
+        (
             {"workload": {"resources": {"requests": {"cpu": "1", "memory": "1Mi"}}}},
             'workload.resources.requests.cpu is "1": use at most limits.cpu, which is 500m',
         ),

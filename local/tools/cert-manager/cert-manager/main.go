@@ -66,6 +66,7 @@ type options struct {
 	solverImage              string
 	dnsNameservers           string
 	onlyDNSNameservers       bool
+	enableGatewayAPI         bool
 }
 
 func main() {
@@ -74,6 +75,7 @@ func main() {
 	flag.StringVar(&opts.solverImage, "acme-http01-solver-image", "", "image of the pods that answer HTTP-01 challenges")
 	flag.StringVar(&opts.dnsNameservers, "dns01-recursive-nameservers", "", "comma-separated DNS servers, host:port, that DNS-01 records are checked with")
 	flag.BoolVar(&opts.onlyDNSNameservers, "dns01-recursive-nameservers-only", false, "do not query the authoritative DNS servers")
+	flag.BoolVar(&opts.enableGatewayAPI, "enable-gateway-api", false, "answer HTTP-01 challenges by HTTPRoutes; needs the CRDs of the Gateway API")
 	election := flag.Bool("leader-elect", false, "only false is supported")
 	flag.Parse()
 
@@ -124,6 +126,9 @@ func run(ctx context.Context, opts options) error {
 	base.SharedInformerFactory.Start(ctx.Done())
 	base.KubeSharedInformerFactory.Start(ctx.Done())
 	base.HTTP01ResourceMetadataInformersFactory.Start(ctx.Done())
+	if opts.enableGatewayAPI {
+		base.GWShared.Start(ctx.Done())
+	}
 	return group.Wait()
 }
 
@@ -149,6 +154,7 @@ func contextOptions(ctx context.Context, opts options) controller.ContextOptions
 			DNS01CheckRetryPeriod:             10 * time.Second,
 			AccountRegistry:                   accounts.NewDefaultRegistry(),
 		},
+		ConfigOptions:    controller.ConfigOptions{EnableGatewayAPI: opts.enableGatewayAPI},
 		SchedulerOptions: controller.SchedulerOptions{MaxConcurrentChallenges: 60},
 		IssuerOptions: controller.IssuerOptions{
 			ClusterIssuerAmbientCredentials: true,

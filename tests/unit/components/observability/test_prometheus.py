@@ -146,3 +146,18 @@ def test_only_nodes_and_the_api_server_are_reached_outside_the_cluster() -> None
         if "ipBlock" in rule["to"][0]
     ]
     assert blocks == [(["192.0.2.0/24"], [10250]), (["192.0.2.0/24"], [443, 6443])]
+
+
+def test_the_certificates_of_the_services_are_monitored_if_cert_manager_issues_them() -> None:
+    assert not any(one["job_name"] == "cert-manager" for one in prometheus()["scrape_configs"])
+    args = args_of(bundled())
+    args["cert_manager"] = "certificates"
+    registry = run(lambda: Prometheus("it", args))
+    (found,) = (
+        one
+        for one in config_file(registry, "prometheus.yaml")["scrape_configs"]
+        if one["job_name"] == "cert-manager"
+    )
+    assert found["honor_labels"]
+    (discovery,) = found["kubernetes_sd_configs"]
+    assert discovery["namespaces"]["names"] == ["certificates"]

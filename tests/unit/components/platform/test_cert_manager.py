@@ -29,7 +29,29 @@ def deployed(found: Settings) -> Registry:
 
 
 def issuers(found: Settings) -> Registry:
-    return run(lambda: Issuers.of("issuers", {"namespace": "shop", "services": found.certified}))
+    return run(
+        lambda: Issuers.of(
+            "issuers",
+            {
+                "namespace": "shop",
+                "services": found.certified,
+                "network": found.network,
+                "acme": found.cert_manager.acme,
+            },
+        )
+    )
+
+
+def acme(*hosts: str, backend: str = "ingress", **keys: Any) -> Registry:
+    routing = {
+        "backend": backend,
+        "hosts": [*hosts],
+        "gateway": {"sectionName": "web"} if backend == "gateway" else {},
+        "tls": {"mode": "acme"},
+    }
+    return issuers(
+        settings(routing=routing, certManager={"acme": {"email": "team@example.com", **keys}})
+    )
 
 
 def test_a_stack_without_certificates_has_no_cert_manager_and_no_issuers() -> None:
@@ -73,11 +95,71 @@ def test_two_controllers_never_run_at_once() -> None:
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
-def test_nobody_connects_to_the_controller_and_it_connects_to_the_api_server() -> None:
-    policy = deployed(stack()).one("NetworkPolicy", "cert-manager")["spec"]
-    assert policy["ingress"] == []
-    ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
-    assert ports == {53, 443, 6443}
+def test_prometheus_connects_to_the_controller_and_it_connects_to_the_acme_server() -> None:
+    server = "https://acme.ca.svc:14000/directory"
+    found = stack(certManager={"acme": {"email": "team@example.com", "server": server}})
+    policy = deployed(found).one("NetworkPolicy", "cert-manager")["spec"]
+    (rule,) = policy["ingress"]
+    assert [port["port"] for port in rule["ports"]] == ["metrics"]
+    assert rule["from"][0]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "prometheus"}
+    ports = {port["port"] for rule in policy["egress"] for port in rule.get("ports", ())}
+    assert ports == {53, 80, 443, 6443}
+    namespaces = [
+        peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for rule in policy["egress"]
+        for peer in rule.get("to", ())
+        if "namespaceSelector" in peer
+    ]
+    assert {"ingress", "ca"} <= {*namespaces}
+
+
+@pytest.mark.parametrize(("backend", "is_enabled"), [("ingress", False), ("gateway", True)])
+def test_challenges_over_gateways_are_answered_if_a_service_needs_them(
+    backend: str, is_enabled: bool
+) -> None:
+    routing = {"backend": backend, "tls": {"mode": "acme"}}
+    routing |= {"gateway": {"sectionName": "web"}} if backend == "gateway" else {}
+    found = settings(routing=routing, certManager={"acme": {"email": "team@example.com"}})
+    (container,) = deployed(found).one("Deployment")["spec"]["template"]["spec"]["containers"]
+    assert ("--enable-gateway-api" in container["args"]) == is_enabled
+
+
+def test_hosts_have_http_challenges_and_wildcards_have_dns_challenges() -> None:
+    key = {"name": "aws", "key": "secret"}
+    zone = {"region": "eu-central-1", "accessKeyId": "AKIA", "secretAccessKey": key}
+    registry = acme("a.example.com", "*.b.example.com", dns01={"route53": zone})
+    spec = registry.one("Issuer")["spec"]["acme"]
+    assert spec["solvers"] == [
+        {
+            "http01": {"ingress": {"serviceType": "ClusterIP", "ingressClassName": "nginx"}},
+            "selector": {"dnsNames": ["a.example.com"]},
+        },
+        {
+            "dns01": {
+                "route53": {
+                    "region": "eu-central-1",
+                    "accessKeyID": "AKIA",
+                    "secretAccessKeySecretRef": key,
+                }
+            },
+            "selector": {"dnsNames": ["*.b.example.com"]},
+        },
+    ]
+    assert spec["server"] == "https://acme-v02.api.letsencrypt.org/directory"
+
+
+def test_a_gateway_answers_challenges_on_its_plain_listener() -> None:
+    spec = acme("a.example.com", backend="gateway").one("Issuer")["spec"]["acme"]
+    (parent,) = spec["solvers"][0]["http01"]["gatewayHTTPRoute"]["parentRefs"]
+    assert (parent["name"], parent["sectionName"]) == ("public", "web")
+
+
+def test_only_the_proxy_connects_to_the_pods_that_answer_challenges() -> None:
+    policy = acme("a.example.com").one("NetworkPolicy")["spec"]
+    assert policy["podSelector"]["matchLabels"] == {"acme.cert-manager.io/http01-solver": "true"}
+    (rule,) = policy["ingress"]
+    assert [port["port"] for port in rule["ports"]] == [8089]
+    assert policy["egress"] == []
 
 
 def test_the_ca_signs_with_a_key_that_is_kept() -> None:

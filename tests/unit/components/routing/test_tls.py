@@ -106,12 +106,14 @@ def test_an_ingress_without_tls_has_no_certificate_and_no_redirect() -> None:
 def test_a_gateway_gets_a_listener_for_each_host(
     class_name: str | None, kind: str, parent: dict[str, Any]
 ) -> None:
-    hosts = ["a.example.com", "b.example.com"]
+    hosts = ["a.example.com", "*.example.com"]
     gateway = {**GATEWAY["gateway"], **({"className": class_name} if class_name else {})}
     spec = tls({**GATEWAY, "gateway": gateway, "hosts": hosts}).one(kind)["spec"]
     assert spec.items() >= parent.items()
     found = [(one["hostname"], one["port"], one["protocol"]) for one in spec["listeners"]]
     assert found == [(host, 8443, "HTTPS") for host in hosts]
+    names = [one["name"] for one in spec["listeners"]]
+    assert names == ["a.example.com", "wildcard.example.com"]
     for listener in spec["listeners"]:
         assert [ref["name"] for ref in listener["tls"]["certificateRefs"]] == ["beacon-tls"]
     registry = routed("gateway", split(), gateway=gateway, **with_tls())

@@ -1,0 +1,81 @@
+"""``acme`` of ``slipway:certManager``."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from settings.env import DataKey, ObjectName
+from settings.errors import FieldError
+from settings.one_of import one_of_errors
+from settings.section import Section
+from settings.string_formats import StringFormat, Url
+
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+
+_Email = Annotated[
+    str, StringFormat("an e-mail address, like team@example.com", r"[^@\s]+@[^@\s]+", 254)
+]
+_Pem = Annotated[
+    str,
+    StringFormat(
+        "certificates in PEM format",
+        r"(-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?)+",
+        65_536,
+    ),
+]
+_Id = Annotated[str, StringFormat("letters and digits, like Z2FDTNDATAQYW2", "[A-Za-z0-9]+", 128)]
+_Region = Annotated[
+    str, StringFormat("a region, like eu-central-1", r"[a-z]+(-[a-z]+)+-[0-9]+", 32)
+]
+
+
+class SecretKeyRef(Section):
+    """Key of a Secret in the stack's namespace that others create."""
+
+    name: ObjectName
+    """Name of the Secret."""
+    key: DataKey
+    """Key of its data."""
+
+
+class Route53(Section):
+    """Zones in Amazon Route 53."""
+
+    region: _Region
+    """AWS region."""
+    hosted_zone_id: _Id | None = None
+    """Hosted zone. Default: the one with the longest match."""
+    access_key_id: _Id
+    """ID of the access key."""
+    secret_access_key: SecretKeyRef
+    """Secret access key."""
+
+
+class Cloudflare(Section):
+    """Zones of Cloudflare."""
+
+    api_token: SecretKeyRef
+    """API token with the permissions Zone:Read and DNS:Edit."""
+
+
+class Dns01(Section):
+    """DNS provider in which DNS-01 challenges are answered: one of the keys."""
+
+    route53: Route53 | None = None
+    cloudflare: Cloudflare | None = None
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        yield from one_of_errors(self, ("route53", "cloudflare"))
+
+
+class AcmeSettings(Section):
+    """ACME server that issues certificates, such as Let's Encrypt."""
+
+    server: Url = LETS_ENCRYPT
+    """URL of its directory. Default: Let's Encrypt."""
+    email: _Email
+    """Address of the account, for notices of the server."""
+    ca_bundle: _Pem | None = None
+    """Certificates of the CA that a private server is trusted by. Default: the usual ones."""
+    dns01: Dns01 | None = None
+    """Challenges of wildcard hosts. Other hosts have HTTP-01 challenges, which the proxy answers on
+    port 80."""
