@@ -2,7 +2,13 @@
 
 from typing import Any
 
+import pulumi
+
 CERT_MANAGER_API = "cert-manager.io/v1"
+READY = {"pulumi.com/waitFor": "condition=Ready"}
+"""Annotations of an object that is created or updated when it is ready."""
+ISSUANCE_TIMEOUTS = pulumi.CustomTimeouts(create="5m", update="5m")
+"""An issuer that refuses, or is not reached, reports it long before."""
 
 
 def issuer_ref(name: str, kind: str = "Issuer") -> dict[str, Any]:

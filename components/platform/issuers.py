@@ -8,7 +8,13 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 
-from components.certificate import CERT_MANAGER_API, hours, issuer_ref
+from components.certificate import (
+    CERT_MANAGER_API,
+    ISSUANCE_TIMEOUTS,
+    READY,
+    hours,
+    issuer_ref,
+)
 from components.labels import ACME, CA, Identity
 from components.network_peer import NetworkPeer
 from components.prune import prune_none
@@ -22,7 +28,6 @@ _SELF_SIGNED = "slipway-self-signed"
 _CA_HOURS = 10 * 365 * 24
 """Lifetime of the CA's certificate. Clients have to trust a new one after it."""
 _CA_RENEW_HOURS = 365 * 24
-_READY = {"pulumi.com/waitFor": "condition=Ready"}
 _SOLVER_LABELS = {"acme.cert-manager.io/http01-solver": "true"}
 _SOLVER_PORT = 8089
 
@@ -76,7 +81,7 @@ class Issuers(pulumi.ComponentResource):
             f"{self._name}-{CA}-certificate",
             api_version=CERT_MANAGER_API,
             kind="Certificate",
-            metadata={**self._metadata(CA), "annotations": _READY},
+            metadata={**self._metadata(CA), "annotations": READY},
             spec={
                 "isCA": True,
                 "commonName": self._namespace,
@@ -109,9 +114,11 @@ class Issuers(pulumi.ComponentResource):
             f"{self._name}-{name}",
             api_version=CERT_MANAGER_API,
             kind="Issuer",
-            metadata={**self._metadata(name), "annotations": _READY},
+            metadata={**self._metadata(name), "annotations": READY},
             spec=spec,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=depends_on, custom_timeouts=ISSUANCE_TIMEOUTS
+            ),
         )
 
     def _metadata(self, name: str) -> "ObjectMetaArgsDict":

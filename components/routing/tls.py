@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
-from components.certificate import CERT_MANAGER_API, hours, issuer_ref
+from components.certificate import (
+    CERT_MANAGER_API,
+    ISSUANCE_TIMEOUTS,
+    READY,
+    hours,
+    issuer_ref,
+)
 from components.labels import ACME, CA, Identity
 from components.routing.gateway import GATEWAY_API, gateway_ref, plain_listener
 from settings import GatewaySettings, RoutingSettings, Service, TlsSettings
@@ -66,10 +72,7 @@ class ServiceTls(pulumi.ComponentResource):
             f"{self._name}-certificate",
             api_version=CERT_MANAGER_API,
             kind="Certificate",
-            metadata={
-                **self._metadata(secret),
-                "annotations": {"pulumi.com/waitFor": "condition=Ready"},
-            },
+            metadata={**self._metadata(secret), "annotations": READY},
             spec={
                 **common_name,
                 "dnsNames": [*hosts],
@@ -80,7 +83,9 @@ class ServiceTls(pulumi.ComponentResource):
                 "usages": ["digital signature", "key encipherment", "server auth"],
                 "issuerRef": _issuer_ref(routing.tls),
             },
-            opts=self._child,
+            opts=pulumi.ResourceOptions.merge(
+                self._child, pulumi.ResourceOptions(custom_timeouts=ISSUANCE_TIMEOUTS)
+            ),
         )
 
     def _listeners(

@@ -1,5 +1,5 @@
 """Rules of the policy pack; importing this package declares them."""
 
-from policy.rules import availability, containers, operations, pod_security, security
+from policy.rules import availability, certificates, containers, operations, pod_security, security
 
-__all__ = ["availability", "containers", "operations", "pod_security", "security"]
+__all__ = ["availability", "certificates", "containers", "operations", "pod_security", "security"]

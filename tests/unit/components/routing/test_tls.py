@@ -63,9 +63,12 @@ def test_a_host_that_is_too_long_is_no_common_name() -> None:
     )
 
 
-def test_an_update_ends_when_the_certificate_is_issued() -> None:
-    annotations = tls().one("Certificate")["metadata"]["annotations"]
+def test_an_update_ends_when_the_certificate_is_issued_or_after_five_minutes() -> None:
+    registry = tls()
+    certificate = registry.resources[registry.urn_of("Certificate", "beacon-tls")]
+    annotations = certificate.inputs["metadata"]["annotations"]
     assert annotations == {"pulumi.com/waitFor": "condition=Ready"}
+    assert certificate.custom_timeouts == ("5m", "5m")
 
 
 def test_an_ingress_is_served_with_the_certificate_and_redirects() -> None:
