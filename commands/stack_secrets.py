@@ -10,7 +10,9 @@ from commands.errors import FAILED, report_errors
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.secrets_provider import SecretsProvider
-from settings import load
+from settings import Settings, load
+from settings.sops import SopsFile
+from settings.sops_secrets import sources
 from settings.stack_file import path_of, read_config
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -36,6 +38,14 @@ def of_state(deployment: Mapping[str, Any]) -> Iterator[str]:
             yield f"{resource['type']} {name}: {', '.join(sorted(paths))}"
 
 
+def of_sops_files(settings: Settings) -> dict[str, list[str]]:
+    """Keys of each file that sops encrypts, with the secrets that have their values."""
+    files: dict[str, list[str]] = {}
+    for path, _, _, source in sources(settings):
+        files.setdefault(source.file, []).append(f"{source.key}: {path.removesuffix('.sops')}")
+    return files
+
+
 def _paths(node: Any, path: str, is_secret: Any) -> Iterator[str]:  # noqa: ANN401
     if isinstance(node, dict):
         if is_secret(node):
@@ -48,7 +58,7 @@ def _paths(node: Any, path: str, is_secret: Any) -> Iterator[str]:  # noqa: ANN4
             yield from _paths(value, f"{path}[{index}]", is_secret)
 
 
-def _print(place: str, provider: SecretsProvider, secrets: Sequence[str]) -> None:
+def _print(place: str, provider: object, secrets: Sequence[str]) -> None:
     print(f"{place}, encrypted by {provider}: {len(secrets) or 'no secrets'}")
     for secret in secrets:
         print(f"  {secret}")
@@ -60,13 +70,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="commands.stack_secrets", description=__doc__)
     parser.add_argument("--stack", required=True)
     options = parser.parse_args(arguments)
-    prerequisites = Prerequisites(load(options.stack))
+    settings = load(options.stack)
+    prerequisites = Prerequisites(settings)
     variables = {**os.environ, **prerequisites.variables()}
     prerequisites.prepare_cli()
     deployment = Stack(options.stack, variables).deployment()
     file = path_of(options.stack)
     in_file = SecretsProvider.of_file(file.read_text())
     _print(file.name, in_file, sorted(of_stack_file(read_config(file))))
+    for name, secrets in of_sops_files(settings).items():
+        _print(name, f"sops for {SopsFile(name).recipients or 'nobody'}", secrets)
     if deployment is None:
         print("state: none")
         return 0

@@ -66,6 +66,18 @@ class SopsFile:
         self.name = name
         self._path = stack_file.PROJECT_FOLDER / name
 
+    @property
+    def recipients(self) -> str:
+        """The recipients in the file, at most five. Empty if it cannot be read."""
+        content, _ = self._content()
+        metadata = (content or {}).get(_METADATA, {})
+        names = [
+            str(one.get(name))
+            for kind, name in _RECIPIENTS.items()
+            for one in metadata.get(kind) or ()
+        ]
+        return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+
     def error(self, source: SopsSource) -> FieldError | None:
         """The error of a source in this file that is found without a key."""
         content, error = self._content()
@@ -106,7 +118,7 @@ class SopsFile:
             )
         if done.returncode == _NO_KEY:
             raise ValueError(
-                f"the key of none of its recipients ({self._recipients()}) is available: set "
+                f"the key of none of its recipients ({self.recipients}) is available: set "
                 "SOPS_AGE_KEY_FILE, or the credentials of the key service"
             )
         reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
@@ -125,16 +137,6 @@ class SopsFile:
             text = "a file that sops has encrypted: this one is plain text"
             return None, FieldError("file", self.name, text)
         return content, None
-
-    def _recipients(self) -> str:
-        content, _ = self._content()
-        metadata = (content or {}).get(_METADATA, {})
-        names = [
-            str(one.get(name))
-            for kind, name in _RECIPIENTS.items()
-            for one in metadata.get(kind) or ()
-        ]
-        return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
 def source_error(source: SopsSource) -> FieldError | None:

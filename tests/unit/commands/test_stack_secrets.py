@@ -33,7 +33,11 @@ config:
   slipway:registry:
     host: registry.example.com
     credentials: {{username: robot, password: {{secure: v1:AAAA:BBBB}}}}
-  slipway:services: {{shop: {{source: app, release: {{stable: {{version: 1.0.0}}}}}}}}
+  slipway:services:
+    shop:
+      source: app
+      release: {{stable: {{version: 1.0.0}}}}
+      secrets: {{token: {{sops: {{file: shop.yaml, key: a.token}}}}}}
 """
 
 
@@ -52,11 +56,15 @@ def test_each_secret_is_listed_with_its_place_and_without_its_value(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text(FILE.format("v1:s"))
+    encrypted = {"a": {"token": "ENC[]"}, "sops": {"age": [{"recipient": "age1shop"}]}}
+    (file.parent / "shop.yaml").write_text(json.dumps(encrypted))
     assert main(["--stack=dev"]) == 0
     shown = capsys.readouterr().out
     assert shown.splitlines() == [
         "Pulumi.dev.yaml, encrypted by a passphrase: 1",
         "  slipway:registry.credentials.password",
+        "shop.yaml, encrypted by sops for age1shop: 1",
+        "  a.token: slipway:services.shop.secrets.token",
         "state, encrypted by a passphrase: 2",
         "  docker-build:index:Image shop: registries[0].password",
         "  kubernetes:core/v1:Secret shop-token: data",
