@@ -210,6 +210,7 @@ def places(
     _configure(project)
     watch = Watch(temporary)
     started = time.time()
+    project.run("pulumi", "stack", "init", project.stack)
     for name, path in SECRETS.items():
         run.set_secret(path, name)
     watch.start()
@@ -290,7 +291,7 @@ def _run_commands(run: Run) -> None:
         with run.project.service() as service:
             service["secrets"]["payment"]["sops"]["key"] = "absent"
         run.fails("preview")
-    with run.project.edited("app/Dockerfile", "test -s", "cat /run/secrets/token && false && :"):
+    with run.project.edited("app/Dockerfile", "test -s", "false && test -s"):
         run.fails("image", "OUT=out/failed")
 
 
