@@ -19,20 +19,19 @@ from settings import from_pulumi
 settings = from_pulumi()
 network = settings.network
 cluster = cluster_provider("cluster", settings.cluster)
+in_cluster = pulumi.ResourceOptions(providers=[cluster])
 cert_manager = CertManager.of(
     "cert-manager",
     {"settings": settings.cert_manager, "network": network, "services": settings.certified},
-    opts=pulumi.ResourceOptions(providers=[cluster]),
+    opts=in_cluster,
 )
 namespace = Namespace(
     settings.namespace.name,
-    {
-        "resource_quota": settings.resource_quota,
-        "limit_range": settings.namespace.limit_range,
-    },
+    {"resource_quota": settings.resource_quota, "limit_range": settings.namespace.limit_range},
     # cert-manager is deleted later: it removes its finalizers from objects in the namespace.
     opts=pulumi.ResourceOptions(providers=[cluster], depends_on=cert_manager),
 )
+in_namespace = pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace])
 issuers = Issuers.of(
     "issuers",
     {
@@ -41,7 +40,7 @@ issuers = Issuers.of(
         "network": network,
         "acme": settings.cert_manager.acme,
     },
-    opts=pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace]),
+    opts=in_namespace,
 )
 monitored = {
     name: MonitoredService.of(service, namespace.name, settings.observability)
@@ -57,7 +56,7 @@ flagger = Flagger.of(
         "prometheus": prometheus,
         "services": settings.progressive,
     },
-    opts=pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace]),
+    opts=in_namespace,
 )
 secret_stores = StackSecretStores.of(
     "secret-stores",
@@ -67,7 +66,7 @@ secret_stores = StackSecretStores.of(
         "network": network,
         "stores": settings.secret_stores,
     },
-    opts=pulumi.ResourceOptions(providers=[cluster], depends_on=[namespace]),
+    opts=in_namespace,
 )
 served_ports = {name: service.served_ports for name, service in settings.services.items()}
 deployed = {
@@ -100,7 +99,7 @@ observability = Observability(
         "has_external_secrets": settings.has_external_secrets,
         "cert_manager": settings.cert_manager_namespace,
     },
-    opts=pulumi.ResourceOptions(providers=[cluster]),
+    opts=in_cluster,
 )
 pulumi.export("namespace", namespace.name)
 pulumi.export("services", {name: one.outputs for name, one in deployed.items()})
