@@ -428,7 +428,26 @@ class Deployer:
                     "delete it: annotate it with its owner, or remove it from the state with "
                     "`pulumi state delete`"
                 )
+        self._check_external_secrets()
         self.stack.destroy(*self._confirmation(), *arguments)
+
+    def _check_external_secrets(self) -> None:
+        """Raise :class:`CommandError` if other stacks use External Secrets of this one.
+
+        It removes a finalizer from each external secret that is deleted.
+        """
+        settings = self.settings
+        if not settings.has_external_secrets or settings.external_secrets.scope != "cluster":
+            return
+        served = external_secrets.served_namespaces(
+            settings.namespace.name, self.environment, settings.cluster.context
+        )
+        if served:
+            raise CommandError(
+                f"External Secrets of {self.stack.name} reads the secrets of {', '.join(served)}, "
+                "which could not be deleted without it: first deploy another one there, with "
+                "slipway:externalSecrets.enabled true, or delete their stacks"
+            )
 
     def status(self, service: str = "") -> None:
         """Show tracks, versions, traffic, pods and the URL of one service, or of all of them."""

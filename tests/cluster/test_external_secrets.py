@@ -157,6 +157,7 @@ def test_a_second_stack_uses_the_operator_and_does_not_delete_it(
     try:
         second.make("up")
         assert second.get().text == SECOND
+        assert second.stack in project.make_fails("down").stderr
     finally:
         second.make("down")
         second.remove_stack()

@@ -367,6 +367,25 @@ def test_a_namespace_of_another_stack_is_refused_before_anything_is_touched(comm
 
 @pytest.mark.usefixtures("no_cluster")
 @pytest.mark.parametrize(
+    ("scope", "served", "deletes"),
+    [("cluster", ["orders"], False), ("cluster", [], True), ("namespace", ["orders"], True)],
+)
+def test_external_secrets_that_other_stacks_use_is_not_deleted(scope, served, deletes, monkeypatch):
+    found = deployer.external_secrets
+    monkeypatch.setattr(found, "served_namespaces", lambda *_: served)
+    fake, stores = FakeStack(), {"team": {"kubernetes": {"namespace": "databases"}}}
+    current = deployer_of(fake, secretStores=stores, externalSecrets={"scope": scope})
+    if deletes:
+        current.down()
+        assert fake.calls == ["select", "destroy --yes"]
+    else:
+        with pytest.raises(CommandError, match="reads the secrets of orders"):
+            current.down()
+        assert fake.calls == ["select"]
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(
     ("owner", "deletes"), [("shop/dev", False), ("slipway/dev", True), (None, True)]
 )
 def test_a_namespace_of_another_stack_is_not_deleted(owner, deletes, monkeypatch):
