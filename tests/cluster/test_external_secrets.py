@@ -1,46 +1,95 @@
-"""Secrets in Vault: read, changed, not available, refused, and used by a second stack."""
+"""Secrets of a store: read, changed, refused, and used by a second stack."""
 
 import base64
 import json
 import secrets
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from components.observability.rules.external_secrets import NOT_READY, NOT_SYNCED
-from tests.cluster.project import CHECKOUT, Project, wait_until
-from tests.cluster.vault import Vault
+from components.observability.rules.external_secrets import NOT_SYNCED
+from tests.cluster.project import Project, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
 REFRESH_SECONDS = 10
 KUBELET_SECONDS = 100
 """The kubelet updates files of a running pod at most this late."""
-PATH = "shop/database"
 FIRST, SECOND, THIRD = (f"{name}-{secrets.token_hex(8)}" for name in ("first", "second", "third"))
 
 
+@dataclass(frozen=True)
+class Store:
+    """A namespace with the secret `database`, which the ServiceAccounts of stacks may read."""
+
+    namespace: str
+    environment: Mapping[str, str]
+
+    def put(self, password: str) -> None:
+        """Create the secret, or change it."""
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "database", "namespace": self.namespace},
+            "stringData": {"password": password},
+        }
+        self._kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(secret))
+
+    def allow(self, stack: str) -> None:
+        """Allow the ServiceAccount of a stack's store to read."""
+        account = f"--serviceaccount={stack}:secret-store-team"
+        self._kubectl("create", "rolebinding", stack, "--role=read", account, *self._options)
+
+    def revoke(self, stack: str) -> None:
+        """Take the access of a stack back."""
+        self._kubectl("delete", "rolebinding", stack, *self._options)
+
+    def create(self) -> None:
+        """Create the namespace."""
+        self._kubectl("create", "namespace", self.namespace)
+        read = ("--verb=get", "--resource=secrets")
+        self._kubectl("create", "role", "read", *read, *self._options)
+
+    def delete(self) -> None:
+        """Delete the namespace."""
+        self._kubectl("delete", "namespace", self.namespace, "--ignore-not-found")
+
+    @property
+    def _options(self) -> tuple[str, ...]:
+        return ("--namespace", self.namespace)
+
+    def _kubectl(self, *arguments: str, stdin: str | None = None) -> None:
+        result = subprocess.run(
+            ["kubectl", *arguments],
+            env=dict(self.environment),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert result.returncode == 0, result.stderr
+
+
 @pytest.fixture(scope="module")
-def vault(cluster_environment: Mapping[str, str]) -> Iterator[Vault]:
-    build = [sys.executable, "-m", "local", "build", "vault"]
-    subprocess.run(build, cwd=CHECKOUT, check=True)
-    vault = Vault(cluster_environment)
-    vault.bind_reviewer()
-    vault.start({PATH: FIRST})
-    yield vault
-    vault.stop()
-    vault.unbind_reviewer()
+def store(project: Project) -> Iterator[Store]:
+    store = Store(f"test-store-{secrets.token_hex(3)}", project.environment)
+    store.create()
+    store.put(FIRST)
+    store.allow(project.stack)
+    yield store
+    store.delete()
 
 
-def configure(project: Project, vault: Vault, repository: str, **external_secrets: Any) -> None:
+def configure(project: Project, store: Store, repository: str, **external_secrets: Any) -> None:
     """Configure a service whose responses are the secret."""
     with project.config() as config:
         config["slipway:externalSecrets"] = external_secrets
-        config["slipway:secretStores"] = {"team": {"vault": {"server": vault.url, "role": "shop"}}}
-        source = {"store": "team", "key": PATH, "property": "password"}
+        config["slipway:secretStores"] = {"team": {"kubernetes": {"namespace": store.namespace}}}
+        source = {"store": "team", "key": "database", "property": "password"}
         config["slipway:services"] = {
             "reader": {
                 "source": "tests/cluster/services/reader",
@@ -58,8 +107,8 @@ def configure(project: Project, vault: Vault, repository: str, **external_secret
 
 
 @pytest.fixture(scope="module", autouse=True)
-def deployed(project: Project, vault: Vault) -> None:
-    configure(project, vault, f"slipway/{project.stack}", scope="cluster")
+def deployed(project: Project, store: Store) -> None:
+    configure(project, store, f"slipway/{project.stack}", scope="cluster")
     project.make("up")
 
 
@@ -95,7 +144,7 @@ def synced(project: Project) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
-def test_a_value_of_vault_is_a_file_and_nowhere_in_the_state(project: Project) -> None:
+def test_a_value_of_a_store_is_a_file_and_nowhere_in_the_state(project: Project) -> None:
     assert project.get().text == FIRST
     state = project.run("pulumi", "stack", "export", "--show-secrets", "--stack", project.stack)
     assert "reader-password" in state.stdout
@@ -104,64 +153,55 @@ def test_a_value_of_vault_is_a_file_and_nowhere_in_the_state(project: Project) -
     project.assert_no_drift()
 
 
-def test_a_changed_value_is_read_without_a_restart(project: Project, vault: Vault) -> None:
+def test_a_changed_value_is_read_without_a_restart(project: Project, store: Store) -> None:
     before = pods(project)
-    vault.put(PATH, SECOND)
+    store.put(SECOND)
     seconds = REFRESH_SECONDS + KUBELET_SECONDS
     wait_until("the new value", lambda: project.get().text == SECOND, seconds)
     assert pods(project) == before
 
 
 def test_a_revoked_access_is_reported_and_the_service_keeps_the_value(
-    project: Project, vault: Vault
+    project: Project, store: Store
 ) -> None:
-    vault.revoke()
+    store.revoke(project.stack)
     wait_until("the alert", lambda: is_reported(project, NOT_SYNCED), seconds=60)
     text = project.make("status").stdout
     assert "reader-password" in text
-    assert "invalid role name" in text
+    assert "is forbidden" in text
     assert project.get().text == SECOND
-    vault.allow()
+    store.allow(project.stack)
     wait_until("the next read", lambda: synced(project), seconds=90)
     assert "reader-password" not in project.make("status").stdout
 
 
-def test_while_vault_is_down_the_service_keeps_the_value(project: Project, vault: Vault) -> None:
-    vault.stop()
-    wait_until("the alert", lambda: is_reported(project, NOT_SYNCED), seconds=60)
-    wait_until("the alert of the store", lambda: is_reported(project, NOT_READY), seconds=90)
-    project.kubectl("delete", "pods", "--selector", "app.kubernetes.io/name=reader", "--wait")
-    wait_until("a new pod", lambda: project.get().text == SECOND, seconds=30)
-    vault.start({PATH: SECOND})
-    wait_until("the next read", lambda: synced(project), seconds=120)
-
-
-def test_a_wrong_path_is_refused_by_name(project: Project, vault: Vault) -> None:
+def test_a_wrong_path_is_refused_by_name(project: Project, store: Store) -> None:
     with project.restored_config():
         with project.service() as service:
-            source = {"store": "team", "key": "shop/missing"}
+            source = {"store": "team", "key": "missing-path"}
             service["secrets"]["licence"] = {"external": source}
         text = project.make_fails("up").stdout
     assert "reader-licence" in text
-    assert "shop/missing" in text
+    assert "missing-path" in text
     assert project.get().text == SECOND
     project.make("up")
 
 
 def test_a_second_stack_uses_the_operator_and_does_not_delete_it(
-    project: Project, vault: Vault, tmp_path_factory: pytest.TempPathFactory
+    project: Project, store: Store, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("second")
     second = Project.copy(folder, f"test-{secrets.token_hex(3)}", project.environment)
-    configure(second, vault, f"slipway/{project.stack}", enabled=False)
+    configure(second, store, f"slipway/{project.stack}", enabled=False)
     try:
+        store.allow(second.stack)
         second.make("up")
         assert second.get().text == SECOND
         assert second.stack in project.make_fails("down").stderr
     finally:
         second.make("down")
         second.remove_stack()
-    vault.put(PATH, THIRD)
+    store.put(THIRD)
     wait_until(
         "the operator",
         lambda: (
