@@ -360,9 +360,6 @@ EXTERNAL_SECRETS = Recipe(
     },
 )
 
-VAULT = Recipe("vault", {"vault": Program("./vault", "github.com/hashicorp/vault")})
-"""Vault's server in development mode, for tests."""
-
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
 KUBE_SCORE = Recipe(
@@ -400,7 +397,6 @@ RECIPES = {
         FLAGGER,
         CERT_MANAGER,
         EXTERNAL_SECRETS,
-        VAULT,
         HELM,
         KUBE_SCORE,
         PEBBLE,
