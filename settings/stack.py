@@ -114,7 +114,7 @@ class Settings(Section):
 
     @property
     def cert_manager_namespace(self) -> str | None:
-        """Namespace of the cert-manager that issues certificates of the services. ``None``: none"""
+        """Namespace of the cert-manager of the services. ``None``: they need none."""
         is_issued = any(
             one.tls_hosts and one.routing and one.routing.tls.secret_name is None
             for one in self.services.values()
