@@ -14,11 +14,13 @@ LOAD = ("vegeta",)
 """Programs that send requests."""
 CERTIFICATES = ("cert-manager", "acmesolver", "pebble")
 """Programs that issue certificates."""
+SECRETS = ("external-secrets", "sops", "age-keygen")
+"""Programs that read secrets."""
 
 
 def main() -> int:
     """Build and start what is missing; return the exit code of the first failed step."""
-    for step in (["up"], ["images"], ["build", *CHECKERS, *LOAD, *CERTIFICATES]):
+    for step in (["up"], ["images"], ["build", *CHECKERS, *LOAD, *CERTIFICATES, *SECRETS]):
         command = [sys.executable, "-m", "local", *step]
         result = subprocess.run(command, cwd=CHECKOUT, check=False)
         if result.returncode != 0:
