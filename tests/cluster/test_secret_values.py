@@ -307,7 +307,9 @@ def contents(folder: Path, pattern: str = "*", since: float = 0) -> Iterator[byt
     """Yield path and content of the files below a folder that match, decompressed."""
     for file in folder.rglob("*"):
         is_selected = file.match(pattern) or file.parent.match(pattern)
-        if is_selected and file.is_file() and file.stat().st_mtime >= since:
+        # A symbolic link may lead to a file in memory.
+        is_stored = file.is_file() and not file.is_symlink()
+        if is_selected and is_stored and file.stat().st_mtime >= since:
             content = file.read_bytes()
             with suppress(OSError, EOFError):
                 content = gzip.decompress(content)
