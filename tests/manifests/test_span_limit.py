@@ -28,6 +28,8 @@ pytestmark = pytest.mark.timeout(900)
 TRACES = TracesSettings(volume_size="2Gi", retention_days=1)
 WINDOW_SECONDS = 2
 FLOOD_SECONDS = 6
+BATCH = 50
+"""Spans of a request of the flood: enough for a flood on a busy machine."""
 SHORT, LONG = "x" * 500, "x" * 5000
 
 
@@ -167,8 +169,8 @@ def test_a_flood_is_cut_to_the_rate_of_the_volume(
     wait_until("the first span", lambda: jaeger.traces()[trace_id] == 1, 20)
     sent, start = 1, time.monotonic()
     while time.monotonic() < start + FLOOD_SECONDS:
-        gateway.send(trace_id if is_one_trace else new_trace_id(), 10)
-        sent += 10
+        gateway.send(trace_id if is_one_trace else new_trace_id(), BATCH)
+        sent += BATCH
         time.sleep(0.02)
     assert sent > 10 * TRACES.spans_per_second * FLOOD_SECONDS
     wait_until(
