@@ -10,7 +10,7 @@ from xdist.workermanage import WorkerController
 
 CLUSTER = "tests/cluster/"
 """Tests that use the cluster."""
-CLUSTER_WORKERS = 4
+CLUSTER_WORKERS = 3
 """Maximum number of workers that run them: the pods share the processors of the node."""
 EXCLUSIVE = "tests/cluster/test_outages.py"
 """Stops parts of the cluster: no other cluster test runs at the same time."""
