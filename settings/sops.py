@@ -16,9 +16,11 @@ from settings.string_formats import StringFormat
 
 _TIMEOUT_SECONDS = 60
 """Longer than a key service takes to answer."""
+_UNDECRYPTABLE_VALUE = 25
 _MAC_MISMATCH = 51
 _NO_KEY = 128
 """Exit codes of sops."""
+_EDITED = "it was edited without sops. Restore it and use `sops edit`"
 _METADATA = "sops"
 """Key in a file with the recipients and the MAC."""
 _ENCRYPTED = "ENC["
@@ -113,16 +115,18 @@ class SopsFile:
         if done.returncode == 0:
             return json.loads(done.stdout)
         if done.returncode == _MAC_MISMATCH:
-            raise ValueError(
-                "its MAC does not match: it was edited without sops. Restore it and use `sops edit`"
-            )
+            raise ValueError(f"its MAC does not match: {_EDITED}")
+        if done.returncode == _UNDECRYPTABLE_VALUE:
+            raise ValueError(f"one of its values is plain text or was changed: {_EDITED}")
         if done.returncode == _NO_KEY:
             raise ValueError(
                 f"the key of none of its recipients ({self.recipients}) is available: set "
                 "SOPS_AGE_KEY_FILE, or the credentials of the key service"
             )
-        reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-        raise ValueError(f"sops ended with exit code {done.returncode}: {reason[-1]}")
+        # The error message of sops can quote a value.
+        raise ValueError(
+            f"sops ended with exit code {done.returncode}: `sops edit {self.name}` shows the reason"
+        )
 
     def _content(self) -> tuple[dict[str, Any] | None, FieldError | None]:
         """The encrypted content, or the error of its file."""

@@ -79,6 +79,10 @@ def plain_value(file: Path) -> None:
     file.write_text(re.sub(r"password: ENC\S+", f"password: {VALUE}", file.read_text()))
 
 
+def other_plain_value(file: Path) -> None:
+    file.write_text(re.sub(r"other: ENC\[.*\]", f"other: {OTHER}", file.read_text()))
+
+
 def edited(file: Path) -> None:
     file.write_text(re.sub(r"other: ENC\[.*\]", "other: ", file.read_text()))
 
@@ -88,6 +92,7 @@ def edited(file: Path) -> None:
     [
         (edited, "its MAC does not match"),
         (plain_value, "it is plain text"),
+        (other_plain_value, "one of its values is plain text"),
         (lambda file: file.write_text(f"database: {{password: {VALUE}}}\n"), "plain text"),
         (lambda file: file.write_text(file.read_text().replace("password:", "pass:")), "a key of"),
         (Path.unlink, "use an existing file"),

@@ -93,7 +93,11 @@ def test_a_file_is_decrypted_once_and_its_values_are_those_of_the_secrets(folder
     [
         ("exit 51", "its MAC does not match: it was edited without sops"),
         ("exit 128", rf"the key of none of its recipients \({AGE}\) is available: set SOPS_AGE"),
-        ("echo first >&2; echo no such key >&2; exit 25", "exit code 25: no such key"),
+        (
+            "echo Input string hunter2 does not match >&2; exit 25",
+            "one of its values is plain text or was changed: it was edited without sops",
+        ),
+        ("echo hunter2 >&2; exit 4", f"exit code 4: `sops edit {FILE}` shows the reason"),
         (f"echo '{json.dumps(DECRYPTED)}'", r'sops\.key is "empty": use a value .* not empty'),
     ],
 )
@@ -106,6 +110,7 @@ def test_a_file_that_cannot_be_decrypted_is_one_error(
         decrypt(settings(secrets=both), "Pulumi.dev.yaml", sops(folder, script))
     assert len(raised.value.errors) == 1
     assert "Pulumi.dev.yaml has an error" in str(raised.value)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_a_missing_program_is_named(folder: Path) -> None:
