@@ -159,6 +159,7 @@ class Settings(Section):
         for service in self.services.values():
             yield from self._service_errors(service, f"services.{service.name}")
         yield from self._image_errors()
+        yield from self._secret_name_errors()
         yield from self._route_errors()
         yield from self._acme_errors()
         yield from self._quota_errors()
@@ -222,6 +223,18 @@ class Settings(Section):
             if other != key:
                 allowed = f"another repository than {other}: both services push to it"
                 yield FieldError(key, service.repository, allowed)
+
+    def _secret_name_errors(self) -> Iterator[FieldError]:
+        """Entries of ``secrets`` whose Secret has the name of another Secret of a service."""
+        services = self.services.values()
+        owners = {one.tls_secret: f"services.{one.name}.routing.tls" for one in services}
+        for service in services:
+            for name in service.secrets:
+                secret, key = f"{service.name}-{name}", f"services.{service.name}.secrets"
+                other = owners.setdefault(secret, f"{key}.{name}")
+                if other != f"{key}.{name}":
+                    allowed = f"another name: {other} has the Secret {secret}"
+                    yield FieldError(key, name, allowed)
 
     def _progressive_errors(self, service: Service, key: str) -> Iterator[FieldError]:
         observability, settings = self.observability, service.release.progressive

@@ -352,6 +352,17 @@ def two_ports(host: str) -> dict[str, Any]:
             'services is "beacon-green": use another name: the green objects of beacon have this ',
         ),
         (
+            {"beacon": changed(BEACON, {"routing": {"tls": TLS}, "secrets": {"tls": SECRET}})},
+            'services.beacon.secrets is "tls": use another name: services.beacon.routing.tls has ',
+        ),
+        (
+            {
+                "beacon": changed(BEACON, {"secrets": {"api-key": SECRET}}),
+                "beacon-api": changed(OTHER, {"secrets": {"key": SECRET}}),
+            },
+            'services.beacon-api.secrets is "key": use another name: services.beacon.secrets.api-',
+        ),
+        (
             {"beacon": BEACON, "beacon-canary": OTHER},
             'services is "beacon-canary": use another name: the canary objects of beacon have this '
             "name",
