@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from settings.env import EnvName
 from settings.errors import MISSING, FieldError
 from settings.one_of import one_of_errors
 from settings.secret import DECRYPTED, Secret
@@ -23,6 +22,16 @@ SecretFileName = Annotated[
         "a DNS label of at most 50 of a-z, 0-9 and -, and not env or registry",
         r"(?!(env|registry)$)[a-z0-9]([-a-z0-9]*[a-z0-9])?",
         50,
+    ),
+]
+
+# The name is in the key of an annotation of the pods, `exceptions/env.<variable>`.
+_VariableName = Annotated[
+    str,
+    StringFormat(
+        "a variable's name: at most 59 letters, digits and _, not ending with _, like LOG_LEVEL",
+        r"(?!_$)[A-Za-z_]([A-Za-z0-9_]*[A-Za-z0-9])?",
+        59,
     ),
 ]
 
@@ -64,7 +73,7 @@ class SecretEntry(Section):
     sops: SopsSource | None = None
     as_: Annotated[Literal["file", "env"], Field(alias="as")] = "file"
     """Mounts the value as a file, or reads it into the environment variable `variable`."""
-    variable: EnvName | None = None
+    variable: _VariableName | None = None
     """Name of the environment variable, with `env`."""
     reason: Reason | None = None
     """Reason why the value must be in the environment, which child processes and crash reports

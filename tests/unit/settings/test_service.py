@@ -130,6 +130,10 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             'secrets.a.onChange is "none": use "restart" or "release": a process reads its env',
         ),
         (
+            {"secrets": {"a": {"generate": {}, **IN_ENV, "variable": "A_"}}},
+            'secrets.a.variable is "A_": use a variable\'s name: at most 59 letters, digits and _,',
+        ),
+        (
             {"env": {"A": "b"}, "secrets": {"a": {"generate": {}, **IN_ENV}}},
             'secrets.a.variable is "A": use another variable than env.A',
         ),
