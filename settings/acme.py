@@ -7,25 +7,14 @@ from settings.env import DataKey, ObjectName
 from settings.errors import FieldError
 from settings.one_of import one_of_errors
 from settings.section import Section
-from settings.string_formats import StringFormat, Url
+from settings.string_formats import AwsRegion, PemCertificates, StringFormat, Url
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 _Email = Annotated[
     str, StringFormat("an e-mail address, like team@example.com", r"[^@\s]+@[^@\s]+", 254)
 ]
-_Pem = Annotated[
-    str,
-    StringFormat(
-        "certificates in PEM format",
-        r"(-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?)+",
-        65_536,
-    ),
-]
 _Id = Annotated[str, StringFormat("letters and digits, like Z2FDTNDATAQYW2", "[A-Za-z0-9]+", 128)]
-_Region = Annotated[
-    str, StringFormat("a region, like eu-central-1", r"[a-z]+(-[a-z]+)+-[0-9]+", 32)
-]
 
 
 class SecretKeyRef(Section):
@@ -40,10 +29,10 @@ class SecretKeyRef(Section):
 class Route53(Section):
     """Zones in Amazon Route 53."""
 
-    region: _Region
+    region: AwsRegion
     """AWS region."""
     hosted_zone_id: _Id | None = None
-    """Hosted zone. Default: the one with the longest match."""
+    """ID of the hosted zone. Default: the zone whose name is the longest suffix of the host."""
     access_key_id: _Id
     """ID of the access key."""
     secret_access_key: SecretKeyRef
@@ -58,7 +47,7 @@ class Cloudflare(Section):
 
 
 class Dns01(Section):
-    """DNS provider in which DNS-01 challenges are answered: one of the keys."""
+    """DNS provider for DNS-01 challenges: one of the keys."""
 
     route53: Route53 | None = None
     cloudflare: Cloudflare | None = None
@@ -74,8 +63,8 @@ class AcmeSettings(Section):
     """URL of its directory. Default: Let's Encrypt."""
     email: _Email
     """Address of the account, for notices of the server."""
-    ca_bundle: _Pem | None = None
-    """Certificates of the CA that a private server is trusted by. Default: the usual ones."""
+    ca_bundle: PemCertificates | None = None
+    """CAs that the server's own certificate is verified with, in PEM. Default: public CAs."""
     dns01: Dns01 | None = None
-    """Challenges of wildcard hosts. Other hosts have HTTP-01 challenges, which the proxy answers on
-    port 80."""
+    """DNS provider for the challenges of wildcard hosts. Other hosts have HTTP-01 challenges, which
+    the proxy routes on port 80."""

@@ -11,8 +11,7 @@ class ExternalSecretsSettings(Section):
 
     enabled: bool = True
     """Deploys External Secrets into the stack's namespace, if the stack has `secretStores`. Disable
-    it if one of the cluster, such as that of another stack with `scope: cluster`, watches this
-    namespace."""
+    it if another one, such as that of a stack with `scope: cluster`, watches this namespace."""
     scope: Literal["namespace", "cluster"] = "namespace"
     """Namespaces that it watches: that of the stack only, or all. With `cluster`, it may read and
     write all Secrets of the cluster."""

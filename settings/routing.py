@@ -26,7 +26,7 @@ _SUFFIXES = ("canary", WEIGHTED, PREVIEW, REDIRECT)
 
 
 def is_wildcard(host: str) -> bool:
-    """Return True for all names below a domain, such as ``*.example.com``."""
+    """Return True for a wildcard host, such as ``*.example.com``."""
     return host.startswith("*.")
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from settings.errors import FieldError
 from settings.one_of import one_of_errors
 from settings.section import Section
-from settings.string_formats import DnsLabel, StringFormat, Url
+from settings.string_formats import AwsRegion, DnsLabel, PemCertificates, StringFormat, Url
 
 # The ServiceAccount of a store is `secret-store-<name>`.
 StoreName = Annotated[
@@ -20,7 +20,7 @@ StoreName = Annotated[
 _Id = Annotated[
     str,
     StringFormat(
-        "letters, digits and any of ._@:/+=-, like 4f0c9a52-1b7e",
+        "letters, digits and any of ._@:/+=-, like shop",
         r"[A-Za-z0-9][A-Za-z0-9._@:/+=-]*",
         253,
     ),
@@ -34,7 +34,7 @@ _MountPath = Annotated[
 
 
 class VaultStore(Section):
-    """Key-value engine of Vault or OpenBao. The method `kubernetes` authenticates."""
+    """Key-value engine of Vault or OpenBao, with the auth method `kubernetes`."""
 
     server: Url
     """URL of the server."""
@@ -46,14 +46,14 @@ class VaultStore(Section):
     """Version of the engine."""
     auth_path: _MountPath = "kubernetes"
     """Mount path of the auth method."""
-    ca_certificate: Annotated[str, Field(min_length=1, max_length=20_000)] | None = None
-    """Certificate of the server's CA, in PEM. Default: the CAs of External Secrets' image."""
+    ca_certificate: PemCertificates | None = None
+    """Certificate of the server's CA, in PEM. Default: public CAs."""
 
 
 class AwsStore(Section):
     """Secrets Manager or Parameter Store of AWS. The IAM role of the ServiceAccount is used."""
 
-    region: _Id
+    region: AwsRegion
     """Region, like eu-central-1."""
     role: _Id
     """ARN of the IAM role."""
@@ -84,11 +84,11 @@ class AzureStore(Section):
 class KubernetesStore(Section):
     """Secrets of another namespace of the cluster.
 
-    A Role there allows the ServiceAccount `secret-store-<name>` to get them, and a RoleBinding.
+    A Role and a RoleBinding there allow the ServiceAccount `secret-store-<name>` to get them.
     """
 
     namespace: DnsLabel
-    """Namespace."""
+    """Namespace of the Secrets."""
 
 
 _PROVIDERS = ("vault", "aws", "gcp", "azure", "kubernetes")

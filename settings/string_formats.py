@@ -87,6 +87,17 @@ def _is_url(text: str) -> bool:
         return False
 
 
+AwsRegion = Annotated[
+    str, StringFormat("a region, like eu-central-1", r"[a-z]+(-[a-z]+)+-[0-9]+", 32)
+]
+PemCertificates = Annotated[
+    str,
+    StringFormat(
+        "certificates in PEM format",
+        r"(-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?)+",
+        65_536,
+    ),
+]
 Cidr = Annotated[
     str,
     StringFormat(

@@ -14,10 +14,10 @@ TlsMode = Literal["off", "selfSigned", "acme", "existing"]
 
 
 class ExistingTls(Section):
-    """Certificate, or issuer of it, that the cluster has: one of the keys."""
+    """Existing certificate, or existing issuer: one of the keys."""
 
     secret_name: ObjectName | None = None
-    """Secret of type `kubernetes.io/tls` in the stack's namespace. Others renew it."""
+    """Secret of type `kubernetes.io/tls` in the stack's namespace. Slipway does not renew it."""
     cluster_issuer: ObjectName | None = None
     """ClusterIssuer of cert-manager."""
 
@@ -26,7 +26,7 @@ class ExistingTls(Section):
 
 
 class TlsSettings(Section):
-    """TLS certificate for the hosts of a service, and what HTTPS needs besides."""
+    """TLS for the hosts of a service: certificate, redirect and HSTS."""
 
     mode: TlsMode = "off"
     """`selfSigned`: a certificate by a CA of the stack's own, which clients have to trust.
