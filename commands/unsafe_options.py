@@ -9,8 +9,10 @@ _OPTIONS = ("logtostderr", "verbose", "tracing", "show-secrets")
 _ARGUMENTS = {f"--{option}" for option in _OPTIONS}
 _VERBOSE = re.compile(r"-[a-zA-Z]*v(=?\d+)?")
 """Short form of ``--verbose``, also after other short options."""
+_LOG_FILE = "PULUMI_DEBUG_GRPC"
+"""Variable with the path of a file."""
 _VARIABLES = {
-    "PULUMI_DEBUG_GRPC",
+    _LOG_FILE,
     # Pulumi reads every option from a variable too.
     *(f"PULUMI_OPTION_{option.replace('-', '_').upper()}" for option in _OPTIONS),
 }
@@ -34,5 +36,6 @@ def check_variables(environment: Mapping[str, str]) -> None:
 
 def _set_variables(environment: Mapping[str, str]) -> Iterator[str]:
     for name in _VARIABLES & environment.keys():
-        if environment[name].lower() not in ("", "0", "false"):
+        disabled = ("",) if name == _LOG_FILE else ("", "0", "false")
+        if environment[name].lower() not in disabled:
             yield name

@@ -29,4 +29,12 @@ def test_a_variable_that_writes_secrets_is_refused_by_name(variable: str) -> Non
     with pytest.raises(CommandError, match=f"^{variable} must not be set"):
         check_variables({"PATH": "", variable: "1"})
     check_variables({"PATH": "", variable: ""})
-    check_variables({"PATH": "", variable: "false"})
+
+
+def test_an_option_that_is_disabled_by_its_variable_is_allowed() -> None:
+    check_variables({"PULUMI_OPTION_LOGTOSTDERR": "false", "PULUMI_OPTION_VERBOSE": "0"})
+
+
+def test_any_value_of_the_variable_with_a_log_file_is_its_path() -> None:
+    with pytest.raises(CommandError, match=r"^PULUMI_DEBUG_GRPC must not be set"):
+        check_variables({"PULUMI_DEBUG_GRPC": "0"})
