@@ -21,7 +21,8 @@ def login(
     """Environment variables that give Docker's programs the credentials of the registry.
 
     Decrypts the password. Empty if the settings have no credentials. ``environment`` has the
-    variables of Docker's own configuration, which is used otherwise.
+    variables of Docker's own configuration, which is used otherwise. Raises :class:`CommandError`
+    if that configuration cannot be read.
     """
     credentials = settings.credentials
     if credentials is None:
@@ -40,7 +41,12 @@ def login(
 
 def _with_login(file: Path, logins: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration in a file of Docker, with these logins in place of its own."""
-    config = json.loads(file.read_text()) if file.is_file() else {}
+    try:
+        config = json.loads(file.read_text()) if file.is_file() else {}
+    except ValueError as error:
+        raise CommandError(
+            f"{file}, the configuration of Docker, is not valid JSON: {error}"
+        ) from None
     # Without a helper for a host, Docker looks its credentials up in `auths`.
     helpers = {**config.get("credHelpers", {}), **dict.fromkeys(logins, "")}
     return {**config, "auths": {**config.get("auths", {}), **logins}, "credHelpers": helpers}

@@ -116,6 +116,16 @@ def test_the_credentials_of_the_settings_are_beside_those_of_docker_and_in_no_fi
     assert str((folder / "config.json").readlink()).startswith("/proc/")
 
 
+def test_a_broken_configuration_of_docker_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    given = RegistryCredentials.model_construct(username="robot", password=SecretStr("-"))
+    settings = RegistrySettings.model_construct(host="localhost:5000", credentials=given)
+    with pytest.raises(
+        CommandError, match=r"config\.json, the configuration of Docker, is not valid JSON"
+    ):
+        login(settings, cast("Stack", FakeStack()), {"DOCKER_CONFIG": str(tmp_path)})
+
+
 def test_a_registry_without_credentials_is_read_with_those_of_the_machine() -> None:
     settings = RegistrySettings.model_construct(host="localhost:5000")
     assert login(settings, cast("Stack", FakeStack()), {}) == {}
