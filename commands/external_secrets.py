@@ -10,7 +10,7 @@ from components.labels import NAME_LABEL
 from settings import EXTERNAL_SECRETS
 
 _KINDS = "externalsecrets.external-secrets.io,secretstores.external-secrets.io"
-_WAITING = "it was not read yet: is External Secrets running?"
+_NOT_CHECKED = "it was not checked yet: is External Secrets running?"
 
 
 def failures(
@@ -19,18 +19,24 @@ def failures(
     """Yield a line for each object that is not ready, such as ``ExternalSecret/shop-key: …``.
 
     The reason is in its last event: the condition says only that it fails. Raises
-    :class:`CommandError` as :func:`kubectl.get`, also without the CustomResourceDefinitions.
+    :class:`CommandError` as :func:`kubectl.get`.
     """
 
     def get(*arguments: str) -> Sequence[Mapping[str, Any]]:
         options = ("--namespace", namespace)
         return kubectl.get(*arguments, *options, environment=environment, context=context)["items"]
 
-    failed = [(item, ready) for item in get(_KINDS) if (ready := _ready(item))["status"] != "True"]
+    try:
+        items = get(_KINDS)
+    except CommandError as error:
+        if "doesn't have a resource type" in str(error):
+            return  # the stack with its first secret store is not deployed yet
+        raise
+    failed = [(item, ready) for item in items if (ready := _ready(item))["status"] != "True"]
     events = get("events", "--field-selector", "type=Warning") if failed else ()
     for item, ready in failed:
         kind, name = item["kind"], item["metadata"]["name"]
-        reason = _last_message(events, kind, name) or ready.get("message") or _WAITING
+        reason = _last_message(events, kind, name) or ready.get("message") or _NOT_CHECKED
         yield escape_control_characters(f"{kind}/{name}: {reason}")
 
 

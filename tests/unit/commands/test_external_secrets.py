@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from commands import external_secrets
+from commands.errors import CommandError
 
 
 def item(kind: str, name: str, status: str | None, message: str = "") -> dict[str, Any]:
@@ -54,6 +55,21 @@ def test_each_object_that_is_not_ready_has_the_reason_of_its_last_event(
     monkeypatch.setattr(external_secrets.kubectl, "get", get)
     assert [*external_secrets.failures("shop", {})] == [
         "ExternalSecret/shop-key: shop/missing not found\\x1b[1m",
-        "ExternalSecret/shop-new: it was not read yet: is External Secrets running?",
+        "ExternalSecret/shop-new: it was not checked yet: is External Secrets running?",
         "SecretStore/team: unable to create client",
     ]
+
+
+@pytest.mark.parametrize("message", ["doesn't have a resource type", "connection refused"])
+def test_a_cluster_without_external_secrets_has_no_failures(
+    message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get(*_: str, **__: object) -> dict[str, Any]:
+        raise CommandError(f"kubectl: {message}")
+
+    monkeypatch.setattr(external_secrets.kubectl, "get", get)
+    if message == "connection refused":
+        with pytest.raises(CommandError, match=message):
+            [*external_secrets.failures("shop", {})]
+    else:
+        assert [*external_secrets.failures("shop", {})] == []
