@@ -1,20 +1,17 @@
 """cert-manager: the controller that issues and renews certificates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import pulumi
-import yaml
-from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.core.v1 import ServiceAccount
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding
 
 from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
-from components.labels import CERT_MANAGER, COMMON_LABELS, NAME_LABEL, Identity
+from components.labels import CERT_MANAGER, Identity
 from components.namespace import Namespace
 from components.network_peer import (
     API_SERVER_PORTS,
@@ -24,6 +21,7 @@ from components.network_peer import (
     peers_for_url,
 )
 from components.observability.addresses import CERT_MANAGER_METRICS, PROMETHEUS
+from components.platform.definitions import custom_resource_definitions
 from components.versions import IMAGES
 from settings import CertManagerSettings, Network, Service
 
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 _HEALTH_PORT = 9403
 _USER = 10001
-_CRDS = Path(__file__).parent / "crds" / "cert-manager.yaml"
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "delete", "patch", "update")
 _RULES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = (
@@ -97,7 +94,13 @@ class CertManager(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self._child = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
-        self._deployment([self._network_policy(), *self._account(), *self._crds()])
+        self._deployment(
+            [
+                self._network_policy(),
+                *self._account(),
+                *custom_resource_definitions(self._name, CERT_MANAGER, self),
+            ]
+        )
         self.register_outputs({})
 
     @classmethod
@@ -157,24 +160,6 @@ class CertManager(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
         )
         return account, binding
-
-    def _crds(self) -> Sequence[pulumi.Resource]:
-        return [
-            CustomResource(
-                f"{self._name}-crd-{crd['spec']['names']['plural']}",
-                api_version=crd["apiVersion"],
-                kind=crd["kind"],
-                metadata={
-                    "name": crd["metadata"]["name"],
-                    "labels": {NAME_LABEL: CERT_MANAGER, **COMMON_LABELS},
-                    # A stack that had cert-manager before has left the same definitions.
-                    "annotations": {"pulumi.com/patchForce": "true"},
-                },
-                spec=crd["spec"],
-                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
-            )
-            for crd in _read_crds()
-        ]
 
     def _network_policy(self) -> NetworkPolicy:
         network, acme = self._args["network"], self._args["settings"].acme
@@ -277,7 +262,3 @@ def _rbac_rules() -> "list[PolicyRuleArgsDict]":
         {"api_groups": [group], "resources": [*resources], "verbs": [*verbs]}
         for group, resources, verbs in _RULES
     ]
-
-
-def _read_crds() -> Sequence[Mapping[str, Any]]:
-    return yaml.load(_CRDS.read_text(), Loader=yaml.CSafeLoader)

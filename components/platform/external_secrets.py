@@ -1,21 +1,17 @@
 """External Secrets, which copies values of secret stores into Secrets."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import pulumi
-import yaml
-from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.core.v1 import ServiceAccount
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 
 from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
-from components.labels import COMMON_LABELS, NAME_LABEL, Identity
+from components.labels import Identity
 from components.network_peer import (
     API_SERVER_PORTS,
     DNS_EGRESS,
@@ -24,6 +20,7 @@ from components.network_peer import (
     peers_for_url,
 )
 from components.observability.addresses import EXTERNAL_SECRETS_METRICS
+from components.platform.definitions import custom_resource_definitions
 from components.versions import IMAGES
 from settings import EXTERNAL_SECRETS, ExternalSecretsSettings, Network, SecretStore, SecretStores
 
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
     from pulumi_kubernetes.rbac.v1 import PolicyRuleArgsDict
 
-_CRDS = Path(__file__).parent / "crds" / "external-secrets.yaml"
 _HEALTH_PORT = 8082
 _USER = 65532
 _GKE_METADATA_SERVER = ("169.254.169.252/32", "169.254.169.254/32")
@@ -88,7 +84,14 @@ class ExternalSecrets(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=self._child,
         )
-        self._deployment([account, *self._role(), self._network_policy(), *self._crds()])
+        self._deployment(
+            [
+                account,
+                *self._role(),
+                self._network_policy(),
+                *custom_resource_definitions(self._name, EXTERNAL_SECRETS, self),
+            ]
+        )
         self.register_outputs({})
 
     @classmethod
@@ -130,24 +133,6 @@ class ExternalSecrets(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
         )
         return role, binding
-
-    def _crds(self) -> Sequence[pulumi.Resource]:
-        return [
-            CustomResource(
-                f"{self._name}-crd-{crd['spec']['names']['plural']}",
-                api_version=crd["apiVersion"],
-                kind=crd["kind"],
-                metadata={
-                    "name": crd["metadata"]["name"],
-                    "labels": {NAME_LABEL: EXTERNAL_SECRETS, **COMMON_LABELS},
-                    # Stacks that share a cluster have the same definitions.
-                    "annotations": {"pulumi.com/patchForce": "true"},
-                },
-                spec=crd["spec"],
-                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
-            )
-            for crd in _read_crds()
-        ]
 
     def _network_policy(self) -> NetworkPolicy:
         args = self._args
@@ -265,8 +250,3 @@ def _rbac_rules() -> "list[PolicyRuleArgsDict]":
         {"api_groups": [group], "resources": [*resources], "verbs": [*verbs]}
         for group, resources, verbs in _RULES
     ]
-
-
-@cache
-def _read_crds() -> Sequence[Mapping[str, Any]]:
-    return [*yaml.load_all(_CRDS.read_text(), Loader=yaml.CSafeLoader)]

@@ -1,13 +1,10 @@
 """Flagger, which controls progressive releases, and its load tester."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import pulumi
-import yaml
-from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.core.v1 import Service as KubernetesService
 from pulumi_kubernetes.core.v1 import ServiceAccount
@@ -15,7 +12,7 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
 
 from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
-from components.labels import COMMON_LABELS, FLAGGER, NAME_LABEL, Identity
+from components.labels import FLAGGER, NAME_LABEL, Identity
 from components.network_peer import (
     API_SERVER_PORTS,
     DNS_EGRESS,
@@ -24,6 +21,7 @@ from components.network_peer import (
     peers_for_url,
 )
 from components.observability.addresses import LOAD_TESTER
+from components.platform.definitions import custom_resource_definitions
 from components.versions import IMAGES
 from settings import FlaggerSettings, Network, Service
 
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 _PORT = 8080
 _USER = 10001
-_CRDS = Path(__file__).parent / "crds" / "flagger.yaml"
 _COPIED_LABELS = "app.kubernetes.io/,owner,track"
 """Prefixes of labels of a Deployment that Flagger copies to that of the primary."""
 _RESOURCES = {
@@ -114,7 +111,12 @@ class Flagger(pulumi.ComponentResource):
                 f"-selector-labels={NAME_LABEL}",
                 f"-include-label-prefix={_COPIED_LABELS}",
             ],
-            [policy, self._account(FLAGGER), *self._role(), *self._crds()],
+            [
+                policy,
+                self._account(FLAGGER),
+                *self._role(),
+                *custom_resource_definitions(self._name, FLAGGER, self),
+            ],
             uses_api=True,
         )
 
@@ -196,24 +198,6 @@ class Flagger(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
         )
         return role, binding
-
-    def _crds(self) -> Sequence[pulumi.Resource]:
-        return [
-            CustomResource(
-                f"{self._name}-crd-{crd['spec']['names']['plural']}",
-                api_version=crd["apiVersion"],
-                kind=crd["kind"],
-                metadata={
-                    "name": crd["metadata"]["name"],
-                    "labels": {NAME_LABEL: FLAGGER, **COMMON_LABELS},
-                    # Stacks that share a cluster have the same definitions.
-                    "annotations": {"pulumi.com/patchForce": "true"},
-                },
-                spec=crd["spec"],
-                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
-            )
-            for crd in _read_crds()
-        ]
 
     def _network_policy(
         self, name: str, ingress: Sequence[NetworkPeer], egress: Sequence[NetworkPeer]
@@ -300,7 +284,3 @@ def _rbac_rules() -> "list[PolicyRuleArgsDict]":
         {"api_groups": [group], "resources": [*resources], "verbs": verbs}
         for group, resources in _RESOURCES.items()
     ]
-
-
-def _read_crds() -> Sequence[Mapping[str, Any]]:
-    return [*yaml.load_all(_CRDS.read_text(), Loader=yaml.CSafeLoader)]
