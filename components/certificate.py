@@ -6,9 +6,9 @@ import pulumi
 
 CERT_MANAGER_API = "cert-manager.io/v1"
 READY = {"pulumi.com/waitFor": "condition=Ready"}
-"""Annotations of an object that is created or updated when it is ready."""
+"""Annotation with which an update waits until the object is ready."""
 ISSUANCE_TIMEOUTS = pulumi.CustomTimeouts(create="5m", update="5m")
-"""An issuer that refuses, or is not reached, reports it long before."""
+"""Timeouts of Certificates and Issuers. cert-manager reports errors before them."""
 
 
 def issuer_ref(name: str, kind: str = "Issuer") -> dict[str, Any]:

@@ -118,7 +118,7 @@ class Prometheus(Server):
             ingress=[GRAFANA.peer(namespace, PROMETHEUS.port), *_release_controllers(args)],
             egress=[
                 *_metrics_ports(args),
-                *_operators(args),
+                *_external_secrets_metrics(args),
                 *(CERT_MANAGER_METRICS.peer(one) for one in _cert_manager(args)),
                 *(
                     address.peer(node_namespace if address in _ON_NODES else namespace)
@@ -191,7 +191,7 @@ def _metrics_ports(args: ObservabilityArgs) -> list[NetworkPeer]:
     return [NetworkPeer(args["namespace"], tuple(sorted(ports)))] if ports else []
 
 
-def _operators(args: ObservabilityArgs) -> list[NetworkPeer]:
+def _external_secrets_metrics(args: ObservabilityArgs) -> list[NetworkPeer]:
     """Peer for the metrics of External Secrets. Empty if the stack has none."""
     if not args.get("has_external_secrets"):
         return []

@@ -4,7 +4,7 @@ from components.observability.rule import Rule, RuleGroup, Severity, alert, rule
 
 _DAY = 24 * 3600
 _RENEWAL_SECONDS = 3600
-"""Time in which a renewal ends, if it does."""
+"""Maximum duration of a renewal, before the alert becomes pending."""
 # Traefik, ingress-nginx and cert-manager: alerts on whichever the cluster has. After a renewal,
 # Traefik still exports the old certificate next to the new one: hence max.
 _SECONDS_LEFT = (
