@@ -70,6 +70,6 @@ def test_a_cluster_without_external_secrets_has_no_failures(
     monkeypatch.setattr(external_secrets.kubectl, "get", get)
     if message == "connection refused":
         with pytest.raises(CommandError, match=message):
-            [*external_secrets.failures("shop", {})]
+            list(external_secrets.failures("shop", {}))
     else:
         assert [*external_secrets.failures("shop", {})] == []
