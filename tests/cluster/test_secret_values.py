@@ -27,7 +27,7 @@ import pytest
 
 from local import registry
 from local.layout import Layout
-from tests.cluster.project import Project
+from tests.cluster.project import Project, wait_until
 from tests.cluster.sops_file import AgeKey
 
 pytestmark = pytest.mark.timeout(600)
@@ -382,8 +382,13 @@ def test_the_watch_sees_arguments_environment_and_temporary_files(tmp_path: Path
     watch = Watch(tmp_path)
     watch.start()
     (tmp_path / "file").write_text(values["file"])
-    command = ["sh", "-c", f"sleep 0.3; : {values['argument']}"]
-    subprocess.run(command, env={**os.environ, "VALUE": values["environment"]}, check=True)
+    with subprocess.Popen(
+        ["sh", "-c", f"read -r _; : {values['argument']}"],
+        env={**os.environ, "VALUE": values["environment"]},
+        stdin=subprocess.PIPE,
+    ):
+        seen = (watch.arguments, watch.environments, watch.files)
+        wait_until("values", lambda: all(Place([*one], b"").found(values) for one in seen), 30, 0.1)
     (tmp_path / "file").unlink()
     watch.end()
     assert Place([*watch.arguments], b"").found(values) == {"argument"}
