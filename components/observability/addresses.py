@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from components.labels import CERT_MANAGER
 from components.network_peer import NetworkPeer
+from settings import EXTERNAL_SECRETS
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ KUBE_STATE_METRICS = Address("kube-state-metrics", 8080)
 """Metrics of the cluster's objects."""
 KUBE_STATE_METRICS_OWN = Address("kube-state-metrics", 8081)
 """Metrics of kube-state-metrics itself."""
-EXTERNAL_SECRETS_METRICS = Address("external-secrets", 8080)
+EXTERNAL_SECRETS_METRICS = Address(EXTERNAL_SECRETS, 8080)
 """Metrics of External Secrets, in the namespace of a stack."""
-CERT_MANAGER_METRICS = Address("cert-manager", 9402)
+CERT_MANAGER_METRICS = Address(CERT_MANAGER, 9402)
 """Metrics of cert-manager, in a namespace of its own."""
 LOAD_TESTER = Address("flagger-loadtester", 9090)
 """Answers for manual gates of releases, and sends requests to a new version."""

@@ -19,7 +19,7 @@ def external_secrets_rules() -> list[RuleGroup]:
                     f"max by (namespace, name) ({NOT_SYNCED}) == 1",
                     "An external secret cannot be read",
                     "ExternalSecret {{ $labels.namespace }}/{{ $labels.name }} has not been read "
-                    "for 5 minutes ({{ $value }}): its Secret keeps the last value.",
+                    "for 5 minutes: its Secret keeps the last value.",
                     for_="5m",
                 ),
                 alert(
@@ -28,7 +28,7 @@ def external_secrets_rules() -> list[RuleGroup]:
                     f"max by (namespace, name) ({NOT_READY}) == 1",
                     "A secret store cannot be used",
                     "External Secrets has not been able to use SecretStore {{ $labels.namespace }}/"
-                    "{{ $labels.name }} for 5 minutes ({{ $value }}): no value is read from it.",
+                    "{{ $labels.name }} for 5 minutes: no value is read from it.",
                     for_="5m",
                 ),
             ],
