@@ -42,7 +42,7 @@ def drill_sections(source: str, sections: Mapping[str, Any], service: Service) -
     """Sections of the copy of the stack ``source``, whose alerts and releases notify nobody.
 
     The service has the settings of its stable version, and no other version. The requests of a
-    drill have no TLS.
+    drill have no TLS. External Secrets of the copy serves no other stack.
     """
     cluster = {"cluster": sections["cluster"]} if "cluster" in sections else {}
     renamed = derive(f"{source}{SUFFIX}", source, _without(sections, "cluster")).sections
@@ -59,6 +59,7 @@ def drill_sections(source: str, sections: Mapping[str, Any], service: Service) -
         own |= stable_settings(sections, service.name)
     for section in (copied.get("defaults") or {}, *copied["services"].values()):
         (section.get("routing") or {}).pop("tls", None)
+    (copied.get("externalSecrets") or {}).pop("scope", None)
     own["image"] = {**(own.get("image") or {}), "repository": service.repository}
     release = own.get("release") or {}
     own["release"] = _without(release, "canary", "idle") | {

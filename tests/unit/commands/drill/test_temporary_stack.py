@@ -57,6 +57,14 @@ def test_the_copy_has_no_tls_and_no_cert_manager() -> None:
     assert not copy.has_cert_manager
 
 
+def test_external_secrets_of_the_copy_watches_only_its_namespace() -> None:
+    stores = {"team": {"kubernetes": {"namespace": "databases"}}}
+    given = copied(externalSecrets={"scope": "cluster", "reloader": True}, secretStores=stores)
+    copy = validate("Pulumi.live-drill.yaml", given)
+    assert copy.external_secrets.scope == "namespace"
+    assert copy.external_secrets.reloader
+
+
 def test_the_good_version_has_the_settings_of_stable_during_a_canary() -> None:
     kept = {**CANARY, "stable": {**CANARY["stable"], "settings": {"env": {"LEVEL": "old"}}}}
     service = copied(release=kept, env={"LEVEL": "new"}, args=["--new"])["services"]["beacon"]
