@@ -95,7 +95,7 @@ down: $(INSTALLED) ## Delete a stack's resources
 secrets: $(INSTALLED) ## List the secrets of a stack and what encrypts them, without their values
 	@$(PY) -m commands.stack_secrets $(STACK_OPTION)
 
-secrets-provider: $(INSTALLED) ## Encrypt the secrets of a stack with PROVIDER (passphrase, awskms://…; PASSPHRASE_FILE=new passphrase)
+secrets-provider: $(INSTALLED) ## Encrypt the secrets of a stack with PROVIDER (passphrase, awskms://…; PASSPHRASE_FILE=file with a new passphrase)
 	@$(PY) -m commands.secrets_provider $(STACK_OPTION) $(call options,PROVIDER PASSPHRASE_FILE)
 
 ca-certificate: $(INSTALLED) ## Print the certificate of a stack's own CA, which clients have to trust (OUT=file)
