@@ -131,10 +131,12 @@ class SopsFile:
     def _content(self) -> tuple[dict[str, Any] | None, FieldError | None]:
         """The encrypted content, or the error of its file."""
         try:
-            content = yaml.safe_load(self._path.read_text())
+            text = self._path.read_text()
+            # sops indents JSON with tabs, which YAML does not allow.
+            content = json.loads(text) if self._path.suffix == ".json" else yaml.safe_load(text)
         except FileNotFoundError:
             return None, FieldError("file", self.name, "an existing file")
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        except (OSError, ValueError, yaml.YAMLError):
             # Their messages can quote the file.
             return None, FieldError("file", self.name, "a readable YAML or JSON file")
         if not isinstance(content, dict) or not isinstance(content.get(_METADATA), dict):

@@ -69,6 +69,15 @@ def test_a_file_or_value_that_is_missing_or_plain_is_refused_without_a_key(
         assert "hunter2" not in error
 
 
+def test_a_json_file_is_indented_with_tabs_as_sops_does(folder: Path) -> None:
+    (folder / "secrets.json").write_text(json.dumps(ENCRYPTED, indent="\t"))
+    assert [*sops_errors(settings(secrets=source("database.password", "secrets.json")))] == []
+    (folder / "secrets.json").write_text("hunter2hunter2")
+    (error,) = sops_errors(settings(secrets=source("database.password", "secrets.json")))
+    assert 'sops.file is "secrets.json": use a readable YAML or JSON file' in error
+    assert "hunter2" not in error
+
+
 def test_a_file_is_decrypted_once_and_its_values_are_those_of_the_secrets(folder: Path) -> None:
     environment = sops(folder, f"echo '{json.dumps(DECRYPTED)}'")
     given = settings(
