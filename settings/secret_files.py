@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from settings.errors import MISSING, FieldError
 from settings.one_of import one_of_errors
@@ -117,6 +117,11 @@ class _SecretEntry:
                 return entry({"value": value})
             case str() if value and info.context is DECRYPTED:
                 return entry({"value": value})
+            case {"secure": _, **rest} if rest:
+                text = 'keys beside "secure": use the key "value" for the encrypted value'
+                raise PydanticCustomError("secret_format", text)
+            case {"secure": _}:
+                pass
             case dict() | SecretEntry():
                 return entry(value)
         raise ValueError(self.allowed)

@@ -110,6 +110,11 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         ),
         ({"secrets": {"a": {"value": "x"}}}, "secrets.a.value is not encrypted: use an encrypted"),
         (
+            {"secrets": {"a": {**SECURE, "as": "env"}}},
+            'secrets.a has keys beside "secure": use the key "value" for the encrypted value',
+        ),
+        ({"secrets": {"a": {"secure": 5}}}, "secrets.a is not encrypted: use an encrypted value,"),
+        (
             {"secrets": {"a": {"value": SECURE, "generate": {}}}},
             'secrets.a.generate is {"length": 32, "special": false, "rotation": null}: use only',
         ),
