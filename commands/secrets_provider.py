@@ -62,7 +62,7 @@ class SecretsProvider:
                 return cls(state.get("url", ""), state.get("encryptedkey", ""))
         return cls("default")
 
-    def is_of(self, state: "SecretsProvider") -> bool:
+    def matches(self, state: "SecretsProvider") -> bool:
         """True if a stack file with this provider can be deployed to the state."""
         return self.url == state.url and self.key in ("", state.key)
 
@@ -87,7 +87,7 @@ class SecretsProviderChange:
         A change that has not reached the state is undone.
         """
         new = self._new_provider()
-        is_changed = new is not None and new.is_of(self._state())
+        is_changed = new is not None and new.matches(self._state())
         if is_changed:
             self._replace_stack_file()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     in_state = SecretsProvider.of_state(deployment)
     _print("state", in_state, sorted(of_state(deployment)))
-    if in_file.is_of(in_state):
+    if in_file.matches(in_state):
         return 0
     print(
         f"error: the secrets providers of {file.name} and of the state differ: run "

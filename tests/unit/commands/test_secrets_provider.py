@@ -83,7 +83,7 @@ def test_stack_file_and_state_change_together(provider: str, text: str, file: Pa
     stack = FakeStack(passphrase("v1:old"))
     assert change(stack, file).run(provider, "two").url == provider
     assert file.read_text() == text
-    assert SecretsProvider.of_file(text).is_of(SecretsProvider.of_state(stack.state))
+    assert SecretsProvider.of_file(text).matches(SecretsProvider.of_state(stack.state))
     assert stack.given == (provider, "two")
     assert not (file.parent / "changes").exists()
 
@@ -104,7 +104,7 @@ def test_a_change_that_is_killed_is_undone_or_completed_by_the_next(step: int, f
     assert (completed is not None) is (step == 3)
     assert file.read_text() == (NEW if step == 3 else OLD)
     provider = SecretsProvider.of_file(file.read_text())
-    assert provider.is_of(SecretsProvider.of_state(stack.state))
+    assert provider.matches(SecretsProvider.of_state(stack.state))
     assert change(stack, file).complete() is None
 
 
