@@ -32,7 +32,7 @@ _CANARY = "kubernetes:flagger.app/v1beta1:Canary"
 _NEVER = "1970-01-01T00:00:00Z"
 _PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105  # name of a variable
 _UNREADABLE = "ERROR_UNABLE_TO_DECRYPT"
-"""What Pulumi prints for a value in the history whose secrets another provider has encrypted."""
+"""Placeholder in the history for a secret that another secrets provider has encrypted."""
 IMAGE_TYPES = ("docker-build:index:Image", "docker:index/image:Image")
 
 

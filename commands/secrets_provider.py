@@ -29,7 +29,7 @@ _ALLOWED = f"{PASSPHRASE}, {', '.join(f'{one}://…' for one in _KEY_SERVICES)}"
 
 @dataclass(frozen=True)
 class SecretsProvider:
-    """What encrypts the secrets of a stack file, or of a state."""
+    """Secrets provider of a stack file or of a state."""
 
     url: str
     """``passphrase``, ``default`` or the URL of a key."""

@@ -79,7 +79,7 @@ class SecretEntry(Section):
     """Reason why the value must be in the environment, which child processes and crash reports
     expose. Required with `env`."""
     on_change: OnChange | None = None
-    """What a new value does. `none`: the service reads the file again, which the kubelet updates
+    """Effect of a new value. `none`: the service reads the file again, which the kubelet updates
     within two minutes. `restart`: a rolling restart, by the update that changes the value, or with
     `external` by Reloader. `release`: each version keeps the value that it was first deployed with;
     the next version gets the new one. Default: `restart`, and with `external` `none`."""
