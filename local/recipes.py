@@ -100,6 +100,14 @@ _PROMETHEUS_VERSION_VARIABLE = "github.com/prometheus/common/version.Version"
 """Version variable of Prometheus and its related programs."""
 
 
+_BUILD_POLICIES = "networkPoliciesInfo, err = npc.buildNetworkPoliciesInfo()"
+_LIST_PODS = """allLocalPods := make(map[string]podInfo)
+	for _, nodeIP := range npc.krNode.GetNodeIPAddrs() {
+		npc.getLocalPods(allLocalPods, nodeIP.String())
+	}"""
+"""Statements of kube-router's network policy controller."""
+
+
 def _sdk_version(package: str) -> str:
     """Version of a Pulumi SDK, which requires the provider of the same version."""
     requirements = (layout.CHECKOUT / "requirements.txt").read_text()
@@ -208,9 +216,23 @@ PLATFORM = Recipe(
         },
     },
     edits={
-        # A new pod's connections are delayed until its rules are in place, and not refused.
         _KUBE_ROUTER: {
-            "pkg/controllers/netpol/network_policy_controller.go": {"REJECT": "DROP"},
+            "pkg/controllers/netpol/network_policy_controller.go": {
+                # A new pod's connections are delayed until its rules are in place, and not refused.
+                "REJECT": "DROP",
+                # Lists the pods before it selects those of each policy. By default it does so after
+                # it, and allows all traffic of a pod that starts in between.
+                _BUILD_POLICIES: f"{_LIST_PODS}\n\t{_BUILD_POLICIES}",
+                "npc.syncPodFirewallChains(networkPoliciesInfo, syncVersion)": (
+                    "npc.syncPodFirewallChains(networkPoliciesInfo, syncVersion, allLocalPods)"
+                ),
+            },
+            "pkg/controllers/netpol/pod.go": {
+                _LIST_PODS: "",
+                "version string) (map[string]bool": (
+                    "version string, allLocalPods map[string]podInfo) (map[string]bool"
+                ),
+            },
         },
         _TRAEFIK: {
             # Reads certificates only. By default it reads all Secrets of the cluster.

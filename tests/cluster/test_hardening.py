@@ -37,15 +37,6 @@ def test_only_the_project_replaces_a_published_image(project: Project) -> None:
     assert "1.0.0" in tags
 
 
-def test_the_proxy_reads_no_secret_of_the_stack(project: Project) -> None:
-    account = "--as=system:serviceaccount:ingress:traefik"
-    for verb in ("get", "list", "watch"):
-        result = project.run(
-            *("kubectl", "--namespace", project.stack, "auth", "can-i", verb, "secrets", account)
-        )
-        assert (result.returncode, result.stdout) == (1, "no\n"), result.stderr
-
-
 def test_the_pods_comply_with_the_pod_security_standard(project: Project) -> None:
     project.assert_pod_security(project.stack)
 

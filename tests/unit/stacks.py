@@ -6,6 +6,7 @@ import pytest
 
 from settings import Service, Settings
 from settings.loader import validate
+from settings.project import project_name
 from settings.stack_file import PROJECT_FOLDER
 
 needs_example = pytest.mark.skipif(
@@ -26,6 +27,8 @@ BEACON: dict[str, Any] = {
     "routing": {"hosts": ["beacon.localhost"]},
 }
 """Required keys of a service, and metrics."""
+REPOSITORY = f"{project_name()}/beacon"
+"""Default repository of the images of this service."""
 SMALLEST: dict[str, Any] = {
     "namespace": {"name": "beacon-test"},
     "registry": {"host": "localhost:5000"},

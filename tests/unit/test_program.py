@@ -13,7 +13,16 @@ from pulumi.runtime import set_all_config
 from render import engine_config
 from settings import Settings
 from tests.unit.harness import Registry, run
-from tests.unit.stacks import BEACON, BLUE_GREEN, CANARY, DIGEST, HELLO, changed, sections
+from tests.unit.stacks import (
+    BEACON,
+    BLUE_GREEN,
+    CANARY,
+    DIGEST,
+    HELLO,
+    REPOSITORY,
+    changed,
+    sections,
+)
 
 PROJECT = Path(__file__).resolve().parents[2]
 VERSION = "1.0.0"
@@ -43,7 +52,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
 
 def test_a_version_is_built_deployed_and_routed(program: Program) -> None:
     registry = program()
-    assert registry.one("Image")["tags"] == [f"localhost:5000/slipway/beacon:{VERSION}"]
+    assert registry.one("Image")["tags"] == [f"localhost:5000/{REPOSITORY}:{VERSION}"]
     assert registry.named("Deployment") == {"beacon-stable"}
     assert registry.named("Ingress") == {"beacon"}
 
@@ -51,7 +60,7 @@ def test_a_version_is_built_deployed_and_routed(program: Program) -> None:
 def test_a_canary_is_built_and_stable_keeps_its_published_digest(program: Program) -> None:
     canary = changed(CANARY, {"canary": {"version": VERSION}, "stable": {"version": "0.9.0"}})
     registry = program(release=canary)
-    assert registry.one("Image")["tags"] == [f"localhost:5000/slipway/beacon:{VERSION}"]
+    assert registry.one("Image")["tags"] == [f"localhost:5000/{REPOSITORY}:{VERSION}"]
     (container,) = registry.one("Deployment", "beacon-stable")["spec"]["template"]["spec"][
         "containers"
     ]

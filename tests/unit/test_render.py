@@ -11,7 +11,7 @@ from pulumi import RunError
 import render
 from render import BAD_INPUT, UNBUILT, RenderError, write
 from settings.stack_file import PROJECT_FOLDER
-from tests.unit.stacks import CANARY, DIGEST, HELLO, changed, sections
+from tests.unit.stacks import CANARY, DIGEST, HELLO, REPOSITORY, changed, sections
 
 VERSION = "1.0.0"
 
@@ -84,13 +84,13 @@ def test_rendering_is_reproducible(stack: Any) -> None:
 
 def test_an_image_that_is_not_built_has_a_digest_of_zeros(stack: Any) -> None:
     text = render.manifests_of(stack())["40-deployment-beacon-stable.yaml"]
-    assert f"image: localhost:5000/slipway/beacon:{VERSION}@{UNBUILT}" in text
+    assert f"image: localhost:5000/{REPOSITORY}:{VERSION}@{UNBUILT}" in text
 
 
 def test_a_published_image_has_its_digest(stack: Any) -> None:
     pinned = {"stable": {"version": "0.9.0", "digest": DIGEST}}
     text = render.manifests_of(stack(release=pinned))["40-deployment-beacon-stable.yaml"]
-    assert f"image: localhost:5000/slipway/beacon:0.9.0@{DIGEST}" in text
+    assert f"image: localhost:5000/{REPOSITORY}:0.9.0@{DIGEST}" in text
 
 
 def test_secret_values_are_omitted_and_their_keys_are_listed(stack: Any) -> None:

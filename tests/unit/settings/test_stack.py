@@ -14,6 +14,7 @@ from tests.unit.stacks import (
     BLUE_GREEN,
     CANARY,
     DIGEST,
+    REPOSITORY,
     SMALLEST,
     changed,
     service,
@@ -324,8 +325,8 @@ def two_ports(host: str) -> dict[str, Any]:
             "path than /: beacon has beacon.localhost/",
         ),
         (
-            {"beacon": BEACON, "other": {**OTHER, "image": {"repository": "slipway/beacon"}}},
-            'services.other.image.repository is "slipway/beacon": use another repository than '
+            {"beacon": BEACON, "other": {**OTHER, "image": {"repository": REPOSITORY}}},
+            f'services.other.image.repository is "{REPOSITORY}": use another repository than '
             "services.beacon.image.repository: both services push to it",
         ),
         (
