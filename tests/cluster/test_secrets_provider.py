@@ -163,13 +163,13 @@ def test_a_passphrase_is_rotated_and_the_previous_one_is_refused(stack: Deployed
 def test_a_rotation_that_is_killed_at_any_moment_is_completed_by_the_same_command(
     stack: DeployedStack,
 ) -> None:
-    """Killed after 0.3, 0.6… seconds, until one run ends before."""
+    """Killed after 0.5 seconds, and each time 30 % later, until one run ends before."""
     current, new = stack.passphrases
     kills = 0
     while True:
         process = stack.start("passphrase", f"--passphrase-file={new}", passphrase=current)
         try:
-            output, _ = process.communicate(timeout=0.3 * (kills + 1))
+            output, _ = process.communicate(timeout=0.5 * 1.3**kills)
             break
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
