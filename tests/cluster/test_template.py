@@ -13,8 +13,8 @@ from tests.cluster.project import CHECKOUT
 from tests.cluster.pulumi_cli import PulumiCli
 from tests.unit.commands.repository import Repository
 
-UNIT_TESTS = ("components", "settings", "test_program.py", "test_render.py")
-"""Unit tests that need no git repository."""
+UNIT_TESTS = ("components/service", "settings", "test_program.py", "test_render.py")
+"""Unit tests that read files of the project, and need no git repository."""
 
 
 class NewProject:
