@@ -147,12 +147,12 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
     assert runbooks == {alert["alert"] for alert in ALERTS}
 
 
-@pytest.mark.parametrize("name", sorted({alert["alert"] for alert in ALERTS}))
-def test_a_runbook_has_all_sections_and_a_command(name: str) -> None:
-    text = (RUNBOOKS / f"{name}.md").read_text()
-    assert text.startswith(f"# {name}\n")
-    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
-    assert re.search(r"^    (make|kubectl|curl) ", text, re.MULTILINE)
+def test_every_runbook_has_all_sections_and_a_command() -> None:
+    for name in {alert["alert"] for alert in ALERTS}:
+        text = (RUNBOOKS / f"{name}.md").read_text()
+        assert text.startswith(f"# {name}\n")
+        assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS, name
+        assert re.search(r"^    (make|kubectl|curl) ", text, re.MULTILINE), name
 
 
 def test_every_query_of_a_runbook_is_valid(promtool: Path, tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from commands.settings_docs import Key, sections
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -20,18 +18,18 @@ def paths(key: Key) -> Iterator[str]:
         yield from paths(inner)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_to_files_resolve(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
-        if "://" not in link:
-            assert (page.parent / link).exists(), link
+def test_links_to_files_resolve() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+            if "://" not in link:
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_make_targets_exist(page: Path) -> None:
+def test_make_targets_exist() -> None:
     targets = set(re.findall(r"(?m)^([a-z-]+):", (PROJECT / "Makefile").read_text()))
-    named = set(re.findall(r"(?:\$ |`|\()make (?:-s )?([a-z-]+)", page.read_text()))
-    assert named - targets == set()
+    for page in PAGES:
+        named = set(re.findall(r"(?:\$ |`|\()make (?:-s )?([a-z-]+)", page.read_text()))
+        assert named - targets == set(), page.name
 
 
 def test_the_index_links_to_all_pages() -> None:
@@ -39,17 +37,18 @@ def test_the_index_links_to_all_pages() -> None:
     assert [p.name for p in PAGES if p.name != "README.md" and f"({p.name})" not in index] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_settings_keys_exist(page: Path) -> None:
+def test_settings_keys_exist() -> None:
     leaves = [leaf for section in sections() for leaf in section.leaves()]
     known = {path for section in sections() for path in paths(section)}
     known.add("slipway:services.<name>")
     mappings = tuple(f"{leaf.path}." for leaf in leaves if leaf.type == "mapping")
     known.add("slipway:services.<name>.secrets.<name>")
-    text = re.sub(r"slipway:services\.[a-z-]+", "slipway:services.<name>", page.read_text())
-    text = re.sub(r"(slipway:services\.<name>\.secrets)\.[a-z-]+", r"\1.<name>", text)
-    named = set(re.findall(r"(slipway:[A-Za-z]+(?:\.<name>|\.[A-Za-z]+)*)", text))
-    assert {key for key in named - known if not key.startswith(mappings)} == set()
+    for page in PAGES:
+        text = re.sub(r"slipway:services\.[a-z-]+", "slipway:services.<name>", page.read_text())
+        text = re.sub(r"(slipway:services\.<name>\.secrets)\.[a-z-]+", r"\1.<name>", text)
+        named = set(re.findall(r"(slipway:[A-Za-z]+(?:\.<name>|\.[A-Za-z]+)*)", text))
+        unknown = {key for key in named - known if not key.startswith(mappings)}
+        assert unknown == set(), page.name
 
 
 def test_the_files_that_the_architecture_names_exist() -> None:

@@ -96,18 +96,21 @@ def errors_of(folder: Path, text: str) -> tuple[str, ...]:
     return error.value.errors
 
 
-@pytest.mark.parametrize(("spelling", "value"), ACCEPTED.items())
-def test_a_canonical_spelling_is_accepted(tmp_path: Path, spelling: str, value: Any) -> None:
-    text = f"config:\n  slipway:section:\n    key: {spelling}\n"
-    (found,) = read(stack_file(tmp_path, text))["section"].values()
-    assert (found, type(found)) == (value, type(value))
+def test_canonical_spellings_are_accepted(tmp_path: Path) -> None:
+    lines = (f"    key{number}: {spelling}\n" for number, spelling in enumerate(ACCEPTED))
+    text = f"config:\n  slipway:section:\n{''.join(lines)}"
+    found = read(stack_file(tmp_path, text))["section"].values()
+    for spelling, one, value in zip(ACCEPTED, found, ACCEPTED.values(), strict=True):
+        assert (one, type(one)) == (value, type(value)), spelling
 
 
-@pytest.mark.parametrize("spelling", REFUSED)
-def test_any_other_spelling_is_refused_by_key(tmp_path: Path, spelling: str) -> None:
-    (error,) = errors_of(tmp_path, f"config:\n  slipway:section:\n    key: [{spelling}]\n")
-    assert error.startswith("slipway:section.key[0] ")
-    assert spelling.split(maxsplit=1)[0] in error
+def test_any_other_spelling_is_refused_by_key(tmp_path: Path) -> None:
+    lines = (f"    - {spelling}\n" for spelling in REFUSED)
+    text = f"config:\n  slipway:section:\n    key:\n{''.join(lines)}"
+    errors = errors_of(tmp_path, text)
+    for number, (error, spelling) in enumerate(zip(errors, REFUSED, strict=True)):
+        assert error.startswith(f"slipway:section.key[{number}] ")
+        assert spelling.split(maxsplit=1)[0] in error
 
 
 @pytest.mark.parametrize(
