@@ -10,6 +10,8 @@ from xdist.workermanage import WorkerController
 
 CLUSTER = "tests/cluster/"
 """Tests that use the cluster."""
+MANIFESTS = "tests/manifests/"
+"""Tests of rendered stacks. Those with the same parameter share one, which a worker renders."""
 CLUSTER_WORKERS = 3
 """Maximum number of workers that run them: the pods share the processors of the node."""
 EXCLUSIVE = "tests/cluster/test_outages.py"
@@ -34,7 +36,7 @@ ORDER = (
     "tests/cluster/test_diff.py",
     CLUSTER,
     "tests/manifests/test_log_retention.py",
-    "tests/manifests/",
+    MANIFESTS,
     "tests/unit/commands/",
 )
 """The slowest tests, which start first."""
@@ -47,6 +49,9 @@ def scope_of(nodeid: str) -> str:
     for start in ONE_SCOPE:
         if nodeid.startswith(start):
             return start
+    if nodeid.startswith(MANIFESTS):
+        file, _, parameter = nodeid.partition("[")
+        return f"{MANIFESTS}[{parameter}" if parameter else file
     scope_per_file = nodeid.startswith(CLUSTER) and not nodeid.startswith(SCOPE_PER_TEST)
     return nodeid.partition("::")[0] if scope_per_file else nodeid
 

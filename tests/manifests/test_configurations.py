@@ -39,11 +39,25 @@ def _mounted_paths(workload: dict[str, Any], data: dict[str, str]) -> dict[str, 
     return {item["key"]: item["path"] for item in items}
 
 
-def test_the_service_accepts_its_configuration(go: Run, rendered: Path, tmp_path: Path) -> None:
-    for config_map in rendered.glob("20-configmap-beacon-*.yaml"):
+@pytest.fixture(scope="module")
+def beacon(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Program of the service."""
+    program = tmp_path_factory.mktemp("beacon") / "beacon"
+    built = go("build", "-o", program, ".", cwd=PROJECT_FOLDER / "app")
+    assert built.returncode == 0, built.stderr
+    return program
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_the_service_accepts_its_configuration(
+    name: str, beacon: Path, variant: Variant, tmp_path: Path
+) -> None:
+    config_maps = [*variant(name).glob("20-configmap-beacon-*.yaml")]
+    assert config_maps
+    for config_map in config_maps:
         file = tmp_path / "config.yaml"
         file.write_text(yaml.safe_load(config_map.read_text())["data"]["config.yaml"])
-        result = go("run", ".", "--check-config", file, cwd=PROJECT_FOLDER / "app")
+        result = run(beacon, "--check-config", file)
         assert result.returncode == 0, result.stdout + result.stderr
 
 
