@@ -28,7 +28,7 @@ def read_manifests(folder: Path) -> list[Object]:
         objects = [
             Object(document, file.name)
             for file in sorted(folder.glob("*.y*ml"))
-            for document in yaml.safe_load_all(file.read_text())
+            for document in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader)
             if isinstance(document, dict)
         ]
     except yaml.YAMLError as error:
@@ -53,7 +53,10 @@ def render_stack(stack: str) -> list[Object]:
         ) from None
     return [
         Object(provider, path_of(stack).name),
-        *(Object(yaml.safe_load(text), name) for name, text in manifests.items()),
+        *(
+            Object(yaml.load(text, Loader=yaml.CSafeLoader), name)
+            for name, text in manifests.items()
+        ),
     ]
 
 

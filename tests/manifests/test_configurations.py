@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from settings.stack_file import PROJECT_FOLDER
-from tests.manifests.conftest import Run, Variant, run
+from tests.manifests.conftest import Run, Variant, read, run
 from tests.unit.stacks import needs_example
 
 pytestmark = [needs_example, pytest.mark.timeout(900)]
@@ -19,10 +19,10 @@ def configurations(request: pytest.FixtureRequest, variant: Variant, tmp_path: P
     """Folder with the configuration files of each server, as its pod mounts them."""
     rendered, folder = variant(request.param), tmp_path / "configurations"
     for file in rendered.glob("40-monitoring-*.yaml"):
-        workload = yaml.safe_load(file.read_text())
+        workload = read(file.read_text())
         name = workload["metadata"]["name"]
         for config_map in rendered.glob(f"20-*-configmap-{name}.yaml"):
-            data = yaml.safe_load(config_map.read_text())["data"]
+            data = read(config_map.read_text())["data"]
             for key, mounted in _mounted_paths(workload, data).items():
                 path = folder / name / mounted
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def test_the_service_accepts_its_configuration(
     assert config_maps
     for config_map in config_maps:
         file = tmp_path / "config.yaml"
-        file.write_text(yaml.safe_load(config_map.read_text())["data"]["config.yaml"])
+        file.write_text(read(config_map.read_text())["data"]["config.yaml"])
         result = run(beacon, "--check-config", file)
         assert result.returncode == 0, result.stdout + result.stderr
 

@@ -4,11 +4,16 @@ import filecmp
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from tests.manifests.conftest import CREDENTIALS, SECRET, VARIANTS, Variant, run, stack_file
+from tests.manifests.conftest import (
+    CREDENTIALS,
+    SECRET,
+    VARIANTS,
+    Variant,
+    objects,
+    run,
+    stack_file,
+)
 from tests.unit.stacks import needs_example
 
 CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace")
@@ -19,10 +24,6 @@ pytestmark = needs_example
 def render(stack: Path, out: Path) -> None:
     result = run(sys.executable, "render.py", "--stack", stack, "--out", out)
     assert result.returncode == 0, result.stderr
-
-
-def read(folder: Path) -> list[Any]:
-    return [yaml.safe_load(file.read_text()) for file in folder.glob("*.yaml")]
 
 
 def test_rendering_is_reproducible(variant: Variant, tmp_path: Path) -> None:
@@ -46,15 +47,15 @@ def test_no_secret_is_rendered(rendered: Path) -> None:
     text = "".join(file.read_text() for file in rendered.iterdir())
     for secret in (SECRET["secure"], CREDENTIALS["username"], "data:\n  token"):
         assert secret not in text
-    for obj in read(rendered):
+    for obj in objects(rendered).values():
         if obj["kind"] == "Secret":
             assert set(obj) == {"apiVersion", "kind", "metadata", "type"}
 
 
 def test_namespaced_objects_are_in_a_namespace_of_the_stack(rendered: Path) -> None:
-    objects = read(rendered)
-    namespaces = {obj["metadata"]["name"] for obj in objects if obj["kind"] == "Namespace"}
-    for obj in objects:
+    found = objects(rendered).values()
+    namespaces = {obj["metadata"]["name"] for obj in found if obj["kind"] == "Namespace"}
+    for obj in found:
         is_cluster_scoped = obj["kind"] in CLUSTER_SCOPED
         # The Grafana of the cluster reads only ConfigMaps of its own namespace.
         is_dashboard = any(label.startswith("grafana_") for label in obj["metadata"]["labels"])

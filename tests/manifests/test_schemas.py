@@ -12,7 +12,7 @@ import yaml
 from components.versions import GATEWAY_API, KUBERNETES, PROMETHEUS_OPERATOR
 from local.recipes import CERT_MANAGER, FLAGGER, PLATFORM
 from settings.stack_file import PROJECT_FOLDER
-from tests.manifests.conftest import Run, Variant
+from tests.manifests.conftest import Run, Variant, objects, read
 from tests.manifests.custom_resources import Validators, read_crds, validators
 
 pytestmark = pytest.mark.timeout(900)
@@ -66,8 +66,7 @@ def custom_resources(module: Module, cert_manager_crds: list[Any]) -> Validators
     ) | validators(cert_manager_crds)
 
 
-def errors(text: str, custom_resources: Validators) -> list[str]:
-    manifest = yaml.safe_load(text)
+def errors(manifest: Any, custom_resources: Validators) -> list[str]:
     validator = custom_resources.get((manifest["apiVersion"], manifest["kind"]))
     if validator:
         return [error.message for error in validator.iter_errors(manifest)]
@@ -109,9 +108,7 @@ def without_descriptions(schema: Any) -> Any:  # any part of a schema
 
 
 def test_every_object_is_valid(custom_resources: Validators, rendered: Path) -> None:
-    found = {
-        file.name: errors(file.read_text(), custom_resources) for file in rendered.glob("*.yaml")
-    }
+    found = {file.name: errors(obj, custom_resources) for file, obj in objects(rendered).items()}
     assert {name: messages for name, messages in found.items() if messages} == {}
 
 
@@ -144,5 +141,5 @@ def test_an_invalid_object_is_rejected(
 ) -> None:
     text = min(variant(name).glob(f"*-{kind}-[bs]*.yaml")).read_text()
     assert change[0] in text
-    assert errors(text, custom_resources) == []
-    assert errors(text.replace(*change), custom_resources) != []
+    assert errors(read(text), custom_resources) == []
+    assert errors(read(text.replace(*change)), custom_resources) != []

@@ -12,7 +12,7 @@ import yaml
 
 from commands.supply_chain.python_tool import python_tool
 from components.versions import KUBERNETES
-from tests.manifests.conftest import Variant, run
+from tests.manifests.conftest import Variant, objects, run
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -36,15 +36,15 @@ def without_exemptions(findings: Iterable[Finding]) -> list[Finding]:
 
 def workloads(rendered: Path, pod_security: str) -> list[Path]:
     """Workloads of the namespaces that enforce this Pod Security Standard."""
-    objects = {file: yaml.safe_load(file.read_text()) for file in rendered.glob("*.yaml")}
+    found = objects(rendered)
     namespaces = {
         obj["metadata"]["name"]
-        for obj in objects.values()
+        for obj in found.values()
         if obj["kind"] == "Namespace" and obj["metadata"]["labels"][ENFORCE] == pod_security
     }
     return [
         file
-        for file, obj in objects.items()
+        for file, obj in found.items()
         if obj["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job")
         and obj["metadata"]["namespace"] in namespaces
     ]
