@@ -144,7 +144,8 @@ REPEATED_COMMANDS = ("promote", "rollback")
 """Commands that are not idempotent: a second rollback restores an even earlier version."""
 RELEASE_COMMANDS = ("release", "canary", "promote", "pause", "resume", "rollback")
 SERVICE_COMMANDS = ("status", "history", "dev", "set", *RELEASE_COMMANDS)
-STACK_COMMANDS = ("up", "down", "dev", "set", *RELEASE_COMMANDS)
+UPDATE_COMMANDS = ("up", "dev", "set", *RELEASE_COMMANDS)
+STACK_COMMANDS = ("down", *UPDATE_COMMANDS)
 COMMANDS_WITHOUT_PROGRAM = ("down", "status", "history")
 """Commands that do not run the Pulumi program, and need no secret."""
 PASS_THROUGH_COMMANDS = ("up", "preview", "down")
@@ -279,9 +280,10 @@ def _run(deployer: Deployer, arguments: argparse.Namespace) -> int:
             _prepare(current, arguments)
         if arguments.command in STACK_COMMANDS:
             end_interrupted_sessions(current.settings, arguments.stack, current.environment)
-        if arguments.command in (*RELEASE_COMMANDS, "dev"):
+        if arguments.command in UPDATE_COMMANDS:
             current.stack.select()
             current.check_ownership()
+        if arguments.command in (*RELEASE_COMMANDS, "dev"):
             current = current.logged_in()
         if _was_done_meanwhile(deployer, current, was_pending, arguments):
             print(f"another process completed `{arguments.command}` while this one waited for it")

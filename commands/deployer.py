@@ -201,7 +201,6 @@ class Deployer:
         if not is_rollback and not self.force:
             self._check_rolled_back(released)
         self._check_taints()
-        self.check_ownership()
         self._check_node_cidrs()
         self.stack.keep_moved_back(self.settings.namespaces.values())
         options = (

@@ -67,10 +67,16 @@ class Stack:
         }
         self._backend = FileBackend.of(url, PROJECT_FOLDER, name)
         self._state: dict[str, Any] = {}
+        self._is_selected = False
         self._recent: list[dict[str, Any]] | None = None
 
     def select(self, *, repair: bool = True) -> None:
-        """Create the stack if it is new. With ``repair``, refresh the state of a failed update."""
+        """Create the stack if it is new. With ``repair``, refresh the state of a failed update.
+
+        Nothing is done again until the next update.
+        """
+        if self._is_selected:
+            return
         is_from_backup = repair and self._repair_backend()
         state = self._state_in_folder()
         if state is None:
@@ -85,7 +91,14 @@ class Stack:
                 state = self._export()
         self._recent = history.result()
         has_failed = bool(self._recent) and self._recent[0]["result"] != "succeeded"
-        self._repair(state, is_from_backup or has_failed)
+        self._state = state
+        # The state of an interrupted update has the objects before their change. Creating resources
+        # again whose creation is pending is safe: every object has a fixed name, and server-side
+        # apply adopts an existing one.
+        is_outdated = is_from_backup or has_failed or bool(state.get("pending_operations"))
+        if is_outdated:
+            self._refresh()
+        self._is_selected = not is_outdated
 
     def namespaces(self) -> dict[str, str]:
         """Return the UID of each namespace of the stack, as of :meth:`select`."""
@@ -154,6 +167,7 @@ class Stack:
 
     def up(self, *arguments: str) -> None:
         """Run ``pulumi up``."""
+        self._is_selected = False
         self._run("up", "--stack", self.name, *arguments)
 
     def preview(self, *arguments: str) -> None:
@@ -304,17 +318,6 @@ class Stack:
             return state
         text = self._run("stack", "export", "--stack", self.name, capture=True)
         return json.loads(text).get("deployment") or {}
-
-    def _repair(self, state: dict[str, Any], is_outdated: bool) -> None:
-        """Refresh the state after an update that failed or was killed.
-
-        The state of an interrupted update has the objects before their change. Creating resources
-        again whose creation is pending is safe: every object has a fixed name, and server-side
-        apply adopts an existing one.
-        """
-        self._state = state
-        if is_outdated or state.get("pending_operations"):
-            self._refresh()
 
     def _refresh(self) -> None:
         # By default a refresh records the configuration of the stack file in the history, although

@@ -87,7 +87,8 @@ def rollback(deployer: Deployer, service: Service, version: str | None) -> None:
     if service.release.strategy == "progressive":
         _roll_back_progressive(deployer, service, version)
         return
-    rejected = _rejected(deployer, service) if service.release.canary is None else ()
+    is_to_earlier = version is None and service.release.beside is None
+    rejected = deployer.records.rejected(service.name) if is_to_earlier else ()
     print(deployer.release(service).rollback(version, rejected=rejected))
     deployer.update_release(service)
 
@@ -190,7 +191,8 @@ def _roll_back_progressive(deployer: Deployer, service: Service, version: str | 
         started = datetime.fromisoformat(running.started) if running else None
         print(release.restore(*served, started, skips_analysis=True))
     else:
-        print(release.rollback(version, rejected=_rejected(deployer, service)))
+        rejected = deployer.records.rejected(service.name)
+        print(release.rollback(version, rejected=rejected))
     if not is_interrupted:
         serves = f"{served[0]} serves" if served and is_beside else "an earlier version serves"
         deployer.records.end(
@@ -221,9 +223,3 @@ def _end_skipped_analysis(deployer: Deployer, service: Service) -> None:
 
 def _state(deployer: Deployer, service: Service) -> CanaryState | None:
     return deployer.progressive_releases().read([service]).get(service.name)
-
-
-def _rejected(deployer: Deployer, service: Service) -> set[str]:
-    """Versions that were rolled back, which a rollback does not return to by itself."""
-    versions = {one.version for one in deployer.records.of(service.name)}
-    return {one for one in versions if deployer.records.rolled_back(service.name, one)}

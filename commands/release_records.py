@@ -125,6 +125,13 @@ class ReleaseRecords:
         newest = self.newest(service, version)
         return newest if newest and newest.result == "rolledBack" else None
 
+    def rejected(self, service: str) -> set[str]:
+        """Versions whose last release was rolled back."""
+        newest: dict[str, ReleaseRecord] = {}
+        for one in self.of(service):
+            newest.setdefault(one.version, one)
+        return {one.version for one in newest.values() if one.result == "rolledBack"}
+
     def start(
         self,
         service: str,

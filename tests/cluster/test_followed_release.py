@@ -27,7 +27,7 @@ from tests.cluster.progressive import (
     status,
 )
 from tests.cluster.project import INGRESS_URL, Project, wait_until
-from tests.cluster.traffic import steady_load, versions_of
+from tests.cluster.traffic import versions_of
 from tests.unit.commands.notifications.http_receiver import HttpReceiver, Reply, http_receiver
 
 pytestmark = pytest.mark.timeout(900)
@@ -43,6 +43,8 @@ PAIR = ("beacon", "edge")
 PROGRESSIVE = {"intervalSeconds": 10, "threshold": 4, "steps": [20, 50], "minRequests": 5}
 LONG_STEPS = {"intervalSeconds": 40, "steps": [20, 30, 40, 50]}
 """A step must last longer than a command takes."""
+GOROUTINES = {"name": "goroutines", "query": "max(go_goroutines{$selector})"}
+"""A query of `release.progressive.gates`, without its bounds."""
 TOKEN = "xoxb-0123456789"
 
 
@@ -174,23 +176,41 @@ def test_two_releases_at_once_are_promoted_and_have_a_thread_of_messages_each(
     project.assert_unchanged()
 
 
-def test_a_bad_version_is_rolled_back_with_its_settings_and_refused_from_then_on(
+VIOLATED: Mapping[str, Mapping[str, Any]] = {
+    "edge": {"queries": [GOROUTINES | {"max": 1}]},
+    "night": {"memory": 1},
+}
+"""`release.progressive.gates` of services that have no fault, and a bound that no version meets."""
+
+
+def test_a_bad_version_is_rolled_back_by_any_gate_and_refused_from_then_on(
     project: Project, slack: HttpReceiver
 ) -> None:
-    before = stack_file(project)
+    before = {name: served(project, name) for name in SERVICES}
     with services(project) as all_services:
+        for name, gates in VIOLATED.items():
+            all_services[name]["release"]["progressive"]["gates"] = copy.deepcopy(gates)
         all_services["beacon"]["config"]["faults"]["errorRate"] = 0.5
-    with steady_load(host(project, "beacon")):
-        result = command(project, "release", "--service=beacon", "--version=1.2.0")
-    assert result.returncode == 1, result.stdout + result.stderr
-    assert "beacon 1.2.0 was rolled back" in result.stdout
-    assert "availability" in result.stdout
-    assert "events of Flagger:" in result.stdout
-    assert served(project, "beacon") == {"1.1.0"}
+    length = len(stack_file(project))
+    with loads(project, SERVICES):
+        following = {
+            name: start(project, "release", f"--service={name}", "--version=1.2.0")
+            for name in SERVICES
+        }
+        outcomes = {name: outcome(process) for name, process in following.items()}
+    for name, reason in (
+        ("beacon", r"availability [\d.]+ <"),
+        ("edge", r"goroutines [\d.]+ > 1"),
+        ("night", r"memory [\d.]+ > 1"),
+    ):
+        exit_code, output = outcomes[name]
+        assert exit_code == 1, output
+        assert re.search(rf"{name} 1\.2\.0 was rolled back after .*: {reason}", output), output
+        assert "events of Flagger:" in output
+    assert {name: served(project, name) for name in SERVICES} == before
     assert "errorRate" not in stack_file(project)
-    assert "version: 1.1.0" in stack_file(project)
     assert "1.2.0" not in stack_file(project)
-    assert len(stack_file(project)) - len(before) < 200
+    assert abs(len(stack_file(project)) - length) < 200 * len(SERVICES)
     (thread,) = (one for one in threads(slack) if "*beacon 1.2.0*" in one[0])
     assert "rolled back to 1.1.0. availability" in thread[-1]
     project.assert_unchanged()
@@ -198,6 +218,9 @@ def test_a_bad_version_is_rolled_back_with_its_settings_and_refused_from_then_on
     assert refused.returncode == 2
     assert "VERSION=1.2.0 was rolled back at" in refused.stderr
     assert "Flagger" in project.make("history", "SERVICE=beacon").stdout
+    with services(project) as all_services:
+        for name in VIOLATED:
+            del all_services[name]["release"]["progressive"]["gates"]
 
 
 def test_a_changed_configuration_is_a_release_that_can_be_paused_and_promoted(
@@ -250,6 +273,8 @@ def test_a_rollback_in_progress_restores_the_version_and_ends_the_command_that_f
     project.assert_unchanged()
 
 
+MAX_CPU = 80
+"""Percent of the request, above the utilization at which the autoscaler adds pods."""
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "beacon": {"iterations": 2, "load": {"requestsPerSecond": 5}},
     "edge": {
@@ -259,16 +284,16 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
         "gates": {
             "cpu": 1000,
             "memory": 90,
-            "queries": [
-                {"name": "goroutines", "query": "max(go_goroutines{$selector})", "max": 10000}
-            ],
+            "queries": [GOROUTINES | {"max": 10000}],
         },
     },
     "night": {
         "steps": [50],
         "promotionStepWeight": 25,
         "manual": ["rollout"],
-        "load": {"requestsPerSecond": 5},
+        # More than one pod may use by its gate, and less than all pods of the autoscaler may.
+        "load": {"requestsPerSecond": 40, "path": "/api/v1/work"},
+        "gates": {"cpu": MAX_CPU},
     },
 }
 """`release.progressive` of each service. Nobody but the load tester sends requests to `night`."""
@@ -295,15 +320,17 @@ def test_a_release_that_flagger_does_not_begin_is_not_decided_and_goes_on_later(
     assert "is its pod running?" in result.stdout
 
 
-def test_releases_with_approvals_an_ab_test_or_without_users_are_promoted(
+def test_releases_with_approvals_an_ab_test_or_too_few_pods_are_promoted(
     project: Project,
 ) -> None:
     """The releases of the test before, which have begun now, at the same time."""
     testers = Load(INGRESS_URL, RATE, {"Host": host(project, "edge"), "X-Tester": "always"})
     promotion: list[Status] = []
+    replicas: list[int] = []
 
     def has_ended(service: str) -> bool:
         promotion.append(status(project, service))
+        replicas.append(pods(project, service))
         return promotion[-1].phase == "Succeeded"
 
     with loads(project, PAIR) as users, testers:
@@ -315,13 +342,16 @@ def test_releases_with_approvals_an_ab_test_or_without_users_are_promoted(
         assert "1.4.0" not in users["edge"].versions
         assert {one.version for one in testers.results[-RATE:]} == {"1.4.0"}
         commands.append(start(project, "resume", "--service=edge"))
-        wait_until("the promotion", lambda: has_ended("night"), 180)
+        wait_until("the promotion", lambda: has_ended("night"), 240)
         outcomes = [outcome(one) for one in commands]
     for exit_code, output in outcomes:
         assert exit_code == 0, output
     _, output = outcomes[0]
     for gate in ("cpu", "memory", "goroutines"):
         assert re.search(rf"{gate} [\d.e+]+ ≤ \d+", output), output
+    # The step is held while one pod uses too much CPU, and the autoscaler adds others.
+    assert re.search(rf"advancement cpu [\d.]+ > {MAX_CPU}", events(project, "night"))
+    assert max(replicas) > 1
     # The promotion has steps too.
     assert 25 in {one.weight for one in promotion if one.phase == "Promoting"}
     for load in users.values():
@@ -340,3 +370,10 @@ def pods(project: Project, service: str) -> int:
     """Replicas of the new version."""
     path = "jsonpath={.spec.replicas}"
     return int(project.kubectl("get", "deployment", f"{service}-progressive", "-o", path))
+
+
+def events(project: Project, service: str) -> str:
+    """Messages of Flagger about the releases of a service."""
+    canary = f"involvedObject.kind=Canary,involvedObject.name={service}-progressive"
+    messages = "jsonpath={range .items[*]}{.message}{'\\n'}{end}"
+    return project.kubectl("get", "events", "--field-selector", canary, "--output", messages)

@@ -228,6 +228,20 @@ def test_a_release_is_pending_until_all_of_it_is_deployed(
     assert pending.matches("rollback", {}) is is_pending
 
 
+@pytest.mark.parametrize("command", ["up", "rollback"])
+def test_an_update_of_what_another_stack_owns_is_refused_before_the_stack_file_is_changed(
+    command: str, machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    name = machine.settings.namespace.name
+    owned = {"metadata": {"name": name, "annotations": {"slipway/stack": "shop/dev"}}}
+    found = [{"kind": "Namespace", **owned}]
+    monkeypatch.setattr(deployer.ownership, "objects", lambda *_: found)
+    monkeypatch.setattr(release.Release, "rollback", lambda *_, **__: pytest.fail("changed"))
+    assert run(monkeypatch, command) == BAD_INPUT
+    assert "of stack shop/dev" in capsys.readouterr().err
+    assert "up" not in machine.done
+
+
 def test_a_release_stays_pending_if_the_update_fails(machine, monkeypatch):
     def fail(*_: object) -> None:
         raise commands.CommandError("crashed")

@@ -212,6 +212,17 @@ def test_a_state_that_is_complete_is_not_refreshed(tmp_path: Path) -> None:
     assert not list((tmp_path / "backend").rglob("*.attrs"))
 
 
+def test_a_selected_stack_is_not_read_again_before_its_next_update(tmp_path: Path) -> None:
+    made = stack(tmp_path, {})
+    made.select()
+    (tmp_path / "state").write_text(json.dumps({"deployment": {"resources": [namespace("a", "1")]}}))
+    made.select()
+    assert made.namespaces() == {}
+    made.up()
+    made.select()
+    assert made.namespaces() == {"a": "1"}
+
+
 def test_a_command_that_fails_names_an_incomplete_file(tmp_path: Path) -> None:
     made, checkpoint = with_backend(tmp_path, '{"a": ')
     (tmp_path / "pulumi").write_text("#!/bin/sh\necho unexpected end of JSON input >&2\nexit 255\n")

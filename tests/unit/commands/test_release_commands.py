@@ -84,9 +84,9 @@ class FakeDeployer:
     def newest(self, *_: object) -> ReleaseRecord | None:
         return self.newest_record
 
-    def rolled_back(self, _: str, version: str) -> ReleaseRecord | None:
+    def rejected(self, _: str) -> set[str]:
         one = self.newest_record
-        return one if one and one.version == version and one.result == "rolledBack" else None
+        return {one.version} if one and one.result == "rolledBack" else set()
 
     def start(self, _: str, version: str, strategy: str) -> None:
         self.calls.append(f"record start {version} {strategy}")

@@ -125,6 +125,7 @@ def test_a_version_is_rolled_back_if_its_last_release_was(records: Records) -> N
     assert records.records.rolled_back("beacon", "1.1.0") is None
     assert records.records.rolled_back("beacon", "1.0.0") is not None
     assert records.records.rolled_back("beacon", "0.9.0") is None
+    assert records.records.rejected("beacon") == {"1.0.0"}
 
 
 @pytest.mark.parametrize(
