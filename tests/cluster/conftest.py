@@ -20,7 +20,10 @@ collect_ignore_glob = [] if (CHECKOUT / "app").is_dir() else ["test_*", "observa
 def cluster_environment() -> Mapping[str, str]:
     """Environment variables for a running node, registry and builder."""
     subprocess.run([sys.executable, "-m", "local", "up"], cwd=CHECKOUT, check=True)
-    return {**os.environ, **environment()}
+    variables = {**os.environ, **environment()}
+    # Each command would compile the program again.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return variables
 
 
 @pytest.fixture(scope="module")
