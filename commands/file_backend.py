@@ -106,6 +106,18 @@ class FileBackend:
 
         None if only the CLI can read them: with a secret, compressed, or incomplete.
         """
+        newest = self._newest_updates(count)
+        return None if newest is None else [_as_printed(one) for one in newest]
+
+    def configuration(self) -> Mapping[str, Any] | None:
+        """The configuration of the newest update, as ``pulumi config refresh`` writes it.
+
+        None before the first update, and as :meth:`updates`.
+        """
+        newest = self._newest_updates(1)
+        return newest[0].get("config", {}) if newest else None
+
+    def _newest_updates(self, count: int) -> list[dict[str, Any]] | None:
         history = self._of_stack("history")
         if any(file.suffix in _COMPRESSED for file in history.glob("*.history.json.*")):
             return None
@@ -114,7 +126,7 @@ class FileBackend:
         if any(b'"secure":' in content for content in contents):
             return None
         try:
-            return [_as_printed(json.loads(content)) for content in contents]
+            return [json.loads(content) for content in contents]
         except ValueError:
             return None
 

@@ -21,6 +21,7 @@ from commands.stack_lock import WAIT_SECONDS
 from commands.unsafe_options import check_variables
 from settings import PROJECT, merged_service
 from settings.stack_file import PROJECT_FOLDER
+from settings.yaml_writer import to_yaml
 
 _SALT_FROM_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
 """Without a salt in the stack file, Pulumi uses that of the state, so all machines share one."""
@@ -277,6 +278,11 @@ class Stack:
             )
         with TemporaryDirectory(prefix="slipway-") as folder:
             file = Path(folder) / f"Pulumi.{self.name}.yaml"
+            # Without a start of the CLI, which a rollback would wait for.
+            if self._backend and (config := self._backend.configuration()) is not None:
+                file.write_text(to_yaml({"config": config}, sort_keys=False))
+                yield file
+                return
             options = ("--force", "--config-file", str(file), "--stack", self.name)
             try:
                 self._run("config", "refresh", *options, capture=True)

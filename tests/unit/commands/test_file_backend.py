@@ -237,6 +237,7 @@ def test_the_newest_updates_are_those_of_the_cli(backend: FileBackend) -> None:
         "slipway:services": {"value": '{"beacon": {"args": ["a"]}}'},
         "aws:region": {"value": "eu"},
     }
+    assert backend.configuration() == config
 
 
 @pytest.mark.parametrize(
@@ -254,3 +255,4 @@ def test_updates_that_only_the_cli_can_read_are_left_to_it(
     write(backend, f"{HISTORY}-1.history.json", entry(0, {}))
     write(backend, f"{HISTORY}-2.history.{suffix}", text)
     assert backend.updates(10) is None
+    assert backend.configuration() is None

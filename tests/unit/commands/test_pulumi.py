@@ -215,7 +215,9 @@ def test_a_state_that_is_complete_is_not_refreshed(tmp_path: Path) -> None:
 def test_a_selected_stack_is_not_read_again_before_its_next_update(tmp_path: Path) -> None:
     made = stack(tmp_path, {})
     made.select()
-    (tmp_path / "state").write_text(json.dumps({"deployment": {"resources": [namespace("a", "1")]}}))
+    (tmp_path / "state").write_text(
+        json.dumps({"deployment": {"resources": [namespace("a", "1")]}})
+    )
     made.select()
     assert made.namespaces() == {}
     made.up()
