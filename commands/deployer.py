@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import get_args
 
-from commands import external_secrets, kubectl, ownership, status
+from commands import external_secrets, kubectl, operators, ownership, status
 from commands.build_cache import filled_build_cache
 from commands.capacity import Capacity, Shares, deployed_shares, shares_of
 from commands.changed_config import ChangedConfig
@@ -431,26 +431,8 @@ class Deployer:
                     "delete it: annotate it with its owner, or remove it from the state with "
                     "`pulumi state delete`"
                 )
-        self._check_external_secrets()
+        self._check_removed_operators(None)
         self.stack.destroy(*self._confirmation(), *arguments)
-
-    def _check_external_secrets(self) -> None:
-        """Raise :class:`CommandError` if other stacks use External Secrets of this one.
-
-        It removes a finalizer from each external secret that is deleted.
-        """
-        settings = self.settings
-        if not settings.has_external_secrets or settings.external_secrets.scope != "cluster":
-            return
-        served = external_secrets.served_namespaces(
-            settings.namespace.name, self.environment, settings.cluster.context
-        )
-        if served:
-            raise CommandError(
-                f"External Secrets of {self.stack.name} reads the secrets of {', '.join(served)}, "
-                "which could not be deleted without it: first deploy another one there, with "
-                "slipway:externalSecrets.enabled true, or delete their stacks"
-            )
 
     def status(self, service: str = "") -> None:
         """Show tracks, versions, traffic, pods and the URL of one service, or of all of them."""
@@ -485,14 +467,32 @@ class Deployer:
         Pulumi's own message is better.
         """
         stack, in_state = self._owner, self.stack.namespaces()
-        found = ownership.objects(self.environment, self.settings.cluster.context)
+        context = self.settings.cluster.context
+        found = ownership.objects(self.environment, context)
         conflicts = [
             *ownership.stack_conflicts(self.settings, stack, in_state, self.stack.services()),
             *ownership.namespace_conflicts(self.settings, stack, in_state, found),
             *ownership.route_conflicts(self.settings, stack, in_state, found),
+            *operators.definition_conflicts(self.settings, self.environment, context),
         ]
         if conflicts:
             raise CommandError("\n".join(conflicts))
+        self._check_removed_operators(self.settings)
+
+    def _check_removed_operators(self, settings: Settings | None) -> None:
+        """Raise :class:`CommandError` if other stacks use an operator that is not in the settings.
+
+        ``None``: the stack is deleted.
+        """
+        conflicts = operators.removal_conflicts(
+            self.stack.cluster_operators(),
+            settings,
+            {*self.stack.namespaces(), *self.settings.namespaces.values()},
+            self.environment,
+            self.settings.cluster.context,
+        )
+        if messages := [*conflicts]:
+            raise CommandError("\n".join(messages))
 
     @property
     def _owner(self) -> str:

@@ -6,8 +6,6 @@ from typing import Any
 from commands import kubectl
 from commands.control_characters import escape_control_characters
 from commands.errors import CommandError
-from components.labels import NAME_LABEL
-from settings import EXTERNAL_SECRETS
 
 _KINDS = "externalsecrets.external-secrets.io,secretstores.external-secrets.io"
 _NOT_CHECKED = "it was not checked yet: is External Secrets running?"
@@ -38,28 +36,6 @@ def failures(
         kind, name = item["kind"], item["metadata"]["name"]
         reason = _last_message(events, kind, name) or ready.get("message") or _NOT_CHECKED
         yield escape_control_characters(f"{kind}/{name}: {reason}")
-
-
-def served_namespaces(
-    namespace: str, environment: Mapping[str, str], context: str | None = None
-) -> list[str]:
-    """Return the other namespaces whose external secrets the controller of ``namespace`` reads.
-
-    Those that have a controller of their own are left out. Empty if the cluster cannot be read.
-    """
-
-    def namespaces(kind: str, *options: str) -> set[str]:
-        found = kubectl.get(
-            *(kind, "--all-namespaces", *options), environment=environment, context=context
-        )
-        return {item["metadata"]["namespace"] for item in found["items"]}
-
-    label = kubectl.label_selector({NAME_LABEL: EXTERNAL_SECRETS})
-    try:
-        secrets = namespaces(_KINDS.partition(",")[0])
-        return sorted(secrets - namespaces("deployments", "--selector", label) - {namespace})
-    except CommandError:
-        return []
 
 
 def _ready(item: Mapping[str, Any]) -> Mapping[str, Any]:

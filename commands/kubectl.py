@@ -28,6 +28,19 @@ def get_raw(
     return _get(("--raw", path), environment, context)
 
 
+def get_named(
+    kind: str,
+    names: Collection[str],
+    *,
+    environment: Mapping[str, str],
+    context: str | None = None,
+) -> list[dict[str, Any]]:
+    """Return those objects of these names that exist, as :func:`get`."""
+    found = get(kind, *names, "--ignore-not-found", environment=environment, context=context)
+    # kubectl returns one object for one name and a list for several.
+    return found.get("items", [found] if found else [])
+
+
 def _get(
     arguments: Sequence[str], environment: Mapping[str, str], context: str | None
 ) -> dict[str, Any]:
@@ -177,10 +190,8 @@ def namespace_uids(names: Collection[str], *, environment: Mapping[str, str]) ->
     A namespace that was recreated, or that is in another cluster, has another UID. Raises
     :class:`CommandError` as :func:`get`.
     """
-    found = get("namespaces", *names, "--ignore-not-found", environment=environment)
-    # kubectl returns one object for one name and a list for several.
-    namespaces = found.get("items", [found] if found else [])
-    return {one["metadata"]["name"]: one["metadata"]["uid"] for one in namespaces}
+    found = get_named("namespaces", names, environment=environment)
+    return {one["metadata"]["name"]: one["metadata"]["uid"] for one in found}
 
 
 def api_server_addresses(

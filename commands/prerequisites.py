@@ -75,7 +75,7 @@ class Prerequisites:
     def _controllers(self) -> list[Server]:
         """Servers that control the releases, certificates and secrets of the stack."""
         settings = self._settings
-        servers = [FLAGGER] if settings.progressive and settings.flagger.enabled else []
+        servers = [FLAGGER] if settings.has_flagger else []
         servers += [LOAD_TESTER] if settings.needs_load_tester else []
         servers += [EXTERNAL_SECRETS] if settings.has_external_secrets else []
         return servers + ([*CERT_MANAGER] if settings.has_cert_manager else [])

@@ -1,6 +1,7 @@
 """Pulumi CLI commands on one stack."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,10 @@ _STACK = "pulumi:pulumi:Stack"
 _RECENT = 10
 """Number of entries of the history that :meth:`Stack.select` reads."""
 _NAMESPACE = "kubernetes:core/v1:Namespace"
+_CLUSTER_OPERATOR = re.compile(
+    r"slipway:platform:(\w+)\$kubernetes:rbac\.authorization\.k8s\.io/v1:ClusterRole::"
+)
+"""Part of the URN of an operator's ClusterRole."""
 _CANARY = "kubernetes:flagger.app/v1beta1:Canary"
 _NEVER = "1970-01-01T00:00:00Z"
 _PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105  # name of a variable
@@ -121,6 +126,16 @@ class Stack:
     def has_canaries(self) -> bool:
         """Return True if the stack has a Canary of Flagger, as of :meth:`select`."""
         return any(one["type"] == _CANARY for one in self._objects())
+
+    def cluster_operators(self) -> set[str]:
+        """Return the components of the operators that have access to the whole cluster.
+
+        Such as ``CertManager``, as of :meth:`select`.
+        """
+        found = (
+            _CLUSTER_OPERATOR.search(one["urn"]) for one in self._objects() if not one.get("delete")
+        )
+        return {match[1] for match in found if match}
 
     def keep_moved_back(self, namespaces: Iterable[str]) -> None:
         """Keep the objects of an interrupted move out of these namespaces.

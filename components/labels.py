@@ -7,6 +7,8 @@ Labels = dict[str, str]
 _RECOMMENDED = "app.kubernetes.io"
 NAME_LABEL = f"{_RECOMMENDED}/name"
 """Label with the name of the service or server."""
+PART_OF_LABEL = f"{_RECOMMENDED}/part-of"
+"""Label with the name of this project, of every object that the program creates."""
 INSTANCE_LABEL = f"{_RECOMMENDED}/instance"
 """Label with the namespace."""
 FLAGGER = "flagger"
@@ -21,7 +23,7 @@ PRIMARY = "-primary"
 """Suffix that Flagger adds to the names of the objects, and to the name label of the pods, that run
 the promoted version."""
 COMMON_LABELS: Labels = {
-    f"{_RECOMMENDED}/part-of": "slipway",
+    PART_OF_LABEL: "slipway",
     f"{_RECOMMENDED}/managed-by": "pulumi",
 }
 """Labels of every object that the program creates."""

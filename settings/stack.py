@@ -122,20 +122,24 @@ class Settings(Section):
         return self.cert_manager.namespace if is_issued else None
 
     @property
+    def has_flagger(self) -> bool:
+        """True if the stack brings Flagger."""
+        return bool(self.progressive) and self.flagger.enabled
+
+    @property
     def needs_load_tester(self) -> bool:
         """True if a release needs Flagger's load tester."""
         return any(one.release.progressive.needs_load_tester for one in self.progressive)
 
     @property
     def has_external_secrets(self) -> bool:
-        """True if the stack brings External Secrets along."""
+        """True if the stack brings External Secrets."""
         return bool(self.secret_stores) and self.external_secrets.enabled
 
     @property
     def _flagger_pods(self) -> int:
         """Maximum number of pods of Flagger and of its load tester, during their own rollouts."""
-        has_flagger = bool(self.progressive) and self.flagger.enabled
-        return 2 * (has_flagger + self.needs_load_tester)
+        return 2 * (self.has_flagger + self.needs_load_tester)
 
     @property
     def _solver_pods(self) -> int:

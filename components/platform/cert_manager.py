@@ -15,7 +15,6 @@ from components.network_peer import (
     peers_for_url,
 )
 from components.observability.addresses import CERT_MANAGER_METRICS, PROMETHEUS
-from components.platform.definitions import custom_resource_definitions
 from components.platform.operator_pod import READ, WRITE, OperatorPod, Rules
 from components.versions import IMAGES
 from settings import CertManagerSettings, Network, Service
@@ -90,7 +89,7 @@ class CertManager(pulumi.ComponentResource):
                 self._pod.account(),
                 # Named after the namespace: the cluster may have a cert-manager in another one.
                 *self._pod.role(_RULES, cluster_role=identity.instance),
-                *custom_resource_definitions(name, CERT_MANAGER, self),
+                *self._pod.custom_resource_definitions(),
             ]
         )
         self.register_outputs({})

@@ -14,7 +14,6 @@ from components.network_peer import (
     peers_for_url,
 )
 from components.observability.addresses import EXTERNAL_SECRETS_METRICS
-from components.platform.definitions import custom_resource_definitions
 from components.platform.operator_pod import READ, WRITE, OperatorPod, Rules
 from components.versions import IMAGES
 from settings import EXTERNAL_SECRETS, ExternalSecretsSettings, Network, SecretStore, SecretStores
@@ -74,7 +73,7 @@ class ExternalSecrets(pulumi.ComponentResource):
                 self._pod.account(),
                 *self._pod.role(_RULES, cluster_role),
                 self._network_policy(),
-                *custom_resource_definitions(name, EXTERNAL_SECRETS, self),
+                *self._pod.custom_resource_definitions(),
             ]
         )
         self.register_outputs({})

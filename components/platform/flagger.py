@@ -14,7 +14,6 @@ from components.network_peer import (
     peers_for_url,
 )
 from components.observability.addresses import LOAD_TESTER
-from components.platform.definitions import custom_resource_definitions
 from components.platform.operator_pod import READ, WRITE, OperatorPod, Rules
 from components.versions import IMAGES
 from settings import FlaggerSettings, Network, Service
@@ -109,7 +108,7 @@ class Flagger(pulumi.ComponentResource):
                 pod.network_policy([], peers),
                 pod.account(),
                 *pod.role(_RULES),
-                *custom_resource_definitions(self._name, FLAGGER, self),
+                *pod.custom_resource_definitions(),
             ],
             uses_api=True,
         )

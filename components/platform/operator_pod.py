@@ -6,14 +6,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps.v1 import Deployment
 from pulumi_kubernetes.core.v1 import ServiceAccount
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 
 from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
-from components.labels import Identity
+from components.labels import COMMON_LABELS, NAME_LABEL, Identity
 from components.network_peer import DNS_EGRESS, NetworkPeer
+from components.platform.definitions import definitions
 from settings import ResourceRequirements
 
 if TYPE_CHECKING:
@@ -97,6 +99,28 @@ class OperatorPod:
             opts=pulumi.ResourceOptions(parent=self.parent, depends_on=[role]),
         )
         return role, binding
+
+    def custom_resource_definitions(self) -> Sequence[CustomResource]:
+        """Create the operator's CustomResourceDefinitions.
+
+        Other stacks may use them: they are kept when the parent is deleted.
+        """
+        return [
+            CustomResource(
+                f"{self.name}-crd-{definition['spec']['names']['plural']}",
+                api_version=definition["apiVersion"],
+                kind=definition["kind"],
+                metadata={
+                    "name": definition["metadata"]["name"],
+                    "labels": {NAME_LABEL: self.identity.name, **COMMON_LABELS},
+                    # Stacks that share a cluster have the same definitions.
+                    "annotations": {"pulumi.com/patchForce": "true"},
+                },
+                spec=definition["spec"],
+                opts=pulumi.ResourceOptions(parent=self.parent, retain_on_delete=True),
+            )
+            for definition in definitions(self.identity.name)
+        ]
 
     def network_policy(
         self, ingress: Sequence[NetworkPeer], egress: Sequence[NetworkPeer]

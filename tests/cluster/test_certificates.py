@@ -209,6 +209,7 @@ def test_a_second_stack_uses_the_same_cert_manager_and_deletes_nothing_of_it(
     assert get(file, host(other, "beacon")).status_code == 200
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         get(authority, host(other, "beacon"))
+    assert other.stack in project.make_fails("down").stderr
     other.make("down")
     before = serials(authority, [host(project, "beacon")])
     renew(project)

@@ -54,6 +54,8 @@ class FakeStack:
     """Decrypted secrets."""
     built: dict[str, str] = field(default_factory=dict)
     """URNs of the images."""
+    operators: set[str] = field(default_factory=set)
+    """Components of the operators with access to the whole cluster."""
     hints: list[str] = field(default_factory=list)
     """Messages about base images. With one, an update fails."""
 
@@ -62,6 +64,9 @@ class FakeStack:
 
     def tainted(self) -> list[str]:
         return self.tainted_objects
+
+    def cluster_operators(self) -> set[str]:
+        return self.operators
 
     def has_canaries(self) -> bool:
         return True
@@ -365,22 +370,30 @@ def test_a_preview_of_what_another_stack_owns_is_refused(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_cluster")
-@pytest.mark.parametrize(
-    ("scope", "served", "deletes"),
-    [("cluster", ["orders"], False), ("cluster", [], True), ("namespace", ["orders"], True)],
-)
-def test_external_secrets_that_other_stacks_use_is_not_deleted(scope, served, deletes, monkeypatch):
-    found = deployer.external_secrets
-    monkeypatch.setattr(found, "served_namespaces", lambda *_: served)
-    fake, stores = FakeStack(), {"team": {"kubernetes": {"namespace": "databases"}}}
-    current = deployer_of(fake, secretStores=stores, externalSecrets={"scope": scope})
-    if deletes:
-        current.down()
-        assert fake.calls == ["select", "destroy --yes"]
-    else:
-        with pytest.raises(CommandError, match="reads the secrets of orders"):
-            current.down()
-        assert fake.calls == ["select"]
+@pytest.mark.parametrize("command", ["update", "preview", "down"])
+def test_an_operator_that_other_stacks_use_is_kept(command, monkeypatch):
+    def conflicts(deployed, settings, *_: object) -> list[str]:
+        assert deployed == {"CertManager"}
+        assert (settings is None) == (command == "down")
+        return ["cert-manager of this stack serves orders"]
+
+    monkeypatch.setattr(deployer.operators, "removal_conflicts", conflicts)
+    fake = FakeStack(operators={"CertManager"})
+    with pytest.raises(CommandError, match="serves orders"):
+        getattr(deployer_of(fake), command)()
+    assert fake.calls == ["select"]
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize("command", ["update", "preview"])
+def test_definitions_of_others_are_refused_before_anything_is_touched(command, monkeypatch):
+    monkeypatch.setattr(
+        deployer.operators, "definition_conflicts", lambda *_: ["the cluster has Flagger"]
+    )
+    fake = FakeStack()
+    with pytest.raises(CommandError, match="the cluster has Flagger"):
+        getattr(deployer_of(fake), command)()
+    assert fake.calls == ["select"]
 
 
 @pytest.mark.usefixtures("no_cluster")

@@ -31,21 +31,6 @@ EVENTS = [
 ]
 
 
-def test_namespaces_without_a_controller_of_their_own_are_served(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    found = {
-        "externalsecrets.external-secrets.io": ["shop", "orders", "own"],
-        "deployments": ["shop", "own"],
-    }
-
-    def get(kind: str, *_: str, **__: object) -> dict[str, Any]:
-        return {"items": [{"metadata": {"namespace": name}} for name in found[kind]]}
-
-    monkeypatch.setattr(external_secrets.kubectl, "get", get)
-    assert external_secrets.served_namespaces("shop", {}) == ["orders"]
-
-
 def test_each_object_that_is_not_ready_has_the_reason_of_its_last_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

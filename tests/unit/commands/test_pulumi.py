@@ -53,6 +53,26 @@ def test_the_state_says_whether_the_stack_has_a_canary_of_flagger(tmp_path: Path
     assert found == {"progressive": True, "rolling": False}
 
 
+def test_the_state_says_which_operators_have_access_to_the_whole_cluster(tmp_path: Path) -> None:
+    def role(components: str, kind: str, **fields: Any) -> dict[str, Any]:
+        type_ = f"kubernetes:rbac.authorization.k8s.io/v1:{kind}"
+        urn = f"urn:pulumi:dev::slipway::{components}${type_}::role"
+        return {"type": type_, "urn": urn, "id": "role", **fields}
+
+    stores = "slipway:platform:StackSecretStores$slipway:platform:ExternalSecrets"
+    resources = [
+        role("slipway:platform:CertManager", "ClusterRole"),
+        role("slipway:platform:CertManager", "ClusterRoleBinding"),
+        role(stores, "Role"),
+        role(stores, "ClusterRole", delete=True),
+        role("slipway:platform:Flagger", "Role"),
+        role("slipway:observability:Prometheus", "ClusterRole"),
+    ]
+    made = stack(tmp_path, {"resources": resources})
+    made.select()
+    assert made.cluster_operators() == {"CertManager"}
+
+
 def update(services: Any, kind: str = "update", result: str = "succeeded", commit: str = "") -> Any:
     """An entry of the history, as the CLI prints it with `--show-secrets`."""
     return {
