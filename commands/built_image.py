@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.errors import FAILED, CommandError, report_errors
+from commands.out_option import out_file
 from commands.prerequisites import Prerequisites
 from commands.pulumi import IMAGE_TYPES, Stack
 from commands.service_option import selected_services
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stack", required=True)
     parser.add_argument("--service", default="")
     parser.add_argument("--plan", type=Path, required=True)
-    parser.add_argument("--out", type=Path, help="file to append the outputs to")
+    parser.add_argument("--out", type=out_file, help="file to append the outputs to")
     options = parser.parse_args(arguments)
     settings, plan = load(options.stack), _read(options.plan)
     services = [

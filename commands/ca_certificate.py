@@ -5,12 +5,13 @@ import base64
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from commands import kubectl
 from commands.errors import FAILED, CommandError, report_errors
+from commands.out_option import out_file
 from commands.prerequisites import Prerequisites
 from components.labels import CA
+from local import files
 from settings import Settings, load
 
 
@@ -19,13 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the certificate to the file, or print it; return the exit code."""
     parser = argparse.ArgumentParser(prog="commands.ca_certificate", description=__doc__)
     parser.add_argument("--stack", required=True)
-    parser.add_argument("--out", type=Path, help="file; by default the output")
+    parser.add_argument("--out", type=out_file, help="file; by default the output")
     options = parser.parse_args(arguments)
     settings = load(options.stack)
     environment = {**os.environ, **Prerequisites(settings).variables()}
     certificate = ca_certificate(settings, environment)
     if options.out:
-        options.out.write_text(certificate)
+        files.write(options.out, certificate)
     else:
         print(certificate, end="")
     return 0

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from commands.control_characters import escape_control_characters
 from commands.diff.rendering import summarize_traceback
 from commands.errors import FAILED, CommandError, report_errors
+from commands.out_option import out_file
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.stack_file import remove_encryption_salt
@@ -244,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="commands.ci_report", description=__doc__)
     parser.add_argument("task", choices=list(COMMANDS))
     parser.add_argument("--stack", default="dev")
-    parser.add_argument("--out", type=Path, help="file of the report, replaced atomically")
+    parser.add_argument("--out", type=out_file, help="file of the report, replaced atomically")
     parser.add_argument("--plan", type=Path, help="file of the plan that a preview saves")
     options = parser.parse_args(arguments)
     try:

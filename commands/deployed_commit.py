@@ -7,9 +7,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from commands.errors import FAILED, CommandError, report_errors
+from commands.out_option import out_file
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.workflow_output import write_output
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the commit; return the exit code."""
     parser = argparse.ArgumentParser(prog="commands.deployed_commit", description=__doc__)
     parser.add_argument("--stack", required=True)
-    parser.add_argument("--out", type=Path, help="file to append the output to")
+    parser.add_argument("--out", type=out_file, help="file to append the output to")
     options = parser.parse_args(arguments)
     prerequisites = Prerequisites(load(options.stack))
     prerequisites.prepare_cli()

@@ -13,6 +13,7 @@ from pathlib import Path
 from commands.errors import CommandError, report_errors
 from commands.go import Go
 from commands.go_sources import GoSource, go_folders, go_sources
+from commands.out_option import out_folder
 from local import debian
 from local.layout import Layout
 from settings.stack_file import PROJECT_FOLDER
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("task", choices=["test", "binaries"])
     parser.add_argument("--stack", default="dev")
     parser.add_argument("--service", default="")
-    parser.add_argument("--out", type=Path, default=PROJECT_FOLDER / "out" / "bin")
+    parser.add_argument("--out", type=out_folder, default=PROJECT_FOLDER / "out" / "bin")
     options = parser.parse_args(arguments)
     if options.task == "test":
         test(go_folders(options.stack, options.service))

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from commands.errors import CommandError, report_errors
+from commands.operators import OPERATORS
 from commands.settings_docs import DEFAULTS, REQUIRED, SERVICES, Key, sections
 from commands.stack_file import check_text
 from local import files
-from settings import PROJECT, load
+from settings import PROJECT, Settings, load, stack_file
 from settings.stack_file import path_of, read, read_config
 from settings.yaml_writer import to_yaml_line
 
@@ -46,6 +47,8 @@ class NewStack:
     """Keys of :data:`_RENAMED` with the same value as in the other stack."""
     secrets: list[str] = field(default_factory=list)
     """Secrets that are omitted."""
+    sops_files: list[str] = field(default_factory=list)
+    """Files of sops that do not exist yet."""
     other_namespaces: list[str] = field(default_factory=list)
     """Keys of other namespaces, such as a provider's, that are omitted."""
 
@@ -110,8 +113,13 @@ def _get(values: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401
     return value
 
 
-def _text(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else ", ".join(value)
+def _text(value: str | bool | list[str]) -> str:
+    match value:
+        case str():
+            return value
+        case bool():
+            return to_yaml_line(value)
+    return ", ".join(value)
 
 
 def _change(new: NewStack, path: str, old_value: Any, value: Any) -> None:  # noqa: ANN401
@@ -121,6 +129,35 @@ def _change(new: NewStack, path: str, old_value: Any, value: Any) -> None:  # no
         section = section.setdefault(part, {})
     section[last] = value
     new.changed.append(f"{path}: {_text(old_value)} -> {_text(value)}")
+
+
+def _share_operators(new: NewStack, source: Settings) -> None:
+    """Use the operators of the source stack that serve the whole cluster."""
+    for operator in OPERATORS:
+        if operator.serves_cluster(source):
+            section = new.sections.get(operator.section) or {}
+            section.pop("scope", None)
+            _change(new, f"{PROJECT}:{operator.section}.enabled", True, False)
+
+
+def _rename_sops_files(new: NewStack, name: str, source: str) -> None:
+    """Give the new stack files of its own: those of the source have its values and recipients."""
+    blocks = {"defaults": new.sections.get("defaults") or {}}
+    for service, section in new.sections.get("services", {}).items():
+        blocks[f"services.{service}"] = section
+        for version, released in (section.get("release") or {}).items():
+            own = released.get("settings") if isinstance(released, dict) else None
+            blocks[f"services.{service}.release.{version}.settings"] = own or {}
+    for block, section in blocks.items():
+        for secret, entry in (section.get("secrets") or {}).items():
+            path = f"{PROJECT}:{block}.secrets.{secret}.sops.file"
+            old_file = _get(entry, "sops.file")
+            if old_file is None:
+                continue
+            file = _rename(path, old_file, name, source)
+            _change(new, path, old_file, file)
+            if file not in new.sops_files and not (stack_file.PROJECT_FOLDER / file).exists():
+                new.sops_files.append(file)
 
 
 def _without_secrets(
@@ -284,8 +321,15 @@ def create(name: str, source: str) -> NewStack:
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", source):
         raise CommandError(f"FROM={source} is not a stack name")
     source_file = path_of(source)
-    load(str(source_file))
-    new = derive(name, source, read(source_file))
+    settings, source_sections = load(str(source_file)), read(source_file)
+    new = derive(name, source, source_sections)
+    _rename_sops_files(new, name, source)
+    if _is_same_cluster(new.sections, source_sections):
+        _share_operators(new, settings)
+    stores = new.sections.get("secretStores") or {}
+    new.unchanged += [
+        f"{PROJECT}:secretStores.{store}: {to_yaml_line(one)}" for store, one in stores.items()
+    ]
     new.other_namespaces = [
         key for key in read_config(source_file) if not key.startswith(f"{PROJECT}:")
     ]
@@ -308,6 +352,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("changed", new.changed),
         (f"the same as in {parsed.source}: check them", new.unchanged),
         ("omitted: secrets, which are encrypted for one stack", new.secrets),
+        ("to create with sops, for the recipients of the new stack", new.sops_files),
         ("omitted: keys of other namespaces", new.other_namespaces),
     ):
         if lines:

@@ -8,5 +8,6 @@ def write_output(name: str, value: str, file: Path | None) -> None:
     line = f"{name}={value}\n"
     print(line, end="")
     if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a") as out:
             out.write(line)

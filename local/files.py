@@ -21,9 +21,7 @@ def write(path: Path, content: str | bytes, mode: int | None = None) -> bool:
     unchanged then.
     """
     try:
-        return _write(
-            path.resolve(), content.encode() if isinstance(content, str) else content, mode
-        )
+        return _write(path, content.encode() if isinstance(content, str) else content, mode)
     except OSError as error:
         raise LocalError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -32,6 +30,7 @@ def _write(path: Path, data: bytes, mode: int | None) -> bool:
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return True
+    path = path.resolve()
     if path.exists():
         mode = mode or path.stat().st_mode & 0o777
         if path.read_bytes() == data:

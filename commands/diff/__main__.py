@@ -14,6 +14,7 @@ from commands.diff import markdown, terminal
 from commands.diff.rendering import render_both
 from commands.diff.report import Report
 from commands.errors import FAILED, CommandError, report_errors
+from commands.out_option import out_file
 from local import files
 from settings import stack_file
 
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stack", default="dev")
     parser.add_argument("--base", default="HEAD", help="branch, tag or commit")
     parser.add_argument("--format", default="terminal", help=" | ".join(FORMATS))
-    parser.add_argument("--out", type=Path, help="file to write; unchanged on an error")
+    parser.add_argument("--out", type=out_file, help="file to write; unchanged on an error")
     parser.add_argument("--exit-code", action="store_true", help="exit with 1 on changes")
     return parser
 

@@ -29,6 +29,7 @@ from commands.load import Load
 from commands.make_variables import parse_flag, parse_integer
 from commands.notifications import Notifier
 from commands.observability_client import ObservabilityClient, monitored
+from commands.out_option import out_file
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.service_option import selected_service
@@ -57,7 +58,7 @@ def _parse(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", default=str(DEFAULT_RATE), help="requests per second")
     parser.add_argument("--weight", default=str(DEFAULT_WEIGHT), help="percentage for a canary")
     parser.add_argument("--format", default="terminal", help=" | ".join(FORMATS))
-    parser.add_argument("--out", type=Path, help="file for the outcome")
+    parser.add_argument("--out", type=out_file, help="file for the outcome")
     return parser.parse_args(given)
 
 

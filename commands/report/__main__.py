@@ -6,11 +6,11 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from commands.errors import CommandError, report_errors
 from commands.make_variables import parse_duration
 from commands.observability_client import ObservabilityClient, monitored
+from commands.out_option import out_file
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.release import parse_version
@@ -114,7 +114,7 @@ def _parse(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stack", default="dev")
     for name in ("service", "release", "since"):
         parser.add_argument(f"--{name}", default="")
-    parser.add_argument("--out", type=Path, help="file to write")
+    parser.add_argument("--out", type=out_file, help="file to write")
     return parser.parse_args(given)
 
 

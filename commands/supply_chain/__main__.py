@@ -16,6 +16,7 @@ from pathlib import Path
 
 from commands.errors import report_errors
 from commands.go_sources import go_folders, go_sources
+from commands.out_option import out_folder
 from commands.supply_chain.bump import bump
 from commands.supply_chain.image import built_services, image
 from commands.supply_chain.sbom import sbom
@@ -56,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--stack", default="dev")
     parser.add_argument("--service", default="")
-    parser.add_argument("--out", type=Path, help="output folder; of scan, the folder of archives")
+    parser.add_argument(
+        "--out", type=out_folder, help="output folder; of scan, that of the archives"
+    )
     options = parser.parse_args(arguments)
     print(TASKS[options.task](options))
     return 0

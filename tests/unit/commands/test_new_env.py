@@ -1,5 +1,6 @@
 """File of a new stack."""
 
+import copy
 import json
 import re
 import shutil
@@ -16,7 +17,7 @@ from commands.stack_file import ReleaseFile
 from settings import load
 from settings.stack_file import path_of
 from tests.unit.commands.repository import Repository
-from tests.unit.stacks import changed, needs_example, sections
+from tests.unit.stacks import CANARY, changed, needs_example, sections
 
 LOGIN = {"username": "robot", "password": {"secure": "v1:abc:def"}}
 
@@ -116,6 +117,72 @@ def test_secrets_and_sections_that_require_them_are_omitted(
     assert "slipway:registry.credentials.password" in out
     assert "slipway:services.beacon.secrets.token" in out
     assert "slipway:services.beacon.secrets.licence" in out
+
+
+@pytest.mark.parametrize(
+    ("file", "own"),
+    [
+        ("secrets.prod.yaml", "secrets.staging.yaml"),
+        ("prod/secrets.json", "staging/secrets.json"),
+        ("secrets.yaml", "secrets-staging.yaml"),
+    ],
+)
+def test_a_new_stack_has_files_of_sops_of_its_own(
+    project: Any, capsys: pytest.CaptureFixture[str], file: str, own: str
+) -> None:
+    secrets = {"payment": {"sops": {"file": file, "key": "token"}, "onChange": "release"}}
+    assert project(secrets=secrets, defaults={"secrets": copy.deepcopy(secrets)}) == 0
+    renamed = {"payment": {"sops": {"file": own, "key": "token"}, "onChange": "release"}}
+    assert beacon_of(project)["secrets"] == renamed
+    assert config_of(project)["slipway:defaults"]["secrets"] == renamed
+    out = capsys.readouterr().out
+    assert f"slipway:services.beacon.secrets.payment.sops.file: {file} -> {own}" in out
+    assert out.count(f"\n    {own}\n") == 1
+
+
+def test_the_settings_of_a_version_have_files_of_sops_of_their_own_too(project: Any) -> None:
+    secrets = {"payment": {"sops": {"file": "secrets.prod.yaml", "key": "token"}}}
+    assert project(release=changed(CANARY, {"stable": {"settings": {"secrets": secrets}}})) == 0
+    kept = beacon_of(project)["release"]["stable"]["settings"]["secrets"]["payment"]
+    assert kept["sops"]["file"] == "secrets.staging.yaml"
+
+
+STORES = {"team": {"vault": {"server": "https://vault.example.com", "role": "prod"}}}
+CLUSTER_WIDE = {"scope": "cluster", "reloader": True}
+
+
+@pytest.mark.parametrize(
+    ("context", "external_secrets", "is_shared"),
+    [
+        ("eu-1", CLUSTER_WIDE, True),
+        ("eu-1", {"reloader": True}, False),
+        ("prod", CLUSTER_WIDE, False),
+    ],
+    ids=["same cluster", "same cluster, namespaced", "another cluster"],
+)
+def test_operators_that_serve_the_cluster_are_those_of_the_source_stack(
+    project: Any, context: str, external_secrets: dict[str, Any], *, is_shared: bool
+) -> None:
+    tls = {"tls": {"mode": "selfSigned"}}
+    changes = {"cluster": {"context": context}, "routing": tls, "secretStores": STORES}
+    assert project(**changes, externalSecrets=external_secrets) == 0
+    config = config_of(project)
+    if is_shared:
+        assert config["slipway:externalSecrets"] == {"reloader": True, "enabled": False}
+    else:
+        assert config["slipway:externalSecrets"] == external_secrets
+    is_same = context == "eu-1"
+    assert ("slipway:certManager" in config) == is_same
+    assert not is_same or config["slipway:certManager"] == {"enabled": False}
+
+
+def test_secret_stores_are_copied_and_reported(
+    project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project(secretStores=STORES) == 0
+    assert config_of(project)["slipway:secretStores"] == STORES
+    out = capsys.readouterr().out
+    assert "check them\n    slipway:secretStores.team: {vault:" in out
 
 
 def test_null_is_copied(project: Any) -> None:
