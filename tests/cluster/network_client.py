@@ -12,8 +12,8 @@ from tests.cluster.project import Project
 
 BUSYBOX = "/bin/busybox"
 IMAGE = Image("slipway/network-client", "1", {BUSYBOX: Path(BUSYBOX)})
-TIMEOUT_SECONDS = 2
-"""Of a connection. A rejected one fails sooner."""
+TIMEOUT_SECONDS = 5
+"""Of a connection: rules of a new pod may be in place only for the third packet."""
 
 Address = tuple[str, int]
 """Host and port."""
@@ -49,7 +49,7 @@ class NetworkClient:
             "readinessProbe": never,
             "resources": {
                 "requests": {"cpu": "1m", "memory": "8Mi"},
-                "limits": {"cpu": "100m", "memory": "16Mi"},
+                "limits": {"cpu": "100m", "memory": "32Mi"},
             },
             "securityContext": {
                 "allowPrivilegeEscalation": False,
@@ -88,8 +88,8 @@ class NetworkClient:
         """Return those of ``addresses`` that accept a TCP connection of the pod."""
         words = [f"{host}:{port}" for host, port in addresses]
         script = (
-            f"for each; do {BUSYBOX} nc -w {TIMEOUT_SECONDS} ${{each%:*}} ${{each##*:}} "
-            "</dev/null >/dev/null 2>&1 && echo $each; done; true"
+            f"for each; do {{ {BUSYBOX} nc -w {TIMEOUT_SECONDS} ${{each%:*}} ${{each##*:}} "
+            "</dev/null >/dev/null 2>&1 && echo $each; } & done; wait"
         )
         printed = self.kubectl(
             *("exec", self.name, "--", BUSYBOX, "sh", "-c", script, "sh"),
