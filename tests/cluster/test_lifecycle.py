@@ -1,4 +1,4 @@
-"""The lifecycle of a stack: deployment, each kind of change, deletion."""
+"""The lifecycle of a stack: deployment, each kind of change with and without a plan, deletion."""
 
 import json
 from pathlib import Path
@@ -20,12 +20,20 @@ def previewed(project: Project) -> dict[str, set[str]]:
     return steps
 
 
+def saved_plan(project: Project) -> str:
+    """Save a plan and return the variable of `make up` that applies it."""
+    (project.folder / "out").mkdir(exist_ok=True)
+    project.make("preview", "ARGS=--save-plan out/plan.json")
+    return "PLAN=out/plan.json"
+
+
 def pods(project: Project) -> set[str]:
     return set(project.kubectl("get", "pods", "--output", "name").split())
 
 
 def test_the_first_up_prints_the_url_and_serves_the_version(project: Project) -> None:
-    output = project.make("up").stdout
+    """It complies with its plan: at the preview, image and token are unknown."""
+    output = project.make("up", saved_plan(project)).stdout
     version = (project.folder / "app" / "VERSION").read_text().strip()
     assert set(changes(output)) == {"created"}
     assert f"http://{project.host}" in output
@@ -35,6 +43,19 @@ def test_the_first_up_prints_the_url_and_serves_the_version(project: Project) ->
 
 def test_a_second_up_changes_nothing(project: Project) -> None:
     project.assert_unchanged()
+
+
+def test_the_namespace_has_no_privileged_pod_and_rejects_one(project: Project) -> None:
+    project.assert_pod_security(project.stack)
+    overrides = (
+        '{"spec":{"containers":[{"name":"x","image":"x","securityContext":{"privileged":true}}]}}'
+    )
+    result = project.run(
+        *("kubectl", "--namespace", project.stack, "run", "x", "--image=x"),
+        f"--overrides={overrides}",
+    )
+    assert result.returncode != 0
+    assert 'violates PodSecurity "restricted' in result.stderr
 
 
 def test_a_refresh_finds_no_drift(project: Project) -> None:
@@ -67,10 +88,22 @@ def test_a_replica_limit_updates_only_the_autoscaler(project: Project) -> None:
     assert "7" in autoscaler.split()
 
 
+def test_a_change_outside_the_plan_is_refused(project: Project) -> None:
+    plan = saved_plan(project)
+    with project.restored_config():
+        with project.service() as service:
+            service["autoscaling"]["maxReplicas"] = 9
+        result = project.make_fails("up", plan)
+    assert "violates plan" in result.stdout + result.stderr
+    path = "--output=jsonpath={.spec.maxReplicas}"
+    assert project.kubectl("get", "hpa", "beacon-stable", path) == "7"
+
+
 def test_a_source_edit_rolls_out_a_new_image(project: Project) -> None:
     before = project.kubectl("get", "pods", "-o", "jsonpath={.items[0].spec.containers[0].image}")
     project.edit_source("// An edit.")
-    project.make("up")
+    # A plan allows the digest of the new image.
+    project.make("up", saved_plan(project))
     after = project.kubectl("get", "deployment", "-o", "jsonpath={..image}")
     assert before not in after.split()
     assert project.get().status_code == 200

@@ -289,12 +289,12 @@ def image(stack: Stack, request: pytest.FixtureRequest) -> Stack:
     return stack
 
 
-def manifest(reference: str, method: str = "GET") -> httpx.Response:
+def manifest(reference: str, method: str = "GET", *, is_authorized: bool = True) -> httpx.Response:
     name, _, digest = reference.removeprefix(f"{REGISTRY}/").partition("@")
     url = f"http://{REGISTRY}/v2/{name.partition(':')[0]}/manifests/{digest}"
     accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
-    headers = {"Accept": accept, "Authorization": registry.authorization(Layout())}
-    return httpx.request(method, url, headers=headers)
+    authorization = {"Authorization": registry.authorization(Layout())} if is_authorized else {}
+    return httpx.request(method, url, headers={"Accept": accept, **authorization})
 
 
 def test_an_image_is_built_and_pushed_again_if_it_changes_or_the_registry_lost_it(image):
@@ -307,6 +307,9 @@ def test_an_image_is_built_and_pushed_again_if_it_changes_or_the_registry_lost_i
     (image.folder / "app/step").write_text("echo built again\n")
     assert "1 updated" in image.up()
     assert image.outputs()["digest"] != first["digest"]
+    for method in ("PUT", "DELETE"):
+        response = manifest(image.outputs()["ref"], method, is_authorized=False)
+        assert response.status_code == httpx.codes.UNAUTHORIZED
     assert manifest(image.outputs()["ref"], "DELETE").status_code == httpx.codes.ACCEPTED
     assert "1 deleted" in image.succeeds("refresh", "--yes", "--skip-preview")
     assert "1 created" in image.up()

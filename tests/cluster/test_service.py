@@ -1,4 +1,4 @@
-"""Jobs before a version, and configuration files."""
+"""A service of a few lines, and one with a job before a version and a configuration file."""
 
 import json
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.project import Project, wait_until
+from tests.cluster.traffic import steady_load, versions_of
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -14,7 +15,7 @@ CHECK = ["--check-config", "/etc/front/config.yaml"]
 
 @pytest.fixture(scope="module", autouse=True)
 def deployed(project: Project) -> None:
-    """The service ``front``, of the source of beacon."""
+    """The services ``front``, of the source of beacon, and ``hello``."""
     with project.config() as config:
         beacon = config["slipway:services"].pop("beacon")
         release = {"stable": {"version": beacon["release"]["stable"]["version"]}}
@@ -32,7 +33,25 @@ def deployed(project: Project) -> None:
         front["workload"] |= {"replicas": 1, "preStopSleepSeconds": 1}
         config.pop("slipway:defaults", None)
         config["slipway:services"]["front"] = front
+        config["slipway:services"]["hello"] = {
+            "source": "tests/cluster/services/hello",
+            "image": {"repository": f"slipway/{project.stack}/hello"},
+            "release": {"strategy": "canary", "stable": {"version": "0.1.0"}},
+            "ports": {"http": 9000},
+            "metrics": None,
+            "autoscaling": {"enabled": False},
+            "workload": {
+                "replicas": 1,
+                "resources": {"requests": {"cpu": "20m", "memory": "16Mi"}},
+            },
+            "routing": {"hosts": [host(project)]},
+        }
     project.make("up")
+
+
+def host(project: Project) -> str:
+    """Host of ``hello``, which has no metrics, configuration, Dockerfile or version file."""
+    return f"hello.{project.host}"
 
 
 def pods(project: Project, service: str) -> list[str]:
@@ -45,6 +64,29 @@ def jobs(project: Project) -> dict[str, str]:
     """UID of each Job."""
     items = json.loads(project.kubectl("get", "jobs", "--output", "json"))["items"]
     return {one["metadata"]["name"]: one["metadata"]["uid"] for one in items}
+
+
+def test_a_service_of_a_few_lines_is_built_deployed_and_routed(project: Project) -> None:
+    response = project.get(Host=host(project))
+    assert response.text == "hello\n"
+    assert response.headers["X-Version"] == "0.1.0"
+
+
+def test_a_canary_of_it_is_promoted_and_rolled_back_without_a_failed_request(
+    project: Project,
+) -> None:
+    with steady_load(host(project)) as load:
+        project.make("canary", "SERVICE=hello", "VERSION=0.2.0", "WEIGHT=50")
+        wait_until(
+            "a response of the canary",
+            lambda: "0.2.0" in versions_of(host(project), 20),
+            seconds=15,
+        )
+        project.make("promote", "SERVICE=hello")
+        assert set(versions_of(host(project), 50)) == {"0.2.0"}
+        project.make("rollback", "SERVICE=hello")
+        assert set(versions_of(host(project), 50)) == {"0.1.0"}
+    assert load.failures == []
 
 
 def test_the_job_of_a_version_runs_once(project: Project) -> None:

@@ -116,6 +116,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["resume"], "only a release with 'progressive'"),
         (["rollback", "--version=latest"], "VERSION=latest is not a version"),
         (["up", "--stack=Pulumi.dev.yaml"], "use the stack's name, dev"),
+        (["up", "--plan=out/none.json"], "PLAN=out/none.json does not exist"),
         (["down", "--stack=./Pulumi.dev.yml"], "use the stack's name, dev"),
     ],
 )
