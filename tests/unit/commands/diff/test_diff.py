@@ -12,7 +12,6 @@ from commands.diff.terminal import plain
 from tests.unit.commands.diff.conftest import RunDiff
 from tests.unit.commands.repository import CHECKOUT, Repository
 
-CONFLICT = "<<<<<<< HEAD\n=======\n>>>>>>> other\n"
 ADDED_CONFIG_MAP = """
 from pulumi_kubernetes.core.v1 import ConfigMap
 
@@ -104,32 +103,26 @@ def test_a_removed_route_is_listed_among_the_risky_changes(repository: Repositor
 
 def test_the_base_is_rendered_with_its_own_code(repository: Repository) -> None:
     repository.replace("components/labels.py", '"slipway"', '"slip"')
-    base = repository.commit()
-    assert compare(base)[0] == {}
-    assert len(compare(f"{base}~1")[0]["changed"]) > 10
-
-
-def test_a_change_of_the_source_is_noted(repository: Repository, diff: RunDiff) -> None:
-    repository.append("app/main.go", "\n// changed\n")
-    code, out, _ = diff()
-    assert code == 0
-    assert "app/ changed: its image is built again" in out
+    assert len(compare(f"{repository.commit()}~1")[0]["changed"]) > 10
 
 
 def test_changes_are_an_error_with_exit_code_only(repository: Repository, diff: RunDiff) -> None:
     repository.configure("dev", "autoscaling", maxReplicas=9)
-    code, out, _ = diff("--format", "json")
-    assert code == 0
-    assert {change["kind"] for change in json.loads(out)} == {"HorizontalPodAutoscaler"}
-    code, out, _ = diff("--exit-code")
+    code, out, _ = diff("--format", "json", "--exit-code")
     assert code == 1
-    assert out.startswith("dev: 2 changed; ")
+    assert {change["kind"] for change in json.loads(out)} == {"HorizontalPodAutoscaler"}
 
 
-def test_a_report_is_written_to_a_file(diff: RunDiff, tmp_path: Path) -> None:
+def test_a_report_is_written_to_a_file(
+    repository: Repository, diff: RunDiff, tmp_path: Path
+) -> None:
+    repository.configure("dev", "autoscaling", maxReplicas=9)
+    repository.append("app/main.go", "\n// changed\n")
     out = tmp_path / "new" / "comment.md"
     assert diff("--format", "markdown", "--out", out)[:2] == (0, "")
-    assert out.read_text().startswith("### Rendered manifests of `dev`: ")
+    text = out.read_text()
+    assert text.startswith("### Rendered manifests of `dev`: 2 changed; ")
+    assert "app/ changed: its image is built again" in text
     assert [file.name for file in out.parent.iterdir()] == ["comment.md"]
 
 
@@ -169,8 +162,6 @@ def test_a_wrong_argument_is_an_error(diff: RunDiff, arguments: list[str], messa
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("Pulumi.dev.yaml", CONFLICT, "is a merge conflict: resolve it"),
-        ("settings/network.py", CONFLICT, "network.py:"),
         ("__main__.py", "raise ValueError('twice')\n", "ValueError: twice (__main__.py:"),
         ("Pulumi.dev.yaml", "  slipway:network: {proxyNamespace: 0}\n", "slipway:network"),
     ],
