@@ -1,10 +1,12 @@
 """containerd with its CRI plugin, and the network of the pods."""
 
 import json
+import subprocess
 from typing import Any
 
 from local import layout, registry
 from local.daemon import Daemon
+from local.errors import LocalError
 from local.layout import Layout
 
 
@@ -61,6 +63,24 @@ disabled_plugins = [
             mirrors / "_default" / "hosts.toml": hosts,
         },
     )
+
+
+def remove_image(paths: Layout, reference: str) -> None:
+    """Remove an image from the node, if it has it: the next pod pulls the tag again.
+
+    Pods that run keep the image. Raises :class:`LocalError` if containerd does not run.
+    """
+    done = subprocess.run(
+        [
+            *("ctr", "--address", str(paths.containerd_socket), "--namespace", "k8s.io"),
+            *("images", "remove", reference),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise LocalError(f"{reference} stays on the node: {done.stderr.strip()}")
 
 
 def _pod_network(paths: Layout) -> dict[str, Any]:

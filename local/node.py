@@ -297,5 +297,7 @@ def _image_steps(builder: Builder, servers: Sequence[Server]) -> list[Step]:
 def _push(builder: Builder, server: Server) -> Step:
     def push(_: ReportProgress) -> None:
         images.push(builder.paths, server.image(builder.paths, builder.go.version))
+        # Another build has the same tag.
+        containerd.remove_image(builder.paths, str(server.reference))
 
     return Step(f"image {server.key}", push, [server.recipe.name])

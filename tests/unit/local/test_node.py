@@ -1,5 +1,6 @@
 """Steps and images of the node."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from local.errors import LocalError
 from local.layout import Layout
 from local.node import Node
 from local.progress import Display
-from local.server_images import SERVERS
+from local.server_images import EXTERNAL_SECRETS, SERVERS
 from local.supervisor import Supervisor
 from local.toolchain import Toolchain
 
@@ -80,6 +81,24 @@ def test_no_image_is_built_without_a_running_registry(tmp_path, monkeypatch):
     monkeypatch.setattr(node, "run_steps", lambda *_: pytest.fail("started to build"))
     with pytest.raises(LocalError, match="local up"):
         Node(Layout(tmp_path), Machine(False, False, False, False)).images(Display(Console()))
+
+
+def test_a_pushed_image_replaces_an_earlier_build_on_the_node(tmp_path, monkeypatch):
+    calls: list[str] = []
+    monkeypatch.setattr(node.images, "push", lambda _, image: calls.append(f"push {image.tag}"))
+    program = tmp_path / "ctr"
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    step = node._push(Builder(Layout(tmp_path), GO), EXTERNAL_SECRETS)
+    step.work(lambda _: None)
+    reference = EXTERNAL_SECRETS.reference
+    assert calls == [f"push {reference.tag}"]
+    arguments = (tmp_path / "arguments").read_text()
+    assert arguments.endswith(f"--namespace k8s.io images remove {reference}\n")
+    program.write_text("#!/bin/sh\necho no connection >&2; exit 1\n")
+    with pytest.raises(LocalError, match=f"{reference} stays on the node: no connection"):
+        step.work(lambda _: None)
 
 
 def test_builds_run_in_sequence_and_an_image_is_pushed_after_its_build(tmp_path):
