@@ -1,7 +1,6 @@
 """Images of the services as archives."""
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from commands.buildx import build_options, buildx
 from commands.errors import FAILED, CommandError
+from commands.masked_output import run_masked
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.secret_file import secret_file
@@ -37,19 +37,16 @@ def image(stack: str, service: str, out: Path) -> str:
     for one in services:
         build = _build_of(one, settings)
         secrets = _secrets(one, stack, settings) if build.secrets else {}
-        done = subprocess.run(
-            [
-                *buildx(variables),
-                *("build", "--attest", "type=provenance,mode=max"),
-                *("--output", f"type=oci,dest={out / f'{one.name}.tar'}"),
-                *build_options(one, build, secrets),
-                build.context,
-            ],
-            env=variables,
-            cwd=PROJECT_FOLDER,
-            check=False,
-        )
-        if done.returncode != 0:
+        files = {key: secret_file(value) for key, value in secrets.items()}
+        command = [
+            *buildx(variables),
+            *("build", "--attest", "type=provenance,mode=max"),
+            *("--output", f"type=oci,dest={out / f'{one.name}.tar'}"),
+            *build_options(one, build, files),
+            build.context,
+        ]
+        # A step that fails may print a secret.
+        if run_masked(command, secrets.values(), variables, PROJECT_FOLDER) != 0:
             raise CommandError(f"the image of {one.name} does not build", FAILED)
     names = ", ".join(f"{one.name}.tar" for one in services)
     return f"the images and their provenance are in {out}: {names}"
@@ -77,16 +74,13 @@ def _build_of(service: Service, settings: Settings) -> ImageBuild:
         raise CommandError(f"slipway:services.{service.name}.{error}") from None
 
 
-def _secrets(service: Service, stack: str, settings: Settings) -> Mapping[str, Path]:
-    """Files with the decrypted build secrets, by their names."""
+def _secrets(service: Service, stack: str, settings: Settings) -> Mapping[str, str]:
+    """Decrypted build secrets by their names."""
     prerequisites = Prerequisites(settings)
     prerequisites.prepare_cli()
     pulumi = Stack(stack, {**os.environ, **prerequisites.variables()})
     path = f"services.{service.name}.image.build.secrets"
-    return {
-        name: secret_file(pulumi.secret(f'{path}["{name}"]'))
-        for name in service.image.build.secrets
-    }
+    return {name: pulumi.secret(f'{path}["{name}"]') for name in service.image.build.secrets}
 
 
 def _with_builder() -> Mapping[str, str]:

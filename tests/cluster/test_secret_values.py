@@ -291,7 +291,7 @@ def _run_commands(run: Run) -> None:
         with run.project.service() as service:
             service["secrets"]["payment"]["sops"]["key"] = "absent"
         run.fails("preview")
-    with run.project.edited("app/Dockerfile", "test -s", "false && test -s"):
+    with run.project.edited("app/Dockerfile", "test -s", "! cat"):
         run.fails("image", "OUT=out/failed")
 
 
