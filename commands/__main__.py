@@ -36,8 +36,7 @@ from commands.stack_lock import hold_lock
 from commands.unsafe_options import check_arguments
 from settings import load
 from settings.project import project_name
-from settings.sops_secrets import decrypt
-from settings.stack_file import path_of, stack_of
+from settings.stack_file import stack_of
 
 Followed = list[FollowedRelease] | None
 """Progressive releases that a command has started, which are followed when it has ended."""
@@ -251,12 +250,6 @@ def _prepare(deployer: Deployer, arguments: argparse.Namespace) -> None:
     )
 
 
-def _check_sops(deployer: Deployer, stack: str) -> None:
-    """Raise :class:`SettingsError` for a secret that sops cannot decrypt here."""
-    deployer.prerequisites.prepare_sops()
-    decrypt(deployer.settings, path_of(stack).name, deployer.environment)
-
-
 def _lock(arguments: argparse.Namespace) -> AbstractContextManager[None]:
     return hold_lock(f"{project_name()}-{arguments.stack}")
 
@@ -265,7 +258,7 @@ def _deploy(arguments: argparse.Namespace) -> int:
     _check_arguments(arguments)
     deployer = _deployer(arguments)
     if arguments.command not in COMMANDS_WITHOUT_PROGRAM:
-        _check_sops(deployer, arguments.stack)
+        deployer.prerequisites.check_sops(arguments.stack)
     with Notifier(deployer.settings, deployer.stack, deployer.environment) as notifier:
         return _run(replace(deployer, notifier=notifier), arguments)
 

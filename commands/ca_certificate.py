@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def ca_certificate(settings: Settings, environment: Mapping[str, str]) -> str:
     """Return the certificate of the stack's CA as PEM. Raises :class:`CommandError`."""
-    if not any(one.routing and one.routing.tls.mode == "selfSigned" for one in settings.certified):
+    if not any(one.tls.mode == "selfSigned" for one in settings.certified):
         raise CommandError(
             "the stack has no CA: set slipway:services.<service>.routing.tls.mode to selfSigned"
         )

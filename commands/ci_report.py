@@ -26,8 +26,7 @@ from commands.pulumi import Stack
 from commands.stack_file import remove_encryption_salt
 from local import files
 from settings import Settings, load
-from settings.sops_secrets import decrypt
-from settings.stack_file import PROJECT_FOLDER, path_of
+from settings.stack_file import PROJECT_FOLDER
 
 Task = Literal["preview", "drift"]
 
@@ -172,8 +171,7 @@ def run(task: Task, name: str, settings: Settings, plan: Path | None = None) -> 
     prerequisites.prepare_cli()
     variables = {**os.environ, **prerequisites.variables()}
     if task == "preview":
-        prerequisites.prepare_sops()
-        decrypt(settings, path_of(name).name, variables)
+        prerequisites.check_sops(name)
     stack = Stack(name, variables)
     stack.select(repair=False)
     result = _run_pulumi(task, stack, plan)

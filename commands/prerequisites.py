@@ -1,5 +1,6 @@
 """Prerequisites of the Pulumi CLI on this machine: programs, builder, registry, Kubernetes node."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -25,8 +26,9 @@ from local.server_images import (
     can_be_pulled,
 )
 from settings import Settings, own_dockerfile
-from settings.sops_secrets import uses_sops
+from settings.sops_secrets import decrypt, uses_sops
 from settings.source import source_folder
+from settings.stack_file import path_of
 
 
 class Prerequisites:
@@ -80,16 +82,18 @@ class Prerequisites:
         servers += [EXTERNAL_SECRETS] if settings.has_external_secrets else []
         return servers + ([*CERT_MANAGER] if settings.has_cert_manager else [])
 
-    def prepare_sops(self) -> None:
-        """Build sops if a secret is in a file of sops, and there is no sops.
+    def check_sops(self, stack: str) -> None:
+        """Raise :class:`SettingsError` for a secret of the stack that sops cannot decrypt here.
 
-        On a machine that has Pulumi already, nothing is built.
+        Builds sops if it is needed and missing; not on a machine that has Pulumi already.
         """
-        if not uses_sops(self._settings) or not self._machine.needs_pulumi:
+        if not uses_sops(self._settings):
             return
-        if shutil.which("sops", path=self.variables()["PATH"]) is None:
+        environment = {**os.environ, **self.variables()}
+        if self._machine.needs_pulumi and shutil.which("sops", path=environment["PATH"]) is None:
             with Display(Console(stderr=True)) as display:
                 Node(self._layout, self._machine).build(["sops"], display)
+        decrypt(self._settings, path_of(stack).name, environment)
 
     def prepare_cli(self) -> None:
         """Build the Pulumi CLI and its plugins; start nothing."""

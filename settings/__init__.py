@@ -76,7 +76,7 @@ from settings.routing import (
     is_wildcard,
 )
 from settings.schema import PROJECT
-from settings.secret_files import ExternalSecretSource, SecretEntry, SecretFiles
+from settings.secret_files import ExternalSecretSource, SecretEntry, SecretFiles, secret_name
 from settings.secret_stores import SecretStore, SecretStores
 from settings.service import SECRETS_FOLDER, Service
 from settings.service_alert import ServiceAlert
@@ -200,6 +200,7 @@ __all__ = [
     "own_dockerfile",
     "parse_quantity",
     "scaled_value",
+    "secret_name",
     "stable_settings",
     "workspace_of",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from settings.env import DataKey, ObjectName
+from settings.env import KeyRef
 from settings.errors import FieldError
 from settings.one_of import one_of_errors
 from settings.section import Section
@@ -17,15 +17,6 @@ _Email = Annotated[
 _Id = Annotated[str, StringFormat("letters and digits, like Z2FDTNDATAQYW2", "[A-Za-z0-9]+", 128)]
 
 
-class SecretKeyRef(Section):
-    """Key of a Secret in the stack's namespace that others create."""
-
-    name: ObjectName
-    """Name of the Secret."""
-    key: DataKey
-    """Key of its data."""
-
-
 class Route53(Section):
     """Zones in Amazon Route 53."""
 
@@ -35,15 +26,16 @@ class Route53(Section):
     """ID of the hosted zone. Default: the zone whose name is the longest suffix of the host."""
     access_key_id: _Id
     """ID of the access key."""
-    secret_access_key: SecretKeyRef
-    """Secret access key."""
+    secret_access_key: KeyRef
+    """Secret access key, in a Secret of the stack's namespace."""
 
 
 class Cloudflare(Section):
     """Zones of Cloudflare."""
 
-    api_token: SecretKeyRef
-    """API token with the permissions Zone:Read and DNS:Edit."""
+    api_token: KeyRef
+    """API token with the permissions Zone:Read and DNS:Edit, in a Secret of the stack's namespace.
+    """
 
 
 class Dns01(Section):

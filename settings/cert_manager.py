@@ -1,7 +1,7 @@
 """``slipway:certManager``."""
 
 from settings.acme import AcmeSettings
-from settings.resources import ResourceList, ResourceRequirements
+from settings.resources import OPERATOR_RESOURCES, ResourceList, ResourceRequirements
 from settings.section import Section
 from settings.string_formats import OwnNamespace
 
@@ -26,8 +26,5 @@ class CertManagerSettings(Section):
     """Answers HTTP-01 challenges over Gateways, of services of other stacks too. Always true if a
     service of this stack needs it. The cluster needs the Gateway API's CustomResourceDefinitions.
     """
-    resources: ResourceRequirements = ResourceRequirements(
-        requests=ResourceList(cpu="10m", memory="64Mi"),
-        limits=ResourceList(cpu="500m", memory="256Mi"),
-    )
+    resources: ResourceRequirements = OPERATOR_RESOURCES
     """Resources of the controller."""

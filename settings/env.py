@@ -43,12 +43,17 @@ FieldPath = Annotated[
 
 
 class KeyRef(Section):
-    """Key of a Secret or ConfigMap in the service's namespace that others create."""
+    """Key of a Secret or ConfigMap in the stack's namespace that others create."""
 
     name: ObjectName
     """Name of the object."""
     key: DataKey
     """Key of its data."""
+
+
+class EnvKeyRef(KeyRef):
+    """Source of a variable's value."""
+
     optional: bool = False
     """Starts the pod also if the object or the key is missing."""
 
@@ -65,9 +70,9 @@ class EnvSource(Section):
 
     secret: Secret | None = None
     """Encrypted value, stored in a Secret of the service. A new value restarts the pods."""
-    secret_key_ref: KeyRef | None = None
+    secret_key_ref: EnvKeyRef | None = None
     """Key of an existing Secret."""
-    config_map_key_ref: KeyRef | None = None
+    config_map_key_ref: EnvKeyRef | None = None
     """Key of an existing ConfigMap."""
     field_ref: FieldRef | None = None
     """Field of the pod."""

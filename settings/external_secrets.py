@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from settings.resources import ResourceList, ResourceRequirements
+from settings.resources import OPERATOR_RESOURCES, ResourceRequirements
 from settings.section import Section
 
 
@@ -17,8 +17,5 @@ class ExternalSecretsSettings(Section):
     write all Secrets of the cluster."""
     reloader: bool = False
     """Stakater's Reloader runs in the cluster: an external secret may have `onChange: restart`."""
-    resources: ResourceRequirements = ResourceRequirements(
-        requests=ResourceList(cpu="10m", memory="64Mi"),
-        limits=ResourceList(cpu="500m", memory="256Mi"),
-    )
+    resources: ResourceRequirements = OPERATOR_RESOURCES
     """Resources of its pod."""

@@ -1,6 +1,6 @@
 """``slipway:flagger``."""
 
-from settings.resources import ResourceList, ResourceRequirements
+from settings.resources import OPERATOR_RESOURCES, ResourceRequirements
 from settings.section import Section
 
 
@@ -10,8 +10,5 @@ class FlaggerSettings(Section):
     enabled: bool = True
     """Deploys Flagger into the stack's namespace, if a service needs it. Disable it if a Flagger of
     the cluster watches this namespace."""
-    resources: ResourceRequirements = ResourceRequirements(
-        requests=ResourceList(cpu="10m", memory="32Mi"),
-        limits=ResourceList(cpu="500m", memory="256Mi"),
-    )
+    resources: ResourceRequirements = OPERATOR_RESOURCES
     """Resources of Flagger, and of its load tester."""

@@ -41,3 +41,10 @@ class ResourceRequirements(Section):
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         yield from self.requests.errors_above(self.limits, "requests", "limits")
+
+
+OPERATOR_RESOURCES = ResourceRequirements(
+    requests=ResourceList(cpu="10m", memory="64Mi"),
+    limits=ResourceList(cpu="500m", memory="256Mi"),
+)
+"""Default resources of an operator's pod."""

@@ -101,6 +101,11 @@ class SecretEntry(Section):
             yield FieldError("onChange", self.effect, allowed)
 
 
+def secret_name(service: str, entry: str, version: str = "") -> str:
+    """Name of the Secret of an entry; ``version`` is the one that keeps it."""
+    return f"{service}-{entry}" + (f"-{version.replace('.', '-').lower()}" if version else "")
+
+
 class _SecretEntry:
     """An encrypted value, or a mapping with the source of the value."""
 

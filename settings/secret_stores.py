@@ -2,13 +2,21 @@
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from settings.errors import FieldError
 from settings.one_of import one_of_errors
 from settings.section import Section
-from settings.string_formats import AwsRegion, DnsLabel, PemCertificates, StringFormat, Url
+from settings.string_formats import (
+    AwsRegion,
+    DnsLabel,
+    HttpsUrl,
+    PemCertificates,
+    StringFormat,
+    Url,
+)
 
 # The ServiceAccount of a store is `secret-store-<name>`.
 StoreName = Annotated[
@@ -46,8 +54,17 @@ class VaultStore(Section):
     """Version of the engine."""
     auth_path: _MountPath = "kubernetes"
     """Mount path of the auth method."""
-    ca_certificate: PemCertificates | None = None
-    """Certificate of the server's CA, in PEM. Default: public CAs."""
+    ca_bundle: PemCertificates | None = None
+    """CAs that the server's certificate is verified with, in PEM. Default: public CAs."""
+    insecure: bool = False
+    """Allows `http` for a server outside the cluster: whoever can read the traffic gets the values
+    and the token of the ServiceAccount."""
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        url = urlsplit(self.server)
+        if url.scheme == "http" and not self.insecure and not _is_service(url.hostname or ""):
+            allowed = "an https URL, or that of a Service of the cluster, like http://vault.vault.svc:8200"
+            yield FieldError("server", self.server, allowed)
 
 
 class AwsStore(Section):
@@ -73,7 +90,7 @@ class GcpStore(Section):
 class AzureStore(Section):
     """Key Vault of Azure, with Microsoft Entra Workload ID."""
 
-    vault_url: Url
+    vault_url: HttpsUrl
     """URL of the vault."""
     tenant_id: _Id
     """ID of the tenant."""
@@ -108,6 +125,14 @@ class SecretStore(Section):
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         yield from one_of_errors(self, _PROVIDERS)
+
+
+def _is_service(host: str) -> bool:
+    """True for the DNS name of a Service: ``vault``, ``vault.team.svc`` or a longer one."""
+    match host.rstrip(".").split("."):
+        case [_] | [_, _, "svc", *_]:
+            return True
+    return False
 
 
 SecretStores = Annotated[dict[StoreName, SecretStore], Field(max_length=20)]

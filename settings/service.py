@@ -25,7 +25,7 @@ from settings.proxy_metrics import ProxyMetrics
 from settings.quantities import parse_quantity, scaled_value
 from settings.release import ReleaseSettings, Track
 from settings.routing import PREVIEW, REDIRECT, WEIGHTED, Route, RoutingSettings
-from settings.secret_files import SecretFiles
+from settings.secret_files import SecretFiles, secret_name
 from settings.section import Section
 from settings.security_context import SecurityContextSettings
 from settings.service_account import ServiceAccountSettings
@@ -36,6 +36,7 @@ from settings.service_panel import ServicePanel
 from settings.slo import SloSettings, Source
 from settings.source import config_schema_file
 from settings.string_formats import LabelValue, SourcePath
+from settings.tls import TlsSettings
 from settings.tracing import TracingSettings
 from settings.volumes import Volumes
 from settings.workload import WorkloadSettings
@@ -201,9 +202,14 @@ class Service(Section):
         return self.routing.routes if self.routing else {}
 
     @property
+    def tls(self) -> TlsSettings:
+        """TLS of the hosts. Without routing, the mode is ``off``."""
+        return self.routing.tls if self.routing else TlsSettings()
+
+    @property
     def tls_hosts(self) -> tuple[str, ...]:
         """Hosts that are served with TLS: those of all routes and of previews."""
-        if self.routing is None or not self.routing.tls.is_enabled:
+        if not self.tls.is_enabled:
             return ()
         hosts = dict.fromkeys(host for route in self.routes.values() for host in route.hosts)
         preview = self.release.blue_green.preview_host
@@ -212,9 +218,16 @@ class Service(Section):
     @property
     def tls_secret(self) -> str | None:
         """Name of the Secret with the certificate. ``None``: the service has no TLS."""
-        if self.routing is None or not self.tls_hosts:
-            return None
-        return self.routing.tls.secret_name or f"{self.name}-tls"
+        return (self.tls.secret_name or f"{self.name}-tls") if self.tls_hosts else None
+
+    def secret_names(self) -> Iterator[tuple[str, str]]:
+        """Yield the name of each Secret of :attr:`secrets`, and the name of its entry."""
+        versions = {version.version for version in self.release.tracks.values()}
+        for name, entry in self.secrets.items():
+            if entry.effect == "release":
+                yield from ((secret_name(self.name, name, one), name) for one in sorted(versions))
+            else:
+                yield secret_name(self.name, name), name
 
     @property
     def redirect_name(self) -> str:

@@ -19,6 +19,7 @@ from settings.namespace import NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
 from settings.notifications import NotificationsSettings
 from settings.observability import ObservabilitySettings
+from settings.ports import Ports
 from settings.quantities import format_mebibytes, parse_quantity
 from settings.registry import RegistrySettings
 from settings.release import Track
@@ -95,6 +96,11 @@ class Settings(Section):
         return quota.model_copy(update={key: raised[key] for key in raised.keys() - given})
 
     @property
+    def served_ports(self) -> dict[str, Ports]:
+        """Ports of the Services of each service."""
+        return {name: service.served_ports for name, service in self.services.items()}
+
+    @property
     def progressive(self) -> tuple[Service, ...]:
         """Services with strategy ``progressive``."""
         services = self.services.values()
@@ -103,9 +109,7 @@ class Settings(Section):
     @property
     def certified(self) -> tuple[Service, ...]:
         """Services whose certificates Issuers of the stack issue."""
-        return tuple(
-            one for one in self.services.values() if one.routing and one.routing.tls.has_own_issuer
-        )
+        return tuple(one for one in self.services.values() if one.tls.has_own_issuer)
 
     @property
     def has_cert_manager(self) -> bool:
@@ -115,10 +119,8 @@ class Settings(Section):
     @property
     def cert_manager_namespace(self) -> str | None:
         """Namespace of the cert-manager of the services. ``None``: they need none."""
-        is_issued = any(
-            one.tls_hosts and one.routing and one.routing.tls.secret_name is None
-            for one in self.services.values()
-        )
+        services = self.services.values()
+        is_issued = any(one.tls_hosts and one.tls.secret_name is None for one in services)
         return self.cert_manager.namespace if is_issued else None
 
     @property
@@ -144,7 +146,7 @@ class Settings(Section):
     @property
     def _solver_pods(self) -> int:
         """Maximum number of pods that answer HTTP-01 challenges: one for each host."""
-        acme = (one for one in self.certified if one.routing and one.routing.tls.mode == "acme")
+        acme = (one for one in self.certified if one.tls.mode == "acme")
         hosts = {host for one in acme for host in one.tls_hosts}
         return sum(not is_wildcard(host) for host in hosts)
 
@@ -233,8 +235,8 @@ class Settings(Section):
         services = self.services.values()
         owners = {one.tls_secret: f"services.{one.name}.routing.tls" for one in services}
         for service in services:
-            for name in service.secrets:
-                secret, key = f"{service.name}-{name}", f"services.{service.name}.secrets"
+            key = f"services.{service.name}.secrets"
+            for secret, name in service.secret_names():
                 other = owners.setdefault(secret, f"{key}.{name}")
                 if other != f"{key}.{name}":
                     allowed = f"another name: {other} has the Secret {secret}"
@@ -312,7 +314,7 @@ class Settings(Section):
     def _acme_errors(self) -> Iterator[FieldError]:
         acme = self.cert_manager.acme
         for service in self.services.values():
-            if service.routing is None or service.routing.tls.mode != "acme":
+            if service.tls.mode != "acme":
                 continue
             if acme is None:
                 allowed = f"a mapping with email: services.{service.name} has the TLS mode acme"

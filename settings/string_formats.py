@@ -264,6 +264,15 @@ Url = Annotated[
         _is_url,
     ),
 ]
+HttpsUrl = Annotated[
+    str,
+    StringFormat(
+        "an https URL without user and password, like https://example.com/path",
+        rf"https://{_URL_AFTER_USER}",
+        1024,
+        _is_url,
+    ),
+]
 SECRET_URL = StringFormat(
     "a URL, like https://example.com/path",
     rf"https?://([A-Za-z0-9._~!$&'()*+,;=:%-]+@)?{_URL_AFTER_USER}",

@@ -33,7 +33,7 @@ class TlsSettings(Section):
     `acme`: one by the server of `slipway:certManager.acme`. `existing`: a Secret or a ClusterIssuer
     of the cluster."""
     existing: ExistingTls | None = None
-    """Required with the mode `existing`."""
+    """Required with the mode `existing`, and refused with another one."""
     redirect: bool = True
     """Redirects HTTP to HTTPS. `false`: requests are served with and without TLS."""
     hsts_seconds: Annotated[int, Field(ge=0, le=63_072_000)] = 0
@@ -48,6 +48,9 @@ class TlsSettings(Section):
     def cross_field_errors(self) -> Iterator[FieldError]:
         if self.mode == "existing" and self.existing is None:
             yield FieldError("existing", MISSING, "a mapping with secretName or clusterIssuer")
+        elif self.mode != "existing" and self.existing is not None:
+            given = self.existing.model_dump(by_alias=True, exclude_none=True)
+            yield FieldError("existing", given, 'null, or the mode "existing"')
         if self.renew_before_days >= self.duration_days:
             allowed = f"less than durationDays, which is {self.duration_days}"
             yield FieldError("renewBeforeDays", self.renew_before_days, allowed)
@@ -60,12 +63,12 @@ class TlsSettings(Section):
     @property
     def secret_name(self) -> str | None:
         """Existing Secret with the certificate. ``None``: cert-manager issues one."""
-        return self.existing.secret_name if self.mode == "existing" and self.existing else None
+        return self.existing.secret_name if self.existing else None
 
     @property
     def cluster_issuer(self) -> str | None:
         """ClusterIssuer of the certificate. ``None``: an Issuer of the stack, or none."""
-        return self.existing.cluster_issuer if self.mode == "existing" and self.existing else None
+        return self.existing.cluster_issuer if self.existing else None
 
     @property
     def has_own_issuer(self) -> bool:

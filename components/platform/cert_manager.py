@@ -105,7 +105,7 @@ class CertManager(pulumi.ComponentResource):
     def _uses_gateways(self) -> bool:
         """True if HTTP-01 challenges are answered over Gateways."""
         return self._args["settings"].gateway_api or any(
-            one.routing and one.routing.backend == "gateway" and one.routing.tls.mode == "acme"
+            one.routing and one.routing.backend == "gateway" and one.tls.mode == "acme"
             for one in self._args["services"]
         )
 

@@ -59,10 +59,9 @@ class Issuers(pulumi.ComponentResource):
         super().__init__("slipway:platform:Issuers", name, None, opts)
         self._name = name
         self._namespace = args["namespace"]
-        routings = {one.name: one.routing for one in args["services"] if one.routing}
-        if any(routing.tls.mode == "selfSigned" for routing in routings.values()):
+        if any(one.tls.mode == "selfSigned" for one in args["services"]):
             self._ca()
-        services = [one for one in args["services"] if routings[one.name].tls.mode == "acme"]
+        services = [one for one in args["services"] if one.tls.mode == "acme"]
         if services and (acme := args.get("acme")):
             self._solver_policy(args["network"])
             self._issuer(ACME, {"acme": _acme(acme, services)})

@@ -99,7 +99,6 @@ def _account_annotations(store: SecretStore) -> dict[str, str]:
 
 def _provider(store: SecretStore, account: dict[str, str]) -> dict[str, Any]:
     if vault := store.vault:
-        certificate = vault.ca_certificate
         provider: dict[str, Any] = {
             "server": vault.server,
             "path": vault.path,
@@ -112,8 +111,8 @@ def _provider(store: SecretStore, account: dict[str, str]) -> dict[str, Any]:
                 }
             },
         }
-        if certificate:
-            provider["caBundle"] = b64encode(certificate.encode()).decode()
+        if vault.ca_bundle:
+            provider["caBundle"] = b64encode(vault.ca_bundle.encode()).decode()
         return {"vault": provider}
     if aws := store.aws:
         auth = {"jwt": {"serviceAccountRef": account}}

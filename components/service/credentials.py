@@ -18,6 +18,7 @@ from settings import (
     SecretEntry,
     SecretFiles,
     docker_config,
+    secret_name,
 )
 
 _NOT_TRACKED = {"flagger.app/config-tracking": "disabled"}
@@ -121,14 +122,14 @@ class Credentials(pulumi.ComponentResource):
 
     def _entry(self, key: str, entry: SecretEntry) -> str:
         """Create the Secret of an entry, and return its name."""
-        return self._secret_of(f"{self._name}-{key}", key, entry, is_kept=False)
+        return self._secret_of(secret_name(self._name, key), key, entry, is_kept=False)
 
     def _version_secrets(self, version: str, entries: SecretFiles) -> dict[str, str]:
         """Create the Secrets that a version keeps, and return their names."""
         names: dict[str, str] = {}
         for key, entry in entries.items():
             if entry.effect == "release":
-                secret = f"{self._name}-{key}-{version.replace('.', '-').lower()}"
+                secret = secret_name(self._name, key, version)
                 names[key] = self._secret_of(secret, key, entry, is_kept=True)
         return names
 

@@ -10,7 +10,7 @@ from commands.prerequisites import Prerequisites
 from local.detection import Machine
 from local.layout import Layout
 from local.node import Node
-from settings import Settings
+from settings import Settings, SettingsError
 from tests.unit.stacks import DIGEST, settings
 
 BARE_MACHINE = Machine(cluster=False, docker=False, pulumi=False, plugins=False)
@@ -84,9 +84,10 @@ def test_sops_is_built_for_a_stack_that_uses_it_on_a_bare_machine(
         (tmp_path / "bin" / program).touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     secret = {"sops": {"file": "secrets.yaml", "key": "token"}}
-    Prerequisites(settings(secrets={"token": secret})).prepare_sops()
+    with pytest.raises(SettingsError, match=r"sops\.file"):
+        Prerequisites(settings(secrets={"token": secret})).check_sops("dev")
     assert found == built
-    Prerequisites(settings()).prepare_sops()
+    Prerequisites(settings()).check_sops("dev")
     assert found == built
 
 

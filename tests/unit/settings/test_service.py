@@ -20,6 +20,8 @@ ORDERS = changed(
 TWO = {"http": 8080, "grpc": 9000}
 GRPC = {"hosts": ["grpc.localhost"], "protocol": "grpc"}
 SELF_SIGNED = {"mode": "selfSigned"}
+EXISTING = {"mode": "existing"}
+BOTH_KEYS = {"secretName": "a", "clusterIssuer": "b"}
 WORKER = changed(BEACON, {"ports": {}, "routing": None, "metrics": None})
 
 
@@ -271,11 +273,15 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             'routing.hosts is ["*.example.com"]: use first a host without *, which is that of the ',
         ),
         (
-            {"routing": {"tls": {"mode": "existing"}}},
+            {"routing": {"tls": EXISTING}},
             "routing.tls.existing is missing: use a mapping with secretName or clusterIssuer",
         ),
         (
-            {"routing": {"tls": {"existing": {"secretName": "a", "clusterIssuer": "b"}}}},
+            {"routing": {"tls": {"mode": "selfSigned", "existing": {"secretName": "a"}}}},
+            'routing.tls.existing is {"secretName": "a"}: use null, or the mode "existing"',
+        ),
+        (
+            {"routing": {"tls": {**EXISTING, "existing": BOTH_KEYS}}},
             'routing.tls.existing.clusterIssuer is "b": use only one of secretName, clusterIssuer',
         ),
         (

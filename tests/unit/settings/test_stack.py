@@ -22,8 +22,16 @@ from tests.unit.stacks import (
 )
 
 SECRET = {"secure": "v1:abc"}
+PER_VERSION = {"value": SECRET, "onChange": "release"}
 TLS = {"mode": "selfSigned", "redirect": False}
-STORE = {"vault": {"server": "https://vault.example.com", "role": "shop"}}
+AZURE = {"tenantId": "t", "clientId": "c"}
+
+
+def vault(server: str, **changes: Any) -> dict[str, Any]:
+    return {"vault": {"server": server, "role": "shop", **changes}}
+
+
+STORE = vault("https://vault.example.com")
 EXTERNAL = {"external": {"store": "team", "key": "shop/database"}}
 
 
@@ -288,6 +296,22 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             'secretStores.team.kubernetes is {"namespace": "a"}: use only one of vault, aws, gcp,',
         ),
         (
+            {"secretStores": {"team": vault("http://vault.example.com:8200")}},
+            'secretStores.team.vault.server is "http://vault.example.com:8200": use an https URL, ',
+        ),
+        (
+            {"secretStores": {"team": vault("http://192.0.2.1")}},
+            'secretStores.team.vault.server is "http://192.0.2.1": use an https URL, or that of a ',
+        ),
+        (
+            {
+                "secretStores": {
+                    "team": {"azure": {**AZURE, "vaultUrl": "http://a.vault.azure.net"}}
+                }
+            },
+            'secretStores.team.azure.vaultUrl is "http://a.vault.azure.net": use an https URL',
+        ),
+        (
             {"secretStores": {"team": {}}},
             "secretStores.team.vault is missing: use one of vault, aws, gcp, azure, kubernetes",
         ),
@@ -298,6 +322,19 @@ def test_values_that_are_invalid_together_are_refused(
 ) -> None:
     errors = errors_of(changes)
     assert errors[0].startswith(message), errors
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        vault("http://vault:8200"),
+        vault("http://vault.vault.svc:8200"),
+        vault("http://vault.vault.svc.cluster.local:8200"),
+        vault("http://192.0.2.1:8200", insecure=True),
+    ],
+)
+def test_vault_may_be_reached_without_tls_in_the_cluster_or_by_choice(store: Any) -> None:
+    assert settings(secretStores={"team": store}).secret_stores["team"].vault
 
 
 OTHER: dict[str, Any] = changed(BEACON, {"routing": {"hosts": ["other.localhost"]}})
@@ -360,6 +397,17 @@ def two_ports(host: str) -> dict[str, Any]:
             {
                 "beacon": changed(BEACON, {"secrets": {"api-key": SECRET}}),
                 "beacon-api": changed(OTHER, {"secrets": {"key": SECRET}}),
+            },
+            'services.beacon-api.secrets is "key": use another name: services.beacon.secrets.api-',
+        ),
+        (
+            {"beacon": changed(BEACON, {"secrets": {"key": PER_VERSION, "key-1-0-0": SECRET}})},
+            'services.beacon.secrets is "key-1-0-0": use another name: services.beacon.secrets.key',
+        ),
+        (
+            {
+                "beacon": changed(BEACON, {"secrets": {"api-key": PER_VERSION}}),
+                "beacon-api": changed(OTHER, {"secrets": {"key": PER_VERSION}}),
             },
             'services.beacon-api.secrets is "key": use another name: services.beacon.secrets.api-',
         ),
