@@ -1,13 +1,15 @@
 """Resources of one service, from its image to its routing."""
 
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 import pulumi
 
 from components.namespace import Namespace
+from components.observability.monitored_service import MonitoredService
+from components.observability.release_gates import prometheus_url, release_gates
 from components.observability.trace_receiver import TraceReceiver
-from components.platform.secret_stores import StackSecretStores
+from components.platform.platform import Platform
 from components.routing import ROUTERS, ServiceTls, TrafficSplit
 from components.service.containers import encrypted_environment
 from components.service.credentials import Credentials
@@ -15,7 +17,15 @@ from components.service.image import ContainerImage
 from components.service.network_policy import PeerPolicies
 from components.service.progressive import Analysis
 from components.service.release import Release, ReleaseArgs
-from settings import BuilderSettings, Network, Ports, RegistrySettings, Service, Track
+from settings import (
+    BuilderSettings,
+    Network,
+    ObservabilitySettings,
+    Ports,
+    RegistrySettings,
+    Service,
+    Track,
+)
 
 
 class DeployedServiceArgs(TypedDict):
@@ -28,16 +38,12 @@ class DeployedServiceArgs(TypedDict):
     builder: BuilderSettings
     network: Network
     """Namespaces of the proxy and of Prometheus, which connect to the pods."""
-    secret_stores: NotRequired[StackSecretStores | None]
-    """Stores of external secrets. Default ``None``: the stack has none."""
-    traces: NotRequired[TraceReceiver | None]
-    """Receiver of spans. Default ``None``: tracing is disabled."""
+    observability: ObservabilitySettings
+    """Receiver of spans, and the metrics that gates query."""
+    platform: Platform
+    """Issuers of the certificates, stores of external secrets, and the controller of releases."""
     stack_ports: Mapping[str, Ports]
     """Ports of each service of the stack."""
-    analysis: NotRequired[Analysis]
-    """Gates of the release. Required with strategy ``progressive``."""
-    issuers: NotRequired[pulumi.Resource | None]
-    """Issuers of the certificates. Default ``None``: they exist."""
 
 
 class DeployedService:
@@ -48,10 +54,13 @@ class DeployedService:
 
     outputs: dict[str, Any]
     """Version of each track; with routing, the URL and the host names."""
+    monitored: MonitoredService
 
     def __init__(self, args: DeployedServiceArgs) -> None:
         service, namespace, registry = args["service"], args["namespace"].name, args["registry"]
         name, routing, providers = service.name, service.routing, [args["cluster"]]
+        network, observability, platform = args["network"], args["observability"], args["platform"]
+        self.monitored = MonitoredService.of(service, namespace, observability)
         in_namespace = pulumi.ResourceOptions(providers=providers, depends_on=[args["namespace"]])
         # All tracks read the same objects: they have the keys of all, with the service's values.
         tracks = [*map(service.of_track, service.release.tracks), service]
@@ -69,7 +78,7 @@ class DeployedService:
                     for one in tracks
                     for key, value in encrypted_environment(one).items()
                 },
-                "stores": args.get("secret_stores"),
+                "stores": platform.secret_stores,
                 "registry": registry,
                 "is_tracked": service.release.strategy != "progressive",
             },
@@ -102,24 +111,27 @@ class DeployedService:
             "workload": {
                 "namespace": namespace,
                 "service": service,
-                "network": args["network"],
-                "traces": args.get("traces"),
+                "network": network,
+                "traces": TraceReceiver.of(observability, network, namespace),
                 "credentials": credentials.names,
                 "stack_ports": args["stack_ports"],
             },
+            "analysis": Analysis(
+                release_gates(self.monitored, service.release.progressive),
+                prometheus_url(observability, network),
+                platform.flagger,
+            ),
         }
-        if analysis := args.get("analysis"):
-            release_args["analysis"] = analysis
         tls: list[pulumi.Resource] = []
         if service.tls_hosts:
-            issuers = args.get("issuers")
+            issuers = [platform.issuers] if platform.issuers else []
             tls.append(
                 ServiceTls(
                     f"{name}-tls",
                     {"service": service, "namespace": namespace},
                     opts=pulumi.ResourceOptions(
                         providers=providers,
-                        depends_on=[args["namespace"], *([issuers] if issuers else [])],
+                        depends_on=[args["namespace"], *issuers],
                     ),
                 )
             )
