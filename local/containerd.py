@@ -2,12 +2,17 @@
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
-from local import layout, registry
+from local import address_announcement, files, layout, registry
 from local.daemon import Daemon
 from local.errors import LocalError
 from local.layout import Layout
+
+_PLUGINS = Path("/usr/lib/cni")
+"""Debian's CNI plugins."""
+_ANNOUNCEMENT = "announcement"
 
 
 def daemon(paths: Layout) -> Daemon:
@@ -41,7 +46,7 @@ disabled_plugins = [
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = false
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
+    bin_dir = "{_plugins(paths)}"
     conf_dir = "{network.parent}"
   [plugins."io.containerd.grpc.v1.cri".registry]
     config_path = "{mirrors}"
@@ -83,6 +88,21 @@ def remove_image(paths: Layout, reference: str) -> None:
         raise LocalError(f"{reference} stays on the node: {done.stderr.strip()}")
 
 
+def install_plugins(paths: Layout) -> None:
+    """Install the CNI plugins: Debian's, and the one that announces addresses."""
+    folder = _plugins(paths)
+    folder.mkdir(parents=True, exist_ok=True)
+    for plugin in _PLUGINS.iterdir():
+        if not (folder / plugin.name).is_symlink():
+            (folder / plugin.name).symlink_to(plugin)
+    program = Path(address_announcement.__file__).read_text()
+    files.write(folder / _ANNOUNCEMENT, f"#!{layout.PYTHON} -I\n{program}", files.EXECUTABLE)
+
+
+def _plugins(paths: Layout) -> Path:
+    return paths.cni / "bin"
+
+
 def _pod_network(paths: Layout) -> dict[str, Any]:
     bridge = {
         "type": "bridge",
@@ -105,5 +125,10 @@ def _pod_network(paths: Layout) -> dict[str, Any]:
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }
+    announcement = {"type": _ANNOUNCEMENT}
     port_map = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
-    return {"cniVersion": "0.4.0", "name": "slipway", "plugins": [bridge, port_map]}
+    return {
+        "cniVersion": address_announcement.CNI_VERSION,
+        "name": "slipway",
+        "plugins": [bridge, announcement, port_map],
+    }

@@ -1,6 +1,7 @@
 """Paths, addresses and names of everything that runs here."""
 
 import os
+import sys
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -29,6 +30,8 @@ SANDBOX_IMAGE = f"{REGISTRY}/slipway/pause:1"
 ENTRY_POINT = "http://127.0.0.1:8080"
 TLS_ENTRY_POINT = "https://127.0.0.1:8443"
 
+PYTHON = f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+"""The system's Python: a virtual environment is deleted with its checkout."""
 POD_LOGS = Path("/var/log/pods")
 """Folder where log collectors look for container logs on any node."""
 

@@ -221,6 +221,7 @@ class Node:
             self._clear_other_node()
             kernel.configure()
             network.create(self.paths.root)
+            containerd.install_plugins(self.paths)
             pod_logs.link(self.paths)
         self.supervisor.start()
 

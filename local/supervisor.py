@@ -6,7 +6,6 @@ import resource
 import shlex
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
@@ -17,7 +16,7 @@ from xmlrpc.client import Fault, ServerProxy
 import supervisor
 from supervisor.xmlrpc import SupervisorTransport
 
-from local import files, watchdog
+from local import files, layout, watchdog
 from local.daemon import Daemon
 from local.errors import LocalError
 from local.layout import Layout
@@ -221,7 +220,7 @@ class Supervisor:
         # Former name of the watchdog.
         (paths.config / "programs" / "guardian.conf").unlink(missing_ok=True)
         self._copy_programs()
-        command = [_python(), str(paths.supervisor_folder / "watchdog.py"), *self._command()]
+        command = [layout.PYTHON, str(paths.supervisor_folder / "watchdog.py"), *self._command()]
         program = Daemon(
             _WATCHDOG,
             command,
@@ -244,7 +243,7 @@ class Supervisor:
 
     def _command(self) -> list[str]:
         config = str(self.paths.supervisor_config)
-        return [_python(), "-m", "supervisor.supervisord", "-c", config]
+        return [layout.PYTHON, "-m", "supervisor.supervisord", "-c", config]
 
     def _variables(self) -> dict[str, str]:
         return {"PYTHONPATH": str(self.paths.supervisor_folder)}
@@ -285,11 +284,6 @@ def _revision(daemon: Daemon) -> str:
     for path in daemon.certificates:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _python() -> str:
-    """The system's Python: a virtual environment is deleted with its checkout."""
-    return f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _escaped(text: str) -> str:
