@@ -1,20 +1,17 @@
 """Changes of a stack's secrets provider by the real CLI, which need no Kubernetes node."""
 
-import base64
-import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from tests.cluster.project import Project
 from tests.cluster.pulumi_cli import PulumiCli
+from tests.cluster.vault import Vault
 
 PROGRAM = """\
 import pulumi
@@ -28,33 +25,11 @@ PATH = "slipway:services.beacon.secrets.key"
 VALUE = "hunter2hunter2"
 
 
-class TransitEngine(BaseHTTPRequestHandler):
-    """Vault's transit secrets engine: "encrypts" in base64."""
-
-    def do_PUT(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if "/encrypt/" in self.path:
-            key = base64.b64encode(b"key " + base64.b64decode(body["plaintext"])).decode()
-            data = {"ciphertext": f"vault:v1:{key}"}
-        else:
-            key = base64.b64decode(body["ciphertext"].removeprefix("vault:v1:"))
-            data = {"plaintext": base64.b64encode(key.removeprefix(b"key ")).decode()}
-        content = json.dumps({"data": data}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def vault() -> Iterator[Mapping[str, str]]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), TransitEngine)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield {"VAULT_ADDR": f"http://127.0.0.1:{server.server_port}", "VAULT_TOKEN": "test"}
-    server.shutdown()
+    with Vault() as server:
+        server.write("transit/keys/shop")
+        yield {"VAULT_ADDR": server.url, "VAULT_TOKEN": server.token}
 
 
 class DeployedStack:
