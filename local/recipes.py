@@ -95,6 +95,7 @@ _PULUMI = "github.com/pulumi/pulumi"
 _PULUMI_DOCKER_BUILD = "github.com/pulumi/pulumi-docker-build"
 _PULUMI_KUBERNETES = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _TRAEFIK = "github.com/traefik/traefik/v3"
+_VAULT = "github.com/hashicorp/vault"
 
 _PROMETHEUS_VERSION_VARIABLE = "github.com/prometheus/common/version.Version"
 """Version variable of Prometheus and its related programs."""
@@ -382,6 +383,73 @@ EXTERNAL_SECRETS = Recipe(
     },
 )
 
+_DISCOVER = "github.com/hashicorp/go-discover"
+_KMS_WRAPPERS = "github.com/hashicorp/go-kms-wrapping/wrappers"
+_VAULT_SDK = f"{_VAULT}/sdk"
+
+VAULT = Recipe(
+    "vault",
+    {"vault": Program("./vault", _VAULT)},
+    # The SDKs of the clouds, of key services and of databases take most of the build time.
+    patches={
+        _VAULT: {
+            "vault/testing.go": "",
+            "vault/testing_util.go": "",
+            "vault/seal_testing.go": "",
+        },
+    },
+    # The module was compiled with the SDK beside it, which is not published.
+    additions={_VAULT_SDK: {"logical/original_body.go": "_patches/original_body.go"}},
+    edits={
+        _DISCOVER: {
+            "discover.go": {
+                f'"{_DISCOVER}/provider/aliyun"': "/*",
+                f'"{_DISCOVER}/provider/vsphere"': "*/",
+                '"aliyun":       &aliyun.Provider{},': "/*",
+                '"packet":       &packet.Provider{},': "*/",
+            },
+        },
+        _VAULT: {
+            "http/handler.go": {
+                "vault.HandlerHandler": (
+                    "interface{ Handler(*vault.HandlerProperties) http.Handler }"
+                ),
+            },
+            "internalshared/configutil/kms.go": {
+                f'"{_KMS_WRAPPERS}/alicloudkms/v2"': "/*",
+                f'"{_KMS_WRAPPERS}/ocikms/v2"': "*/",
+                "case wrapping.WrapperTypeAliCloudKms:": "/*",
+                "case wrapping.WrapperTypeTransit:": "*/ case wrapping.WrapperTypeTransit:",
+                "func GetAliCloudKMSFunc": "/* func GetAliCloudKMSFunc",
+                "var GetTransitKMSFunc": "*/ var GetTransitKMSFunc",
+            },
+            "internalshared/configutil/telemetry.go": {
+                '"context"': "",
+                'monitoring "cloud.google.com/go/monitoring/apiv3"': "",
+                'stackdriver "github.com/google/go-metrics-stackdriver"': "",
+                'stackdrivervault "github.com/google/go-metrics-stackdriver/vault"': "",
+                '"google.golang.org/api/option"': "",
+                "// Configure the stackdriver sink": "/*",
+                "// Initialize the global sink": "*/",
+            },
+            "vault/core.go": {
+                f'"{_KMS_WRAPPERS}/awskms/v2"': "",
+                'awskms.WithLogger(c.logger.Named("shamir"))': "",
+            },
+            "vault/raft.go": {
+                f'discoverk8s "{_DISCOVER}/provider/k8s"': "",
+                'providers["k8s"] = &discoverk8s.Provider{}': "",
+            },
+            "vault/eventbus/bus.go": {
+                "(bus *pluginEventBus) Send(": "(bus *pluginEventBus) SendEvent(",
+            },
+        },
+        # Does not refuse the paths of this Vault.
+        _VAULT_SDK: {"framework/backend.go": {"if p.ExistenceCheck == nil {": "if false {"}},
+    },
+)
+"""Vault's server in development mode, for tests."""
+
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
 KUBE_SCORE = Recipe(
@@ -419,6 +487,7 @@ RECIPES = {
         FLAGGER,
         CERT_MANAGER,
         EXTERNAL_SECRETS,
+        VAULT,
         HELM,
         KUBE_SCORE,
         PEBBLE,

@@ -14,13 +14,15 @@ LOAD = ("vegeta",)
 """Programs that send requests."""
 CERTIFICATES = ("cert-manager", "acmesolver", "pebble")
 """Programs that issue certificates."""
-SECRETS = ("external-secrets", "sops", "age-keygen")
-"""Programs that read secrets."""
+SECRETS = ("external-secrets", "vault", "sops", "age-keygen")
+"""Programs that keep and read secrets."""
+ALERTS = ("prometheus",)
+"""Programs that evaluate alerts."""
 
 
 def main() -> int:
     """Build and start what is missing; return the exit code of the first failed step."""
-    for step in (["up"], ["images"], ["build", *CHECKERS, *LOAD, *CERTIFICATES, *SECRETS]):
+    for step in (["up"], ["images"], ["build", *CHECKERS, *LOAD, *CERTIFICATES, *SECRETS, *ALERTS]):
         command = [sys.executable, "-m", "local", *step]
         result = subprocess.run(command, cwd=CHECKOUT, check=False)
         if result.returncode != 0:
