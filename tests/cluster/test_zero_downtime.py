@@ -24,7 +24,7 @@ REQUESTS = int(os.environ.get("REQUESTS", "3000"))
 IS_FULL = REQUESTS >= 20_000
 RATE = 400 if IS_FULL else 150
 """Requests per second: in the suite, other tests use the two processors too."""
-SWITCH_REQUESTS, SWITCH_RATE = max(REQUESTS, 20_000), 800
+SWITCH_REQUESTS, SWITCH_RATE = max(REQUESTS, 20_000), max(RATE, 300)
 """Requests during the switch of the live color: all of them are affected at once."""
 REPLICAS = 3
 
