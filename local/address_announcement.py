@@ -8,33 +8,25 @@ requests to it would time out.
 
 import json
 import os
-import subprocess
 import sys
-from typing import Any
 
 CNI_VERSION = "0.4.0"
 
 
-def announce(namespace: str, interface: str) -> None:
-    """Announce the addresses of an interface in a network namespace."""
-    ip = ("nsenter", f"--net={namespace}", "ip")
-    shown = subprocess.run(
-        [*ip, "-json", "link", "show", "dev", interface], check=True, capture_output=True
-    )
-    (link,) = json.loads(shown.stdout)
-    # Linux announces them when the MAC address is set, also to the same one.
-    subprocess.run([*ip, "link", "set", "dev", interface, "address", link["address"]], check=True)
-
-
 def main() -> None:
-    """Run the command of the container runtime; it follows `bridge` in the list of plugins."""
-    network: dict[str, Any] = json.load(sys.stdin)
+    """Run the command of the container runtime. It follows `bridge`, whose result is unchanged."""
+    network = json.load(sys.stdin)
     match os.environ["CNI_COMMAND"]:
         case "ADD":
-            announce(os.environ["CNI_NETNS"], os.environ["CNI_IFNAME"])
-            json.dump(network["prevResult"], sys.stdout)
+            result = network["prevResult"]
+            print(json.dumps(result), flush=True)
+            (mac,) = (one["mac"] for one in result["interfaces"] if one.get("sandbox"))
+            namespace = f"--net={os.environ['CNI_NETNS']}"
+            # Linux announces the addresses of an interface when its MAC address is set again.
+            link = ("ip", "link", "set", "dev", os.environ["CNI_IFNAME"], "address", mac)
+            os.execvp("nsenter", ("nsenter", namespace, *link))  # noqa: S606
         case "VERSION":
-            json.dump({"cniVersion": CNI_VERSION, "supportedVersions": [CNI_VERSION]}, sys.stdout)
+            print(json.dumps({"cniVersion": CNI_VERSION, "supportedVersions": [CNI_VERSION]}))
 
 
 if __name__ == "__main__":

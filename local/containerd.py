@@ -96,7 +96,7 @@ def install_plugins(paths: Layout) -> None:
         if not (folder / plugin.name).is_symlink():
             (folder / plugin.name).symlink_to(plugin)
     program = Path(address_announcement.__file__).read_text()
-    files.write(folder / _ANNOUNCEMENT, f"#!{layout.PYTHON} -I\n{program}", files.EXECUTABLE)
+    files.write(folder / _ANNOUNCEMENT, f"#!{layout.PYTHON} -IS\n{program}", files.EXECUTABLE)
 
 
 def _plugins(paths: Layout) -> Path:
