@@ -14,6 +14,7 @@ from settings.cert_manager import CertManagerSettings
 from settings.cluster import Cluster
 from settings.config_file import ConfigFileSettings
 from settings.containers import InitContainer, Sidecar
+from settings.delivery import DeliverySettings
 from settings.drill import DrillSettings, Fault
 from settings.env import Env, EnvFrom, EnvFromSource, EnvSource
 from settings.errors import SettingsError
@@ -28,7 +29,7 @@ from settings.go_source import (
     workspace_of,
 )
 from settings.image import ImageSettings
-from settings.loader import from_pulumi, load, merged_service, stable_settings
+from settings.loader import check_owner, from_pulumi, load, merged_service, stable_settings
 from settings.namespace import LimitRangeSettings, NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
 from settings.notifications import NotificationsSettings, SlackSettings
@@ -110,6 +111,7 @@ __all__ = [
     "Cluster",
     "Color",
     "ConfigFileSettings",
+    "DeliverySettings",
     "DrillSettings",
     "Env",
     "EnvFrom",
@@ -187,6 +189,7 @@ __all__ = [
     "Volume",
     "Volumes",
     "WorkloadSettings",
+    "check_owner",
     "check_source",
     "docker_config",
     "duration_seconds",

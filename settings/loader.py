@@ -78,12 +78,27 @@ def from_pulumi() -> Settings:
         )
         if decrypted:
             settings = validate(stack_file.name, sections, context)
-        # Rendered manifests have no values, so they need no key.
         is_rendered = isinstance(get_monitor(), MockMonitor)
+        if not is_rendered:
+            check_owner(settings, stack_file.name)
+        # Rendered manifests have no values, so they need no key.
         set_values(placeholders(settings) if is_rendered else decrypt(settings, stack_file.name))
         return settings
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
+
+
+def check_owner(settings: Settings, stack_file: str) -> None:
+    """Raise :class:`SettingsError` if another program than Pulumi owns the objects of the stack."""
+    delivery = settings.delivery
+    if delivery.is_gitops:
+        allowed = (
+            f'"pulumi" to deploy with Pulumi: {delivery.engine_name} owns the stack, and syncs '
+            f"{delivery.path} of {delivery.repository}. `make publish` and `make gitops` write its "
+            "manifests; docs/gitops.md tells how to change the owner"
+        )
+        error = FieldError(f"{PROJECT}:delivery.mode", delivery.mode, allowed)
+        raise SettingsError(stack_file, [str(error)])
 
 
 def _parse_json(text: str) -> Any:  # noqa: ANN401

@@ -12,9 +12,11 @@ from settings.builder import BuilderSettings
 from settings.cert_manager import SOLVER_RESOURCES, CertManagerSettings
 from settings.cluster import Cluster
 from settings.defaults import PARTIAL_SERVICE
+from settings.delivery import DeliverySettings
 from settings.errors import MISSING, FieldError
 from settings.external_secrets import ExternalSecretsSettings
 from settings.flagger import FlaggerSettings
+from settings.gitops import gitops_errors
 from settings.namespace import NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
 from settings.notifications import NotificationsSettings
@@ -47,6 +49,7 @@ class Settings(Section):
 
     cluster: Cluster = Cluster()
     namespace: NamespaceSettings
+    delivery: DeliverySettings = DeliverySettings()
     registry: RegistrySettings
     builder: BuilderSettings = BuilderSettings()
     network: Network = Network()
@@ -173,6 +176,8 @@ class Settings(Section):
         for service in self.progressive:
             yield from self._progressive_errors(service, f"services.{service.name}")
         yield from self._external_secret_errors()
+        if self.delivery.is_gitops:
+            yield from gitops_errors(self, self.delivery, self.services)
 
     def _namespace_errors(self) -> Iterator[FieldError]:
         node = self.observability.node_namespace

@@ -280,6 +280,20 @@ SECRET_URL = StringFormat(
     _is_url,
 )
 SECRET_TOKEN = StringFormat("ASCII characters without blanks and line breaks", r"[!-~]+", 4096)
+ManifestRepository = Annotated[
+    str,
+    StringFormat(
+        "a URL with https, http, ssh or oci and without a password, like"
+        " https://github.com/example/environments.git",
+        rf"(https?://|oci://|ssh://([a-z_][a-z0-9_-]*@)?){_URL_AFTER_USER}",
+        1024,
+        _is_url,
+    ),
+]
+GitRevision = Annotated[
+    str,
+    StringFormat("a branch, tag or commit, like main", r"[A-Za-z0-9_][A-Za-z0-9._/+-]*", 250),
+]
 HostPort = Annotated[
     str,
     StringFormat(
