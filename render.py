@@ -12,14 +12,15 @@ import json
 import os
 import runpy
 import sys
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
 from pulumi.runtime import Mocks, set_all_config, set_mocks
 from pulumi.runtime import test as run_under_mocks
-from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 
 from settings import PROJECT, SettingsError, load
 from settings.secret import ENCRYPTED
@@ -59,29 +60,91 @@ class RenderError(Exception):
     """The output folder has other files, or is not writable."""
 
 
-class _Recorder(Mocks):
-    """Records the Kubernetes objects of a program. Other resources return placeholders."""
+@dataclass(frozen=True)
+class RenderedObject:
+    """A Kubernetes object of a stack, as the program registers it."""
 
-    def __init__(self) -> None:
-        self.manifests: list[Manifest] = []
+    file: str
+    """Name of its file. Files are sorted in apply order."""
+    manifest: Manifest
+    dependencies: frozenset[str]
+    """Files of the objects that the program creates before it."""
+    ignored: tuple[str, ...]
+    """Paths of fields that the program leaves as they are in the cluster."""
+    is_retained: bool
+    """True if it stays in the cluster when the stack does not have it any more."""
+
+    @property
+    def text(self) -> str:
+        """Content of its file, without the values of a Secret."""
+        return _text(self.manifest)
+
+
+class _Placeholders(Mocks):
+    """Outputs of the resources that only an engine creates."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        package = args.typ.partition(":")[0]
-        if package == "kubernetes" and "kind" in args.inputs:
-            self.manifests.append(unwrap(args.inputs))
         placeholders = {
             "docker-build": {"digest": UNBUILT},
             "docker": {"repoDigest": f"unbuilt@{UNBUILT}"},
             "random": {"result": ENCRYPTED},
         }
-        return args.name, {**args.inputs, **placeholders.get(package, {})}
+        return args.name, {**args.inputs, **placeholders.get(args.typ.partition(":")[0], {})}
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         raise NotImplementedError(f"{args.token} needs a provider")
 
 
+class _Monitor(MockMonitor):
+    """Records the Kubernetes objects of a program with the options of their registration."""
+
+    def __init__(self) -> None:
+        super().__init__(_Placeholders())
+        self._requests: dict[str, Any] = {}
+        self._manifests: dict[str, Manifest] = {}
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802  # of the protocol
+        response = super().RegisterResource(request)
+        self._requests[response.urn] = request
+        if request.type.startswith("kubernetes:") and "kind" in request.object:
+            self._manifests[response.urn] = unwrap(self.resources[response.urn].state)
+        return response
+
+    def objects(self, home: str) -> Iterator[RenderedObject]:
+        """Yield the objects; ``home`` is the namespace that file names omit."""
+        manifests = self._manifests.values()
+        autoscaled = {_target(one) for one in manifests if one["kind"] == _AUTOSCALER}
+        files = {urn: _file_name(one, home) for urn, one in self._manifests.items()}
+        for urn, manifest in self._manifests.items():
+            request = self._requests[urn]
+            yield RenderedObject(
+                files[urn],
+                _without_replicas(manifest, autoscaled),
+                frozenset(files[other] for other in self._before(urn)),
+                tuple(request.ignoreChanges),
+                request.retainOnDelete,
+            )
+
+    def _before(self, urn: str) -> Iterator[str]:
+        """Objects that are created before a resource. It is registered after its parent."""
+        request = self._requests[urn]
+        for other in (*request.dependencies, request.parent):
+            if other in self._manifests:
+                yield other
+            elif other in self._requests:
+                yield from self._before(other)
+
+
 def manifests_of(stack: str) -> dict[str, str]:
     """Return the manifest of every object by file name, in apply order.
+
+    The argument and the errors are those of :func:`objects_of`.
+    """
+    return {one.file: one.text for one in objects_of(stack)}
+
+
+def objects_of(stack: str) -> list[RenderedObject]:
+    """Return every object of a stack, in apply order.
 
     ``stack`` is the name or the path of a stack file. Raises :class:`SettingsError`, or
     :class:`pulumi.RunError` with the same message.
@@ -89,15 +152,13 @@ def manifests_of(stack: str) -> dict[str, str]:
     home = load(stack).namespace.name
     path = path_of(stack)
     set_all_config(*engine_config(read(path)))
-    recorder = _Recorder()
-    set_mocks(recorder, project=PROJECT, stack=stack_of(path), preview=False)
+    monitor = _Monitor()
+    set_mocks(monitor.mocks, project=PROJECT, stack=stack_of(path), preview=False, monitor=monitor)
     # Searching the growing graph of resources for cycles takes a third of the time.
     gc.disable()
     try:
         _run_program()
-        autoscaled = {_target(one) for one in recorder.manifests if one["kind"] == _AUTOSCALER}
-        manifests = [_without_replicas(one, autoscaled) for one in recorder.manifests]
-        return dict(sorted((_file_name(one, home), _text(one)) for one in manifests))
+        return sorted(monitor.objects(home), key=lambda one: one.file)
     finally:
         gc.enable()
 
