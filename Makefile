@@ -19,7 +19,7 @@ DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requ
 # Not exported: make processes that a test starts would inherit the variables, and make expands an
 # exported variable, so a value of `$(shell …)` would run.
 MAKEOVERRIDES :=
-unexport ARGS BASE DELETE_SOURCE FAULTS FOLLOW FORCE FORMAT FROM HOST LEVEL MAIN_PACKAGE NAME OUT PASSPHRASE_FILE PLAN PORT PROVIDER QUERY RANGE RATE RELEASE SERVER SERVICE SHOW_PASSWORD \
+unexport ARGS BASE DELETE_SOURCE DELIVERY DIFF FAULTS FOLLOW FORCE FORMAT FROM HOST LEVEL MAIN_PACKAGE NAME OUT PASSPHRASE_FILE PLAN PORT PROVIDER QUERY RANGE RATE RELEASE SERVER SERVICE SHOW_PASSWORD \
          SINCE SOURCE STACK STRATEGY TEXT TRACE TRACK VALUE VERSION WEIGHT
 
 define newline
@@ -37,7 +37,7 @@ STACK_OPTION = --stack=$(call shell_quote,STACK)
 # STACK has no default for `make policy`, which then checks every stack.
 STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
-.PHONY: help up dev preview render status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
+.PHONY: help up dev preview render publish gitops change-owner status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
         secrets secrets-provider policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards ca-certificate install notify drill report
@@ -55,6 +55,15 @@ preview: $(INSTALLED) ## Show the changes of the next `make up`
 
 render: $(INSTALLED) ## Write a stack's manifests to OUT, one file per object, without a cluster
 	@$(PY) render.py $(STACK_OPTION) --out=$(if $(value OUT),$(call shell_quote,OUT),out/$(call shell_quote,STACK))
+
+publish: $(INSTALLED) ## Build and push the images of a stack, or of SERVICE, and write their digests to its file; without a cluster
+	@$(PY) -m commands.publish $(STACK_OPTION) $(call options,SERVICE)
+
+gitops: $(INSTALLED) ## Write a stack's manifests for Argo CD or Flux to OUT, and show their changes (DIFF=file: as Markdown)
+	@$(PY) -m commands.gitops $(STACK_OPTION) $(call options,OUT DIFF)
+
+change-owner: $(INSTALLED) ## Give the objects of a stack to the owner in its settings (delivery.mode); nothing is deleted
+	@$(PY) -m commands.change_owner $(STACK_OPTION)
 
 status: $(INSTALLED) ## Show tracks, versions, traffic, pods and URLs of all services, or of SERVICE
 	@$(PY) -m commands status $(STACK_OPTION) $(call options,SERVICE)
@@ -138,8 +147,9 @@ new-service: $(INSTALLED) ## Add a service to a stack file: NAME=orders SOURCE=.
 remove-service: $(INSTALLED) ## Remove a service from every stack file: NAME=orders (DELETE_SOURCE=1: and its source folder)
 	@$(PY) -m commands.remove_service $(call options,NAME DELETE_SOURCE)
 
-stacks: ## Print the stacks as JSON (OUT=file: append it as an output of a workflow job)
-	@printf 'names=[%s]\n' "$$(ls Pulumi.*.yaml | sed 's/Pulumi[.]\(.*\)[.]yaml/"\1"/' | paste -sd,)" \
+stacks: $(if $(value DELIVERY),$(INSTALLED)) ## Print the stacks as JSON (DELIVERY=gitops or pulumi, OUT=file: append it as an output of a workflow job)
+	@$(if $(value DELIVERY),$(PY) -m commands.gitops.stacks $(call options,DELIVERY),printf 'names=[%s]\n' \
+	  "$$(ls Pulumi.*.yaml | sed 's/Pulumi[.]\(.*\)[.]yaml/"\1"/' | paste -sd,)") \
 	  $(if $(value OUT),>> $(call shell_quote,OUT))
 
 policy: $(INSTALLED) $(POLICY_INSTALLED) ## Check the objects of STACK, or of every stack, with the policies in policy/

@@ -34,9 +34,9 @@ from commands.release import Release, parse_version
 from commands.service_option import selected_service, selected_services
 from commands.stack_lock import hold_lock
 from commands.unsafe_options import check_arguments
-from settings import load
+from settings import check_owner, load
 from settings.project import project_name
-from settings.stack_file import stack_of
+from settings.stack_file import path_of, stack_of
 
 Followed = list[FollowedRelease] | None
 """Progressive releases that a command has started, which are followed when it has ended."""
@@ -145,6 +145,8 @@ RELEASE_COMMANDS = ("release", "canary", "promote", "pause", "resume", "rollback
 SERVICE_COMMANDS = ("status", "history", "dev", "set", *RELEASE_COMMANDS)
 UPDATE_COMMANDS = ("up", "dev", "set", *RELEASE_COMMANDS)
 STACK_COMMANDS = ("down", *UPDATE_COMMANDS)
+OWNER_COMMANDS = (*STACK_COMMANDS, "preview")
+"""Commands that are refused if another program than Pulumi owns the objects of the stack."""
 COMMANDS_WITHOUT_PROGRAM = ("down", "status", "history")
 """Commands that do not run the Pulumi program, and need no secret."""
 PASS_THROUGH_COMMANDS = ("up", "preview", "down")
@@ -214,6 +216,8 @@ def _deployer(arguments: argparse.Namespace) -> Deployer:
     # A `VERSION` file may differ from the stack file until a release command pins the version, so
     # these commands do not check it.
     settings = load(arguments.stack, check_sources=arguments.command not in RELEASE_COMMANDS)
+    if arguments.command in OWNER_COMMANDS:
+        check_owner(settings, path_of(arguments.stack).name)
     prerequisites = Prerequisites(settings)
     variables = {**os.environ, **prerequisites.variables()}
     stack = Stack(arguments.stack, variables)

@@ -7,6 +7,9 @@ from pathlib import Path
 from components.service.image_build import ImageBuild
 from settings import Service
 
+PROVENANCE_ARGUMENT = "BUILDKIT_ATTEST_PROVENANCE"
+"""Build argument that requests a provenance attestation."""
+
 
 def buildx(environment: Mapping[str, str]) -> Sequence[str]:
     """Command of buildx: the program if it is on the path, otherwise Docker's plugin."""
@@ -24,7 +27,7 @@ def build_options(
     """
     yield from ("--file", build.dockerfile)
     for name, value in build.arguments.items():
-        if name != "BUILDKIT_ATTEST_PROVENANCE":
+        if name != PROVENANCE_ARGUMENT:
             yield from ("--build-arg", f"{name}={value}")
     for name, file in (secrets or {}).items():
         yield from ("--secret", f"id={name},src={file}")

@@ -25,8 +25,8 @@ from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.stack_file import remove_encryption_salt
 from local import files
-from settings import Settings, load
-from settings.stack_file import PROJECT_FOLDER
+from settings import Settings, check_owner, load
+from settings.stack_file import PROJECT_FOLDER, path_of
 
 Task = Literal["preview", "drift"]
 
@@ -248,6 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = load(options.stack, check_sources=True)
+        check_owner(settings, path_of(options.stack).name)
         result = run(options.task, options.stack, settings, options.plan)
     except CommandError as error:
         # Exit code 1 is for violations and drift.

@@ -2,12 +2,27 @@
 
 import json
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from commands.errors import FAILED, CommandError
 
 TIMEOUT_SECONDS = 20
+
+
+class Identity(NamedTuple):
+    """What identifies an object."""
+
+    api_version: str
+    kind: str
+    name: str
+    namespace: str | None
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Manifest with nothing else."""
+        metadata = {"name": self.name} | ({"namespace": self.namespace} if self.namespace else {})
+        return {"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}
 
 
 def get(
@@ -47,6 +62,50 @@ def _get(
     output = _run("get", *arguments, environment=environment, context=context)
     # With --ignore-not-found the output can be empty.
     return json.loads(output.strip() or "{}")
+
+
+def get_all(
+    identities: Iterable[Identity],
+    *,
+    environment: Mapping[str, str],
+    context: str | None = None,
+) -> list[dict[str, Any]]:
+    """Return those of the objects that exist, with their managed fields.
+
+    Raises :class:`CommandError` as :func:`get`.
+    """
+    options = ("--show-managed-fields", "--ignore-not-found", "--output", "json", "-f", "-")
+    items = [one.manifest for one in identities]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    output = _run("get", *options, environment=environment, context=context, stdin=text)
+    found = json.loads(output.strip() or "{}")
+    return found.get("items", [found] if found else [])
+
+
+def set_managed_fields(
+    live: Mapping[str, Any],
+    fields: Sequence[Mapping[str, Any]],
+    *,
+    environment: Mapping[str, str],
+    context: str | None = None,
+) -> None:
+    """Replace the managed fields of an object, if it has not changed since ``live`` was read.
+
+    Raises :class:`CommandError` as :func:`get`.
+    """
+    metadata = live["metadata"]
+    group, _, version = live["apiVersion"].rpartition("/")
+    kind = f"{live['kind']}.{version}.{group}" if group else live["kind"]
+    version_path = "/metadata/resourceVersion"
+    patch = json.dumps(
+        [
+            {"op": "test", "path": version_path, "value": metadata["resourceVersion"]},
+            {"op": "replace", "path": "/metadata/managedFields", "value": fields},
+        ]
+    )
+    in_namespace = ["--namespace", metadata["namespace"]] if "namespace" in metadata else []
+    target = (kind, metadata["name"], *in_namespace, "--type", "json", "--patch", patch)
+    _run("patch", *target, environment=environment, context=context)
 
 
 def apply(

@@ -23,7 +23,7 @@ from settings.yaml_writer import to_yaml_line
 
 _NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
 _ALLOWED_NAMES = "at most 40 of a-z, 0-9 and -, beginning with a letter"
-_RENAMED = ("slipway:cluster.context", "slipway:namespace.name")
+_RENAMED = ("slipway:cluster.context", "slipway:namespace.name", "slipway:delivery.path")
 """Keys of the stack with a name that differs between stacks."""
 _MONITORING_NAMESPACES = {
     "slipway:network.monitoringNamespace": "monitoring",

@@ -194,6 +194,20 @@ class Stack:
         """Run ``pulumi destroy``."""
         self._run("destroy", "--stack", self.name, *arguments)
 
+    def forget(self) -> None:
+        """Remove every object from the state and keep it in the cluster.
+
+        Waits for running updates.
+        """
+        self.select(repair=False)
+        self.repair_backend()
+        deployment = self.deployment() or {}
+        if deployment.get("resources"):
+            self._run(
+                *("state", "delete", "--all", "--force", "--yes", "--stack", self.name),
+                capture=True,
+            )
+
     def deployment(self) -> dict[str, Any] | None:
         """Return the deployment in the state, with encrypted secrets; None if there is no stack."""
         try:

@@ -169,6 +169,11 @@ class ReleaseFile(StackFile):
         values = {"version": version, **pinned, **_before_start_key(before_start)}
         return self._update("stable", {**values, **skipped, **kept})
 
+    def pin(self, key: str, digest: str) -> Self:
+        """Set the digest of the version at a key of the release, such as ``stable``."""
+        _assign(self.release[key], "digest", digest)
+        return self
+
     def set_analysis(self, analysis: bool) -> Self:
         """Set whether a progressive release of stable has steps and gates."""
         stable = self.release["stable"]

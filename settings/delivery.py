@@ -49,7 +49,8 @@ class DeliverySettings(Section):
     repository: ManifestRepository | None = None
     """Git repository, or OCI repository, of the manifests. Required with `gitops`."""
     revision: GitRevision = "main"
-    """Branch, tag or commit; the tag of an OCI repository."""
+    """Branch, or tag of an OCI repository. Argo CD also accepts a tag or a commit, Flux a reference
+    like refs/tags/v1."""
     path: RelativePath | None = None
     """Folder in the repository that `make gitops` writes. Required with `gitops`."""
     prune: bool = True

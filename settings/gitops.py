@@ -22,17 +22,12 @@ def gitops_errors(
 ) -> Iterator[FieldError]:
     """Errors of settings whose manifests have a secret value, or that the engine cannot apply."""
     yield from _secret_errors(stack, "")
-    if delivery.engine == "argocd":
-        return
     for name, service in services.items():
-        release = service.release
-        if release.before_start:
+        job = service.release.before_start
+        if job and delivery.engine == "flux":
             allowed = "null, or delivery.engine argocd: Flux does not wait for the Job"
             key = f"services.{name}.release.beforeStart"
-            yield FieldError(key, release.before_start.model_dump(by_alias=True), allowed)
-        if release.strategy == "progressive" and not service.autoscaling.enabled:
-            allowed = "true, or delivery.engine argocd: Flux would reset the replicas of Flagger"
-            yield FieldError(f"services.{name}.autoscaling.enabled", False, allowed)
+            yield FieldError(key, job.model_dump(by_alias=True), allowed)
 
 
 def _secret_errors(value: object, key: str) -> Iterator[FieldError]:

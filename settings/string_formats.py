@@ -292,7 +292,9 @@ ManifestRepository = Annotated[
 ]
 GitRevision = Annotated[
     str,
-    StringFormat("a branch, tag or commit, like main", r"[A-Za-z0-9_][A-Za-z0-9._/+-]*", 250),
+    StringFormat(
+        "a branch, tag, commit or reference, like main", r"[A-Za-z0-9_][A-Za-z0-9._/+-]*", 250
+    ),
 ]
 HostPort = Annotated[
     str,

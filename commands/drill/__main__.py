@@ -35,9 +35,9 @@ from commands.pulumi import Stack
 from commands.service_option import selected_service
 from commands.stack_lock import hold_lock
 from local import files
-from settings import Fault, Service, Settings, Strategy, load
+from settings import Fault, Service, Settings, Strategy, check_owner, load
 from settings.project import project_name
-from settings.stack_file import PROJECT_FOLDER
+from settings.stack_file import PROJECT_FOLDER, path_of
 
 DEFAULT_RATE = 50
 """Requests per second."""
@@ -78,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     weight = parse_integer("WEIGHT", arguments.weight, 1, 99)
     is_forced = parse_flag("FORCE", arguments.force)
     settings = load(arguments.stack, check_sources=True)
+    check_owner(settings, path_of(arguments.stack).name)
     service = selected_service(settings, arguments.service)
     if service.routing is None:
         raise CommandError(

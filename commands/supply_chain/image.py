@@ -32,11 +32,11 @@ def image(stack: str, service: str, out: Path) -> str:
     """
     settings = load(stack)
     services = built_services(settings, service)
-    variables = {**os.environ, **_with_builder()}
+    variables = {**os.environ, **with_builder()}
     out.mkdir(parents=True, exist_ok=True)
     for one in services:
-        build = _build_of(one, settings)
-        secrets = _secrets(one, stack, settings) if build.secrets else {}
+        build = build_of(one, _version_of(one), settings)
+        secrets = build_secrets(one, stack, settings) if build.secrets else {}
         files = {key: secret_file(value) for key, value in secrets.items()}
         command = [
             *buildx(variables),
@@ -61,11 +61,16 @@ def built_services(settings: Settings, name: str) -> Sequence[Service]:
     return services
 
 
-def _build_of(service: Service, settings: Settings) -> ImageBuild:
+def _version_of(service: Service) -> str:
     assert service.source is not None  # noqa: S101  # of built_services
     release = service.release
     built = next((one.version for one in release.built.values()), release.stable.version)
-    version = working_tree_version(service.source) or built
+    return working_tree_version(service.source) or built
+
+
+def build_of(service: Service, version: str, settings: Settings) -> ImageBuild:
+    """Return the build of a version. Raises :class:`CommandError`."""
+    assert service.source is not None  # noqa: S101  # a version that is built has a source
     try:
         return ImageBuild.of(
             service.source, version, service.name, service.image.build, settings.builder
@@ -74,8 +79,10 @@ def _build_of(service: Service, settings: Settings) -> ImageBuild:
         raise CommandError(f"slipway:services.{service.name}.{error}") from None
 
 
-def _secrets(service: Service, stack: str, settings: Settings) -> Mapping[str, str]:
-    """Decrypted build secrets by their names."""
+def build_secrets(service: Service, stack: str, settings: Settings) -> Mapping[str, str]:
+    """Return the decrypted build secrets by their names."""
+    if not service.image.build.secrets:
+        return {}
     prerequisites = Prerequisites(settings)
     prerequisites.prepare_cli()
     pulumi = Stack(stack, {**os.environ, **prerequisites.variables()})
@@ -83,8 +90,11 @@ def _secrets(service: Service, stack: str, settings: Settings) -> Mapping[str, s
     return {name: pulumi.secret(f'{path}["{name}"]') for name in service.image.build.secrets}
 
 
-def _with_builder() -> Mapping[str, str]:
-    """Start BuildKit if the machine has no builder; return the environment variables for it."""
+def with_builder() -> Mapping[str, str]:
+    """Start BuildKit if the machine has no builder; return the environment variables for it.
+
+    On a bare machine, the registry is started too.
+    """
     layout = Layout()
     has = replace(detect(layout), cluster=True, pulumi=True, plugins=True)
     with Display(Console(stderr=True)) as display:

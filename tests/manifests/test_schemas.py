@@ -9,16 +9,19 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from commands.gitops.__main__ import write_folder
 from components.versions import GATEWAY_API, KUBERNETES, PROMETHEUS_OPERATOR
 from local.recipes import CERT_MANAGER, FLAGGER, PLATFORM
 from settings.stack_file import PROJECT_FOLDER
-from tests.manifests.conftest import Run, Variant, objects, read
+from tests.manifests.conftest import CANARY, VERSION, Run, Variant, objects, read, stack_file
 from tests.manifests.custom_resources import Validators, read_crds, validators
+from tests.unit.stacks import DIGEST, OTHER_DIGEST, needs_example
 
 pytestmark = pytest.mark.timeout(900)
 
 
 Module = Callable[[str], Path]
+ARGO_CD = "v3.1.8"
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +69,12 @@ def custom_resources(module: Module, cert_manager_crds: list[Any]) -> Validators
     ) | validators(cert_manager_crds)
 
 
+@pytest.fixture(scope="session")
+def application(module: Module) -> Validators:
+    argo_cd = module(f"github.com/argoproj/argo-cd/v3@{ARGO_CD}")
+    return read_crds(argo_cd / "manifests" / "crds" / "application-crd.yaml")
+
+
 def errors(manifest: Any, custom_resources: Validators) -> list[str]:
     validator = custom_resources.get((manifest["apiVersion"], manifest["kind"]))
     if validator:
@@ -110,6 +119,40 @@ def without_descriptions(schema: Any) -> Any:  # any part of a schema
 def test_every_object_is_valid(custom_resources: Validators, rendered: Path) -> None:
     found = {file.name: errors(obj, custom_resources) for file, obj in objects(rendered).items()}
     assert {name: messages for name, messages in found.items() if messages} == {}
+
+
+@needs_example
+def test_an_application_and_the_manifests_that_it_syncs_are_valid(
+    custom_resources: Validators, application: Validators, tmp_path: Path
+) -> None:
+    release = {
+        **CANARY,
+        "stable": {"version": VERSION, "digest": DIGEST},
+        "canary": {"version": "1.1.0", "digest": OTHER_DIGEST, "weight": 10},
+        "beforeStart": {"command": ["/beacon"]},
+    }
+    changes = {
+        "release": release,
+        "delivery": {
+            "mode": "gitops",
+            "repository": "ssh://git@git.example.com/environments.git",
+            "path": "prod",
+        },
+        "observability": {"grafana": {"enabled": False}},
+        "secrets": None,
+    }
+    write_folder(str(stack_file(tmp_path, "prod", changes)), tmp_path / "out")
+    text = (tmp_path / "out" / "sync.yaml").read_text()
+    assert errors(read(text), application) == []
+    assert errors(read(text.replace("targetRevision:", "revision:")), application) != []
+    waves: dict[str, set[int]] = {}
+    for manifest in objects(tmp_path / "out" / "manifests").values():
+        assert errors(manifest, custom_resources) == []
+        wave = manifest["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]
+        waves.setdefault(manifest["kind"], set()).add(int(wave))
+    order = ("Namespace", "ResourceQuota", "Job", "Ingress")
+    assert [max(waves[kind]) for kind in order] == sorted({max(waves[kind]) for kind in order})
+    assert max(waves["Deployment"] | waves["StatefulSet"]) < min(waves["Ingress"])
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,19 @@ def test_replicas_are_rendered_only_without_an_hpa(stack: Any) -> None:
     assert spec(enabled=False)["replicas"] == 3
 
 
+def test_an_object_has_the_dependencies_and_options_of_the_program(stack: Any) -> None:
+    flagger = {"release": {"strategy": "progressive"}, "observability": {"mode": "operator"}}
+    objects = {one.file: one for one in render.objects_of(stack(**flagger))}
+    deployment = objects["40-deployment-beacon-progressive.yaml"]
+    assert {"00-namespace-beacon-test.yaml", "10-networkpolicy-beacon-progressive.yaml"} <= (
+        deployment.dependencies
+    )
+    assert deployment.ignored == ("spec.replicas",)
+    assert deployment.file in objects["80-canary-beacon-progressive.yaml"].dependencies
+    retained = {one.manifest["kind"] for one in objects.values() if one.is_retained}
+    assert retained == {"CustomResourceDefinition"}
+
+
 def test_a_file_contains_one_object(stack: Any) -> None:
     for name, text in render.manifests_of(
         stack(release=CANARY | {"canary": {"version": "2.0.0", "digest": DIGEST, "weight": 5}})

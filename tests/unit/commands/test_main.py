@@ -128,6 +128,17 @@ def test_bad_input_is_refused_before_anything_is_prepared(
     assert machine.done == []
 
 
+@pytest.mark.parametrize("command", ["up", "preview", "down", "dev", "release", "rollback"])
+def test_pulumi_does_not_touch_a_stack_that_argo_cd_owns(machine, monkeypatch, capsys, command):
+    delivery = {"mode": "gitops", "repository": "https://git.example.com/a.git", "path": "prod"}
+    machine.settings = settings(release=PINNED, delivery=delivery)
+    assert run(monkeypatch, command) == BAD_INPUT
+    message = capsys.readouterr().err
+    assert 'slipway:delivery.mode is "gitops": use "pulumi" to deploy with Pulumi' in message
+    assert "Argo CD owns the stack, and syncs prod of https://git.example.com/a.git" in message
+    assert machine.done == []
+
+
 def test_a_canary_with_the_rolling_strategy_is_refused_before_anything_is_prepared(
     machine, monkeypatch, capsys
 ):

@@ -337,6 +337,18 @@ def test_the_program_refuses_a_section_that_is_a_string_or_a_secret(
         from_pulumi()
 
 
+def test_the_program_refuses_a_stack_that_another_program_owns_except_to_render_it(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = "https://git.example.com/environments.git"
+    delivery = {"mode": "gitops", "engine": "flux", "repository": repository, "path": "prod"}
+    engine(sections(delivery=delivery))
+    assert from_pulumi().delivery.is_gitops
+    monkeypatch.setattr("pulumi.runtime.settings.get_monitor", lambda: None)
+    with pytest.raises(pulumi.RunError, match=r"delivery\.mode is .*: Flux owns the stack, and"):
+        from_pulumi()
+
+
 def test_the_program_gets_secrets_decrypted(engine: Any) -> None:
     engine(sections(**build(secrets={"netrc": {"secure": "v1:abc:def"}})))
     token = from_pulumi().services["beacon"].image.build.secrets["netrc"]

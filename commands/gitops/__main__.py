@@ -1,0 +1,113 @@
+"""``make gitops``: writes the manifests of a stack, and the object that syncs them.
+
+Needs no cluster and no credentials. The folder has ``manifests/``, one file per object, and
+``sync.yaml``. Prints the changes of the manifests as ``make diff`` does.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pulumi
+from rich.console import Console
+
+from commands.diff import markdown, terminal
+from commands.diff.manifests import read
+from commands.diff.rendering import Renderings
+from commands.diff.report import Report
+from commands.errors import CommandError, report_errors
+from commands.gitops import argocd, flux
+from commands.gitops.sync_name import sync_name
+from local import files
+from render import RenderedObject, RenderError, objects_of, write
+from settings import Settings, load
+from settings.schema import PROJECT
+from settings.secret import ENCRYPTED
+from settings.stack_file import PROJECT_FOLDER, path_of
+from settings.yaml_writer import to_yaml
+
+ENGINES = {"argocd": argocd, "flux": flux}
+
+
+def write_folder(stack: str, out: Path | None) -> Report:
+    """Write the folder ``out``, by default the path in the settings; return the changes.
+
+    Raises :class:`CommandError` before anything is written.
+    """
+    settings = load(stack, check_sources=True)
+    _check(settings, path_of(stack).name)
+    folder = out or PROJECT_FOLDER / str(settings.delivery.path)
+    manifests = folder / "manifests"
+    try:
+        objects = objects_of(stack)
+        _check_secrets(objects)
+        before = read(manifests)
+        write(_annotated(objects, settings), manifests)
+    except (pulumi.RunError, RenderError) as error:
+        raise CommandError(str(error)) from None
+    sync = ENGINES[settings.delivery.engine].sync_objects(
+        sync_name(stack), settings.namespace.name, settings.delivery, objects
+    )
+    files.write(folder / "sync.yaml", "---\n".join(map(to_yaml, sync)))
+    return Report(Renderings(stack, before, read(manifests), str(folder), False, ()))
+
+
+def _annotated(objects: Sequence[RenderedObject], settings: Settings) -> dict[str, str]:
+    annotations = ENGINES[settings.delivery.engine].annotations(objects)
+    return {one.file: to_yaml(_with(one, annotations[one.file])) for one in objects}
+
+
+def _with(one: RenderedObject, annotations: dict[str, str]) -> dict[str, object]:
+    metadata = one.manifest["metadata"]
+    both = {**metadata.get("annotations", {}), **annotations}
+    return {**one.manifest, "metadata": {**metadata, **({"annotations": both} if both else {})}}
+
+
+def _check(settings: Settings, stack_file: str) -> None:
+    """Raise :class:`CommandError` for a stack that Pulumi owns, or with an unpublished image."""
+    if not settings.delivery.is_gitops:
+        raise CommandError(
+            f'{stack_file}: {PROJECT}:delivery.mode is "pulumi", so Pulumi owns the stack: use '
+            '"gitops", see docs/gitops.md'
+        )
+    for service in settings.services.values():
+        for key, version in service.release.versions.items():
+            if version.digest is None:
+                raise CommandError(
+                    f"{stack_file}: {PROJECT}:services.{service.name}.release.{key}.digest is "
+                    f"missing: `make publish` builds {version.version} and writes it"
+                )
+
+
+def _check_secrets(objects: Sequence[RenderedObject]) -> None:
+    """Raise :class:`CommandError` for a manifest with the value of a secret.
+
+    The settings refuse them by key. This is what no manifest may have, whatever the settings are.
+    """
+    for one in objects:
+        if one.manifest["kind"] == "Secret" or ENCRYPTED in one.text:
+            raise CommandError(f"{one.file} has the value of a secret: use an external secret")
+
+
+@report_errors
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the folder and print the changes; return the exit code."""
+    parser = argparse.ArgumentParser(prog="commands.gitops", description=__doc__)
+    parser.add_argument("--stack", required=True)
+    parser.add_argument("--out", type=Path, help="folder; by default the path in the settings")
+    parser.add_argument("--diff", type=Path, help="file for the changes as Markdown")
+    options = parser.parse_args(arguments)
+    report = write_folder(options.stack, options.out)
+    if options.diff:
+        full_report = Path("out") / "diff" / f"{report.stack}.txt"
+        text, is_cut = markdown.comment(report, full_report)
+        files.write(options.diff, text)
+        if is_cut:
+            files.write(PROJECT_FOLDER / full_report, terminal.plain(report))
+    terminal.show(report, Console())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Sync waves of Argo CD, from the dependencies of the program."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from render import RenderedObject
+
+ROUTES = ("GRPCRoute", "HTTPRoute", "Ingress")
+NOT_AWAITED = (*ROUTES, "Canary", "Gateway", "HorizontalPodAutoscaler", "ListenerSet")
+"""Kinds that are healthy only when something outside the sync has happened, such as requests,
+metrics or a load balancer's address. They are in the last wave: no other wave waits for it."""
+_CLAIM = "PersistentVolumeClaim"
+"""Kind that is healthy only when a pod uses it: it is in the wave of its first workload."""
+_WORKLOADS = ("DaemonSet", "Deployment", "StatefulSet")
+
+
+def sync_waves(objects: Sequence[RenderedObject]) -> dict[str, int]:
+    """Return the wave of each object by its file.
+
+    An object is in a later wave than its dependencies. Argo CD waits for the health of a wave
+    before it applies the next one, as Pulumi waits for each dependency.
+    """
+    by_file = {one.file: one for one in objects}
+
+    @cache
+    def is_last(file: str) -> bool:
+        one = by_file[file]
+        return one.manifest["kind"] in NOT_AWAITED or any(map(is_last, one.dependencies))
+
+    @cache
+    def depth(file: str) -> int:
+        return max((1 + depth(other) for other in by_file[file].dependencies), default=0)
+
+    waves = {file: depth(file) for file in by_file if not is_last(file)}
+    workloads = [one for one in objects if one.manifest["kind"] in _WORKLOADS]
+    for claim in (one.file for one in objects if one.manifest["kind"] == _CLAIM):
+        users = (waves[one.file] for one in workloads if claim in one.dependencies)
+        waves[claim] = min(users, default=waves[claim])
+    last = max(waves.values(), default=-1) + 1
+    return {file: waves.get(file, last) for file in by_file}
+
+
+def behind_routes(objects: Sequence[RenderedObject]) -> frozenset[str]:
+    """Return the files of the objects that a route depends on, which may still get requests."""
+    by_file = {one.file: one for one in objects}
+
+    @cache
+    def all_dependencies(file: str) -> frozenset[str]:
+        direct = by_file[file].dependencies
+        return direct.union(*map(all_dependencies, direct))
+
+    routes = [one.file for one in objects if one.manifest["kind"] in ROUTES]
+    return frozenset[str]().union(*map(all_dependencies, routes))

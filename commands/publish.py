@@ -1,0 +1,111 @@
+"""``make publish``: builds and pushes the images of a stack, and pins them in its stack file.
+
+Needs no cluster. A version that has a digest is published already.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from commands.buildx import PROVENANCE_ARGUMENT, build_options, buildx
+from commands.errors import FAILED, CommandError, report_errors
+from commands.masked_output import run_masked
+from commands.prerequisites import Prerequisites
+from commands.pulumi import Stack
+from commands.registry import login
+from commands.secret_file import secret_file
+from commands.service_option import selected_services
+from commands.stack_file import ReleaseFile
+from commands.stack_lock import hold_lock
+from commands.supply_chain.image import build_of, build_secrets, with_builder
+from components.service.image_build import ImageBuild
+from settings import Service, Settings, load
+from settings.project import project_name
+from settings.stack_file import PROJECT_FOLDER
+
+
+def publish(stack: str, service: str) -> Iterator[str]:
+    """Publish the versions without a digest of a service, or of all; yield a message for each."""
+    settings = load(stack, check_sources=True)
+    builds = [
+        (one, key, version.version, build_of(one, version.version, settings))
+        for one in selected_services(settings, service)
+        for key, version in one.release.versions.items()
+        if version.digest is None
+    ]
+    if not builds:
+        yield "every version is published"
+        return
+    variables = {**os.environ, **with_builder()}
+    variables |= _login(stack, settings, variables)
+    for one, key, version, build in builds:
+        secrets = build_secrets(one, stack, settings) if build.secrets else {}
+        options = (
+            *_attestations(build),
+            *_registry_cache(settings, one),
+            *build_options(one, build, {id_: secret_file(text) for id_, text in secrets.items()}),
+            build.context,
+        )
+        tag = f"{settings.image_name(one)}:{version}"
+        digest = _push(tag, options, secrets.values(), variables)
+        file = ReleaseFile(stack, one.name)
+        file.pin(key, digest).save()
+        yield f"{file.path.name}: {one.name}: {key} {version} is {digest}"
+
+
+def _login(stack: str, settings: Settings, variables: Mapping[str, str]) -> Mapping[str, str]:
+    """Environment variables with the credentials of the registry, if the settings have any."""
+    if settings.registry.credentials is None:
+        return {}
+    prerequisites = Prerequisites(settings)
+    prerequisites.prepare_cli()
+    pulumi = Stack(stack, {**os.environ, **prerequisites.variables()})
+    return login(settings.registry, pulumi, variables)
+
+
+def _push(
+    tag: str, options: Iterable[str], secrets: Iterable[str], variables: Mapping[str, str]
+) -> str:
+    """Build and push an image; return its digest."""
+    with TemporaryDirectory(prefix="slipway-") as folder:
+        metadata = Path(folder) / "metadata.json"
+        to_registry = ("--push", "--tag", tag, "--metadata-file", str(metadata))
+        command = [*buildx(variables), "build", *to_registry, *options]
+        # A step that fails may print a secret.
+        if run_masked(command, secrets, variables, PROJECT_FOLDER) != 0:
+            raise CommandError(f"the image {tag} was not published", FAILED)
+        return json.loads(metadata.read_text())["containerimage.digest"]
+
+
+def _attestations(build: ImageBuild) -> Iterator[str]:
+    if mode := build.arguments.get(PROVENANCE_ARGUMENT):
+        yield f"--attest=type=provenance,{mode}"
+    else:
+        yield "--provenance=false"
+
+
+def _registry_cache(settings: Settings, service: Service) -> Iterator[str]:
+    if settings.builder.cache == "registry":
+        cache = f"type=registry,ref={settings.image_name(service)}:buildcache"
+        yield from ("--cache-from", cache, "--cache-to", f"{cache},mode=max")
+
+
+@report_errors
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Publish the images; return the exit code."""
+    parser = argparse.ArgumentParser(prog="commands.publish", description=__doc__)
+    parser.add_argument("--stack", required=True)
+    parser.add_argument("--service", default="")
+    options = parser.parse_args(arguments)
+    with hold_lock(f"{project_name()}-{options.stack}"):
+        for message in publish(options.stack, options.service):
+            print(message)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
