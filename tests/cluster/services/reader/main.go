@@ -1,4 +1,4 @@
-// Command reader responds with the content of a secret file, which it reads for each request.
+// Command reader responds with its secrets: a file, which it reads for each request, and a variable.
 package main
 
 import (
@@ -15,6 +15,9 @@ func main() {
 			return
 		}
 		_, _ = w.Write(value)
+	})
+	http.HandleFunc("/session", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(os.Getenv("SESSION")))
 	})
 	log.Fatal(http.ListenAndServe(":8080", nil))
 }
