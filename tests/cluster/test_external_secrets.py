@@ -139,7 +139,7 @@ def test_a_changed_value_is_read_without_a_restart(project: Project, vault: Team
 def test_a_rolling_restart_by_reloader_fails_no_request_and_is_no_drift(
     project: Project, vault: TeamVault
 ) -> None:
-    """Reloader itself is not run: the test does what its default strategy does."""
+    """Reloader itself is not run: the test does what its strategy `annotations` does."""
     changed = time.monotonic()
     with steady_load(project.host, path="/session") as load:
         vault.put("session", SECOND_SESSION)
@@ -151,10 +151,9 @@ def test_a_rolling_restart_by_reloader_fails_no_request_and_is_no_drift(
         deployment = json.loads(project.kubectl("get", DEPLOYMENT, "--output", "json"))
         annotation = deployment["metadata"]["annotations"]["secret.reloader.stakater.com/reload"]
         assert annotation == "reader-session"
-        variable = {"name": "STAKATER_READER_SESSION_SECRET", "value": secrets.token_hex(20)}
-        (container,) = deployment["spec"]["template"]["spec"]["containers"]
-        containers = [{"name": container["name"], "env": [variable]}]
-        patch = json.dumps({"spec": {"template": {"spec": {"containers": containers}}}})
+        annotations = {"reloader.stakater.com/last-reloaded-from": secrets.token_hex(20)}
+        template = {"metadata": {"annotations": annotations}}
+        patch = json.dumps({"spec": {"template": template}})
         project.kubectl("patch", DEPLOYMENT, "--patch", patch)
         project.kubectl("rollout", "status", DEPLOYMENT, "--timeout=55s")
         wait_until("the end", lambda: load.results[-1].body == SECOND_SESSION, 30)
