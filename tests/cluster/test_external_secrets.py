@@ -70,7 +70,7 @@ def deployed(project: Project, vault: TeamVault) -> None:
     }
     configure(
         project,
-        {"vault": {"server": vault.url, "role": "shop"}},
+        {"vault": {"server": vault.url, "role": "shop", "insecure": True}},
         {"password": external("team", "shop/database", "value"), "session": session},
         scope="cluster",
         reloader=True,
