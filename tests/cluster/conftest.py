@@ -12,6 +12,10 @@ from local.environment import environment
 from local.plugins.install import PROGRAMS
 from tests.cluster.project import CHECKOUT, Project
 
+SLOW = ["test_drill.py", "test_followed_release.py", "test_outages.py", "test_zero_downtime.py"]
+"""Files that wait for many releases. They run with ``SLOW=1``, or if they are named."""
+
+collect_ignore = [] if os.environ.get("SLOW") else SLOW
 # They deploy the example.
 collect_ignore_glob = [] if (CHECKOUT / "app").is_dir() else ["test_*", "observability"]
 

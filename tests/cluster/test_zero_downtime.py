@@ -24,8 +24,6 @@ REQUESTS = int(os.environ.get("REQUESTS", "3000"))
 IS_FULL = REQUESTS >= 20_000
 RATE = 400 if IS_FULL else 150
 """Requests per second: in the suite, other tests use the two processors too."""
-SWITCH_REQUESTS, SWITCH_RATE = max(REQUESTS, 20_000), max(RATE, 300)
-"""Requests during the switch of the live color: all of them are affected at once."""
 REPLICAS = 3
 
 pytestmark = pytest.mark.timeout(900 + REQUESTS // RATE)
@@ -44,16 +42,14 @@ def deployed(project: Project, request: pytest.FixtureRequest) -> None:
 
 
 @contextmanager
-def no_failed_request(
-    project: Project, requests: int = REQUESTS, rate: int = RATE
-) -> Iterator[None]:
-    """Send requests during the block, and at least so many. None may fail."""
-    with steady_load(project.host, rate) as load:
+def no_failed_request(project: Project) -> Iterator[None]:
+    """Send requests during the block, and at least :data:`REQUESTS`. None may fail."""
+    with steady_load(project.host, RATE) as load:
         yield
         wait_until(
-            f"{requests} requests",
-            lambda: len(load.results) >= requests,
-            seconds=60 + 2 * requests / rate,
+            f"{REQUESTS} requests",
+            lambda: len(load.results) >= REQUESTS,
+            seconds=60 + 2 * REQUESTS / RATE,
         )
     slowest = max(result.latency for result in load.results)
     print(f"{len(load.results)} requests, slowest {slowest:.2f} s: {dict(load.versions)}")
@@ -179,7 +175,7 @@ def test_blue_green_releases_fail_no_request(project: Project) -> None:
     with no_failed_request(project):
         project.make("up")  # from the strategy canary
     project.make("release", "VERSION=1.2.0")
-    with no_failed_request(project, SWITCH_REQUESTS, SWITCH_RATE):
+    with no_failed_request(project):
         project.make("promote")
     assert project.get().headers["X-Version"] == "1.2.0"
     with no_failed_request(project):
