@@ -3,6 +3,7 @@
 Building takes minutes, longer than the timeout of a test.
 """
 
+import os
 import subprocess
 import sys
 
@@ -12,17 +13,16 @@ CHECKERS = ("kube-score", "promtool", "amtool", "loki", "otelcol-k8s")
 """Programs that check the rendered manifests."""
 LOAD = ("vegeta",)
 """Programs that send requests."""
-CERTIFICATES = ("cert-manager", "acmesolver", "pebble")
-"""Programs that issue certificates."""
-SECRETS = ("external-secrets", "vault", "sops", "age-keygen")
-"""Programs that keep and read secrets."""
-ALERTS = ("prometheus",)
-"""Programs that evaluate alerts."""
+SECRETS = ("sops", "age-keygen")
+"""Programs that encrypt and decrypt secrets."""
+SLOW = ("cert-manager", "acmesolver", "pebble", "external-secrets", "vault", "prometheus")
+"""Programs of the tests that run with ``SLOW=1``: certificates, secret stores and alerts of these."""
 
 
 def main() -> int:
     """Build and start what is missing; return the exit code of the first failed step."""
-    for step in (["up"], ["images"], ["build", *CHECKERS, *LOAD, *CERTIFICATES, *SECRETS, *ALERTS]):
+    slow = SLOW if os.environ.get("SLOW") else ()
+    for step in (["up"], ["images"], ["build", *CHECKERS, *LOAD, *SECRETS, *slow]):
         command = [sys.executable, "-m", "local", *step]
         result = subprocess.run(command, cwd=CHECKOUT, check=False)
         if result.returncode != 0:

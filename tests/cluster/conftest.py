@@ -12,8 +12,20 @@ from local.environment import environment
 from local.plugins.install import PROGRAMS
 from tests.cluster.project import CHECKOUT, Project
 
-SLOW = ["test_drill.py", "test_followed_release.py", "test_outages.py", "test_zero_downtime.py"]
-"""Files that wait for many releases. They run with ``SLOW=1``, or if they are named."""
+SLOW = [
+    "test_autoscaling.py",
+    "test_certificates.py",
+    "test_drill.py",
+    "test_external_secrets.py",
+    "test_followed_release.py",
+    "test_kills.py",
+    "test_moving.py",
+    "test_outages.py",
+    "test_progressive.py",
+    "test_secret_values.py",
+    "test_zero_downtime.py",
+]
+"""Files that need five minutes or more on two cores. They run with ``SLOW=1``, or by their name."""
 
 collect_ignore = [] if os.environ.get("SLOW") else SLOW
 # They deploy the example.
