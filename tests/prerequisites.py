@@ -16,7 +16,7 @@ LOAD = ("vegeta",)
 SECRETS = ("sops", "age-keygen")
 """Programs that encrypt and decrypt secrets."""
 SLOW = ("cert-manager", "acmesolver", "pebble", "external-secrets", "vault", "prometheus")
-"""Programs of the tests that run with ``SLOW=1``: certificates, secret stores and alerts of these."""
+"""Programs of the tests that run with ``SLOW=1``."""
 
 
 def main() -> int:
