@@ -40,10 +40,7 @@ def deployed(project: Project) -> None:
             "ports": {"http": 9000},
             "metrics": None,
             "autoscaling": {"enabled": False},
-            "workload": {
-                "replicas": 1,
-                "resources": {"requests": {"cpu": "20m", "memory": "16Mi"}},
-            },
+            "workload": {"replicas": 2},
             "routing": {"hosts": [host(project)]},
         }
     project.make("up")
