@@ -23,6 +23,7 @@ SLOW = [
     "test_outages.py",
     "test_progressive.py",
     "test_secret_values.py",
+    "test_secrets_provider.py",
     "test_zero_downtime.py",
 ]
 """Files that need five minutes or more on two cores. They run with ``SLOW=1``, or by their name."""
