@@ -2,24 +2,22 @@
 
 import json
 import os
-import socket
 import ssl
 import subprocess
-import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import httpx
 
-from local.layout import NODE_IP, Layout
-from tests.cluster.project import CHECKOUT, wait_until
+from local.layout import NODE_IP
+from tests.cluster.project import wait_until
+from tests.cluster.server import Server, build, free_port, start
 
 BLOCKED = "blocked.example.com"
 """Domain that the server issues no certificate for."""
 
 
-class AcmeServer:
+class AcmeServer(Server):
     """Pebble, which asks the proxy's Service in the cluster for the challenges.
 
     Its certificates are valid for ``seconds``. It resolves names by the DNS server ``dns``.
@@ -29,14 +27,14 @@ class AcmeServer:
         self._folder = folder
         self._dns = dns
         self._seconds = seconds
-        self._port, self._management_port = _free_port(), _free_port()
+        self._port, self._management_port = free_port(NODE_IP), free_port(NODE_IP)
         self.directory = f"https://{NODE_IP}:{self._port}/dir"
         """URL of its directory."""
         self.certificate = folder / "pebble.pem"
         """File with the certificate of its API."""
 
     def __enter__(self) -> Self:
-        subprocess.run([sys.executable, "-m", "local", "build", "pebble"], cwd=CHECKOUT, check=True)
+        build("pebble")
         key = self._folder / "pebble.key"
         subprocess.run(
             [
@@ -68,25 +66,14 @@ class AcmeServer:
         }
         file = self._folder / "pebble.json"
         file.write_text(json.dumps({"pebble": settings}))
-        self._log = (self._folder / "pebble.log").open("w")
-        self._process = subprocess.Popen(
-            [Layout().bin / "pebble", "-config", file, "-dnsserver", self._dns],
-            env={**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
+        self._process = start(
+            "pebble",
+            *("-config", file, "-dnsserver", self._dns),
+            environment={**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
+            log=self._folder / "pebble.log",
         )
         wait_until("Pebble", self._is_ready, 20, 0.2)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.terminate()
-        self._process.wait()
-        self._log.close()
 
     def root(self) -> str:
         """Certificate that clients of the issued certificates trust."""
@@ -99,9 +86,3 @@ class AcmeServer:
             return bool(self.root())
         except httpx.HTTPError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((NODE_IP, 0))
-        return listener.getsockname()[1]

@@ -1,26 +1,22 @@
 """Prometheus on the loopback interface, which evaluates alerts on the metrics of one target."""
 
 import json
-import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
 from components.observability.rule import RuleGroup
-from local.layout import Layout
-from tests.cluster.project import CHECKOUT, wait_until
+from tests.cluster.project import wait_until
+from tests.cluster.server import Server, build, free_port, start
 
 FOR = "5s"
 """Duration that a condition must hold, instead of the minutes of the rules, which the tests with
 promtool wait for."""
 
 
-class Alerting:
+class Alerting(Server):
     """Prometheus with rules, and `target`, the host and port of its metrics."""
 
     def __init__(self, folder: Path, target: str, groups: Sequence[RuleGroup]) -> None:
@@ -30,13 +26,10 @@ class Alerting:
             {**group, "rules": [{**rule, "for": FOR} for rule in group["rules"]]}
             for group in groups
         ]
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self._address = f"127.0.0.1:{listener.getsockname()[1]}"
+        self._address = f"127.0.0.1:{free_port('127.0.0.1')}"
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "local", "build", "prometheus"]
-        subprocess.run(command, cwd=CHECKOUT, check=True)
+        build("prometheus")
         # JSON is YAML.
         rules, config = self._folder / "rules.yaml", self._folder / "prometheus.yaml"
         rules.write_text(json.dumps({"groups": self._groups}))
@@ -50,28 +43,15 @@ class Alerting:
                 }
             )
         )
-        self._log = (self._folder / "prometheus.log").open("w")
-        self._process = subprocess.Popen(
-            [
-                *("setpriv", "--pdeathsig", "KILL", "--", Layout().bin / "prometheus"),
-                *(f"--config.file={config}", f"--web.listen-address={self._address}"),
-                f"--storage.tsdb.path={self._folder / 'data'}",
-            ],
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
+        self._process = start(
+            "prometheus",
+            f"--config.file={config}",
+            f"--web.listen-address={self._address}",
+            f"--storage.tsdb.path={self._folder / 'data'}",
+            log=self._folder / "prometheus.log",
         )
         wait_until("Prometheus", lambda: self._alerts() is not None, 30, 0.5)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.terminate()
-        self._process.wait()
-        self._log.close()
 
     def firing(self) -> set[str]:
         """Return `<alert> <namespace>/<name>` of each firing alert."""

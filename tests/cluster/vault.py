@@ -2,9 +2,7 @@
 
 import os
 import secrets
-import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +10,8 @@ from typing import Any, Self
 import httpx
 
 from local.layout import NODE_IP, Layout
-from tests.cluster.project import CHECKOUT, wait_until
+from tests.cluster.project import wait_until
+from tests.cluster.server import build, free_port, start
 
 SERVICE_ACCOUNT = "secret-store-team"
 """ServiceAccount of the store `team`."""
@@ -22,16 +21,14 @@ class Vault:
     """A server that keeps its data in memory: a restart deletes them."""
 
     def __init__(self, address: str = "127.0.0.1") -> None:
-        with socket.socket() as listener:
-            listener.bind((address, 0))
-            self._address = f"{address}:{listener.getsockname()[1]}"
+        self._address = f"{address}:{free_port(address)}"
         self.url = f"http://{self._address}"
         self.token = secrets.token_hex(16)
         """Root token."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        subprocess.run([sys.executable, "-m", "local", "build", "vault"], cwd=CHECKOUT, check=True)
+        build("vault")
         self.start()
         return self
 
@@ -45,10 +42,9 @@ class Vault:
 
     def start(self) -> None:
         """Start the server and wait until it is ready."""
-        self._process = subprocess.Popen(
-            # Ends with the tests, even if they are killed.
-            ["setpriv", "--pdeathsig", "KILL", "--", Layout().bin / "vault"],
-            env={
+        self._process = start(
+            "vault",
+            environment={
                 **os.environ,
                 "VAULT_DEV_LISTEN_ADDRESS": self._address,
                 "VAULT_DEV_ROOT_TOKEN_ID": self.token,

@@ -1,0 +1,52 @@
+"""Servers that run on this machine during a test."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from local.layout import Layout
+from tests.cluster.project import CHECKOUT
+
+
+def build(program: str) -> None:
+    """Build a program if it is missing."""
+    subprocess.run([sys.executable, "-m", "local", "build", program], cwd=CHECKOUT, check=True)
+
+
+def free_port(address: str) -> int:
+    """Return a port that no server listens on."""
+    with socket.socket() as listener:
+        listener.bind((address, 0))
+        return listener.getsockname()[1]
+
+
+def start(
+    program: str,
+    *arguments: str | Path,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> "subprocess.Popen[bytes]":
+    """Start a program that ends with the tests, even if they are killed."""
+    command = ["setpriv", "--pdeathsig", "KILL", "--", Layout().bin / program, *arguments]
+    if log is None:
+        return subprocess.Popen(command, env=environment)
+    with log.open("w") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+
+class Server:
+    """Base of a context manager that starts ``_process`` and ends it after the block."""
+
+    _process: "subprocess.Popen[bytes]"
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.terminate()
+        self._process.wait()
