@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 20
 
 
 class Identity(NamedTuple):
-    """What identifies an object."""
+    """API version, kind, name and namespace of an object."""
 
     api_version: str
     kind: str
@@ -51,9 +51,7 @@ def get_named(
     context: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return those objects of these names that exist, as :func:`get`."""
-    found = get(kind, *names, "--ignore-not-found", environment=environment, context=context)
-    # kubectl returns one object for one name and a list for several.
-    return found.get("items", [found] if found else [])
+    return _items(get(kind, *names, "--ignore-not-found", environment=environment, context=context))
 
 
 def _get(
@@ -61,7 +59,16 @@ def _get(
 ) -> dict[str, Any]:
     output = _run("get", *arguments, environment=environment, context=context)
     # With --ignore-not-found the output can be empty.
+    return _parse(output)
+
+
+def _parse(output: str) -> dict[str, Any]:
     return json.loads(output.strip() or "{}")
+
+
+def _items(found: dict[str, Any]) -> list[dict[str, Any]]:
+    # kubectl returns one object for one name and a list for several.
+    return found.get("items", [found] if found else [])
 
 
 def get_all(
@@ -78,8 +85,7 @@ def get_all(
     items = [one.manifest for one in identities]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
     output = _run("get", *options, environment=environment, context=context, stdin=text)
-    found = json.loads(output.strip() or "{}")
-    return found.get("items", [found] if found else [])
+    return _items(_parse(output))
 
 
 def set_managed_fields(

@@ -43,7 +43,7 @@ def publish(stack: str, service: str) -> Iterator[str]:
     variables = {**os.environ, **with_builder()}
     variables |= _login(stack, settings, variables)
     for one, key, version, build in builds:
-        secrets = build_secrets(one, stack, settings) if build.secrets else {}
+        secrets = build_secrets(one, stack, settings)
         options = (
             *_attestations(build),
             *_registry_cache(settings, one),

@@ -36,7 +36,7 @@ def image(stack: str, service: str, out: Path) -> str:
     out.mkdir(parents=True, exist_ok=True)
     for one in services:
         build = build_of(one, _version_of(one), settings)
-        secrets = build_secrets(one, stack, settings) if build.secrets else {}
+        secrets = build_secrets(one, stack, settings)
         files = {key: secret_file(value) for key, value in secrets.items()}
         command = [
             *buildx(variables),
