@@ -57,7 +57,7 @@ def _secret_errors(value: object, key: str) -> Iterator[FieldError]:
 
 
 def _alternative(key: str) -> str:
-    """What to use instead of an encrypted value."""
+    """Alternative to an encrypted value, for an error message."""
     section, _, rest = key.partition(".")
     if section == "registry":
         return "nodes that can pull from the registry"

@@ -57,8 +57,8 @@ class VaultStore(Section):
     ca_bundle: PemCertificates | None = None
     """CAs that the server's certificate is verified with, in PEM. Default: public CAs."""
     insecure: bool = False
-    """Allows `http` for a server outside the cluster: whoever can read the traffic gets the values
-    and the token of the ServiceAccount."""
+    """Allows `http` for a server outside the cluster. The values and the token of the
+    ServiceAccount are then sent unencrypted."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         url = urlsplit(self.server)

@@ -83,7 +83,7 @@ def _check(settings: Settings, stack_file: str) -> None:
 def _check_secrets(objects: Sequence[RenderedObject]) -> None:
     """Raise :class:`CommandError` for a manifest with the value of a secret.
 
-    The settings refuse them by key. This is what no manifest may have, whatever the settings are.
+    The settings refuse these by key. This check does not depend on them.
     """
     for one in objects:
         if one.manifest["kind"] == "Secret" or ENCRYPTED in one.text:
