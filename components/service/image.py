@@ -1,8 +1,9 @@
 """Container image: built from the working tree and pushed, or already published."""
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, cast
 
 import pulumi
+from pulumi.output import UNKNOWN
 from pydantic import SecretStr
 
 from components.service.image_build import ImageBuild
@@ -99,7 +100,8 @@ def _build_with_buildkit(
         else [],
         opts=opts,
     )
-    return built.digest
+    # The preview of a changed source returns an empty digest instead of an unknown one.
+    return built.digest.apply(lambda digest: digest or cast(str, UNKNOWN))
 
 
 def _build_with_docker(
