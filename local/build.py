@@ -12,6 +12,7 @@ from typing import IO
 from local import files
 from local.errors import LocalError
 from local.layout import Layout
+from local.lock import BUILDS, hold_lock
 from local.logs import tail
 from local.progress import ReportProgress
 from local.recipes import Recipe
@@ -45,9 +46,14 @@ class Builder:
         self, recipe: Recipe, programs: Collection[str], report: ReportProgress = lambda _: None
     ) -> None:
         """Build the missing ones of `programs`. Raises `LocalError` with the end of the log."""
-        missing = self.missing(recipe, programs)
-        if not missing:
+        if not self.missing(recipe, programs):
             return
+        with hold_lock(self.paths, BUILDS):
+            # Another run may have built them in the meantime.
+            if missing := self.missing(recipe, programs):
+                self._build(recipe, missing, report)
+
+    def _build(self, recipe: Recipe, missing: Sequence[str], report: ReportProgress) -> None:
         self._check_free_space()
         folder = self.paths.builds / recipe.name
         shutil.rmtree(folder, ignore_errors=True)

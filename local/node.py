@@ -2,11 +2,8 @@
 
 import os
 import shutil
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from local import (
@@ -15,7 +12,6 @@ from local import (
     cleanup,
     containerd,
     debian,
-    files,
     images,
     kernel,
     kubernetes,
@@ -32,14 +28,12 @@ from local.detection import Machine, has_docker_engine
 from local.errors import LocalError
 from local.images import Image
 from local.layout import ENTRY_POINT, SANDBOX_IMAGE, TLS_ENTRY_POINT, Layout
+from local.lock import BUILDS, NODE, hold_lock
 from local.progress import Display, ReportProgress
 from local.recipes import PLATFORM, RECIPES, Recipe
 from local.server_images import SERVERS, Server, can_be_pulled
 from local.steps import Step, run_steps
 from local.supervisor import Supervisor
-
-_LOCK_TIMEOUT = 1800.0
-"""Seconds: more than building everything takes."""
 
 
 class Node:
@@ -59,7 +53,7 @@ class Node:
                 "root can. Run this as root, or provide a cluster (set KUBECONFIG) and a Docker "
                 "engine."
             )
-        with self._lock():
+        with hold_lock(self.paths, NODE):
             run_steps(self._steps(self._builder(display)), display)
 
     def build(self, programs: Sequence[str], display: Display) -> None:
@@ -67,10 +61,9 @@ class Node:
         by_recipe: dict[str, list[str]] = {}
         for program in programs:
             by_recipe.setdefault(RECIPES[program].name, []).append(program)
-        with self._lock():
-            builder = self._builder(display)
-            steps = [_build(builder, RECIPES[names[0]], names) for names in by_recipe.values()]
-            run_steps(steps, display)
+        builder = self._builder(display)
+        steps = [_build(builder, RECIPES[names[0]], names) for names in by_recipe.values()]
+        run_steps(steps, display)
 
     def missing_images(self, servers: Sequence[Server] = SERVERS) -> list[Server]:
         """Those of `servers` whose images are not stored here and cannot be pulled."""
@@ -88,20 +81,16 @@ class Node:
 
     def images(self, display: Display, servers: Sequence[Server] = SERVERS) -> None:
         """Build and push the missing images. Raises `LocalError` if the registry is down."""
-        if not self.missing_images(servers):
+        missing = self.missing_images(servers)
+        if not missing:
             return
-        with self._lock():
-            # Another run may have built them in the meantime.
-            missing = self.missing_images(servers)
-            if not missing:
-                return
-            if not self._registry().healthy():
-                raise LocalError("The registry does not run: start it with `python -m local up`.")
-            run_steps(_image_steps(self._builder(display), missing), display)
+        if not self._registry().healthy():
+            raise LocalError("The registry does not run: start it with `python -m local up`.")
+        run_steps(_image_steps(self._builder(display), missing), display)
 
     def down(self) -> None:
         """Stop everything; keep images, volumes, built programs and the cluster's state."""
-        with self._lock():
+        with hold_lock(self.paths, NODE):
             self._stop()
 
     def reset(self) -> None:
@@ -109,7 +98,7 @@ class Node:
 
         Images are kept: a published version is never built again.
         """
-        with self._lock():
+        with hold_lock(self.paths, NODE):
             self._stop()
             for folder in (self.paths.node, self.paths.buildkit):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -208,7 +197,11 @@ class Node:
 
     def _builder(self, display: Display) -> Builder:
         with display.step("Go toolchain"):
-            return Builder(self.paths, toolchain.find(self.paths) or toolchain.install(self.paths))
+            return Builder(self.paths, toolchain.find(self.paths) or self._install_toolchain())
+
+    def _install_toolchain(self) -> toolchain.Toolchain:
+        with hold_lock(self.paths, BUILDS):
+            return toolchain.find(self.paths) or toolchain.install(self.paths)
 
     def _install_packages(self, report: ReportProgress) -> None:
         if missing := debian.missing():
@@ -251,23 +244,6 @@ class Node:
     def _stop(self) -> None:
         self.supervisor.stop()
         _clear(self.paths)
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Lock of this home, held by one process at a time. Raises `LocalError` on a timeout."""
-        self.paths.root.mkdir(parents=True, exist_ok=True)
-        with (self.paths.root / "lock").open("a+") as file:
-            deadline = time.monotonic() + _LOCK_TIMEOUT
-            if not files.lock(file):
-                print("Another run is active: waiting for it to end.", file=sys.stderr)
-            while not files.lock(file):
-                if time.monotonic() > deadline:
-                    raise LocalError(
-                        f"Another run did not end within {_LOCK_TIMEOUT / 60:g} minutes: end it "
-                        "first."
-                    )
-                time.sleep(0.2)
-            yield
 
 
 def _clear(paths: Layout) -> None:
