@@ -269,11 +269,22 @@ def _deploy(arguments: argparse.Namespace) -> int:
 
 def _run(deployer: Deployer, arguments: argparse.Namespace) -> int:
     was_pending = _is_pending(deployer, arguments)
-    _prepare(deployer, arguments)
+    # The bad version gets requests while anything is started that a rollback can do without.
+    switches = arguments.command == "rollback" and not arguments.version
+    if not switches:
+        _prepare(deployer, arguments)
     with _lock(arguments) if arguments.command in STACK_COMMANDS else nullcontext():
         # Another command may have changed the stack file while this one waited for the lock.
         current = replace(_deployer(arguments), notifier=deployer.notifier)
-        if current.settings != deployer.settings:
+        if _was_done_meanwhile(deployer, current, was_pending, arguments):
+            print(f"another process completed `{arguments.command}` while this one waited for it")
+            current.status(arguments.service)
+            return 0
+        if switches:
+            service = selected_service(current.settings, arguments.service)
+            if current.switch_requests(service, "rollback"):
+                current = replace(_deployer(arguments), notifier=deployer.notifier)
+        if switches or current.settings != deployer.settings:
             _prepare(current, arguments)
         if arguments.command in STACK_COMMANDS:
             end_interrupted_sessions(current.settings, arguments.stack, current.environment)
@@ -282,10 +293,6 @@ def _run(deployer: Deployer, arguments: argparse.Namespace) -> int:
             current.check_ownership()
         if arguments.command in (*RELEASE_COMMANDS, "dev"):
             current = current.logged_in()
-        if _was_done_meanwhile(deployer, current, was_pending, arguments):
-            print(f"another process completed `{arguments.command}` while this one waited for it")
-            current.status(arguments.service)
-            return 0
         after = DEPLOY[arguments.command](current, arguments)
         if isinstance(after, list):
             current.progressive_releases().record_start(after)

@@ -119,6 +119,16 @@ class Capacity:
         )
         return min(needed, service.max_replicas) if needed > service.min_replicas else 0
 
+    def is_ready(self, service: Service, before: Shares, after: Shares) -> bool:
+        """Return True if each track whose share grows has the ready pods for it."""
+        tracks = self._tracks(service)
+        return all(
+            track in tracks
+            and tracks[track].ready >= min(_needed(tracks, before, share), tracks[track].maximum)
+            for track, share in after.items()
+            if share > before.get(track, 0)
+        )
+
     def reserve(
         self, service: Service, before: Shares, seconds: float, *, is_required: bool
     ) -> None:

@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import get_args
+from typing import Literal, get_args
 
 from commands import external_secrets, kubectl, operators, ownership, status
 from commands.build_cache import filled_build_cache
@@ -30,6 +30,7 @@ from commands.registry import login
 from commands.release import Release
 from commands.release_log import ReleaseLog
 from commands.release_records import Decision, ReleaseRecords, rejection
+from commands.route_switch import RouteSwitch
 from commands.stack_file import ReleaseFile
 from commands.strategy_change import delete_routes, exclusions, replaced_canaries
 from local.layout import Layout
@@ -333,6 +334,31 @@ class Deployer:
     def restore_capacity(self, service: Service) -> None:
         """Let the autoscalers of a service scale to their declared minimums again."""
         Capacity(self.settings, self.environment).restore([service])
+
+    def switch_requests(self, service: Service, command: Literal["promote", "rollback"]) -> bool:
+        """Write the promotion or the rollback of a service, and switch its routes.
+
+        Return False if only an update can move the requests; then nothing is changed.
+        """
+        release = service.release
+        is_switch = release.idle is not None and release.is_promoted == (command == "rollback")
+        is_end = command == "rollback" and release.canary is not None
+        # A rollback is urgent. Pulumi asks before the update, which changes all the rest.
+        asks = command == "promote" and not self._confirmation()
+        if asks or not (is_switch or is_end):
+            return False
+        switch = RouteSwitch.of(self.settings, service, self._owner, self.environment)
+        if switch is None:
+            return False
+        changed = self.release(service)
+        print(changed.promote() if command == "promote" else changed.rollback())
+        try:
+            switch.apply(self.environment, self.settings.cluster.context)
+        except CommandError as error:
+            print(f"{error}: the update moves the requests")
+        else:
+            print(f"{service.name}: the requests are routed to the other version")
+        return True
 
     def update_service(
         self,

@@ -386,8 +386,8 @@ class Release:
         is_pending = self.is_pending("rollback") or (is_progressive and not release.stable.analysis)
         if version is None and is_pending:
             return (
-                f"{self._place}: stable {release.stable.version}, as the interrupted "
-                "rollback wrote it (VERSION=… goes back further)"
+                f"{self._place}: stable {release.stable.version}, as `make rollback` wrote it "
+                "(VERSION=… goes back further)"
             )
         if release.idle and release.is_promoted and version in (None, release.idle.version):
             return self._switch("rollback", {})

@@ -76,7 +76,8 @@ def promote(deployer: Deployer, service: Service, *, is_forced: bool) -> Callabl
     observes = bool(service.release.idle and service.release.blue_green.gate_seconds)
     observes = observes and not is_forced
     switched_at = time.time()
-    print(deployer.release(service).promote())
+    if not deployer.switch_requests(service, "promote"):
+        print(deployer.release(service).promote())
     decision = Decision(current_user(), "FORCE=1" if is_forced else "")
     deployer.update_service(service, restores_capacity=not observes, decision=decision)
     return (lambda: observe_switch(deployer, service.name, switched_at)) if observes else None

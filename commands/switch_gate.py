@@ -100,7 +100,8 @@ def _switch_back(
             raise CommandError(f"gate: {_changed(name)}", UNDECIDED)
         deployer.stack.select()
         service = deployer.settings.services[name]
-        print(deployer.release(service).rollback())
+        if not deployer.switch_requests(service, "rollback"):
+            print(deployer.release(service).rollback())
         deployer.update_release(service, decision=Decision("gate", verdict.reason))
     lines = "".join(f"\n  {line}" for line in gate.log_lines())
     raise CommandError(

@@ -22,7 +22,7 @@ from commands.release_records import Decision, ReleaseRecord
 from settings import Service, load
 from settings.yaml_writer import to_yaml
 from tests.unit.commands.notifications.http_receiver import http_receiver
-from tests.unit.stacks import BEACON, CANARY, OTHER_DIGEST, changed, sections, settings
+from tests.unit.stacks import BEACON, BLUE_GREEN, CANARY, OTHER_DIGEST, changed, sections, settings
 
 
 @pytest.fixture(autouse=True)
@@ -637,3 +637,57 @@ def test_an_update_to_a_version_that_was_rolled_back_is_refused(
         BAD_INPUT,
         [],
     )
+
+
+PROMOTED = changed(
+    BLUE_GREEN,
+    {"stable": {"version": "1.1.0"}, "idle": {"version": "1.0.0", "wasLive": True}},
+)
+
+
+@pytest.mark.parametrize(
+    ("release", "command", "on_terminal", "switches"),
+    [
+        (CANARY, "rollback", False, True),
+        (CANARY, "rollback", True, True),
+        (CANARY, "promote", False, False),
+        (ONE, "rollback", False, False),
+        (BLUE_GREEN, "promote", False, True),
+        (BLUE_GREEN, "promote", True, False),
+        (BLUE_GREEN, "rollback", False, False),
+        (PROMOTED, "rollback", False, True),
+        (PROMOTED, "promote", False, False),
+        ({"stable": {"version": "1.0.0"}}, "rollback", False, False),
+    ],
+)
+def test_requests_are_switched_first_if_no_pods_change_for_them(
+    monkeypatch, *, release, command, on_terminal, switches
+):
+    done: list[str] = []
+
+    class Switch:
+        def apply(self, *_: object) -> None:
+            done.append("routes")
+
+    class Written:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def promote(self) -> str:
+            done.append("promote")
+            return ""
+
+        def rollback(self) -> str:
+            done.append("rollback")
+            return ""
+
+    monkeypatch.setattr(deployer.RouteSwitch, "of", lambda *_: Switch())
+    monkeypatch.setattr(deployer, "Release", Written)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: on_terminal)
+    one = deployer_of(FakeStack(has_own_node=not on_terminal), release=release)
+    assert one.switch_requests(one.settings.services["beacon"], command) is switches
+    # The stack file is written first: an interrupted command is completed by the next one.
+    assert done == ([command, "routes"] if switches else [])
+    monkeypatch.setattr(deployer.RouteSwitch, "of", lambda *_: None)
+    done.clear()
+    assert not one.switch_requests(one.settings.services["beacon"], command)
+    assert done == []

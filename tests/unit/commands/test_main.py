@@ -158,13 +158,23 @@ def test_an_unconfirmed_deletion_is_refused_before_anything_is_prepared(
     assert machine.done == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "another"), [(["--version=0.9.0"], True), ([], False)], ids=["given", "previous"]
-)
-def test_a_given_version_may_need_a_builder(machine, monkeypatch, arguments, another):
-    assert run(monkeypatch, "rollback", *arguments) == 0
-    how = {"builds": True, "another_version": another}
+def test_a_given_version_may_need_a_builder(machine, monkeypatch):
+    assert run(monkeypatch, "rollback", "--version=0.9.0") == 0
+    how = {"builds": True, "another_version": True}
     assert machine.done == [f"prepare {how}", "lock", "up"]
+
+
+def test_a_rollback_switches_the_requests_before_anything_is_prepared(machine, monkeypatch, capsys):
+    def switch(self: Any, service: Any, command: str) -> bool:
+        machine.done.append(f"switch {service.release.beside.version}: {command}")
+        machine.settings = settings(release=PINNED)
+        return True
+
+    machine.settings = settings(release=CANARY)
+    monkeypatch.setattr(commands.Deployer, "switch_requests", switch)
+    assert run(monkeypatch, "rollback") == 0
+    how = {"builds": True, "another_version": False}
+    assert machine.done == ["lock", "switch 1.1.0: rollback", f"prepare {how}", "up"]
 
 
 def test_a_command_reads_the_stack_file_again_when_it_has_the_lock(machine, monkeypatch, capsys):
@@ -173,7 +183,7 @@ def test_a_command_reads_the_stack_file_again_when_it_has_the_lock(machine, monk
     assert run(monkeypatch, "rollback") == 0
     assert capsys.readouterr().out == "1.0.1\n"
     how = {"builds": True, "another_version": False}
-    assert machine.done == [f"prepare {how}", "lock", f"prepare {how}", "up"]
+    assert machine.done == ["lock", f"prepare {how}", "up"]
 
 
 @pytest.mark.parametrize("is_written", [True, False], ids=["after", "before"])

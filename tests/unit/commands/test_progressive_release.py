@@ -180,4 +180,4 @@ def test_an_interrupted_rollback_is_completed_and_goes_no_further_back(
     checkout.release().rollback()
     assert stable(checkout) == {"version": "0.9.0", "digest": NEW, "analysis": False}
     checkout.pending.clear()
-    assert "as the interrupted rollback wrote it" in checkout.release().rollback()
+    assert "as `make rollback` wrote it" in checkout.release().rollback()

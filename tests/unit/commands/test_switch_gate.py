@@ -159,6 +159,9 @@ class FakeDeployer:
     done: list[str]
     environment: dict[str, str] = field(default_factory=dict[str, str])
 
+    def switch_requests(self, _: Service, command: str) -> bool:
+        return False
+
     def release(self, _: Service) -> SimpleNamespace:
         return SimpleNamespace(rollback=lambda: "is written back")
 
