@@ -19,6 +19,7 @@ from commands.diff.report import Report
 from commands.errors import CommandError, report_errors
 from commands.gitops import argocd, flux
 from commands.gitops.sync_name import sync_name
+from commands.out_option import out_file, out_folder
 from local import files
 from render import RenderedObject, RenderError, objects_of, write
 from settings import Settings, load
@@ -95,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the folder and print the changes; return the exit code."""
     parser = argparse.ArgumentParser(prog="commands.gitops", description=__doc__)
     parser.add_argument("--stack", required=True)
-    parser.add_argument("--out", type=Path, help="folder; by default the path in the settings")
-    parser.add_argument("--diff", type=Path, help="file for the changes as Markdown")
+    parser.add_argument("--out", type=out_folder, help="folder; by default as in the settings")
+    parser.add_argument("--diff", type=out_file, help="file for the changes as Markdown")
     options = parser.parse_args(arguments)
     report = write_folder(options.stack, options.out)
     if options.diff:
