@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from commands.gitops.protected import is_protected
-from commands.gitops.sync_waves import behind_routes, sync_waves
+from commands.gitops.sync_waves import behind_routes, is_never_healthy, sync_waves
 from render import Manifest, RenderedObject
 from settings import DeliverySettings
 
 _SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+_IGNORE_HEALTH = "argocd.argoproj.io/ignore-healthcheck"
 _WAVE = "argocd.argoproj.io/sync-wave"
 
 
@@ -21,6 +22,7 @@ def annotations(
         one.file: {
             _WAVE: str(waves[one.file]),
             **_sync_options(one, is_behind_route=one.file in behind),
+            **({_IGNORE_HEALTH: "true"} if is_never_healthy(one) else {}),
         }
         for one in objects
     }

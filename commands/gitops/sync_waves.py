@@ -11,6 +11,8 @@ NOT_AWAITED = (*ROUTES, "Canary", "Gateway", "HorizontalPodAutoscaler", "Listene
 metrics or a load balancer's address. They are in the last wave: no other wave waits for it."""
 _CLAIM = "PersistentVolumeClaim"
 """Kind that is healthy only when a pod uses it: it is in the wave of its first workload."""
+_SKIP_AWAIT = "pulumi.com/skipAwait"
+"""Annotation of objects whose readiness Pulumi does not await."""
 _WORKLOADS = ("DaemonSet", "Deployment", "StatefulSet")
 
 
@@ -40,8 +42,19 @@ def sync_waves(objects: Sequence[RenderedObject]) -> dict[str, int]:
     return {file: waves.get(file, last) for file in by_file}
 
 
+def is_never_healthy(one: RenderedObject) -> bool:
+    """Return True for an Ingress that gets no address, such as that of a canary."""
+    metadata = one.manifest["metadata"]
+    return one.manifest["kind"] == "Ingress" and _SKIP_AWAIT in metadata.get("annotations", {})
+
+
 def behind_routes(objects: Sequence[RenderedObject]) -> frozenset[str]:
-    """Return the files of the objects that a route depends on, which may still get requests."""
+    """Return the files of the objects that a route depends on, which may still get requests.
+
+    None with an Ingress that is never healthy: a prune after the routes would wait for it forever.
+    """
+    if any(map(is_never_healthy, objects)):
+        return frozenset()
     by_file = {one.file: one for one in objects}
 
     @cache

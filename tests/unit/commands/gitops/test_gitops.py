@@ -71,6 +71,17 @@ def test_argo_cd_keeps_data_and_prunes_what_routes_need_last(written: Any, tmp_p
     assert options("60-ingress-beacon.yaml") is None
 
 
+def test_argo_cd_ignores_the_health_of_an_ingress_that_gets_no_address(
+    written: Any, tmp_path: Path
+) -> None:
+    canary = {"version": "1.1.0", "digest": DIGEST, "weight": 10}
+    assert written(release={"strategy": "canary", "canary": canary}) == 0
+    ignored = "argocd.argoproj.io/ignore-healthcheck"
+    for name, is_ignored in (("beacon", False), ("beacon-weighted", True)):
+        metadata = manifest(tmp_path, f"60-ingress-{name}.yaml")["metadata"]
+        assert (ignored in metadata["annotations"]) == is_ignored
+
+
 def test_what_the_program_leaves_in_the_cluster_is_no_difference(
     written: Any, tmp_path: Path
 ) -> None:
