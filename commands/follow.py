@@ -14,7 +14,8 @@ from commands.followed_release import FollowedRelease, Outcome
 from commands.observability_client import ObservabilityClient
 from settings import Settings
 
-POLL_SECONDS = 2
+POLL_SECONDS = 5
+"""Flagger checks every 10 s at most, and each start of kubectl takes a third of a second of CPU."""
 GATE_SECONDS = 5
 """Time between two queries of the gates' values."""
 LOG_SECONDS = 10
