@@ -357,7 +357,8 @@ class Deployer:
         except CommandError as error:
             print(f"{error}: the update moves the requests")
         else:
-            print(f"{service.name}: the requests are routed to the other version")
+            served = release.idle if is_switch and release.idle else release.stable
+            print(f"{service.name}: the requests are routed to {served.version}")
         return True
 
     def update_service(

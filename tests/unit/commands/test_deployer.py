@@ -646,22 +646,22 @@ PROMOTED = changed(
 
 
 @pytest.mark.parametrize(
-    ("release", "command", "on_terminal", "switches"),
+    ("release", "command", "on_terminal", "served"),
     [
-        (CANARY, "rollback", False, True),
-        (CANARY, "rollback", True, True),
-        (CANARY, "promote", False, False),
-        (ONE, "rollback", False, False),
-        (BLUE_GREEN, "promote", False, True),
-        (BLUE_GREEN, "promote", True, False),
-        (BLUE_GREEN, "rollback", False, False),
-        (PROMOTED, "rollback", False, True),
-        (PROMOTED, "promote", False, False),
-        ({"stable": {"version": "1.0.0"}}, "rollback", False, False),
+        (CANARY, "rollback", False, "1.0.0"),
+        (CANARY, "rollback", True, "1.0.0"),
+        (CANARY, "promote", False, None),
+        (ONE, "rollback", False, None),
+        (BLUE_GREEN, "promote", False, "1.1.0"),
+        (BLUE_GREEN, "promote", True, None),
+        (BLUE_GREEN, "rollback", False, None),
+        (PROMOTED, "rollback", False, "1.0.0"),
+        (PROMOTED, "promote", False, None),
+        ({"stable": {"version": "1.0.0"}}, "rollback", False, None),
     ],
 )
 def test_requests_are_switched_first_if_no_pods_change_for_them(
-    monkeypatch, *, release, command, on_terminal, switches
+    monkeypatch, capsys, *, release, command, on_terminal, served
 ):
     done: list[str] = []
 
@@ -684,9 +684,10 @@ def test_requests_are_switched_first_if_no_pods_change_for_them(
     monkeypatch.setattr(deployer, "Release", Written)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: on_terminal)
     one = deployer_of(FakeStack(has_own_node=not on_terminal), release=release)
-    assert one.switch_requests(one.settings.services["beacon"], command) is switches
+    assert one.switch_requests(one.settings.services["beacon"], command) is bool(served)
+    assert (f"the requests are routed to {served}" in capsys.readouterr().out) is bool(served)
     # The stack file is written first: an interrupted command is completed by the next one.
-    assert done == ([command, "routes"] if switches else [])
+    assert done == ([command, "routes"] if served else [])
     monkeypatch.setattr(deployer.RouteSwitch, "of", lambda *_: None)
     done.clear()
     assert not one.switch_requests(one.settings.services["beacon"], command)
