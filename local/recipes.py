@@ -79,6 +79,7 @@ class Recipe:
 
 
 _ALERTMANAGER = "github.com/prometheus/alertmanager"
+_ARGOCD = "github.com/argoproj/argo-cd/v3"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _COLLECTOR = "go.opentelemetry.io/collector/otelcol"
 _EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
@@ -450,6 +451,19 @@ VAULT = Recipe(
 )
 """Vault's server in development mode, for tests."""
 
+ARGOCD = Recipe(
+    "argocd",
+    {
+        "argocd": Program(
+            "./argocd",
+            _ARGOCD,
+            links=["argocd-application-controller", "argocd-redis", "argocd-repo-server"],
+        )
+    },
+    assets={"argocd": (_ARGOCD, "manifests/crds")},
+)
+"""Argo CD without its user interface, for tests."""
+
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
 KUBE_SCORE = Recipe(
@@ -488,6 +502,7 @@ RECIPES = {
         CERT_MANAGER,
         EXTERNAL_SECRETS,
         VAULT,
+        ARGOCD,
         HELM,
         KUBE_SCORE,
         PEBBLE,

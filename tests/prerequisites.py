@@ -15,7 +15,10 @@ LOAD = ("vegeta",)
 """Programs that send requests."""
 SECRETS = ("sops", "age-keygen")
 """Programs that encrypt and decrypt secrets."""
-SLOW = ("cert-manager", "acmesolver", "pebble", "external-secrets", "vault", "prometheus")
+SLOW = (
+    *("argocd", "cert-manager", "acmesolver", "pebble", "external-secrets", "vault"),
+    "prometheus",
+)
 """Programs of the tests that run with ``SLOW=1``."""
 
 

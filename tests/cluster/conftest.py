@@ -18,6 +18,7 @@ SLOW = [
     "test_drill.py",
     "test_external_secrets.py",
     "test_followed_release.py",
+    "test_gitops.py",
     "test_kills.py",
     "test_moving.py",
     "test_outages.py",
