@@ -49,12 +49,7 @@ def is_never_healthy(one: RenderedObject) -> bool:
 
 
 def behind_routes(objects: Sequence[RenderedObject]) -> frozenset[str]:
-    """Return the files of the objects that a route depends on, which may still get requests.
-
-    None with an Ingress that is never healthy: a prune after the routes would wait for it forever.
-    """
-    if any(map(is_never_healthy, objects)):
-        return frozenset()
+    """Return the files of the objects that a route depends on, which may still get requests."""
     by_file = {one.file: one for one in objects}
 
     @cache

@@ -54,14 +54,6 @@ def test_a_volume_that_a_pod_binds_is_in_the_wave_of_its_workload() -> None:
     assert waves["PersistentVolumeClaim-data"] == waves["StatefulSet-store"] == 2
 
 
-def test_nothing_is_pruned_after_an_ingress_that_is_never_healthy() -> None:
-    canary = made("Ingress-canary")
-    canary.manifest["metadata"]["annotations"] = {"pulumi.com/skipAwait": "true"}
-    objects = [made("Ingress-shop", "Service-shop"), made("Service-shop")]
-    assert behind_routes(objects) == {"Service-shop"}
-    assert behind_routes([*objects, canary]) == set()
-
-
 def test_what_a_route_depends_on_is_found_through_other_objects() -> None:
     objects = [
         made("Ingress-shop", "Service-shop"),
