@@ -19,7 +19,7 @@ DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requ
 # Not exported: make processes that a test starts would inherit the variables, and make expands an
 # exported variable, so a value of `$(shell …)` would run.
 MAKEOVERRIDES :=
-unexport ARGS BASE DELETE_SOURCE DELIVERY DIFF FAULTS FOLLOW FORCE FORMAT FROM HOST LEVEL MAIN_PACKAGE NAME OUT PASSPHRASE_FILE PLAN PORT PROVIDER QUERY RANGE RATE RELEASE SERVER SERVICE SHOW_PASSWORD \
+unexport ARGS BASE DELETE_SOURCE DELIVERY DIFF FAULTS FOLLOW FORCE FORMAT FROM HOST KEY LEVEL MAIN_PACKAGE NAME OUT PASSPHRASE_FILE PLAN PORT PROVIDER QUERY RANGE RATE RELEASE SERVER SERVICE SHOW_PASSWORD \
          SINCE SOURCE STACK STRATEGY TEXT TRACE TRACK VALUE VERSION WEIGHT
 
 define newline
@@ -37,7 +37,7 @@ STACK_OPTION = --stack=$(call shell_quote,STACK)
 # STACK has no default for `make policy`, which then checks every stack.
 STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
-.PHONY: help up dev preview render publish gitops change-owner status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
+.PHONY: help up dev preview config render publish gitops change-owner status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
         secrets secrets-provider policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards ca-certificate install notify drill report
@@ -52,6 +52,9 @@ up: $(INSTALLED) ## Deploy a stack, follow its progressive releases; starts miss
 
 preview: $(INSTALLED) ## Show the changes of the next `make up`
 	@$(PY) -m commands preview $(STACK_OPTION) $(ARGS)
+
+config: $(INSTALLED) ## Print the values of a stack's configuration, each with its file and line, or those of KEY
+	@$(PY) -m commands.config $(STACK_OPTION) $(call options,KEY)
 
 render: $(INSTALLED) ## Write a stack's manifests to OUT, one file per object, without a cluster
 	@$(PY) render.py $(STACK_OPTION) --out=$(if $(value OUT),$(call shell_quote,OUT),out/$(call shell_quote,STACK))

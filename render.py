@@ -24,7 +24,8 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 
 from settings import PROJECT, SettingsError, load
 from settings.secret import ENCRYPTED
-from settings.stack_file import PROJECT_FOLDER, path_of, read, stack_of
+from settings.stack_config import read
+from settings.stack_file import PROJECT_FOLDER, path_of, stack_of
 from settings.yaml_writer import to_yaml
 
 BAD_INPUT = 2

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from commands.errors import report_errors
 from commands.settings_docs import DEFAULTS, REQUIRED, Key, sections
 from local import files
+from settings import PROJECT
+from settings.schema import EXTENDS, EXTENDS_DESCRIPTION
 from settings.stack_file import PROJECT_FOLDER
 from settings.yaml_writer import to_yaml_line
 
@@ -25,9 +27,16 @@ strings that look like one of these. Aliases and tags are not supported.
 """
 
 
+_EXTENDS = f"""\
+{EXTENDS_DESCRIPTION} See [environments](environments.md#build-on-another-stack-file)."""
+
+
 def document() -> str:
     """Return the content of the page."""
-    return "\n".join([_HEAD, *(line for section in sections() for line in _section(section))])
+    extends = (f"## {PROJECT}:{EXTENDS}\n", f"{_EXTENDS}\n")
+    return "\n".join(
+        [_HEAD, *extends, *(line for section in sections() for line in _section(section))]
+    )
 
 
 def _section(section: Key) -> Iterator[str]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from commands.stack_file import ReleaseFile
 from settings import PROJECT, TRACK_KEYS, Settings, load, stable_settings
-from settings.stack_file import path_of, read
+from settings.stack_config import read
+from settings.stack_file import path_of
 
 _MISSING = object()
 _NONE = (_MISSING, {})

@@ -31,12 +31,12 @@ from commands.release import Release
 from commands.release_log import ReleaseLog
 from commands.release_records import Decision, ReleaseRecords, rejection
 from commands.route_switch import RouteSwitch
-from commands.stack_file import ReleaseFile
+from commands.stack_file import ReleaseFile, complete_file
 from commands.strategy_change import delete_routes, exclusions, replaced_canaries
 from local.layout import Layout
 from settings import Service, Settings, SettingsError, Track, load
 from settings.project import project_name
-from settings.stack_file import PROJECT_FOLDER, path_of
+from settings.stack_file import PROJECT_FOLDER
 
 EXCLUDE_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
 """Arguments of an update that leaves the observability servers unchanged."""
@@ -311,8 +311,11 @@ class Deployer:
 
     def _start_tracks(self, services: Mapping[str, int], options: Sequence[str]) -> None:
         """Deploy new tracks with these numbers of pods, by service; canaries with weight 0."""
-        with TemporaryDirectory(prefix="slipway-") as folder:
-            path = shutil.copy(path_of(self.stack.name), folder)
+        with (
+            complete_file(self.stack.name) as complete,
+            TemporaryDirectory(prefix="slipway-") as folder,
+        ):
+            path = shutil.copy(complete, folder)
             for name, pods in services.items():
                 file = ReleaseFile(path, name)
                 if "canary" in file.release:

@@ -1,7 +1,8 @@
 """``python -m commands.new_env``: create the file of a new stack from that of another stack.
 
 The file has the keys of the other stack, and those beside them, with their descriptions. Keys that
-the other stack omits are commented out and have their defaults.
+the other stack omits are commented out and have their defaults. If the other stack extends a third
+one, so does the new one, and it has the keys of the other stack's own file only.
 """
 
 import argparse
@@ -18,7 +19,9 @@ from commands.settings_docs import DEFAULTS, REQUIRED, SERVICES, Key, sections
 from commands.stack_file import check_text
 from local import files
 from settings import PROJECT, Settings, load, stack_file
-from settings.stack_file import path_of, read, read_config
+from settings.schema import EXTENDS
+from settings.stack_config import StackConfig
+from settings.stack_file import path_of, read_config
 from settings.yaml_writer import to_yaml_line
 
 _NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
@@ -59,7 +62,8 @@ def derive(name: str, source: str, source_sections: Mapping[str, Any]) -> NewSta
     Secrets are encrypted for one stack, so they are omitted, and so are sections that require them.
     """
     new = NewStack({})
-    new.sections = _without_secrets(source_sections, sections(), new.secrets)
+    extended = {key: one for key, one in source_sections.items() if key == EXTENDS}
+    new.sections = extended | _without_secrets(source_sections, sections(), new.secrets)
     for path in (*_RENAMED, *_host_keys(new.sections.get("services", {}))):
         old_value = _get(new.sections, path)
         if old_value is None:
@@ -211,18 +215,29 @@ def _is_encrypted(value: object) -> bool:
 
 def text_of(name: str, source: str, new: NewStack) -> str:
     """Return the content of the file."""
+    extended = new.sections.get(EXTENDS)
+    omitted = (
+        f"Omitted keys have the value of {extended}."
+        if extended
+        else "Keys that are commented out have the default shown, or none."
+    )
     lines = [
         "# yaml-language-server: $schema=settings/stack.schema.json",
         "#",
-        f"# The {name} stack, created from {source}. Keys that are commented out have the default",
-        "# shown, or none. docs/configuration.md lists the allowed values.",
+        *_comment(
+            f"The {name} stack, created from {source}. {omitted} docs/configuration.md lists the "
+            "allowed values."
+        ),
         "config:",
+        *([f"  {PROJECT}:{EXTENDS}: {extended}"] if extended else []),
     ]
     defaults = new.sections.get("defaults", {})
     for section in sections():
         value = new.sections.get(section.name.removeprefix(f"{PROJECT}:"), _OMITTED)
-        shown = _Shown(defaults if section.name == SERVICES else {}, unset=section.name != DEFAULTS)
-        lines += ["", *_indented(_described(section, value, shown))]
+        is_shown = section.name != DEFAULTS and not extended
+        shown = _Shown(defaults if section.name == SERVICES else {}, unset=is_shown)
+        described = [*_described(section, value, shown)]
+        lines += ["", *_indented(described)] if described else []
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
@@ -321,8 +336,13 @@ def create(name: str, source: str) -> NewStack:
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", source):
         raise CommandError(f"FROM={source} is not a stack name")
     source_file = path_of(source)
-    settings, source_sections = load(str(source_file)), read(source_file)
+    settings, config = load(str(source_file)), StackConfig.read(source_file)
+    source_sections = config.own
     new = derive(name, source, source_sections)
+    if config.base and _is_same_cluster(new.sections, source_sections):
+        # Names that the source has from the file that it extends have to be others, too.
+        source_sections = config.sections
+        new = derive(name, source, source_sections)
     _rename_sops_files(new, name, source)
     if _is_same_cluster(new.sections, source_sections):
         _share_operators(new, settings)

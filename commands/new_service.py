@@ -13,7 +13,8 @@ from commands.stack_file import StackFile
 from settings import BuildSettings, SourceError, check_source, load
 from settings.service import Service
 from settings.source import source_folder, working_tree_version
-from settings.stack_file import path_of, read
+from settings.stack_config import read
+from settings.stack_file import path_of
 from settings.string_formats import SERVICE_NAME
 from settings.yaml_writer import to_yaml_line
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,11 +17,12 @@ from typing import Any
 
 from commands.errors import FAILED, CommandError
 from commands.file_backend import FileBackend, without_sidecars
-from commands.stack_file import remove_encryption_salt
+from commands.stack_file import complete_file, remove_encryption_salt
 from commands.stack_lock import WAIT_SECONDS
 from commands.unsafe_options import check_variables
-from settings import PROJECT, merged_service
-from settings.stack_file import PROJECT_FOLDER
+from settings import PROJECT, SettingsError, merged_service
+from settings.stack_config import merged
+from settings.stack_file import PROJECT_FOLDER, path_of
 from settings.yaml_writer import to_yaml
 
 _SALT_FROM_STATE = {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
@@ -182,9 +183,18 @@ class Stack:
         return {urn.rpartition("::")[2]: urn for urn in found}
 
     def up(self, *arguments: str) -> None:
-        """Run ``pulumi up``."""
+        """Run ``pulumi up``.
+
+        The history gets the complete configuration, also of a stack file that extends another one.
+        """
         self._is_selected = False
-        self._run("up", "--stack", self.name, *arguments)
+        if "--config-file" in arguments:
+            self._run("up", "--stack", self.name, *arguments)
+            return
+        with complete_file(self.name) as file:
+            is_own = file == path_of(self.name)
+            config = () if is_own else ("--config-file", str(file))
+            self._run("up", "--stack", self.name, *config, *arguments)
 
     def preview(self, *arguments: str) -> None:
         """Run ``pulumi preview``."""
@@ -285,6 +295,9 @@ class Stack:
                 if key.startswith(f"{PROJECT}:")
             }
             ended = datetime.fromisoformat(update.get("endTime", _NEVER))
+            # One of `pulumi up`, without `make`, may extend another one.
+            with suppress(SettingsError):
+                sections = merged(sections, path_of(self.name))
             yield ended.timestamp(), sections
 
     def deployed_commit(self) -> str | None:

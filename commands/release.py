@@ -23,7 +23,7 @@ from commands.stack_file import ReleaseFile
 from local import files
 from settings import TRACK_KEYS, VERSION, Service, SettingsError, stable_settings
 from settings.source import version_file, working_tree_version
-from settings.stack_file import read
+from settings.stack_config import read
 
 
 def parse_version(version: str) -> Version:

@@ -12,7 +12,7 @@ from pathlib import Path
 from commands.errors import CommandError, report_errors
 from commands.make_variables import parse_flag
 from commands.stack_file import StackFile
-from settings import stack_file as stack_files
+from settings import stack_file
 from settings.project import project_name
 from settings.source import source_folder
 
@@ -25,8 +25,7 @@ def remove(name: str, *, delete_source: bool = False) -> Sequence[str]:
 
     Raises :class:`CommandError` or :class:`SettingsError`; nothing is changed then.
     """
-    paths = sorted(stack_files.PROJECT_FOLDER.glob("Pulumi.*.yaml"))
-    files = [StackFile(str(path)) for path in paths]
+    files = [StackFile(str(path)) for path in stack_file.stack_files(stack_file.PROJECT_FOLDER)]
     used = [file for file in files if name in file.services]
     if not used:
         raise CommandError(f"NAME={name} is not a service of any stack file")
@@ -44,7 +43,7 @@ def remove(name: str, *, delete_source: bool = False) -> Sequence[str]:
 def _remove(file: StackFile, name: str) -> Sequence[str]:
     file.remove_service(name)
     messages = [f"{file.path.name}: service {name} is removed"]
-    if file.services:
+    if file.services or file.config.base:
         file.check()
         return messages
     namespace = file.namespace
@@ -58,7 +57,7 @@ def _remove(file: StackFile, name: str) -> Sequence[str]:
 
 def _deletable(source: str, kept: set[str | None]) -> Path:
     """Folder of a source. Raises :class:`CommandError` if it may not be deleted."""
-    folder, project = source_folder(source).resolve(), stack_files.PROJECT_FOLDER.resolve()
+    folder, project = source_folder(source).resolve(), stack_file.PROJECT_FOLDER.resolve()
     if folder == project or not folder.is_relative_to(project):
         raise CommandError(f"{source} is not in the project: delete it yourself")
     if source in kept:

@@ -1,13 +1,15 @@
 """Editing of stack files. Comments, order and quotes are preserved."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self, TypeGuard
+from typing import Any, Self
 
+import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import CommentMark
@@ -15,9 +17,13 @@ from ruamel.yaml.scalarstring import ScalarString
 from ruamel.yaml.tokens import CommentToken
 
 from local import files
-from settings import TRACK_KEYS, load
-from settings.stack_file import path_of
-from settings.yaml_reader import YamlError, YamlReader
+from settings import PROJECT, TRACK_KEYS, load
+from settings.defaults import is_mapping
+from settings.errors import dotted
+from settings.stack_config import StackConfig, is_version
+from settings.stack_file import path_of, read_config
+from settings.yaml_reader import Location, YamlError, YamlReader
+from settings.yaml_writer import to_yaml
 
 _MISSING = object()
 
@@ -50,11 +56,41 @@ def _has_secret(node: object) -> bool:
     return isinstance(node, list) and any(_has_secret(value) for value in node)
 
 
+@contextmanager
+def complete_file(stack: str) -> Iterator[Path]:
+    """Yield the path of a stack file that extends no other one.
+
+    That is the stack's own file, or a temporary one with the sections of both.
+    """
+    config = StackConfig.read(path_of(stack))
+    if config.base is None:
+        yield config.path
+        return
+    with TemporaryDirectory(prefix="slipway-") as folder:
+        path = Path(folder) / config.path.name
+        path.write_text(text_with(config.path, config.sections))
+        yield path
+
+
+def text_with(path: Path, sections: Mapping[str, Any]) -> str:
+    """Text of a stack file with other sections, and with everything else of that at ``path``."""
+    others = {key: one for key, one in read_config(path).items() if not _is_our_key(key)}
+    config = {**others, **{f"{PROJECT}:{name}": section for name, section in sections.items()}}
+    # The keys beside `config` are those of the encryption.
+    document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    return to_yaml({**document, "config": config}, sort_keys=False)
+
+
+def _is_our_key(key: str) -> bool:
+    return key.startswith(f"{PROJECT}:")
+
+
 class StackFile:
-    """A stack file. ``save`` writes it atomically."""
+    """A stack file. ``save`` writes it atomically, and no file that it extends."""
 
     def __init__(self, stack: str) -> None:
         self.path = path_of(stack)
+        self.config = StackConfig.read(self.path)
         self._yaml = YAML()
         self._yaml.preserve_quotes = True
         self._yaml.width = 4096
@@ -116,11 +152,32 @@ def check_text(name: str, text: str, *, check_sources: bool = False) -> None:
 
 
 class ReleaseFile(StackFile):
-    """The key ``release`` of a service in a stack file."""
+    """A service in a stack file, and its key ``release``.
+
+    If the file extends another one, the service has the values of both, and the file gets those
+    that differ from the other's.
+    """
 
     def __init__(self, stack: str, service: str) -> None:
         super().__init__(stack)
-        self._service: CommentedMap = self.services[service]
+        self._name = service
+        self._service: CommentedMap = (
+            _commented(_without_null_versions(self.config.sections["services"][service]))
+            if self.config.base
+            else self.services[service]
+        )
+
+    @property
+    def text(self) -> str:
+        """Content of the file with the changes."""
+        if base := self.config.base:
+            config = self._document["config"]
+            services = config.get("slipway:services", CommentedMap())
+            inherited = base.sections.get("services", {}).get(self._name, _MISSING)
+            _Restoration([]).restore(services, self._name, (), inherited, self._service)
+            if services and "slipway:services" not in config:
+                _add(config, "slipway:services", services)
+        return super().text
 
     @property
     def release(self) -> CommentedMap:
@@ -200,11 +257,11 @@ class ReleaseFile(StackFile):
 
         What a key has already, be it from ``slipway:defaults``, is not written.
         """
-        defaults = self._document["config"].get("slipway:defaults") or {}
+        defaults = self.config.sections.get("defaults") or {}
         restoration = _Restoration([])
         for key in TRACK_KEYS:
             values = (defaults.get(key, _MISSING), settings.get(key, _MISSING))
-            restoration.restore(self._service, key, *values)
+            restoration.restore(self._service, key, (key,), *values)
         return restoration.changed
 
     def set_value(self, path: str, text: str) -> str:
@@ -322,24 +379,31 @@ class _Restoration:
     changed: list[str]
     """Paths of the changed keys."""
 
-    def restore(self, block: CommentedMap, path: str, default: object, wanted: object) -> None:
-        """Change the key at the end of ``path`` so that its merged value is ``wanted``."""
-        key = path.rpartition(".")[2]
+    def restore(
+        self, block: CommentedMap, key: str, path: Location, default: object, wanted: object
+    ) -> None:
+        """Change a key so that its merged value is ``wanted``.
+
+        ``path`` is its location in the service.
+        """
         current = block.get(key, _MISSING)
+        if is_version(path) and current is not _MISSING:
+            default = _MISSING  # it is replaced, not merged
         present = [value for value in (current, default) if value is not _MISSING]
-        if present and _is_mapping(wanted) and all(map(_is_mapping, present)):
+        is_merged = current is not _MISSING or not is_version(path)
+        if present and is_merged and is_mapping(wanted) and all(map(is_mapping, present)):
             inner: CommentedMap = CommentedMap() if current is _MISSING else current
-            defaults = default if _is_mapping(default) else {}
+            defaults = default if is_mapping(default) else {}
             for name in {**defaults, **inner, **wanted}:
-                inner_values = (defaults.get(name, _MISSING), wanted.get(name, _MISSING))
-                self.restore(inner, f"{path}.{name}", *inner_values)
+                values = (defaults.get(name, _MISSING), wanted.get(name, _MISSING))
+                self.restore(inner, name, (*path, name), *values)
             if current is _MISSING and inner:
                 _add(block, key, inner)
             return
-        is_removed = current is None and wanted is _MISSING
-        if is_removed or (default if current is _MISSING else current) == wanted:
+        merged = default if current is _MISSING else current
+        if merged == wanted or (merged is None and wanted is _MISSING):
             return
-        self.changed.append(path)
+        self.changed.append(dotted(path))
         if wanted is not _MISSING:
             _assign(block, key, wanted)
         elif default is not _MISSING:
@@ -348,8 +412,10 @@ class _Restoration:
             _remove(block, key)
 
 
-def _is_mapping(value: object) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict) and "secure" not in value
+def _without_null_versions(service: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The service without the versions that ``null`` has removed from the file it extends."""
+    release = {key: one for key, one in service.get("release", {}).items() if one is not None}
+    return {**service, "release": release} if "release" in service else service
 
 
 def _assign(block: CommentedMap, key: str, value: Any) -> None:  # noqa: ANN401

@@ -1,7 +1,7 @@
 """``slipway:defaults``: a partial service that is merged under each service."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -29,24 +29,31 @@ PARTIAL_SERVICE = _PartialService()
 
 def merge(
     defaults: Any,  # noqa: ANN401
-    service: Any,  # noqa: ANN401
+    values: Any,  # noqa: ANN401
     accepts_null: Callable[[Location], bool],
     location: Location = (),
+    *,
+    replaces: Callable[[Location], bool] = lambda _: False,
 ) -> Any:  # noqa: ANN401
-    """Return ``service`` merged over ``defaults``.
+    """Return ``values`` merged over ``defaults``.
 
-    Mappings merge, lists and scalars replace. ``null`` removes the default of a key, unless the key
-    itself may be ``null``.
+    Mappings merge; lists, scalars, encrypted values and the mappings that ``replaces`` selects
+    replace. ``null`` removes the default of a key, unless the key itself may be ``null``.
     """
-    if not (isinstance(defaults, dict) and isinstance(service, dict)):
-        return service
+    if not (is_mapping(defaults) and is_mapping(values)) or (location and replaces(location)):
+        return values
     merged = dict(defaults)
-    for key, value in service.items():
+    for key, value in values.items():
         inner = (*location, key)
         if value is None and key in defaults and not accepts_null(inner):
             del merged[key]
         elif key in defaults:
-            merged[key] = merge(defaults[key], value, accepts_null, inner)
+            merged[key] = merge(defaults[key], value, accepts_null, inner, replaces=replaces)
         else:
             merged[key] = value
     return merged
+
+
+def is_mapping(value: object) -> TypeGuard[dict[str, Any]]:
+    """True for a mapping of keys, as opposed to an encrypted value."""
+    return isinstance(value, dict) and list(value) != ["secure"]

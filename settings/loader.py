@@ -15,13 +15,14 @@ from settings.defaults import merge
 from settings.errors import FieldError, InvalidKey, SettingsError, invalid_keys
 from settings.go_source import SourceError, check_source
 from settings.release import TRACK_KEYS, Track
-from settings.schema import PROJECT, accepts_null, child_node, node_at
+from settings.schema import EXTENDS, PROJECT, accepts_null, child_node, node_at
 from settings.secret import DECRYPTED
 from settings.service import Service
 from settings.sops_secrets import decrypt, placeholders, set_values, sops_errors
 from settings.source import DEFAULT_SCHEMA, version_file, working_tree_version
 from settings.stack import Settings
-from settings.stack_file import path_of, read
+from settings.stack_config import StackConfig, merged
+from settings.stack_file import path_of
 from settings.string_formats import VERSION
 from settings.yaml_reader import Location
 
@@ -38,13 +39,16 @@ _REQUIRED_KEYS = {
 def load(stack: str, *, check_sources: bool = False) -> Settings:
     """Load ``Pulumi.<stack>.yaml``; ``stack`` may also be the path of a stack file.
 
+    It is merged over the stack file that it extends.
+
     With ``check_sources``, these are errors too: a version without a digest that the source of its
     service does not build, a ``config`` that the JSON Schema in the source does not allow, and a
     file or key of sops that does not exist. Secrets are not decrypted. Raises
     :class:`SettingsError`.
     """
-    path = path_of(stack)
-    return validate(path.name, read(path), check_sources=check_sources)
+    config = StackConfig.read(path_of(stack))
+    with config.origins_in_errors():
+        return validate(config.path.name, config.sections, check_sources=check_sources)
 
 
 def from_pulumi() -> Settings:
@@ -64,28 +68,41 @@ def from_pulumi() -> Settings:
     sections = {key.removeprefix(prefix): _parse_json(text) for key, text in values.items()}
     stack_file = path_of(pulumi.get_stack())
     try:
-        in_file = read(stack_file) if stack_file.is_file() else {}
-        # The engine passes JSON in a string or a secret as a mapping.
-        sections |= {
-            name: section
-            for name, section in in_file.items()
-            if not isinstance(section, dict) or "secure" in section
-        }
-        # Messages quote values: first without those that the stack file encrypts.
-        context = DECRYPTED if decrypted else None
-        settings = validate(
-            stack_file.name, _encrypted(sections, in_file), context, check_sources=True
-        )
-        if decrypted:
-            settings = validate(stack_file.name, sections, context)
-        is_rendered = isinstance(get_monitor(), MockMonitor)
-        if not is_rendered:
-            check_owner(settings, stack_file.name)
-        # Rendered manifests have no values, so they need no key.
-        set_values(placeholders(settings) if is_rendered else decrypt(settings, stack_file.name))
+        config = StackConfig.read(stack_file) if stack_file.is_file() else StackConfig(stack_file)
+        with config.origins_in_errors():
+            settings = _validate_engine_config(config, sections, is_decrypted=decrypted)
+            is_rendered = isinstance(get_monitor(), MockMonitor)
+            if not is_rendered:
+                check_owner(settings, stack_file.name)
+            # Rendered manifests have no values, so they need no key.
+            secrets = placeholders(settings) if is_rendered else decrypt(settings, stack_file.name)
+        set_values(secrets)
         return settings
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
+
+
+def _validate_engine_config(
+    config: StackConfig, sections: Mapping[str, Any], *, is_decrypted: bool
+) -> Settings:
+    """Validate the sections that the engine passes, which are those of a stack file alone.
+
+    A configuration without ``extends`` is complete: an update by a command has such a one.
+    """
+    is_complete = EXTENDS not in sections
+    in_file = config.sections if is_complete else config.own
+    # The engine passes JSON in a string or a secret as a mapping.
+    sections = {**sections} | {
+        name: section
+        for name, section in in_file.items()
+        if not isinstance(section, dict) or "secure" in section
+    }
+    sections = sections if is_complete else merged(sections, config.path)
+    # Messages quote values: first without those that the stack file encrypts.
+    context, name = DECRYPTED if is_decrypted else None, config.path.name
+    encrypted = _encrypted(sections, config.sections)
+    settings = validate(name, encrypted, context, check_sources=True)
+    return validate(name, sections, context) if is_decrypted else settings
 
 
 def check_owner(settings: Settings, stack_file: str) -> None:

@@ -11,6 +11,11 @@ JsonSchema = Mapping[str, Any]
 
 PROJECT = "slipway"
 """Name of the Pulumi project: the namespace of its configuration keys."""
+EXTENDS = "extends"
+"""Key with the stack whose sections a stack file extends. It is read before the settings."""
+EXTENDS_DESCRIPTION = """\
+Name of another stack, on whose stack file this one builds. Mappings merge; lists, other values and
+the versions `stable`, `canary` and `idle` of a release replace. `null` removes a value."""
 SCHEMA_FILE = Path(__file__).parent / "stack.schema.json"
 STACK_FILE_KEYS = ("config", "environment", "encryptedkey", "encryptionsalt", "secretsprovider")
 """Top-level keys that Pulumi allows in a stack file."""
@@ -18,7 +23,8 @@ STACK_FILE_KEYS = ("config", "environment", "encryptedkey", "encryptionsalt", "s
 
 def stack_file_schema(settings: type[BaseModel]) -> dict[str, Any]:
     """JSON schema of a stack file with the sections of ``settings`` under ``config``."""
-    sections = _without_required_keys_of_services(settings.model_json_schema())
+    schema = settings.model_json_schema()
+    sections = _without_required_keys(schema)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Stack file of the Pulumi project {PROJECT}",
@@ -28,11 +34,13 @@ def stack_file_schema(settings: type[BaseModel]) -> dict[str, Any]:
             "config": {
                 "type": "object",
                 "properties": {
-                    f"{PROJECT}:{name}": node for name, node in sections["properties"].items()
+                    f"{PROJECT}:{EXTENDS}": {"type": "string", "description": EXTENDS_DESCRIPTION},
+                    **{f"{PROJECT}:{name}": one for name, one in sections["properties"].items()},
                 },
                 "patternProperties": {f"^(?!{PROJECT}:)[^:]+:": {}},
-                "required": [f"{PROJECT}:{name}" for name in sections["required"]],
                 "additionalProperties": False,
+                "if": {"not": {"required": [f"{PROJECT}:{EXTENDS}"]}},
+                "then": {"required": [f"{PROJECT}:{name}" for name in schema["required"]]},
             },
         },
         "required": ["config"],
@@ -42,13 +50,13 @@ def stack_file_schema(settings: type[BaseModel]) -> dict[str, Any]:
 
 
 _PARTIAL = "Partial"
-_PARTIAL_SECTIONS = ("services", "defaults")
 
 
-def _without_required_keys_of_services(schema: JsonSchema) -> dict[str, Any]:
-    """The schema with twins of the definitions of a service that require no key.
+def _without_required_keys(schema: JsonSchema) -> dict[str, Any]:
+    """The schema with twins of its definitions that require no key.
 
-    A key that a service omits may be in ``slipway:defaults``, which JSON schema cannot express.
+    A key that a service omits may be in ``slipway:defaults``, and one that a stack file omits in
+    the file that it extends. JSON schema cannot express this.
     """
     definitions: dict[str, Any] = {}
 
@@ -73,10 +81,7 @@ def _without_required_keys_of_services(schema: JsonSchema) -> dict[str, Any]:
                 return [partial(one) for one in node]
         return node
 
-    properties = {
-        name: partial(node) if name in _PARTIAL_SECTIONS else node
-        for name, node in schema["properties"].items()
-    }
+    properties = {name: partial(node) for name, node in schema["properties"].items()}
     definitions |= schema["$defs"]
     used: set[str] = set()
     _collect_references([*properties.values()], definitions, used)

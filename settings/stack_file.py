@@ -1,5 +1,6 @@
 """Stack files: ``Pulumi.<stack>.yaml``."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +23,34 @@ def stack_of(path: Path) -> str:
     return path.stem.removeprefix("Pulumi.")
 
 
-def read(path: Path) -> dict[str, Any]:
+def stack_files(folder: Path) -> list[Path]:
+    """The stack files in a folder, sorted by name."""
+    return sorted(folder.glob("Pulumi.*.yaml"))
+
+
+def read_own(path: Path) -> tuple[dict[str, Any], Mapping[Location, int]]:
     """Read the project's sections of a stack file, by name, without validating them.
 
-    Keys of other namespaces, such as a provider's, are omitted. Raises :class:`SettingsError`.
+    Keys of other namespaces, such as a provider's, are omitted. The second value is the line of
+    each key and list item. Raises :class:`SettingsError`.
     """
-    return {
-        key.removeprefix(f"{PROJECT}:"): value
-        for key, value in read_config(path).items()
-        if _is_our_key(key)
+    config, lines = _read(path)
+    sections = {_section(key): value for key, value in config.items() if _is_our_key(key)}
+    of_sections = {
+        (_section(location[1]), *location[2:]): line
+        for location, line in lines.items()
+        if _is_ours(location)
     }
+    return sections, of_sections
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read the configuration of all namespaces. Raises :class:`SettingsError`."""
-    document = _parse(path)
+    """Read the configuration of all namespaces in a stack file. Raises :class:`SettingsError`."""
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Mapping[Location, int]]:
+    document, lines = _parse(path)
     if not isinstance(document, dict):
         raise SettingsError(path.name, ["it is not a mapping: use a mapping with the key config"])
     errors = [
@@ -55,14 +69,14 @@ def read_config(path: Path) -> dict[str, Any]:
     ]
     if errors:
         raise SettingsError(path.name, errors)
-    return config
+    return config, lines
 
 
-def _parse(path: Path) -> Any:  # noqa: ANN401
+def _parse(path: Path) -> tuple[Any, Mapping[Location, int]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        stacks = sorted(file.name for file in path.parent.glob("Pulumi.*.yaml"))
+        stacks = [file.name for file in stack_files(path.parent)]
         existing = f"use {' or '.join(stacks)}" if stacks else "there is no stack file"
         raise SettingsError(path.name, [f"it does not exist: {existing}"]) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -78,7 +92,7 @@ def _parse(path: Path) -> Any:  # noqa: ANN401
     if reader.errors:
         errors = [f"{_key(location)} {error}" for location, error in reader.errors]
         raise SettingsError(path.name, errors)
-    return document
+    return document, reader.lines
 
 
 def _is_ours(location: Location) -> bool:
@@ -87,6 +101,10 @@ def _is_ours(location: Location) -> bool:
 
 def _is_our_key(key: str | int) -> bool:
     return str(key).startswith(f"{PROJECT}:")
+
+
+def _section(key: str | int) -> str:
+    return str(key).removeprefix(f"{PROJECT}:")
 
 
 def _key(location: Location) -> str:

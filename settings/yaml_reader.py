@@ -52,6 +52,8 @@ class YamlReader:
     """True for the locations whose plain scalars are resolved. Others are read as strings."""
     errors: list[tuple[Location, str]] = field(default_factory=list)
     """Values that are refused."""
+    lines: dict[Location, int] = field(default_factory=dict[Location, int])
+    """Line of each key of a mapping and of each item of a list."""
 
     def read(self, text: str) -> Any:  # noqa: ANN401
         """Read ``text``. Raises :class:`YamlError`; other errors are in :attr:`errors`."""
@@ -108,7 +110,9 @@ class YamlReader:
         for event in events:
             if isinstance(event, yaml.SequenceEndEvent):
                 break
-            items.append(self._value(event, events, (*location, len(items))))
+            inner = (*location, len(items))
+            self.lines[inner] = event.start_mark.line + 1
+            items.append(self._value(event, events, inner))
         return items
 
     def _mapping(self, events: Iterator[yaml.Event], location: Location) -> dict[str, Any]:
@@ -125,6 +129,7 @@ class YamlReader:
                 self.errors.append((inner, "is a duplicate key: remove one"))
             if event.tag or (self.is_checked(location) and not _is_string(event)):
                 self.errors.append((inner, f"is a key that is not a string: use {_quoted(key)}"))
+            self.lines[inner] = event.start_mark.line + 1
             items[key] = self._value(next(events), events, inner)
         return items
 

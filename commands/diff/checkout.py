@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from commands.errors import CommandError
 from settings import SettingsError
-from settings.stack_file import read
+from settings.stack_config import read
 
 _SUBMODULE = "160000"
 """Mode of a submodule's entry in the index."""

@@ -14,7 +14,7 @@ from commands.diff.checkout import check_out, git
 from commands.diff.manifests import Manifests, read
 from commands.errors import BAD_INPUT, CommandError
 from render import UNBUILT
-from settings import stack_file
+from settings import stack_config, stack_file
 
 RENDER = "render.py"
 RENDER_TIMEOUT_SECONDS = 120
@@ -68,7 +68,7 @@ def render_both(stack: str, base: str) -> Renderings:
 
 def _sources(stack: str) -> set[str]:
     """Source folders of the stack's services."""
-    sections = stack_file.read(stack_file.path_of(stack))
+    sections = stack_config.read(stack_file.path_of(stack))
     services = [*sections["services"].values(), sections.get("defaults", {})]
     return {service["source"] for service in services if "source" in service}
 

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from commands.drill.command import Command
 from commands.errors import FAILED, CommandError
 from commands.new_env import derive
-from commands.stack_file import check_text
+from commands.stack_file import check_text, text_with
 from local import files
 from settings import (
-    PROJECT,
     TRACK_KEYS,
     BlueGreen,
     Color,
@@ -26,8 +23,8 @@ from settings import (
     load,
     stable_settings,
 )
-from settings.stack_file import PROJECT_FOLDER, path_of, read, read_config
-from settings.yaml_writer import to_yaml
+from settings.stack_config import read
+from settings.stack_file import PROJECT_FOLDER, path_of
 
 SUFFIX = "-drill"
 _END_SECONDS = 600
@@ -186,20 +183,10 @@ class TemporaryStack:
         return drill_sections(self.source, read(path_of(self.source)), self.service)
 
     def _text(self, release: Mapping[str, Any], fault: Mapping[str, Any] | None) -> str:
-        source, sections = path_of(self.source), self._sections()
+        sections = self._sections()
         own = merge(sections["services"][self.service.name], fault or {})
         own["release"] = merge(
             _without(own["release"], "stable"), {**release, "strategy": self.strategy}
         )
         sections["services"][self.service.name] = own
-        config = {
-            **{key: one for key, one in read_config(source).items() if not _is_ours(key)},
-            **{f"{PROJECT}:{name}": section for name, section in sections.items()},
-        }
-        # The keys beside `config` are those of the encryption.
-        document = yaml.safe_load(source.read_text(encoding="utf-8-sig"))
-        return to_yaml({**document, "config": config}, sort_keys=False)
-
-
-def _is_ours(key: str) -> bool:
-    return key.startswith(f"{PROJECT}:")
+        return text_with(path_of(self.source), sections)

@@ -10,7 +10,8 @@ import pytest
 from commands.new_env import create
 from commands.stack_file import remove_encryption_salt
 from settings import stack_file
-from settings.stack_file import path_of, read
+from settings.stack_config import read
+from settings.stack_file import path_of
 from tests.cluster.pulumi_cli import PulumiCli
 from tests.unit.settings.test_yaml_reader import ACCEPTED
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from commands.settings_docs import Key, sections
+from settings.schema import EXTENDS
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"
@@ -40,7 +41,7 @@ def test_the_index_links_to_all_pages() -> None:
 def test_settings_keys_exist() -> None:
     leaves = [leaf for section in sections() for leaf in section.leaves()]
     known = {path for section in sections() for path in paths(section)}
-    known.add("slipway:services.<name>")
+    known |= {"slipway:services.<name>", f"slipway:{EXTENDS}"}
     mappings = tuple(f"{leaf.path}." for leaf in leaves if leaf.type == "mapping")
     known.add("slipway:services.<name>.secrets.<name>")
     for page in PAGES:

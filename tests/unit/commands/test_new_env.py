@@ -312,3 +312,25 @@ def test_release_commands_can_edit_the_file(project: Any) -> None:
     ReleaseFile("staging", "beacon").start_canary("2.0.0", 5, None).save()
     assert beacon_of(project)["release"]["canary"] == {"version": "2.0.0", "weight": 5}
     assert "#beforeStart: null" in (project.folder / "Pulumi.staging.yaml").read_text()
+
+
+def test_a_stack_created_from_one_that_extends_another_has_the_keys_of_its_own_file(
+    project: Any,
+) -> None:
+    assert project("east") == 0
+    beacon = {"autoscaling": {"minReplicas": 5}, "routing": {"hosts": ["shop.east.example.com"]}}
+    own = {
+        "slipway:extends": "prod",
+        "slipway:cluster": {"context": "east"},
+        "slipway:services": {"beacon": beacon},
+    }
+    file = project.folder / "Pulumi.east.yaml"
+    file.write_text(yaml.safe_dump({"config": own}))
+    assert main(["--name", "north", "--source", "east"]) == 0
+    beacon["routing"] = {"hosts": ["shop.north.example.com"]}
+    assert config_of(project, "north") == {**own, "slipway:cluster": {"context": "north"}}
+    # In the same cluster, the names of the extended file have to be others, too.
+    del own["slipway:cluster"]
+    file.write_text(yaml.safe_dump({"config": own}))
+    assert main(["--name", "south", "--source", "east"]) == 0
+    assert config_of(project, "south")["slipway:namespace"] == {"name": "beacon-prod-south"}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from commands.errors import CommandError
 from commands.pulumi import Stack
@@ -116,6 +117,38 @@ def test_a_release_is_merged_with_the_defaults(tmp_path: Path) -> None:
     deployed["config"]["slipway:defaults"] = {"value": json.dumps(defaults)}
     made = with_history(tmp_path, deployed)
     assert list(made.releases("beacon")) == [defaults["release"]]
+
+
+def test_an_update_deploys_the_complete_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    monkeypatch.setattr("commands.pulumi.PROJECT_FOLDER", tmp_path)
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  slipway:network: {a: 1}\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  slipway:extends: prod\n")
+    pulumi = tmp_path / "pulumi"
+    pulumi.write_text(f'#!/bin/sh\ncat "$5" > {tmp_path}/deployed; echo "$*" > {tmp_path}/called\n')
+    pulumi.chmod(0o755)
+    made = Stack("dev", {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
+    made.up("--yes")
+    assert (tmp_path / "called").read_text().startswith("up --stack dev --config-file ")
+    deployed = yaml.safe_load((tmp_path / "deployed").read_text())
+    assert deployed == {"config": {"slipway:network": {"a": 1}}}
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    made.up("--yes")
+    assert (tmp_path / "called").read_text() == "up --stack dev --yes\n"
+
+
+def test_an_update_by_the_cli_alone_is_completed_in_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    base = {"config": {"slipway:services": beacon("1.0.0")}}
+    (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(base))
+    deployed = update({"beacon": {"source": "app"}})
+    deployed["config"]["slipway:extends"] = {"value": "prod"}
+    (release,) = with_history(tmp_path, deployed).releases("beacon")
+    assert release == {"stable": {"version": "1.0.0"}}
 
 
 def encrypted(entry: Any) -> Any:

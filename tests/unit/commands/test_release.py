@@ -18,7 +18,7 @@ from commands.pending_release import PendingRelease
 from commands.registry import RegistryError
 from commands.release import Release
 from settings import TRACK_KEYS, ReleaseSettings, stable_settings
-from settings.stack_file import read
+from settings.stack_config import read
 
 if TYPE_CHECKING:
     from commands.pulumi import Stack

@@ -1,8 +1,11 @@
 """Stack files as the commands leave them."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from commands import stack_file
 from commands.stack_file import ReleaseFile
@@ -128,3 +131,85 @@ def test_the_release_of_a_service_that_has_none_of_its_own_is_added(file: Path) 
         "      release:\n        stable:\n          version: 1.0.0\n          digest: sha256:a\n"
     )
     assert file.read_text() == text.replace("  # The end", f"{release}  # The end")
+
+
+BASE = """\
+config:
+  slipway:defaults:
+    config: {level: info}
+  slipway:services:
+    beacon:
+      config: {message: Hello}
+      release:
+        strategy: canary
+        stable:
+          version: 1.0.0
+          digest: sha256:a
+        canary:
+          version: 1.1.0
+          weight: 5
+"""
+EXTENDED = """\
+config:
+  slipway:extends: prod
+  slipway:cluster:
+    context: east
+  # The end.
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "written"),
+    [
+        (lambda file: file.end_canary(), {"release": {"canary": None}}),
+        (
+            lambda file: file.set_weight(50),
+            {"release": {"canary": {"version": "1.1.0", "weight": 50}}},
+        ),
+        (
+            lambda file: file.pin_stable("2.0.0", None),
+            {"release": {"stable": {"version": "2.0.0"}}},
+        ),
+        (lambda file: file.pin_stable("1.0.0", "sha256:a"), {}),
+        (lambda file: file.set_value("config.level", "debug"), {"config": {"level": "debug"}}),
+        (
+            lambda file: file.restore_settings({"config": {"message": "Hello"}}),
+            {"config": {"level": None}},
+        ),
+        (lambda file: file.restore_settings({"config": {"message": "Hello", "level": "info"}}), {}),
+    ],
+)
+def test_a_file_that_extends_another_one_gets_the_differences_only(
+    file: Path, change: Callable[[ReleaseFile], object], written: dict[str, Any]
+) -> None:
+    file.with_name("Pulumi.prod.yaml").write_text(BASE)
+    file.write_text(EXTENDED)
+    before = ReleaseFile("dev", "beacon")
+    change(before)
+    before.save()
+    config = yaml.safe_load(file.read_text())["config"]
+    assert config.get("slipway:services", {}) == ({"beacon": written} if written else {})
+    assert file.read_text().endswith("  # The end.\n")
+    assert file.with_name("Pulumi.prod.yaml").read_text() == BASE
+    after = ReleaseFile("dev", "beacon")
+    assert after.release == before.release
+
+
+def test_a_change_of_an_own_value_preserves_the_file(file: Path) -> None:
+    file.with_name("Pulumi.prod.yaml").write_text(BASE)
+    release = "release:\n        stable: # ours\n          version: 1.0.0 # as tested\n"
+    text = f"{EXTENDED}  slipway:services:\n    beacon:\n      {release}"
+    file.write_text(text)
+    ReleaseFile("dev", "beacon").pin_stable("1.2.0", None).save()
+    assert file.read_text() == text.replace("1.0.0", "1.2.0")
+
+
+def test_a_complete_file_has_the_sections_of_both_and_the_encryption_of_its_own(file: Path) -> None:
+    file.with_name("Pulumi.prod.yaml").write_text(BASE)
+    file.write_text(f"{EXTENDED}  aws:region: eu\n{SALT}")
+    with stack_file.complete_file("dev") as complete:
+        document = yaml.safe_load(complete.read_text())
+    assert not complete.exists()
+    own = {"slipway:cluster": {"context": "east"}, "aws:region": "eu"}
+    base = yaml.safe_load(BASE)["config"]
+    assert document == {"config": {**base, **own}, "encryptionsalt": "v1:abc=:v1:def"}

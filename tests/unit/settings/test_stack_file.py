@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from settings import SettingsError
-from settings.stack_file import path_of, read, stack_of
+from settings.stack_config import read
+from settings.stack_file import path_of, stack_of
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 

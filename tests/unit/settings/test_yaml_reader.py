@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from settings import SettingsError
-from settings.stack_file import read
+from settings.stack_config import read
 
 ACCEPTED: dict[str, Any] = {
     "10": 10,
