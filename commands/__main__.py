@@ -289,7 +289,7 @@ def _run(deployer: Deployer, arguments: argparse.Namespace) -> int:
         if arguments.command in STACK_COMMANDS:
             end_interrupted_sessions(current.settings, arguments.stack, current.environment)
         if arguments.command in UPDATE_COMMANDS:
-            current.stack.select()
+            current.select(arguments.pulumi)
             current.check_ownership()
         if arguments.command in (*RELEASE_COMMANDS, "dev"):
             current = current.logged_in()

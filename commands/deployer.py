@@ -34,7 +34,7 @@ from commands.route_switch import RouteSwitch
 from commands.stack_file import ReleaseFile, complete_file
 from commands.strategy_change import delete_routes, exclusions, replaced_canaries
 from local.layout import Layout
-from settings import Service, Settings, SettingsError, Track, load
+from settings import PROJECT, Service, Settings, SettingsError, Track, load
 from settings.project import project_name
 from settings.stack_file import PROJECT_FOLDER
 
@@ -199,7 +199,7 @@ class Deployer:
         restores_capacity: bool,
         decision: Decision | None,
     ) -> list[FollowedRelease]:
-        self.stack.select()
+        self.select(arguments)
         if not is_rollback and not self.force:
             self._check_rolled_back(released)
         self._check_taints()
@@ -374,7 +374,7 @@ class Deployer:
         """Deploy the stack file without building the images of the other services again.
 
         The other arguments and the result are those of :meth:`update`. Call it after
-        :meth:`Stack.select`.
+        :meth:`select`.
         """
         images = self._exclude_images(self.settings, service)
         releases = self.update(
@@ -402,7 +402,7 @@ class Deployer:
         """Roll back to the release of a service in the stack file, and deploy nothing else.
 
         The rest of the configuration is that of the last update. Keys with another value in the
-        stack file are printed. Call it after :meth:`Stack.select`. The result is that of
+        stack file are printed. Call it after :meth:`select`. The result is that of
         :meth:`update`.
         """
         with self.stack.deployed_configuration() as file:
@@ -444,14 +444,14 @@ class Deployer:
 
     def preview(self, *arguments: str) -> None:
         """Run ``pulumi preview``."""
-        self.stack.select()
+        self.select(arguments)
         self.check_ownership()
         self.stack.preview(*self._refresh(arguments), *arguments)
 
     def down(self, *arguments: str) -> None:
         """Run ``pulumi destroy``."""
         self.check_deletion(arguments)
-        self.stack.select()
+        self.select(arguments)
         found = ownership.objects(self.environment, self.settings.cluster.context)
         owners = ownership.namespace_owners(found)
         for name in self.stack.namespaces():
@@ -493,7 +493,7 @@ class Deployer:
     def check_ownership(self) -> None:
         """Raise :class:`CommandError` if the update would change what another stack owns.
 
-        Call it after :meth:`Stack.select`. If the cluster cannot be read, nothing is checked:
+        Call it after :meth:`select`. If the cluster cannot be read, nothing is checked:
         Pulumi's own message is better.
         """
         stack, in_state = self._owner, self.stack.namespaces()
@@ -553,18 +553,52 @@ class Deployer:
         asks = not self.prerequisites.has_own_node and can_ask
         return () if asks else ("--yes",)
 
+    def select(self, arguments: Sequence[str] = ()) -> None:
+        """Call :meth:`Stack.select` and check that the cluster is that of the last update.
+
+        ``arguments`` are those of Pulumi. Raises :class:`CommandError` for another cluster, unless
+        they have ``--refresh``. If the cluster cannot be read, nothing is checked: Pulumi's own
+        message is better.
+        """
+        self.stack.select(lambda: self._check_cluster(arguments))
+
+    def _check_cluster(self, arguments: Sequence[str]) -> None:
+        if self.prerequisites.has_own_node or _has_refresh(arguments):
+            return
+        expected, found = self._namespace_uids()
+        if not expected or any(found.get(name) == uid for name, uid in expected.items()):
+            return
+        context = self.settings.cluster.context
+        cluster = f"context {context}" if context else "the current context"
+        states = (f"{name} has another UID" if name in found else f"no {name}" for name in expected)
+        raise CommandError(
+            f"{cluster} of the kubeconfig is another cluster than at the last update of "
+            f"{self.stack.name}: among its namespaces there is {', '.join(states)}. Select the "
+            f"cluster of the stack, with {PROJECT}:cluster.context or KUBECONFIG. If that cluster "
+            f"was created again: ARGS=--refresh"
+        )
+
+    def _namespace_uids(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """UIDs of the stack's namespaces in the state and in the cluster.
+
+        Empty before the first update, and if the cluster cannot be read.
+        """
+        if not (expected := self.stack.namespaces()):
+            return {}, {}
+        try:
+            found = kubectl.namespace_uids(
+                expected, environment=self.environment, context=self.settings.cluster.context
+            )
+        except CommandError:
+            return {}, {}
+        return expected, found
+
     def _refresh(self, arguments: Sequence[str]) -> Sequence[str]:
         """``--refresh`` if the state describes an own node that was deleted and created again.
 
-        On the user's cluster this only prints a hint: the context may be the wrong one.
+        On the user's cluster this only prints a hint that a namespace is another one.
         """
-        has_context = self.settings.cluster.context is not None
-        if has_context or not (expected := self.stack.namespaces()):
-            return ()
-        try:
-            found = kubectl.namespace_uids(expected, environment=self.environment)
-        except CommandError:
-            return ()  # Pulumi's own message is better
+        expected, found = self._namespace_uids()
         if found == expected:
             return ()
         changed = ", ".join(sorted(name for name in expected if found.get(name) != expected[name]))
@@ -572,9 +606,10 @@ class Deployer:
         if self.prerequisites.has_own_node:
             print(f"{problem}: refreshing the state")
             return ("--refresh",)
-        if not any(argument.startswith("--refresh") for argument in arguments):
-            print(
-                f"{problem}. If the cluster was recreated, use `make up ARGS=--refresh`; if this "
-                "is another cluster, change the kubeconfig's context"
-            )
+        if not _has_refresh(arguments):
+            print(f"{problem}: use `make up ARGS=--refresh`")
         return ()
+
+
+def _has_refresh(arguments: Sequence[str]) -> bool:
+    return not {"--refresh", "--refresh=true", "-r"}.isdisjoint(arguments)

@@ -249,13 +249,15 @@ def image_digests(
     return {name.rpartition(":")[2]: digest for name, _, digest in images if digest}
 
 
-def namespace_uids(names: Collection[str], *, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the UID of each of these namespaces that exists in the current cluster.
+def namespace_uids(
+    names: Collection[str], *, environment: Mapping[str, str], context: str | None = None
+) -> dict[str, str]:
+    """Return the UID of each of these namespaces that exists in the cluster.
 
     A namespace that was recreated, or that is in another cluster, has another UID. Raises
     :class:`CommandError` as :func:`get`.
     """
-    found = get_named("namespaces", names, environment=environment)
+    found = get_named("namespaces", names, environment=environment, context=context)
     return {one["metadata"]["name"]: one["metadata"]["uid"] for one in found}
 
 

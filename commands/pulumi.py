@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
@@ -77,10 +77,11 @@ class Stack:
         self._is_selected = False
         self._recent: list[dict[str, Any]] | None = None
 
-    def select(self, *, repair: bool = True) -> None:
+    def select(self, check: Callable[[], None] = lambda: None, *, repair: bool = True) -> None:
         """Create the stack if it is new. With ``repair``, refresh the state of a failed update.
 
-        Nothing is done again until the next update.
+        ``check`` is called before the refresh, which removes objects from the state that the
+        cluster does not have. Nothing is done again until the next update.
         """
         if self._is_selected:
             return
@@ -99,6 +100,7 @@ class Stack:
         self._recent = history.result()
         has_failed = bool(self._recent) and self._recent[0]["result"] != "succeeded"
         self._state = state
+        check()
         # The state of an interrupted update has the objects before their change. Creating resources
         # again whose creation is pending is safe: every object has a fixed name, and server-side
         # apply adopts an existing one.

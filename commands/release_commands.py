@@ -142,7 +142,7 @@ def restore(deployer: Deployer, release: FollowedRelease) -> None:
     served = state.served(service.name)
     if served is None:
         raise CommandError(f"{service.name} has no previous version: release another one")
-    deployer.stack.select()
+    deployer.select()
     record = deployer.records.newest(service.name, release.version)
     started = datetime.fromisoformat(record.started) if record else release.started
     print(deployer.release(service).restore(*served, started, skips_analysis=False))

@@ -98,7 +98,7 @@ def _switch_back(
     with hold_lock(f"{project_name()}-{deployer.stack.name}"):
         if not is_current():
             raise CommandError(f"gate: {_changed(name)}", UNDECIDED)
-        deployer.stack.select()
+        deployer.select()
         service = deployer.settings.services[name]
         if not deployer.switch_requests(service, "rollback"):
             print(deployer.release(service).rollback())

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,8 +59,9 @@ class FakeStack:
     hints: list[str] = field(default_factory=list)
     """Messages about base images. With one, an update fails."""
 
-    def select(self) -> None:
+    def select(self, check: Callable[[], None] = lambda: None) -> None:
         self.calls.append("select")
+        check()
 
     def tainted(self) -> list[str]:
         return self.tainted_objects
@@ -73,6 +74,9 @@ class FakeStack:
 
     def keep_moved_back(self, namespaces: Iterable[str]) -> None:
         self.kept_in = list(namespaces)
+
+    def preview(self, *arguments: str) -> None:
+        self.calls.append(f"preview {' '.join(arguments)}")
 
     def up(self, *arguments: str) -> None:
         self.calls.append(f"up {' '.join(arguments)}")
@@ -437,22 +441,50 @@ def test_an_api_server_that_network_policies_would_cut_off_is_refused_first(
 
 
 @pytest.mark.usefixtures("no_cluster")
-def test_the_state_of_a_stack_with_a_context_is_not_refreshed(monkeypatch):
-    monkeypatch.setattr(deployer.kubectl, "namespace_uids", lambda *_, **__: pytest.fail("called"))
-    fake = FakeStack(created={"home": "1"})
-    assert "--refresh" not in calls_of_update(fake, cluster={"context": "prod"})[-1]
+@pytest.mark.parametrize("command", ["update", "preview", "down"])
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ({}, "no home, no watch"),
+        ({"home": "3"}, "home has another UID, no watch"),
+        ({"home": "1"}, None),
+        (CommandError("the cluster does not respond"), None),
+    ],
+    ids=["empty cluster", "other cluster", "same cluster", "unreachable"],
+)
+def test_another_cluster_than_at_the_last_update_is_refused(command, found, reason, monkeypatch):
+    def namespaces(*_: object, context: str | None, **__: object) -> dict[str, str]:
+        assert context == "prod"
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(deployer.kubectl, "namespace_uids", namespaces)
+    fake = FakeStack(created={"home": "1", "watch": "2"})
+    users = replace(
+        on_users_cluster(fake, CI="true"), settings=settings(cluster={"context": "prod"})
+    )
+    arguments = ["--yes"] if command == "down" else []
+    if reason is None:
+        getattr(users, command)(*arguments)
+        assert len(fake.calls) > 1
+        return
+    with pytest.raises(CommandError, match=f"context prod of .*: among .* there is {reason}"):
+        getattr(users, command)(*arguments)
+    assert fake.calls == ["select"]
+    getattr(users, command)(*arguments, "--refresh")
+    assert fake.calls[-1].endswith("--refresh")
 
 
 @pytest.mark.usefixtures("no_cluster")
 def test_the_state_of_a_users_cluster_is_not_refreshed_by_itself(monkeypatch, capsys):
-    monkeypatch.setattr(deployer.kubectl, "namespace_uids", lambda *_, **__: {})
-    fake = FakeStack(created={"home": "1"})
+    monkeypatch.setattr(deployer.kubectl, "namespace_uids", lambda *_, **__: {"watch": "2"})
+    fake = FakeStack(created={"home": "1", "watch": "2"})
     users = on_users_cluster(fake, CI="true")
     users.update()
     assert fake.calls[-1] == "up --yes"
     printed = capsys.readouterr().out
     assert "namespace home was deleted or recreated since the last update" in printed
-    assert "ARGS=--refresh" in printed
     users.update("--refresh")
     assert fake.calls[-1] == "up --yes --refresh"
     assert capsys.readouterr().out == ""

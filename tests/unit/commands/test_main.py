@@ -76,7 +76,7 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     )
     monkeypatch.setattr(commands.Prerequisites, "lacks_images", lambda _: False)
     monkeypatch.setattr(commands.Prerequisites, "has_own_node", True)
-    monkeypatch.setattr(commands.Stack, "select", lambda _: None)
+    monkeypatch.setattr(commands.Stack, "select", lambda *_: None)
     monkeypatch.setattr(commands.Stack, "up", made.up)
     monkeypatch.setattr(commands.Stack, "tainted", lambda _: ())
     monkeypatch.setattr(commands.Stack, "keep_moved_back", lambda *_: None)

@@ -258,6 +258,18 @@ def test_a_state_from_a_backup_is_refreshed(tmp_path: Path) -> None:
     assert (tmp_path / "calls").read_text().split()[-2:] == ["config", "refresh"]
 
 
+def test_a_state_is_not_refreshed_from_a_cluster_that_a_check_refuses(tmp_path: Path) -> None:
+    deployment = {"resources": [namespace("home", "1")], "pending_operations": [{}]}
+    made = stack(tmp_path, deployment)
+
+    def refuse() -> None:
+        assert made.namespaces() == {"home": "1"}
+        raise CommandError("another cluster")
+
+    with pytest.raises(CommandError, match="another cluster"):
+        made.select(refuse)
+
+
 def test_a_state_that_is_complete_is_not_refreshed(tmp_path: Path) -> None:
     made, _ = with_backend(tmp_path, "{}", **{"stacks/slipway/dev.json.attrs": ""})
     made.select()

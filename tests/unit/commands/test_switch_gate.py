@@ -162,6 +162,9 @@ class FakeDeployer:
     def switch_requests(self, _: Service, command: str) -> bool:
         return False
 
+    def select(self) -> None:
+        """Nothing to repair."""
+
     def release(self, _: Service) -> SimpleNamespace:
         return SimpleNamespace(rollback=lambda: "is written back")
 
@@ -181,7 +184,7 @@ def fake_deployer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDeploy
     stack = sections(release=gated, observability={"mode": "bundled"})
     config = {f"slipway:{key}": value for key, value in stack.items()}
     (tmp_path / "Pulumi.dev.yaml").write_text(to_yaml({"config": config}))
-    fake = SimpleNamespace(name="dev", select=lambda: None)
+    fake = SimpleNamespace(name="dev")
     return FakeDeployer(settings(), fake, [])
 
 
