@@ -61,9 +61,11 @@ def test_pulumi_conflicts_with_nothing_but_the_number_of_pods(ignored: Any, spec
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def run(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Any:
     """Returns a function that changes the owner of a stack with a mode; returns the exit code."""
-    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
     shop = {"name": "shop", "namespace": "prod"}
     manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": shop}

@@ -32,13 +32,15 @@ CANARY = {
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def run(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
     """Returns a function that publishes a stack; returns the exit code and the calls of buildx."""
     program = tmp_path / "buildx"
     program.write_text(BUILDX)
     program.chmod(0o755)
     monkeypatch.setattr(publish, "with_builder", lambda: {"PATH": str(tmp_path)})
-    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setattr("commands.stack_file.path_of", lambda _: tmp_path / "Pulumi.test.yaml")
     monkeypatch.setattr(
         publish, "load", lambda *_, **how: _load(str(tmp_path / "Pulumi.test.yaml"), **how)
