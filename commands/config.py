@@ -7,6 +7,7 @@ from typing import Any
 
 from commands.errors import CommandError, report_errors
 from settings import PROJECT, load
+from settings.defaults import is_encrypted
 from settings.errors import dotted, suggestion
 from settings.stack_config import StackConfig
 from settings.stack_file import path_of
@@ -50,8 +51,7 @@ def _text(config: StackConfig, place: Location, value: object) -> str:
     written: Any = config.sections
     for part in place:
         written = written.get(part) if isinstance(written, Mapping) else None
-    is_secret = isinstance(written, Mapping) and [*written] == ["secure"]
-    return _SECRET if is_secret else to_yaml_line(value)
+    return _SECRET if is_encrypted(written) else to_yaml_line(value)
 
 
 @report_errors

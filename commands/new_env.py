@@ -19,6 +19,7 @@ from commands.settings_docs import DEFAULTS, REQUIRED, SERVICES, Key, sections
 from commands.stack_file import check_text
 from local import files
 from settings import PROJECT, Settings, load, stack_file
+from settings.defaults import is_encrypted
 from settings.schema import EXTENDS
 from settings.stack_config import StackConfig
 from settings.stack_file import path_of, read_config
@@ -173,7 +174,7 @@ def _without_secrets(
         if name not in values:
             continue
         value = values[name]
-        if key.is_secret or _is_encrypted(value):
+        if key.is_secret or is_encrypted(value):
             omitted.append(path_of_key)
         elif key.has_names and isinstance(value, dict):
             kept[name] = _named_without_secrets(value, key, omitted, path_of_key)
@@ -183,7 +184,7 @@ def _without_secrets(
             if not any(secret in value for secret in required):
                 kept[name] = section
         elif isinstance(value, dict):
-            kept[name] = {inner: one for inner, one in value.items() if not _is_encrypted(one)}
+            kept[name] = {inner: one for inner, one in value.items() if not is_encrypted(one)}
             omitted += [f"{path_of_key}.{inner}" for inner in value if inner not in kept[name]]
         else:
             kept[name] = value
@@ -198,7 +199,7 @@ def _named_without_secrets(
     for name, value in values.items():
         is_section = isinstance(value, dict)
         source = value.get("value") if is_section and key.name == "secrets" else None
-        if _is_encrypted(value) or _is_encrypted(source):
+        if is_encrypted(value) or is_encrypted(source):
             omitted.append(f"{path}.{name}")
             continue
         rest = (
@@ -207,10 +208,6 @@ def _named_without_secrets(
         if rest or not value:
             kept[name] = rest
     return kept
-
-
-def _is_encrypted(value: object) -> bool:
-    return isinstance(value, dict) and list(value) == ["secure"]
 
 
 def text_of(name: str, source: str, new: NewStack) -> str:

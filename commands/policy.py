@@ -62,7 +62,7 @@ def render_stack(stack: str) -> list[Object]:
 
 def find_stacks() -> list[str]:
     """Names of the stacks that have a stack file."""
-    files = sorted(stack_file.PROJECT_FOLDER.glob("Pulumi.*.yaml"))
+    files = stack_file.stack_files(stack_file.PROJECT_FOLDER)
     if not files:
         raise CommandError("there is no stack file Pulumi.<stack>.yaml")
     return [stack_of(file) for file in files]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Any
 
+from settings.defaults import is_encrypted
+
 _OMITTED = object()
 Path = tuple[str, ...]
 
@@ -24,7 +26,7 @@ class ReleasedSettings:
         self.values = self._encrypted(decrypted, current, ())
 
     def _encrypted(self, value: Any, current: Any, path: Path) -> Any:  # noqa: ANN401
-        if isinstance(current, dict) and list(current) == ["secure"]:
+        if is_encrypted(current):
             return current
         if _is_secret(value, path):
             self.omitted.append(".".join(path))

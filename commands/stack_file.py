@@ -21,7 +21,7 @@ from settings import PROJECT, TRACK_KEYS, load
 from settings.defaults import is_mapping
 from settings.errors import dotted
 from settings.stack_config import StackConfig, is_version
-from settings.stack_file import path_of, read_config
+from settings.stack_file import is_our_key, path_of, read_config
 from settings.yaml_reader import Location, YamlError, YamlReader
 from settings.yaml_writer import to_yaml
 
@@ -74,15 +74,11 @@ def complete_file(stack: str) -> Iterator[Path]:
 
 def text_with(path: Path, sections: Mapping[str, Any]) -> str:
     """Text of a stack file with other sections, and with everything else of that at ``path``."""
-    others = {key: one for key, one in read_config(path).items() if not _is_our_key(key)}
+    others = {key: one for key, one in read_config(path).items() if not is_our_key(key)}
     config = {**others, **{f"{PROJECT}:{name}": section for name, section in sections.items()}}
     # The keys beside `config` are those of the encryption.
     document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     return to_yaml({**document, "config": config}, sort_keys=False)
-
-
-def _is_our_key(key: str) -> bool:
-    return key.startswith(f"{PROJECT}:")
 
 
 class StackFile:

@@ -56,4 +56,9 @@ def merge(
 
 def is_mapping(value: object) -> TypeGuard[dict[str, Any]]:
     """True for a mapping of keys, as opposed to an encrypted value."""
-    return isinstance(value, dict) and list(value) != ["secure"]
+    return isinstance(value, dict) and not is_encrypted(value)
+
+
+def is_encrypted(value: object) -> bool:
+    """True for an encrypted value of a stack file."""
+    return isinstance(value, dict) and list(value) == ["secure"]

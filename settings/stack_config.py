@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from settings import stack_file
-from settings.defaults import is_mapping, merge
+from settings.defaults import is_encrypted, merge
 from settings.errors import FieldError, SettingsError, dotted, suggestion
 from settings.schema import EXTENDS, PROJECT, accepts_null, child_node, node_at
 from settings.stack import Settings
@@ -183,7 +183,7 @@ def _secret_errors(
 
 def _encrypted(value: object, key: Location = ()) -> Iterator[Location]:
     match value:
-        case dict() if not is_mapping(value):
+        case dict() if is_encrypted(value):
             yield key
         case dict():
             for name, inner in value.items():

@@ -35,7 +35,7 @@ def read_own(path: Path) -> tuple[dict[str, Any], Mapping[Location, int]]:
     each key and list item. Raises :class:`SettingsError`.
     """
     config, lines = _read(path)
-    sections = {_section(key): value for key, value in config.items() if _is_our_key(key)}
+    sections = {_section(key): value for key, value in config.items() if is_our_key(key)}
     of_sections = {
         (_section(location[1]), *location[2:]): line
         for location, line in lines.items()
@@ -96,10 +96,11 @@ def _parse(path: Path) -> tuple[Any, Mapping[Location, int]]:
 
 
 def _is_ours(location: Location) -> bool:
-    return len(location) > 1 and location[0] == "config" and _is_our_key(location[1])
+    return len(location) > 1 and location[0] == "config" and is_our_key(location[1])
 
 
-def _is_our_key(key: str | int) -> bool:
+def is_our_key(key: str | int) -> bool:
+    """True for a key of the configuration in the project's namespace."""
     return str(key).startswith(f"{PROJECT}:")
 
 

@@ -78,7 +78,7 @@ def _stack_file(stack: str) -> Path:
         raise CommandError(f"STACK={stack} is not a stack's name: use letters, digits, -, _ and .")
     file = stack_file.path_of(stack)
     if not file.is_file():
-        names = sorted(found.name for found in file.parent.glob("Pulumi.*.yaml"))
+        names = [found.name for found in stack_file.stack_files(file.parent)]
         raise CommandError(
             f"there is no {file.name} in the working tree: there are {', '.join(names)}"
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from commands.errors import report_errors
 from settings import load
-from settings.stack_file import PROJECT_FOLDER, stack_of
+from settings.stack_file import PROJECT_FOLDER, stack_files, stack_of
 
 MODES = ("pulumi", "gitops")
 
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="commands.gitops.stacks", description=__doc__)
     parser.add_argument("--delivery", required=True, choices=MODES)
     options = parser.parse_args(arguments)
-    stacks = [stack_of(file) for file in sorted(PROJECT_FOLDER.glob("Pulumi.*.yaml"))]
+    stacks = [stack_of(file) for file in stack_files(PROJECT_FOLDER)]
     names = [one for one in stacks if load(one).delivery.mode == options.delivery]
     print(f"names={json.dumps(names)}")
     return 0
