@@ -37,7 +37,7 @@ STACK_OPTION = --stack=$(call shell_quote,STACK)
 # STACK has no default for `make policy`, which then checks every stack.
 STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
-.PHONY: help up dev preview config render publish gitops change-owner status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
+.PHONY: help up dev preview config render publish gitops restore-release change-owner status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
         secrets secrets-provider policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards ca-certificate install notify drill report
@@ -64,6 +64,9 @@ publish: $(INSTALLED) ## Build and push the images of a stack, or of SERVICE, an
 
 gitops: $(INSTALLED) ## Write a stack's manifests for Argo CD or Flux to OUT, and show their changes (DIFF=file: as Markdown)
 	@$(PY) -m commands.gitops $(STACK_OPTION) $(call options,OUT DIFF)
+
+restore-release: $(INSTALLED) ## Take a stack file of GitOps back to the version that serves, if Flagger rolled its release back (SERVICE, OUT=file)
+	@$(PY) -m commands.gitops.rolled_back $(STACK_OPTION) $(call options,SERVICE OUT)
 
 change-owner: $(INSTALLED) ## Give the objects of a stack to the owner in its settings (delivery.mode); nothing is deleted
 	@$(PY) -m commands.change_owner $(STACK_OPTION)

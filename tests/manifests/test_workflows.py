@@ -23,7 +23,13 @@ ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
 WRITES = {
     "attestations": {"deliver.yaml"},
     "actions": {"rollback.yaml"},
-    "contents": {"deliver.yaml", "gitops.yaml", "release.yaml", "rollback.yaml"},
+    "contents": {
+        "deliver.yaml",
+        "gitops.yaml",
+        "release.yaml",
+        "restore-release.yaml",
+        "rollback.yaml",
+    },
     "issues": {"drift.yaml"},
 }
 REVIEWED = {"push", "schedule", "workflow_dispatch"}
@@ -68,7 +74,10 @@ def test_permissions_are_set_per_job(file: Path) -> None:
     assert yaml.safe_load(file.read_text())["permissions"] == {}
 
 
-@pytest.mark.parametrize("name", ["deliver", "drift", "drill", "gitops", "pull-request", "release"])
+@pytest.mark.parametrize(
+    "name",
+    ["deliver", "drift", "drill", "gitops", "pull-request", "release", "restore-release"],
+)
 def test_a_newer_run_does_not_run_beside_an_older_one(name: str) -> None:
     workflow = _load(name)
     jobs = workflow["jobs"].values()

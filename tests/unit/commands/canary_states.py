@@ -18,6 +18,7 @@ def deployment(
     desired: int = 2,
     env: str = "",
     config: str = NAME,
+    digest: str = DIGEST,
 ) -> dict[str, Any]:
     """A Deployment; that of the primary has a name with ``-primary``."""
     suffix = "-primary" if name.endswith("-primary") else ""
@@ -39,7 +40,7 @@ def deployment(
                     "containers": [
                         {
                             "name": "beacon",
-                            "image": f"localhost:5000/slipway/beacon:{version}@{DIGEST}",
+                            "image": f"localhost:5000/slipway/beacon:{version}@{digest}",
                             "env": [{"name": "MODE", "value": env}],
                         }
                     ],
