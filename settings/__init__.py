@@ -15,6 +15,7 @@ from settings.cluster import Cluster
 from settings.config_file import ConfigFileSettings
 from settings.containers import InitContainer, Sidecar
 from settings.delivery import DeliverySettings
+from settings.dns import DnsSettings
 from settings.drill import DrillSettings, Fault
 from settings.env import Env, EnvFrom, EnvFromSource, EnvSource
 from settings.errors import SettingsError
@@ -112,6 +113,7 @@ __all__ = [
     "Color",
     "ConfigFileSettings",
     "DeliverySettings",
+    "DnsSettings",
     "DrillSettings",
     "Env",
     "EnvFrom",

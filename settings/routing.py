@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from settings.dns import DnsSettings
 from settings.errors import MISSING, FieldError
 from settings.ports import HTTP, PortName
 from settings.quantities import Memory
@@ -107,6 +108,8 @@ class RoutingSettings(Route):
     ingress: IngressSettings = IngressSettings()
     gateway: GatewaySettings = GatewaySettings()
     canary_override: CanaryOverride = CanaryOverride()
+    dns: DnsSettings | None = None
+    """Annotations for external-dns. Default: none."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         yield from super().cross_field_errors()

@@ -5,6 +5,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 
+from components.routing.dns import dns_annotations
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
 from settings import GatewaySettings, Route, RoutingSettings
@@ -24,6 +25,7 @@ class GatewayRouter(Router):
         split, route = args["split"], args["route"]
         is_grpc = route.protocol == "grpc"
         rules = [*_override_rules(split), _weighted_rule(split)]
+        annotations = dns_annotations(args["settings"].dns)
         CustomResource(
             f"{self.name}-route",
             api_version=GATEWAY_API,
@@ -32,6 +34,7 @@ class GatewayRouter(Router):
                 "name": self.name,
                 "namespace": args["namespace"],
                 "labels": self.labels,
+                **({"annotations": annotations} if annotations else {}),
             },
             spec={
                 "parentRefs": parent_refs(args["settings"], args["service"], args["namespace"]),

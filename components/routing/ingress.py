@@ -6,6 +6,7 @@ import pulumi
 from pulumi_kubernetes.networking.v1 import Ingress
 
 from components.prune import prune_none
+from components.routing.dns import dns_annotations
 from components.routing.router import Router, RouterArgs
 from components.routing.split import Backend, TrafficSplit
 from settings import WEIGHTED, Route, parse_quantity
@@ -26,13 +27,14 @@ class IngressRouter(Router):
     def route(self, args: RouterArgs, opts: pulumi.ResourceOptions) -> None:
         name, split = self.name, args["split"]
         await_address = args["settings"].ingress.await_address
-        proxy = _proxy_annotations(args["route"])
-        annotations = proxy | _redirect(args) | ({} if await_address else _SKIP_AWAIT)
+        # Also for the canary: other records of the same host would be in conflict with these.
+        common = _proxy_annotations(args["route"]) | dns_annotations(args["settings"].dns)
+        annotations = common | _redirect(args) | ({} if await_address else _SKIP_AWAIT)
         stable = self._ingress(f"{name}-ingress", args, split.stable, annotations, opts)
         if split.canary:
             # The proxy ignores a canary Ingress without a main Ingress for the same host and path.
             after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[stable]))
-            annotations = proxy | _canary_annotations(split, split.canary)
+            annotations = common | _canary_annotations(split, split.canary)
             # Flagger's own canary Ingress has the name that this one had before.
             replaced = pulumi.ResourceOptions(delete_before_replace=True)
             after = pulumi.ResourceOptions.merge(after, replaced)

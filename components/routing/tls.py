@@ -13,6 +13,8 @@ from components.certificate import (
     issuer_ref,
 )
 from components.labels import ACME, CA, Identity
+from components.prune import prune_none
+from components.routing.dns import dns_annotations
 from components.routing.gateway import GATEWAY_API, gateway_ref, plain_listener
 from settings import GatewaySettings, RoutingSettings, Service, TlsSettings
 
@@ -131,7 +133,12 @@ class ServiceTls(pulumi.ComponentResource):
             f"{self._name}-redirect",
             api_version=GATEWAY_API,
             kind="HTTPRoute",
-            metadata=self._metadata(self._service.redirect_name),
+            metadata=prune_none(
+                {
+                    **self._metadata(self._service.redirect_name),
+                    "annotations": dns_annotations(routing.dns) or None,
+                }
+            ),
             spec={
                 "parentRefs": [plain_listener(routing.gateway)],
                 "hostnames": [*self._service.tls_hosts],

@@ -15,6 +15,7 @@ from components.labels import PRIMARY, Identity, Labels
 from components.observability.addresses import LOAD_TESTER
 from components.observability.release_gates import VERSION, ReleaseGate
 from components.prune import prune_none
+from components.routing.dns import dns_annotations
 from components.routing.gateway import hsts, parent_refs
 from components.service.network_policy import network_policy_spec
 from components.service.workload import WorkloadArgs, disruption_budget_spec
@@ -301,13 +302,14 @@ class ProgressiveRelease(pulumi.ComponentResource):
 
 def _http_route(service: Service, routing: RoutingSettings, namespace: str) -> Json:
     """Fields of the HTTPRoute that Flagger creates."""
-    headers = hsts(routing)
+    headers, annotations = hsts(routing), dns_annotations(routing.dns)
     return {
         "hosts": [*routing.hosts],
         "gatewayRefs": parent_refs(routing, service.name, namespace),
         "match": _paths(routing),
         "headers": {"response": {"set": headers}} if headers else None,
         "timeout": _timeout(routing, service.release.progressive.match),
+        "apex": {"annotations": annotations} if annotations else None,
     }
 
 

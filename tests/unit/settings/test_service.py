@@ -257,6 +257,10 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
             "routing.requestTimeoutSeconds is 9: use null: a GRPCRoute has no timeouts",
         ),
         (
+            {"routing": {"dns": {"route53": {"setIdentifier": "east-1"}}}},
+            "routing.dns.route53.weight is missing: use one of weight, region, failover",
+        ),
+        (
             {"routing": {"tls": {**SELF_SIGNED, "hstsSeconds": 60}}},
             'routing.tls.hstsSeconds is 60: use 0, or the backend "gateway": an Ingress sets no ',
         ),

@@ -125,8 +125,10 @@ def test_a_gateway_gets_a_listener_for_each_host(
 
 
 def test_a_route_redirects_from_the_plain_listener_to_the_external_port() -> None:
-    registry = tls({**GATEWAY, "externalTlsPort": 8443})
-    spec = registry.one("HTTPRoute", "beacon-redirect")["spec"]
+    registry = tls({**GATEWAY, "externalTlsPort": 8443, "dns": {"ttlSeconds": 60}})
+    redirect_route = registry.one("HTTPRoute", "beacon-redirect")
+    assert redirect_route["metadata"]["annotations"] == {"external-dns.kubernetes.io/ttl": "60"}
+    spec = redirect_route["spec"]
     (parent,) = spec["parentRefs"]
     assert (parent["name"], parent["sectionName"]) == ("public", "web")
     (rule,) = spec["rules"]

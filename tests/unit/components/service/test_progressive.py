@@ -59,6 +59,15 @@ def test_flagger_scales_the_deployment_and_the_program_does_not_wait_for_its_pod
     assert spec["targetRef"]["name"] == spec["autoscalerRef"]["name"] == "beacon-progressive"
 
 
+def test_the_route_that_flagger_creates_has_the_annotations_of_external_dns() -> None:
+    dns = {"route53": {"setIdentifier": "east-1", "weight": 50}}
+    service = canary({"routing": {"backend": "gateway", "dns": dns}})["service"]
+    assert service["apex"]["annotations"] == {
+        "external-dns.kubernetes.io/set-identifier": "east-1",
+        "external-dns.kubernetes.io/aws-weight": "50",
+    }
+
+
 def test_a_service_with_tls_is_routed_from_its_own_listeners() -> None:
     tls = {"mode": "selfSigned", "hstsSeconds": 60}
     routing = {"backend": "gateway", "gateway": {"sectionName": "web"}, "tls": tls}
