@@ -66,7 +66,7 @@ gitops: $(INSTALLED) ## Write a stack's manifests for Argo CD or Flux to OUT, an
 	@$(PY) -m commands.gitops $(STACK_OPTION) $(call options,OUT DIFF)
 
 restore-release: $(INSTALLED) ## Take a stack file of GitOps back to the version that serves, if Flagger rolled its release back (SERVICE, OUT=file)
-	@$(PY) -m commands.gitops.rolled_back $(STACK_OPTION) $(call options,SERVICE OUT)
+	@$(PY) -m commands.gitops.restore_release $(STACK_OPTION) $(call options,SERVICE OUT)
 
 change-owner: $(INSTALLED) ## Give the objects of a stack to the owner in its settings (delivery.mode); nothing is deleted
 	@$(PY) -m commands.change_owner $(STACK_OPTION)

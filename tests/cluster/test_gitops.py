@@ -13,6 +13,8 @@ import pytest
 
 from tests.cluster.argocd import ArgoCd
 from tests.cluster.git_server import GitServer
+from tests.cluster.progressive import RATE as RATE_OF_RELEASES
+from tests.cluster.progressive import add_prometheus, status
 from tests.cluster.project import Project, changes, wait_until
 from tests.cluster.traffic import steady_load, versions_of
 
@@ -20,6 +22,8 @@ REQUESTS = int(os.environ.get("REQUESTS", "3000"))
 """Fewest requests during the changes of the owner."""
 RATE = 100
 PATH = "shop"
+PATIENT = 3
+"""Failed checks of Flagger after which a release is rolled back."""
 SETTLE_SECONDS = 20
 """Time in which nobody may change what is synced."""
 
@@ -239,3 +243,60 @@ def test_replicas_are_those_of_the_autoscaler_until_it_is_removed_from_git(
     delivery.commit("Remove the autoscaler")
     assert not project.kubectl("get", "horizontalpodautoscalers", "--output=name")
     assert replicas() == "2"
+
+
+def commit_stack_file(project: Project) -> None:
+    """Commit the stack file in the repository of the project, which is not that of Git."""
+    author = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+    for arguments in (
+        ("init", "--quiet"),
+        ("add", project.file.name),
+        (*author, "commit", "--quiet", "--message", "Change the stack"),
+    ):
+        assert project.run("git", *arguments).returncode == 0
+
+
+def test_git_agrees_with_the_releases_that_flagger_decides(
+    project: Project, delivery: Delivery
+) -> None:
+    def phase() -> str:
+        return status(project, "beacon").phase
+
+    def release(version: str, **faults: float) -> None:
+        (project.folder / "app" / "VERSION").write_text(f"{version}\n")
+        with project.service() as service:
+            service["release"]["stable"] = {"version": version}
+            service["config"]["faults"] = faults
+        delivery.publish()
+        commit_stack_file(project)
+
+    with project.config() as config:
+        add_prometheus(config, project.stack)
+    with project.service() as service:
+        service["slo"] = {"availability": 99.9}
+        service["workload"].pop("replicas", None)
+        service["autoscaling"] = {"maxReplicas": 4}
+        service["release"]["strategy"] = "progressive"
+        service["release"]["progressive"] = {
+            "steps": [50],
+            "intervalSeconds": 10,
+            "threshold": PATIENT,
+        }
+    delivery.commit("Let Flagger decide the releases")
+    assert phase() == "Initialized"
+
+    with steady_load(project.host, RATE_OF_RELEASES):
+        release("1.1.0")
+        delivery.wait_for(delivery.git.commit("Release 1.1.0"))
+        assert phase() == "Succeeded"
+
+        release("1.2.0", errorRate=0.2)
+        delivery.git.commit("Release 1.2.0")
+        wait_until("the rollback", lambda: phase() == "Failed", seconds=240)
+        assert "stable 1.2.0 -> 1.1.0" in project.make("restore-release").stdout
+        with project.service() as service:
+            assert service["release"]["stable"]["version"] == "1.1.0"
+            assert service["config"]["faults"] == {}
+        delivery.commit("Roll back to 1.1.0")
+    assert set(versions_of(project.host, 20)) == {"1.1.0"}
+    assert "has rolled no release back" in project.make("restore-release").stdout

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from commands.errors import BAD_INPUT
-from commands.gitops.rolled_back import main
+from commands.gitops.restore_release import main
 from commands.prerequisites import Prerequisites
 from tests.unit.commands.canary_states import NAME, canary, deployment
 from tests.unit.commands.fake_kubectl import Cluster

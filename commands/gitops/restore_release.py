@@ -122,7 +122,7 @@ def _committed(path: Path) -> Iterator[Mapping[str, Any]]:
 @report_errors
 def main(arguments: Sequence[str] | None = None) -> int:
     """Take the stack file back and print the changes; return the exit code."""
-    parser = argparse.ArgumentParser(prog="commands.gitops.rolled_back", description=__doc__)
+    parser = argparse.ArgumentParser(prog="commands.gitops.restore_release", description=__doc__)
     parser.add_argument("--stack", required=True)
     parser.add_argument("--service", default="", help="by default all services")
     parser.add_argument("--out", type=out_file, help="file for the messages")
