@@ -119,6 +119,12 @@ class Capacity:
         )
         return min(needed, service.max_replicas) if needed > service.min_replicas else 0
 
+    def adopted(self, service: Service) -> int:
+        """Replicas of existing Deployments of a service. 0: its minimum of replicas is enough."""
+        autoscaled = (one for one in self._tracks(service).values() if one.is_autoscaled)
+        replicas = max((one.desired for one in autoscaled), default=0)
+        return min(replicas, service.max_replicas) if replicas > service.min_replicas else 0
+
     def is_ready(self, service: Service, before: Shares, after: Shares) -> bool:
         """Return True if each track whose share grows has the ready pods for it."""
         tracks = self._tracks(service)

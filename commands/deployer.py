@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from itertools import islice
@@ -40,6 +40,7 @@ from settings.stack_file import PROJECT_FOLDER
 
 EXCLUDE_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
 """Arguments of an update that leaves the observability servers unchanged."""
+_MIN_REPLICAS = "autoscaling.minReplicas"
 ROLLBACK_SECONDS = 20
 """Longest wait of a rollback for ready pods: a broken canary still gets requests meanwhile."""
 PROGRAM = ("__main__.py", "components", "settings", "versions.yaml")
@@ -239,6 +240,7 @@ class Deployer:
             self.prerequisites.build_images()
         try:
             if plan is None:
+                self._adopt_tracks(capacity, options)
                 self._replace_routes(options)
             self.stack.up(*options)
         except CommandError as error:
@@ -311,19 +313,48 @@ class Deployer:
 
     def _start_tracks(self, services: Mapping[str, int], options: Sequence[str]) -> None:
         """Deploy new tracks with these numbers of pods, by service; canaries with weight 0."""
+        with self._temporary_file() as path:
+            for name, pods in services.items():
+                file = ReleaseFile(str(path), name)
+                if "canary" in file.release:
+                    file.set_weight(0)
+                else:  # another strategy
+                    file.set_value(_MIN_REPLICAS, str(pods))
+                file.save()
+            self.stack.up("--config-file", str(path), *options)
+
+    def _adopt_tracks(self, capacity: Capacity, options: Sequence[str]) -> None:
+        """Adopt existing Deployments, in the first update, with the replicas that they have.
+
+        Pulumi would create them with fewer replicas than the autoscaler has set, which the API
+        server refuses as a conflict.
+        """
+        services = self._adopted(capacity)
+        if not services:
+            return
+        with self._temporary_file() as path:
+            for name, replicas in services.items():
+                print(f"{name}: its Deployments are adopted with {replicas} replicas")
+                file = ReleaseFile(str(path), name)
+                file.set_value(_MIN_REPLICAS, str(replicas))
+                file.save()
+            self.stack.up("--config-file", str(path), *options)
+
+    @contextmanager
+    def _temporary_file(self) -> Iterator[Path]:
+        """Yield a copy of the stack file that extends no other one."""
         with (
             complete_file(self.stack.name) as complete,
             TemporaryDirectory(prefix="slipway-") as folder,
         ):
-            path = shutil.copy(complete, folder)
-            for name, pods in services.items():
-                file = ReleaseFile(path, name)
-                if "canary" in file.release:
-                    file.set_weight(0)
-                else:  # another strategy
-                    file.set_value("autoscaling.minReplicas", str(pods))
-                file.save()
-            self.stack.up("--config-file", path, *options)
+            yield Path(shutil.copy(complete, folder))
+
+    def _adopted(self, capacity: Capacity) -> Mapping[str, int]:
+        """Replicas of the existing Deployments that have more than the minimum, by service."""
+        if self.stack.services():
+            return {}
+        services = load(self.stack.name).services.values()
+        return {one.name: pods for one in services if (pods := capacity.adopted(one))}
 
     def _moves(self) -> Iterator[tuple[Service, Shares]]:
         """Services with a track that gets more requests, with the shares before the update."""

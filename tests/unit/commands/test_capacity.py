@@ -244,6 +244,18 @@ def test_a_new_track_starts_without_requests_if_its_minimum_is_too_small(
     assert Capacity(settings(), {}).missing_at_start(service(weight), shares(0)) == pods
 
 
+@pytest.mark.parametrize(
+    ("replicas", "adopted"), [(MINIMUM, 0), (MINIMUM + 2, MINIMUM + 2), (MAXIMUM + 1, MAXIMUM)]
+)
+def test_existing_deployments_are_adopted_with_the_replicas_that_the_autoscaler_has_set(
+    replicas: int, adopted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(monkeypatch, stable=replicas)
+    assert Capacity(settings(), {}).adopted(service(None)) == adopted
+    cluster.has_autoscalers = False
+    assert Capacity(settings(), {}).adopted(service(None)) == 0
+
+
 def of_release(release: dict[str, Any]) -> Service:
     scaling = {"minReplicas": MINIMUM, "maxReplicas": MAXIMUM}
     return settings(release=release, autoscaling=scaling).services["beacon"]

@@ -137,9 +137,13 @@ class FakeCapacity:
 
     calls: list[str]
     missing: int = 0
+    adopted_pods: int = 0
 
     def missing_at_start(self, service: Service, before: Shares) -> int:
         return self.missing
+
+    def adopted(self, service: Service) -> int:
+        return self.adopted_pods
 
     def reserve(
         self, service: Service, before: Shares, seconds: float, *, is_required: bool
@@ -287,6 +291,30 @@ def test_the_pods_of_another_strategy_are_started_with_those_that_serve(monkeypa
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], 6))
     deployer_of(fake, release={"strategy": "blueGreen"}).update()
     assert minimums == [6, 3]
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(
+    ("running", "expected"),
+    [({}, [5, 3]), ({"beacon": {"stable": {"version": "1.0.0"}}}, [3])],
+)
+def test_the_first_update_adopts_deployments_with_the_replicas_of_their_autoscaler(
+    running, expected, monkeypatch, tmp_path
+):
+    file = stack_file(tmp_path)
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    fake = FakeStack(running=running)
+    minimums: list[int] = []
+
+    def up(*arguments: str) -> None:
+        has_file = "--config-file" in arguments
+        config = arguments[arguments.index("--config-file") + 1] if has_file else str(file)
+        minimums.append(load(config).services["beacon"].min_replicas)
+
+    monkeypatch.setattr(fake, "up", up)
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], adopted_pods=5))
+    deployer_of(fake).update()
+    assert minimums == expected
 
 
 def on_users_cluster(fake: FakeStack, **variables: str) -> Deployer:
