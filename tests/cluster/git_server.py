@@ -43,9 +43,9 @@ class GitServer(Server):
         return self
 
     def commit(self, message: str) -> str:
-        """Commit and push the working copy; return the commit."""
+        """Commit and push the working copy, changed or not; return the commit."""
         self._in_checkout("add", "--all")
-        self._in_checkout("commit", "--quiet", "--message", message)
+        self._in_checkout("commit", "--quiet", "--allow-empty", "--message", message)
         return self._push()
 
     def revert(self, commits: int) -> str:

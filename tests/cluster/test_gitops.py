@@ -174,7 +174,7 @@ def test_an_owner_changes_and_back_without_a_failed_request_or_a_restarted_pod(
         delivery.stop()
         project.make("change-owner")
         assert set(changes(project.make("up").stdout)) == {"created"}
-    assert delivery.pods() == pods
+    assert pods.items() <= delivery.pods().items()  # the autoscaler adds some
     assert delivery.objects() == objects
     project.assert_unchanged()
     project.assert_no_drift()
