@@ -318,6 +318,11 @@ def test_a_release_that_flagger_does_not_begin_is_not_decided_and_goes_on_later(
             release["progressive"] = copy.deepcopy({**PROGRESSIVE, "threshold": 20, **variant})
             if "iterations" in variant:
                 del release["progressive"]["steps"]
+        # Several checks of the gate come before the autoscaler adds pods.
+        all_services["night"]["autoscaling"] = {
+            **FEW_PODS,
+            "scaleUpStabilizationWindowSeconds": 60,
+        }
     project.kubectl("scale", "deployment/flagger", "--replicas=0")
     result = command(project, "up")
     project.kubectl("scale", "deployment/flagger", "--replicas=1")
