@@ -93,10 +93,14 @@ class Delivery:
     def objects(self) -> Objects:
         """Live objects of the manifests, without what depends on the owner and the cluster."""
         folder = str(self.git.checkout / PATH / "manifests")
-        text = self.project.kubectl("get", "--filename", folder, "--output", "json")
+        # Without a namespace: a stack has several.
+        found = self.project.run(
+            "kubectl", "get", "--filename", folder, "--ignore-not-found", "--output", "json"
+        )
+        assert found.returncode == 0, found.stderr
         return {
             f"{one['kind']}/{one['metadata']['name']}": _comparable(one)
-            for one in json.loads(text)["items"]
+            for one in json.loads(found.stdout)["items"]
         }
 
     def pods(self) -> dict[str, str]:
