@@ -146,7 +146,8 @@ def delivery(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iter
         delivery = Delivery(project, git, argocd)
         yield delivery
     # The stack is Pulumi's again, and empty.
-    project.kubectl("delete", "namespace", project.stack, "--ignore-not-found")
+    for suffix in ("", "-monitoring", "-node"):
+        project.kubectl("delete", "namespace", f"{project.stack}{suffix}", "--ignore-not-found")
     delivery.set_mode("pulumi")
 
 
