@@ -297,11 +297,11 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
         },
     },
     "night": {
-        "steps": [50],
+        "steps": [10, 30, 50],
         "promotionStepWeight": 25,
         "manual": ["rollout"],
         # More than one pod may use by its gate, and less than all pods of the autoscaler may.
-        "load": {"requestsPerSecond": 40, "path": "/api/v1/work"},
+        "load": {"requestsPerSecond": 80, "path": "/api/v1/work"},
         "gates": {"cpu": MAX_CPU},
     },
 }
