@@ -6,6 +6,7 @@ Toolchains other than pip, type checkers, debuggers and code generation are not 
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -286,6 +287,9 @@ def run_program() -> int:
     The CLI shows one error: the message of a `pulumi.RunError`, or else the traceback from the
     program's first line on.
     """
+    # As in render.py: a program deletes next to nothing, so searching its growing graph of modules
+    # and resources for cycles only takes time.
+    gc.disable()
     import pulumi  # noqa: PLC0415 # takes long, and the language host does not need it
     import pulumi.runtime  # noqa: PLC0415
 
