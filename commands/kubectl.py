@@ -33,14 +33,9 @@ def get(
     ``context`` is by default the kubeconfig's current one. Raises :class:`CommandError` when
     kubectl is missing or fails.
     """
-    return _get((*arguments, "--output", "json"), environment, context)
-
-
-def get_raw(
-    path: str, *, environment: Mapping[str, str], context: str | None = None
-) -> dict[str, Any]:
-    """Return the response of the API server for a path, as :func:`get`, without discovery."""
-    return _get(("--raw", path), environment, context)
+    output = _run("get", *arguments, "--output", "json", environment=environment, context=context)
+    # With --ignore-not-found the output can be empty.
+    return _parse(output)
 
 
 def get_named(
@@ -52,14 +47,6 @@ def get_named(
 ) -> list[dict[str, Any]]:
     """Return those objects of these names that exist, as :func:`get`."""
     return _items(get(kind, *names, "--ignore-not-found", environment=environment, context=context))
-
-
-def _get(
-    arguments: Sequence[str], environment: Mapping[str, str], context: str | None
-) -> dict[str, Any]:
-    output = _run("get", *arguments, environment=environment, context=context)
-    # With --ignore-not-found the output can be empty.
-    return _parse(output)
 
 
 def _parse(output: str) -> dict[str, Any]:

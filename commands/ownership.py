@@ -12,13 +12,13 @@ from settings import PROJECT, RoutingSettings, Settings
 
 Object = Mapping[str, Any]
 _GATEWAY_ROUTES = ("HTTPRoute", "GRPCRoute")
-_LISTS = {
-    "Namespace": "/api/v1/namespaces",
-    "Ingress": "/apis/networking.k8s.io/v1/ingresses",
-    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/httproutes",
-    "GRPCRoute": "/apis/gateway.networking.k8s.io/v1/grpcroutes",
-}
-"""Path of each kind in the API. A cluster without the Gateway API does not have the last two."""
+_KINDS = (
+    "namespaces",
+    "ingresses.networking.k8s.io",
+    "httproutes.gateway.networking.k8s.io",
+    "grpcroutes.gateway.networking.k8s.io",
+)
+"""A cluster without the Gateway API does not have the last two."""
 
 
 def namespace_conflicts(
@@ -139,12 +139,20 @@ def stack_conflicts(
 def objects(environment: Mapping[str, str], context: str | None) -> list[Object]:
     """Namespaces and routes of the cluster; empty if it cannot be read."""
 
-    def listed(kind: str) -> list[Object]:
+    def listed(kinds: str) -> list[Object]:
+        return kubectl.get(kinds, "--all-namespaces", environment=environment, context=context)[
+            "items"
+        ]
+
+    def listed_if_readable(kind: str) -> list[Object]:
         try:
-            found = kubectl.get_raw(_LISTS[kind], environment=environment, context=context)
+            return listed(kind)
         except CommandError:
             return []
-        return [{**item, "kind": kind} for item in found["items"]]
 
-    with ThreadPoolExecutor() as pool:
-        return [one for items in pool.map(listed, _LISTS) for one in items]
+    try:
+        # In one call: a start of kubectl takes longer than its requests.
+        return listed(",".join(_KINDS))
+    except CommandError:  # one of the kinds cannot be read
+        with ThreadPoolExecutor() as pool:
+            return [one for items in pool.map(listed_if_readable, _KINDS) for one in items]

@@ -167,14 +167,16 @@ def test_a_service_without_routing_has_no_conflict() -> None:
     assert list(route_conflicts(worker, STACK, [], [ingress("beacon.localhost", "/")])) == []
 
 
-def test_a_cluster_without_the_gateway_api_has_no_routes(cluster: Cluster) -> None:
-    cluster.kubectl_prints("get", "", "the server could not find the requested resource", 1)
-    assert objects({"PATH": str(cluster.folder)}, None) == []
+def test_a_kind_that_cannot_be_read_does_not_hide_the_others(cluster: Cluster) -> None:
+    cluster.kubectl_prints("get", "", "the server doesn't have a resource type", 1)
+    readable = {"kind": "List", "items": [namespace("shop")]}
+    cluster.kubectl_prints("get namespaces --all-namespaces", json.dumps(readable))
+    assert objects({"PATH": str(cluster.folder)}, None) == [namespace("shop")]
 
 
-def test_objects_are_those_of_the_context(cluster: Cluster) -> None:
-    item = {"metadata": {"name": "a"}}
-    cluster.kubectl_prints("get", json.dumps({"kind": "List", "items": [item]}))
-    found = objects({"PATH": str(cluster.folder)}, "prod")
-    assert [one["kind"] for one in found] == ["Namespace", "Ingress", "HTTPRoute", "GRPCRoute"]
-    assert all(call[:4] == ["--context", "prod", "get", "--raw"] for call in cluster.calls())
+def test_objects_are_those_of_the_context_and_read_at_once(cluster: Cluster) -> None:
+    found = [namespace("shop"), ingress("beacon.localhost", "/")]
+    cluster.kubectl_prints("get", json.dumps({"kind": "List", "items": found}))
+    assert objects({"PATH": str(cluster.folder)}, "prod") == found
+    (call,) = cluster.calls()
+    assert call[:3] == ["--context", "prod", "get"]
