@@ -250,12 +250,14 @@ class Deployer:
         if not arguments:  # such as --target, which deploys a part
             for service in self.settings.services.values():
                 self.pending_release(service).clear()
-        config.result().sync()
         services = [*self.settings.services.values()]
-        if restores_capacity:
-            capacity.restore(services)
-        else:
-            capacity.keep(services)
+        with ThreadPoolExecutor() as pool:
+            sync = pool.submit(config.result().sync)
+            if restores_capacity:
+                capacity.restore(services)
+            else:
+                capacity.keep(services)
+        sync.result()
         for service in scaled:
             capacity.restore_replicas(service)
         log.succeed(self._digests)
