@@ -31,6 +31,8 @@ class RegisteredResource:
     custom_timeouts: tuple[str, str]
     """For create and update. Empty: the provider's defaults."""
     ignore_changes: tuple[str, ...]
+    provider: str
+    """Reference of an explicit provider. Empty: the default one."""
 
     def is_of(self, kind: str) -> bool:
         """Return True for a provider's resource of ``kind``, False for a component of that name."""
@@ -120,6 +122,7 @@ class _Monitor(MockMonitor):
                 request.retainOnDelete,
                 (request.customTimeouts.create, request.customTimeouts.update),
                 tuple(request.ignoreChanges),
+                request.provider,
             )
         return response
 

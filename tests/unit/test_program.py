@@ -151,6 +151,24 @@ def test_the_provider_uses_the_context_of_the_settings_and_server_side_apply(
     assert provider["enableConfigMapMutable"] == "true"
 
 
+@pytest.mark.parametrize("mode", ["bundled", "operator"])
+def test_every_object_has_the_provider_of_the_stacks_cluster(program: Program, mode: str) -> None:
+    """Without a default provider, Pulumi refuses an object that has none."""
+    config = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    assert config["pulumi:disable-default-providers"] == {"value": ["kubernetes"]}
+    registry = program(
+        release={"strategy": "progressive"},
+        slo={"availability": 99.9},
+        secretStores={"team": {"kubernetes": {"namespace": "databases"}}},
+        routing={"tls": {"mode": "selfSigned"}},
+        secrets={"token": {"generate": {"length": 32}}},
+        observability={"mode": mode},
+    )
+    of_cluster = [one for one in registry.resources.values() if one.type.startswith("kubernetes:")]
+    assert len(of_cluster) > 30
+    assert [one.name for one in of_cluster if "::cluster::" not in one.provider] == []
+
+
 def test_invalid_settings_stop_the_program_before_it_registers_a_resource(program: Program) -> None:
     registered: list[Registry] = []
     with pytest.raises(pulumi.RunError) as stopped:
@@ -260,8 +278,8 @@ def test_the_outputs_have_each_service(monkeypatch: pytest.MonkeyPatch, program:
 
 def test_pulumi_yaml_declares_all_sections() -> None:
     config = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
-    # `pulumi new` adds a tag with the template.
-    declared = {name: one for name, one in config.items() if name != "pulumi:tags"}
+    # Such as the tag with the template that `pulumi new` adds.
+    declared = {name: one for name, one in config.items() if not name.startswith("pulumi:")}
     schema = Settings.model_json_schema()
     sections = {
         name: schema["$defs"].get(one.get("$ref", "").rpartition("/")[2], {}) | one
