@@ -101,10 +101,9 @@ def _collect_references(node: Any, definitions: JsonSchema, found: set[str]) -> 
         _collect_references(inner, definitions, found)
 
 
-def write_schema(settings: type[BaseModel]) -> None:
-    """Write :func:`stack_file_schema` to ``stack.schema.json``."""
-    text = json.dumps(stack_file_schema(settings), indent=2, ensure_ascii=False)
-    SCHEMA_FILE.write_text(f"{text}\n")
+def write_schema(schema: JsonSchema, path: Path) -> None:
+    """Write a JSON schema to a file."""
+    path.write_text(f"{json.dumps(schema, indent=2, ensure_ascii=False)}\n")
 
 
 def allowed_values(schema: JsonSchema, node: JsonSchema) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from settings.errors import SettingsError, dotted, suggestion
 from settings.schema import PROJECT, STACK_FILE_KEYS
-from settings.yaml_reader import Location, YamlError, YamlReader
+from settings.yaml_file import read_yaml
+from settings.yaml_reader import Location
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 """Folder of the Pulumi project."""
@@ -73,26 +74,11 @@ def _read(path: Path) -> tuple[dict[str, Any], Mapping[Location, int]]:
 
 
 def _parse(path: Path) -> tuple[Any, Mapping[Location, int]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    if not path.exists():
         stacks = [file.name for file in stack_files(path.parent)]
         existing = f"use {' or '.join(stacks)}" if stacks else "there is no stack file"
-        raise SettingsError(path.name, [f"it does not exist: {existing}"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(path.name, [f"it cannot be read: {error}"]) from None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.startswith(("<<<<<<< ", ">>>>>>> ")) or line == "=======":
-            raise SettingsError(path.name, [f"line {number} is a merge conflict: resolve it"])
-    reader = YamlReader(is_checked=_is_ours)
-    try:
-        document = reader.read(text)
-    except YamlError as error:
-        raise SettingsError(path.name, [str(error)]) from None
-    if reader.errors:
-        errors = [f"{_key(location)} {error}" for location, error in reader.errors]
-        raise SettingsError(path.name, errors)
-    return document, reader.lines
+        raise SettingsError(path.name, [f"it does not exist: {existing}"])
+    return read_yaml(path, _is_ours, _key)
 
 
 def _is_ours(location: Location) -> bool:
@@ -109,4 +95,4 @@ def _section(key: str | int) -> str:
 
 
 def _key(location: Location) -> str:
-    return dotted(location).removeprefix("config.") or "it"
+    return dotted(location).removeprefix("config.")
