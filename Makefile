@@ -19,7 +19,7 @@ DEV_INSTALLED := $(VENV)/.dev-installed-$(shell cat requirements*.txt local/requ
 # Not exported: make processes that a test starts would inherit the variables, and make expands an
 # exported variable, so a value of `$(shell …)` would run.
 MAKEOVERRIDES :=
-unexport ARGS BASE DELETE_SOURCE DELIVERY DIFF FAULTS FOLLOW FORCE FORMAT FROM HOST KEY LEVEL MAIN_PACKAGE NAME OUT PASSPHRASE_FILE PLAN PORT PROVIDER QUERY RANGE RATE RELEASE SERVER SERVICE SHOW_PASSWORD \
+unexport ARGS BASE DELETE_SOURCE DELIVERY DIFF FAULTS FLEET FOLLOW FORCE FORMAT FROM HOST KEY LEVEL MAIN_PACKAGE NAME OUT PASSPHRASE_FILE PLAN PORT PROVIDER QUERY RANGE RATE RELEASE SERVER SERVICE SHOW_PASSWORD \
          SINCE SOURCE STACK STRATEGY TEXT TRACE TRACK VALUE VERSION WEIGHT
 
 define newline
@@ -37,6 +37,16 @@ STACK_OPTION = --stack=$(call shell_quote,STACK)
 # STACK has no default for `make policy`, which then checks every stack.
 STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
 
+# fleet COMMAND,VARIABLES: the command on the stacks of FLEET, or nothing without one.
+fleet = $(if $(value FLEET),$(PY) -m commands.fleet $(1) $(call options,FLEET $(2)) $(STACK_OPTION_IF_SET))
+# Otherwise `make down FLEET=prod` would delete the stack `dev`.
+FLEET_TARGETS := up preview rollback status
+ifneq ($(value FLEET),)
+ifneq ($(filter-out $(FLEET_TARGETS),$(MAKECMDGOALS)),)
+$(error FLEET is for $(FLEET_TARGETS) only: use STACK)
+endif
+endif
+
 .PHONY: help up dev preview config render publish gitops restore-release change-owner status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
         secrets secrets-provider policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
@@ -47,11 +57,11 @@ help: ## List the targets
 
 ##@ Deploy and release a stack (STACK=dev)
 
-up: $(INSTALLED) ## Deploy a stack, follow its progressive releases; starts missing prerequisites (PLAN=file: only the changes of this plan)
-	@$(PY) -m commands up $(STACK_OPTION) $(call options,PLAN FORCE) $(ARGS)
+up: $(INSTALLED) ## Deploy a stack, follow its progressive releases; starts missing prerequisites (PLAN=file: only the changes of this plan; FLEET=prod: all stacks of a fleet, in waves)
+	@$(or $(call fleet,up,PLAN FORCE FROM),$(PY) -m commands up $(STACK_OPTION) $(call options,PLAN FORCE)) $(ARGS)
 
-preview: $(INSTALLED) ## Show the changes of the next `make up`
-	@$(PY) -m commands preview $(STACK_OPTION) $(ARGS)
+preview: $(INSTALLED) ## Show the changes of the next `make up` (FLEET)
+	@$(or $(call fleet,preview),$(PY) -m commands preview $(STACK_OPTION)) $(ARGS)
 
 config: $(INSTALLED) ## Print the values of a stack's configuration, each with its file and line, or those of KEY
 	@$(PY) -m commands.config $(STACK_OPTION) $(call options,KEY)
@@ -71,8 +81,8 @@ restore-release: $(INSTALLED) ## Take a stack file of GitOps back to the version
 change-owner: $(INSTALLED) ## Give the objects of a stack to the owner in its settings (delivery.mode); nothing is deleted
 	@$(PY) -m commands.change_owner $(STACK_OPTION)
 
-status: $(INSTALLED) ## Show tracks, versions, traffic, pods and URLs of all services, or of SERVICE
-	@$(PY) -m commands status $(STACK_OPTION) $(call options,SERVICE)
+status: $(INSTALLED) ## Show tracks, versions, traffic, pods and URLs of all services, or of SERVICE (FLEET)
+	@$(or $(call fleet,status,SERVICE),$(PY) -m commands status $(STACK_OPTION) $(call options,SERVICE))
 
 dev: $(INSTALLED) ## Run the working tree of SERVICE in the stack, again after each edit; Ctrl-C restores the stack
 	@$(PY) -m commands dev $(STACK_OPTION) $(call options,SERVICE FORCE)
@@ -92,8 +102,8 @@ pause: $(INSTALLED) ## Keep the weight of a progressive release as it is (SERVIC
 resume: $(INSTALLED) ## Continue a paused release (SERVICE)
 	@$(PY) -m commands resume $(STACK_OPTION) $(call options,SERVICE)
 
-rollback: $(INSTALLED) ## End the release in progress; without one, return to the previous stable version (or VERSION)
-	@$(PY) -m commands rollback $(STACK_OPTION) $(call options,SERVICE VERSION)
+rollback: $(INSTALLED) ## End the release in progress; without one, return to the previous stable version (or VERSION; FLEET: the stacks that its last rollout has moved)
+	@$(or $(call fleet,rollback,SERVICE VERSION),$(PY) -m commands rollback $(STACK_OPTION) $(call options,SERVICE VERSION))
 
 history: $(INSTALLED) ## Show the releases of all services, or of SERVICE, and who ended them
 	@$(PY) -m commands history $(STACK_OPTION) $(call options,SERVICE)

@@ -7,7 +7,6 @@ its plan for the update.
 
 import argparse
 import html
-import json
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any, Literal
 
 from commands.control_characters import escape_control_characters
 from commands.diff.rendering import summarize_traceback
+from commands.engine_events import ENABLES_EVENT_LOG, read_events, resource_changes
 from commands.errors import FAILED, CommandError, report_errors
 from commands.out_option import out_file
 from commands.prerequisites import Prerequisites
@@ -65,11 +65,7 @@ class Result:
     @property
     def changes(self) -> dict[str, int]:
         """Number of resources by operation."""
-        return {
-            operation: count
-            for summary in self._events("summaryEvent")
-            for operation, count in summary["resourceChanges"].items()
-        }
+        return resource_changes(self.events)
 
     @property
     def has_drift(self) -> bool:
@@ -204,8 +200,7 @@ def _run_pulumi(task: Task, stack: Stack, plan: Path | None) -> Result:
                     *(["--save-plan", str(plan)] if plan else []),
                 ],
                 cwd=PROJECT_FOLDER,
-                # Enables --event-log, as Pulumi's Automation API does.
-                env={**stack.environment, "PULUMI_DEBUG_COMMANDS": "true"},
+                env={**stack.environment, **ENABLES_EVENT_LOG},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -218,7 +213,7 @@ def _run_pulumi(task: Task, stack: Stack, plan: Path | None) -> Result:
             ) from None
         finally:
             remove_encryption_salt(stack.name)
-        events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else ()
+        events = read_events(log)
     return Result(
         task,
         stack.name,

@@ -595,6 +595,11 @@ class Deployer:
         """
         self.stack.select(lambda: self._check_cluster(arguments))
 
+    def read(self) -> None:
+        """Call :meth:`Stack.read` and check the cluster as :meth:`select`; change nothing."""
+        self.stack.read()
+        self._check_cluster(())
+
     def _check_cluster(self, arguments: Sequence[str]) -> None:
         if self.prerequisites.has_own_node or _has_refresh(arguments):
             return

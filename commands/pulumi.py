@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import threading
@@ -17,6 +16,7 @@ from typing import Any
 
 from commands.errors import FAILED, CommandError
 from commands.file_backend import FileBackend, without_sidecars
+from commands.parent_signal import signal_with_parent
 from commands.stack_file import complete_file, remove_encryption_salt
 from commands.stack_lock import WAIT_SECONDS
 from commands.unsafe_options import check_variables
@@ -109,8 +109,21 @@ class Stack:
             self._refresh()
         self._is_selected = not is_outdated
 
+    def read(self) -> None:
+        """Read the state and the newest updates, and change nothing.
+
+        Both are empty before the first update.
+        """
+        self._state = self.deployment() or {}
+        self._recent = self._recent_history() if self._state else []
+
+    @property
+    def state_time(self) -> str:
+        """Time of the last change of the state, as of :meth:`select` or :meth:`read`."""
+        return self._state.get("manifest", {}).get("time", "")
+
     def namespaces(self) -> dict[str, str]:
-        """Return the UID of each namespace of the stack, as of :meth:`select`."""
+        """Return the UID of each namespace of the stack, as of :meth:`select` or :meth:`read`."""
         resources = (
             resource
             for resource in self._state.get("resources", ())
@@ -173,7 +186,10 @@ class Stack:
                 yield resource
 
     def services(self) -> Mapping[str, Any]:
-        """Return the output of each service in the last update, as of :meth:`select`."""
+        """Return the output of each service in the last update, as of :meth:`select`.
+
+        Or of :meth:`read`.
+        """
         return _outputs(self._state).get("services", {})
 
     def images(self) -> Mapping[str, str]:
@@ -412,7 +428,8 @@ class Stack:
     ) -> str:
         if self._backend:
             self._backend.remove_broken_sidecars()
-        command = [*_interrupt_with_parent(), "pulumi", *arguments]
+        # It saves its state, and ends.
+        command = [*signal_with_parent("INT"), "pulumi", *arguments]
         if capture:
             command.append("--non-interactive")
         process = subprocess.Popen(
@@ -453,12 +470,6 @@ def _successful_updates(history: Iterable[dict[str, Any]]) -> Iterator[dict[str,
     for update in history:
         if update.get("kind") == "update" and update.get("result") == "succeeded":
             yield update
-
-
-def _interrupt_with_parent() -> Sequence[str]:
-    """Command prefix that interrupts Pulumi when this process is killed, so it saves its state."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "INT", "--"] if setpriv else []
 
 
 @contextmanager

@@ -1,26 +1,23 @@
 """``make history``: the releases of the services, as a table."""
 
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from commands.console import WIDE, new_console
 from commands.release_records import ReleaseRecord, ReleaseRecords
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest; Docker shows as many."""
-WIDTH = 140
-"""Columns when stdout is not a terminal."""
 _RESULTS = {"rolledBack": "rolled back"}
 _STYLES = {"promoted": "green", "rolledBack": "red", "failed": "red", "running": "cyan"}
 
 
 def show(records: ReleaseRecords, services: Sequence[str]) -> None:
     """Print the releases of these services, newest first."""
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console = new_console(WIDE)
     found = {service: records.of(service) for service in services}
     if not any(found.values()):
         console.print("no release is recorded yet", highlight=False)

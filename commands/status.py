@@ -35,20 +35,11 @@ def show(
     if not services:
         console.print(f"{only or 'nothing'} is {'not ' if only else ''}deployed: run `make up`")
         return
-    namespace = outputs["namespace"]
-    objects = kubectl.get(
-        *("deployments,horizontalpodautoscalers", "--namespace", namespace),
-        environment=environment,
-        context=context,
-    )["items"]
-    table = Table(title=namespace, title_justify="left")
+    table = Table(title=outputs["namespace"], title_justify="left")
     for column in ("service", "track", "version", "traffic", "ready", "autoscaling", "digest"):
         table.add_column(column, no_wrap=True)
-    for name, service in services.items():
-        state = states.get(name)
-        rows = _progressive_rows(name, service, state, objects) if state else None
-        for row in rows or _rows(name, service, objects):
-            table.add_row(*row)
+    for row in rows({**outputs, "services": services}, environment, context, states):
+        table.add_row(*row)
     console.print(table)
     for name, state in states.items():
         if name in services and state.is_in_progress:
@@ -58,6 +49,27 @@ def show(
     width = max(map(len, urls), default=0)
     for name, url in urls.items():
         console.print(f"{name:{width}}  {url}", soft_wrap=True, highlight=False)
+
+
+def rows(
+    outputs: Mapping[str, Any],
+    environment: Mapping[str, str],
+    context: str | None,
+    progressive: Mapping[str, CanaryState],
+) -> Iterator[Sequence[str]]:
+    """A row for each track: service, track, version, traffic, ready, autoscaling, digest.
+
+    Raises :class:`CommandError` if the cluster cannot be read.
+    """
+    objects = kubectl.get(
+        *("deployments,horizontalpodautoscalers", "--namespace", outputs["namespace"]),
+        environment=environment,
+        context=context,
+    )["items"]
+    for name, service in outputs["services"].items():
+        state = progressive.get(name)
+        found = [*_progressive_rows(name, service, state, objects)] if state else []
+        yield from found or _rows(name, service, objects)
 
 
 def _rows(

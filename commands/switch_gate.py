@@ -13,13 +13,14 @@ from commands.errors import FAILED, UNDECIDED, CommandError
 from commands.observability_client import ObservabilityClient, monitored
 from commands.pod_logs import PodLogs
 from commands.release_records import Decision
+from commands.slo_regression import regression
 from commands.stack_file import ReleaseFile
 from commands.stack_lock import hold_lock
 from components.labels import Identity
 from components.observability.queries import PODS, REQUESTS, WINDOW, WINDOW_SECONDS
-from components.observability.rules.canary_gate import MAX_CANARY_FACTOR, MIN_CANARY_REQUESTS
-from components.observability.slo import BURN_RATES, MIN_BAD_REQUESTS, Sli, Slo
-from settings import Service, Settings, format_seconds, load
+from components.observability.rules.canary_gate import MIN_CANARY_REQUESTS
+from components.observability.slo import Sli, Slo
+from settings import Service, Settings, load
 from settings.project import project_name
 
 POLL_SECONDS = 3
@@ -190,19 +191,10 @@ class SwitchGate:
         """The indicator with its value and its bounds. Empty: it is within them."""
         if sli not in self._before:
             self._before[sli] = _value(client, self._ratio_before(sli), self._switched_at)
-        before = self._before[sli]
-        bad = _value(client, self._bad_requests(sli))
-        ratio = bad / requests if requests else 0.0
-        allowed = float(self._slo.max_bad_ratio(sli, BURN_RATES[0].factor))
-        is_bad = bad * WINDOW_SECONDS >= MIN_BAD_REQUESTS
-        if not is_bad or ratio <= allowed or ratio <= MAX_CANARY_FACTOR * before:
-            return ""
-        threshold = self._slo.latency_threshold
-        slow = f"take longer than {format_seconds(threshold)}" if threshold else ""
-        faults = {"availability": "fail", "latency": slow}
-        return (
-            f"{ratio:.1%} of its requests {faults[sli]} ({sli}; the bound is {allowed:.1%}), and "
-            f"{before:.1%} of those of {self._previous} did before the switch"
+        before, bad = self._before[sli], _value(client, self._bad_requests(sli))
+        found = regression(self._slo, sli, bad=bad, requests=requests, before=before)
+        return found and (
+            f"{found}, and {before:.1%} of those of {self._previous} did before the switch"
         )
 
     def _failed_pods(self) -> str:

@@ -1,0 +1,1 @@
+"""Commands on all stacks of a fleet: up, preview, rollback and status with ``FLEET=…``."""

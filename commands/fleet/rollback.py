@@ -1,0 +1,83 @@
+"""``make rollback FLEET=…``: brings back the stacks that the last rollout has moved."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+
+from commands.console import new_console
+from commands.errors import FAILED
+from commands.fleet.fleet_stack import FleetStack, last_rollout, read_stacks
+from commands.fleet.runner import Runner
+from commands.fleet.stack_job import Arguments, StackJob, State
+from commands.fleet.versions import describe
+from commands.fleet.view import new_view, print_line, table
+from settings.fleet import LoadedWave
+
+
+def rollback(fleet: str, waves: Sequence[LoadedWave], logs: Path) -> int:
+    """Roll the moved stacks back, the last wave first; return the exit code.
+
+    A stack that fails does not stop the others.
+    """
+    stacks = read_stacks(waves)
+    unread = [one.error for one in stacks if one.error]
+    moved = {one.member.stack: one for one in last_rollout(stacks) if [*one.moved()]}
+    jobs = {name: _job(one, logs) for name, one in moved.items()}
+    _run(waves, jobs, {name: _commands(one) for name, one in moved.items()})
+    failed = [job for job in jobs.values() if job.state is not State.DONE]
+    console = new_console()
+    if jobs:
+        console.print(table([*jobs.values()]))
+    for error in (*unread, *(f"{job.stack} {job.state.value}: {job.reason}" for job in failed)):
+        print_line(console, error)
+    _print_result(console, fleet, jobs, len(failed), logs)
+    if failed or unread:
+        print_line(console, f"try again: make rollback FLEET={fleet}")
+        return FAILED
+    return 0
+
+
+def _commands(stack: FleetStack) -> Sequence[Arguments]:
+    name = stack.member.stack
+    return [
+        (
+            *("commands", "rollback", "--stack", name, "--service", service),
+            *(["--version", version] if version else []),
+        )
+        for service, version in stack.moved()
+    ]
+
+
+def _job(stack: FleetStack, logs: Path) -> StackJob:
+    name = stack.member.stack
+    before = stack.record.before if stack.record else {}
+    return StackJob(stack.member, logs / f"{name}.log", describe(stack.target, before))
+
+
+def _run(
+    waves: Sequence[LoadedWave],
+    jobs: Mapping[str, StackJob],
+    commands: Mapping[str, Sequence[Arguments]],
+) -> None:
+    # The states say which stacks are not rolled back after an interrupt.
+    with suppress(KeyboardInterrupt), new_view() as view:
+        runner = Runner(view, [*jobs.values()])
+        for wave in reversed(waves):
+            of_wave = [jobs[one.stack] for one in wave.members if one.stack in jobs]
+            runner.run(
+                of_wave, State.ROLLING_BACK, lambda job: commands[job.stack], wave.parallelism
+            )
+
+
+def _print_result(
+    console: Console, fleet: str, jobs: Mapping[str, StackJob], failed: int, logs: Path
+) -> None:
+    if not jobs:
+        print_line(console, f"{fleet}: no stack has moved to the versions in its stack file")
+        return
+    count = f"{len(jobs) - failed} of {len(jobs)} stacks that had moved are rolled back"
+    print_line(console, f"{fleet}: {count}; the logs are in {logs}")
+    files = " ".join(f"Pulumi.{name}.yaml" for name in jobs)
+    print_line(console, f"commit {files}: they have the versions that serve again")
