@@ -17,6 +17,7 @@ SLOW = [
     "test_certificates.py",
     "test_drill.py",
     "test_external_secrets.py",
+    "test_fleet.py",
     "test_followed_release.py",
     "test_gitops.py",
     "test_kills.py",
