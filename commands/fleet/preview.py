@@ -18,7 +18,7 @@ from commands.fleet.view import new_view, print_line
 from settings.fleet import LoadedWave
 
 PARALLELISM = 8
-"""Previews at once. Each needs about a third of a GiB."""
+"""Previews at once. Each is a Pulumi CLI, its providers and a Python program."""
 _OPERATIONS = ("create", "update", "replace", "delete", "same")
 
 
