@@ -297,6 +297,7 @@ def test_git_agrees_with_the_releases_that_flagger_decides(
 
         release("1.2.0", errorRate=0.2)
         delivery.git.commit("Release 1.2.0")
+        delivery.argocd.refresh(delivery.name)
         wait_until("the rollback", lambda: phase() == "Failed", seconds=240)
         assert "stable 1.2.0 -> 1.1.0" in project.make("restore-release").stdout
         with project.service() as service:
