@@ -271,7 +271,7 @@ def test_git_agrees_with_the_releases_that_flagger_decides(
         (project.folder / "app" / "VERSION").write_text(f"{version}\n")
         with project.service() as service:
             service["release"]["stable"] = {"version": version}
-            service["config"]["faults"] = faults
+            service["config"]["faults"] = {"enabled": True, **faults}
         delivery.publish()
         commit_stack_file(project)
 
@@ -302,7 +302,7 @@ def test_git_agrees_with_the_releases_that_flagger_decides(
         assert "stable 1.2.0 -> 1.1.0" in project.make("restore-release").stdout
         with project.service() as service:
             assert service["release"]["stable"]["version"] == "1.1.0"
-            assert service["config"]["faults"] == {}
+            assert service["config"]["faults"] == {"enabled": True}
         delivery.commit("Roll back to 1.1.0")
     assert set(versions_of(project.host, 20)) == {"1.1.0"}
     assert "has rolled no release back" in project.make("restore-release").stdout
