@@ -75,7 +75,7 @@ publish: $(INSTALLED) ## Build and push the images of a stack, or of SERVICE, an
 gitops: $(INSTALLED) ## Write a stack's manifests for Argo CD or Flux to OUT, and show their changes (DIFF=file: as Markdown)
 	@$(PY) -m commands.gitops $(STACK_OPTION) $(call options,OUT DIFF)
 
-restore-release: $(INSTALLED) ## Take a stack file of GitOps back to the version that serves, if Flagger rolled its release back (SERVICE, OUT=file)
+restore-release: $(INSTALLED) ## Restore a stack file of GitOps to the version that serves, if Flagger has rolled its release back (SERVICE, OUT=file)
 	@$(PY) -m commands.gitops.restore_release $(STACK_OPTION) $(call options,SERVICE OUT)
 
 change-owner: $(INSTALLED) ## Give the objects of a stack to the owner in its settings (delivery.mode); nothing is deleted

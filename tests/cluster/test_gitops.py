@@ -305,4 +305,4 @@ def test_git_agrees_with_the_releases_that_flagger_decides(
             assert service["config"]["faults"] == {"enabled": True}
         delivery.commit("Roll back to 1.1.0")
     assert set(versions_of(project.host, 20)) == {"1.1.0"}
-    assert "has rolled no release back" in project.make("restore-release").stdout
+    assert "has rolled back no release" in project.make("restore-release").stdout

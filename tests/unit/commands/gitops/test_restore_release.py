@@ -19,6 +19,8 @@ from tests.unit.stacks import DIGEST, HELLO, OTHER_DIGEST, sections
 
 GOOD = {"version": "1.0.0", "digest": DIGEST}
 BAD = {"version": "1.1.0", "digest": OTHER_DIGEST}
+EARLIER, LATER = "2026-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
+"""Times before and after all commits."""
 DELIVERY = {"mode": "gitops", "repository": "https://git.example.com/shop.git", "path": "shop"}
 
 
@@ -57,12 +59,17 @@ class Checkout:
         self.git("commit", "--quiet", "--message", "A state")
 
     def deploy(
-        self, phase: str, new: dict[str, str], served: dict[str, str], message: str = ""
+        self,
+        phase: str,
+        new: dict[str, str],
+        served: dict[str, str],
+        message: str = "",
+        since: str = LATER,
     ) -> None:
         """Set the state of the release in the cluster."""
         primary = f"{NAME}-primary"
         items = [
-            canary(phase),
+            canary(phase, since=since),
             deployment(new["version"], digest=new["digest"], env=message),
             deployment(served["version"], digest=served["digest"], name=primary, config=primary),
             {"kind": "ConfigMap", "metadata": {"name": NAME}, "data": {}},
@@ -112,27 +119,30 @@ def test_a_configuration_that_was_rolled_back_is_restored(checkout: Checkout) ->
 
 
 @pytest.mark.parametrize(
-    ("phase", "new", "served"),
+    ("phase", "new", "served", "since"),
     [
-        ("Succeeded", BAD, BAD),
-        ("Progressing", BAD, GOOD),
-        # Git has a newer version, which is not synced yet.
-        ("Failed", {**BAD, "version": "1.0.5"}, GOOD),
+        ("Succeeded", BAD, BAD, LATER),
+        ("Progressing", BAD, GOOD, LATER),
+        # Git has a newer version, or newer settings, which are not synced yet.
+        ("Failed", {**BAD, "version": "1.0.5"}, GOOD, LATER),
+        ("Failed", BAD, GOOD, EARLIER),
     ],
 )
 def test_a_release_that_was_not_rolled_back_stays(
     checkout: Checkout,
     capsys: pytest.CaptureFixture[str],
+    *,
     phase: str,
     new: dict[str, str],
     served: dict[str, str],
+    since: str,
 ) -> None:
     checkout.commit(GOOD)
     checkout.commit(BAD)
-    checkout.deploy(phase, new, served)
+    checkout.deploy(phase, new, served, since=since)
     before = checkout.file.read_text()
     assert checkout.restore() == 0
-    assert capsys.readouterr().out == "Flagger has rolled no release back\n"
+    assert capsys.readouterr().out == "Flagger has rolled back no release\n"
     assert checkout.file.read_text() == before
     assert not (checkout.folder / "out.md").exists()
 
@@ -145,7 +155,28 @@ def test_settings_without_a_commit_stay(
     assert checkout.restore() == 0
     assert checkout.service["release"]["stable"] == GOOD
     assert checkout.service["env"] == {"MESSAGE": "second"}
-    assert "the commits have no settings of 1.0.0" in capsys.readouterr().out
+    assert "no commit has the settings of 1.0.0" in capsys.readouterr().out
+
+
+def test_keys_that_the_good_release_did_not_have_are_removed(checkout: Checkout) -> None:
+    checkout.commit(GOOD)
+    checkout.commit(BAD, "second")
+    checkout.deploy("Failed", BAD, GOOD)
+    assert checkout.restore() == 0
+    assert not checkout.service.get("env")
+
+
+def test_changes_that_are_not_committed_are_refused(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkout.commit(GOOD, "first")
+    checkout.commit(GOOD, "second")
+    checkout.deploy("Failed", GOOD, GOOD, message="second")
+    assert checkout.restore() == 0
+    restored = checkout.file.read_text()
+    assert checkout.restore() == BAD_INPUT
+    assert "beacon has changes that are not committed" in capsys.readouterr().err
+    assert checkout.file.read_text() == restored
 
 
 def test_a_stack_of_pulumi_is_refused(
