@@ -9,7 +9,7 @@ the autoscaler has changed the replicas in between, they are set again.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -119,10 +119,20 @@ class Capacity:
         )
         return min(needed, service.max_replicas) if needed > service.min_replicas else 0
 
-    def adopted(self, service: Service) -> int:
-        """Replicas of existing Deployments of a service. 0: its minimum of replicas is enough."""
-        autoscaled = (one for one in self._tracks(service).values() if one.is_autoscaled)
-        replicas = max((one.desired for one in autoscaled), default=0)
+    def adopted(self, service: Service, in_state: Collection[str]) -> int:
+        """Replicas of existing Deployments of a service that are not in Pulumi's state.
+
+        0: there is none, or its minimum of replicas is enough.
+        """
+        release = service.release
+        names = {
+            Identity(service.name, self._namespace, release.object_track(one)).object_name
+            for one in release.tracks
+        }.difference(in_state)
+        found = self._tracks(service).values() if names else ()
+        replicas = max(
+            (one.desired for one in found if one.is_autoscaled and one.name in names), default=0
+        )
         return min(replicas, service.max_replicas) if replicas > service.min_replicas else 0
 
     def is_ready(self, service: Service, before: Shares, after: Shares) -> bool:

@@ -326,12 +326,17 @@ class Deployer:
             self.stack.up("--config-file", str(path), *options)
 
     def _adopt_tracks(self, capacity: Capacity, options: Sequence[str]) -> None:
-        """Adopt existing Deployments, in the first update, with the replicas that they have.
+        """Adopt existing Deployments that are not in the state, with the replicas that they have.
 
         Pulumi would create them with fewer replicas than the autoscaler has set, which the API
         server refuses as a conflict.
         """
-        services = self._adopted(capacity)
+        in_state = self.stack.deployments()
+        services = {
+            one.name: replicas
+            for one in load(self.stack.name).services.values()
+            if (replicas := capacity.adopted(one, in_state))
+        }
         if not services:
             return
         with self._temporary_file() as path:
@@ -350,13 +355,6 @@ class Deployer:
             TemporaryDirectory(prefix="slipway-") as folder,
         ):
             yield Path(shutil.copy(complete, folder))
-
-    def _adopted(self, capacity: Capacity) -> Mapping[str, int]:
-        """Replicas of the existing Deployments that have more than the minimum, by service."""
-        if self.stack.services():
-            return {}
-        services = load(self.stack.name).services.values()
-        return {one.name: pods for one in services if (pods := capacity.adopted(one))}
 
     def _moves(self) -> Iterator[tuple[Service, Shares]]:
         """Services with a track that gets more requests, with the shares before the update."""

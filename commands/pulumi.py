@@ -35,6 +35,7 @@ _CLUSTER_OPERATOR = re.compile(
     r"slipway:platform:(\w+)\$kubernetes:rbac\.authorization\.k8s\.io/v1:ClusterRole::"
 )
 """Part of the URN of an operator's ClusterRole."""
+_DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 _CANARY = "kubernetes:flagger.app/v1beta1:Canary"
 _NEVER = "1970-01-01T00:00:00Z"
 _PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105  # name of a variable
@@ -142,6 +143,11 @@ class Stack:
     def has_canaries(self) -> bool:
         """Return True if the stack has a Canary of Flagger, as of :meth:`select`."""
         return any(one["type"] == _CANARY for one in self._objects())
+
+    def deployments(self) -> set[str]:
+        """Return the names of the Deployments in the state, as of :meth:`select`."""
+        found = (one for one in self._objects() if one["type"] == _DEPLOYMENT)
+        return {one.get("id", "").rpartition("/")[2] for one in found}
 
     def cluster_operators(self) -> set[str]:
         """Return the components of the operators that have access to the whole cluster.

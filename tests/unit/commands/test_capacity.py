@@ -251,9 +251,11 @@ def test_existing_deployments_are_adopted_with_the_replicas_that_the_autoscaler_
     replicas: int, adopted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = Cluster(monkeypatch, stable=replicas)
-    assert Capacity(settings(), {}).adopted(service(None)) == adopted
+    assert Capacity(settings(), {}).adopted(service(None), ()) == adopted
+    # Also beside a canary that is not deployed yet.
+    assert Capacity(settings(), {}).adopted(service(10), {"beacon-stable"}) == 0
     cluster.has_autoscalers = False
-    assert Capacity(settings(), {}).adopted(service(None)) == 0
+    assert Capacity(settings(), {}).adopted(service(None), ()) == 0
 
 
 def of_release(release: dict[str, Any]) -> Service:

@@ -69,6 +69,9 @@ class FakeStack:
     def cluster_operators(self) -> set[str]:
         return self.operators
 
+    def deployments(self) -> set[str]:
+        return {f"{service}-{track}" for service in self.running for track in self.running[service]}
+
     def has_canaries(self) -> bool:
         return True
 
@@ -142,8 +145,8 @@ class FakeCapacity:
     def missing_at_start(self, service: Service, before: Shares) -> int:
         return self.missing
 
-    def adopted(self, service: Service) -> int:
-        return self.adopted_pods
+    def adopted(self, service: Service, in_state: set[str]) -> int:
+        return 0 if in_state else self.adopted_pods
 
     def reserve(
         self, service: Service, before: Shares, seconds: float, *, is_required: bool
