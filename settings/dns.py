@@ -13,7 +13,9 @@ from settings.string_formats import AwsRegion, DnsLabel, StringFormat
 _HealthCheckId = Annotated[
     str,
     StringFormat(
-        "the ID of a health check, which is a UUID", r"[0-9a-f]{8}(-[0-9a-f]{4,12}){4}", 36
+        "the ID of a health check, which is a UUID",
+        r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        36,
     ),
 ]
 
@@ -30,9 +32,9 @@ class Route53Records(Section):
     """AWS region of the cluster. A client gets the records of the region with the lowest latency.
     """
     failover: Literal["primary", "secondary"] | None = None
-    """`secondary` are the answers while `primary` is not healthy."""
+    """Route 53 returns `secondary` while the health check of `primary` fails."""
     health_check_id: _HealthCheckId | None = None
-    """Health check of Route 53. The records are no answers while it fails. Default: none."""
+    """Health check of Route 53, which does not return the records while it fails. Default: none."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         yield from one_of_errors(self, ("weight", "region", "failover"))

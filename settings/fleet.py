@@ -212,9 +212,19 @@ def _read() -> Mapping[str, Fleet]:
         for key, stack in fleet.places()
         if stack not in stacks
     ]
-    if unknown:
-        raise SettingsError(FILE, unknown)
+    if errors := [*unknown, *_shared_stacks(fleets)]:
+        raise SettingsError(FILE, errors)
     return fleets
+
+
+def _shared_stacks(fleets: Mapping[str, Fleet]) -> Iterator[str]:
+    """Errors of stacks that an earlier fleet has: each would roll back the other's updates."""
+    owners: dict[str, str] = {}
+    for name, fleet in fleets.items():
+        for key, stack in fleet.places():
+            owner = owners.setdefault(stack, name)
+            if owner != name:
+                yield str(FieldError(f"{name}.{key}", stack, f"a stack that {owner} does not have"))
 
 
 def _load_stacks(fleet: Fleet, *, check_sources: bool) -> Mapping[str, Settings]:
@@ -238,9 +248,26 @@ def _load_stacks(fleet: Fleet, *, check_sources: bool) -> Mapping[str, Settings]
             others = [name for name, one in targets.items() if one == (context, namespace)]
             allowed = f"another one, or another cluster.context: {', '.join(others)} have the same"
             errors.append(f"{file}: {FieldError(f'{PROJECT}:namespace.name', namespace, allowed)}")
+    errors += _shared_records(loaded)
     if errors:
         raise SettingsError(FILE, errors)
     return loaded
+
+
+def _shared_records(loaded: Mapping[str, Settings]) -> Iterator[str]:
+    """Errors of DNS records whose host and set identifier an earlier stack has."""
+    owners: dict[tuple[str, str], str] = {}
+    for stack, settings in loaded.items():
+        for service in settings.services.values():
+            routing = service.routing
+            records = routing.dns.route53 if routing and routing.dns else None
+            for host in routing.hosts if routing and records else ():
+                identifier = records.set_identifier if records else ""
+                owner = owners.setdefault((host, identifier), stack)
+                if owner != stack:
+                    key = f"{PROJECT}:services.{service.name}.routing.dns.route53.setIdentifier"
+                    allowed = f"another one: {owner} has it for {host}"
+                    yield f"{path_of(stack).name}: {FieldError(key, identifier, allowed)}"
 
 
 @cache

@@ -7,6 +7,7 @@ it is there when the command is killed.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from commands import kubectl
@@ -27,8 +28,15 @@ class FleetRecord:
     """Time of the start of the rollout, in RFC 3339. Runs that continue it have the same."""
     before: Versions
     after: Versions
+    started: str
+    """Time at which the stack was first updated to ``after``, in RFC 3339."""
     state_time: str
     """Time of the state before the update."""
+
+    @property
+    def started_seconds(self) -> float:
+        """:attr:`started` in Unix time."""
+        return datetime.fromisoformat(self.started).timestamp()
 
     @classmethod
     def read(cls, settings: Settings, environment: Mapping[str, str]) -> "FleetRecord | None":
@@ -44,7 +52,11 @@ class FleetRecord:
             return cls(**json.loads(found["data"][DATA_KEY]))
         except (KeyError, TypeError, ValueError) as error:
             place = f"{settings.namespace.name}/{NAME}"
-            raise CommandError(f"the ConfigMap {place} is not readable: {error}", FAILED) from None
+            raise CommandError(
+                f"the ConfigMap {place} is invalid ({error}): without it, this stack has no "
+                "rollback by its fleet; delete it",
+                FAILED,
+            ) from None
 
     def write(self, settings: Settings, environment: Mapping[str, str]) -> None:
         """Write the record. Raises :class:`CommandError`."""

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from commands.deployer import Deployer
 from commands.errors import FAILED, CommandError
@@ -63,17 +63,22 @@ class FleetStack:
     def write_record(self, rollout: str) -> None:
         """Record the versions before the update. Before the first one there are none.
 
-        A rollout that is continued keeps its record. Raises :class:`CommandError`.
+        A stack with the same versions in its file as before keeps those that its first update has
+        replaced. Raises :class:`CommandError`.
         """
-        record = self.record
-        if not self.deployed:
+        record, settings = self.record, self.member.settings
+        # A new namespace does not exist yet.
+        if not self.deployed or settings.namespace.name not in self.deployer.stack.namespaces():
             return
-        is_continued = record and (record.rollout, record.after) == (rollout, self.target)
-        if record and is_continued and self.deployed in (record.before, record.after):
-            return
-        time = self.deployer.stack.state_time
-        self.record = FleetRecord(rollout, self.deployed, self.target, time)
-        self.record.write(self.member.settings, self.deployer.environment)
+        is_known = record is not None and record.after == self.target
+        if record and is_known and self.deployed in (record.before, record.after):
+            if record.rollout == rollout:
+                return
+            self.record = replace(record, rollout=rollout)
+        else:
+            time = self.deployer.stack.state_time
+            self.record = FleetRecord(rollout, self.deployed, self.target, rollout, time)
+        self.record.write(settings, self.deployer.environment)
 
     def moved(self) -> Iterator[tuple[str, str | None]]:
         """Services that the rollout has moved, with the ``VERSION`` that brings each of them back.
@@ -98,16 +103,18 @@ class FleetStack:
                 yield name, None
 
 
-def read_stacks(waves: Sequence[LoadedWave]) -> list[FleetStack]:
+def read_stacks(waves: Sequence[LoadedWave], *, refuses: bool = True) -> list[FleetStack]:
     """Read the stacks of a fleet, in order. Starts nothing; builds the Pulumi CLI if needed.
 
     Raises :class:`CommandError` if one of them is in another cluster than at its last update.
+    Without ``refuses``, such a stack has an error, and the others are read.
     """
     stacks = [FleetStack.of(member) for wave in waves for member in wave.members]
     stacks[0].deployer.prerequisites.prepare_cli()
     with ThreadPoolExecutor(_READERS) as pool:
         list(pool.map(FleetStack.read, stacks))
-    if refused := [one.error for one in stacks if one.error and one.error_code != FAILED]:
+    refused = [one.error for one in stacks if one.error and one.error_code != FAILED]
+    if refuses and refused:
         raise CommandError("\n".join(refused))
     return stacks
 

@@ -44,10 +44,14 @@ def preview(fleet: str, waves: Sequence[LoadedWave], logs: Path) -> int:
 
     with new_view() as view:
         Runner(view, jobs).run(jobs, State.PREVIEWING, command, PARALLELISM)
-    changes = {job.stack: resource_changes(read_events(events(job))) for job in jobs}
+    changes = {
+        job.stack: {} if job.code else resource_changes(read_events(events(job))) for job in jobs
+    }
     console = new_console()
     console.print(_table(jobs, changes))
     failed = [job for job in jobs if job.code]
+    for error in (one.error for one in stacks if one.error):
+        print_line(console, error)
     for job in failed:
         print_line(console, f"{job.stack} failed: {job.reason}")
     print_line(console, f"{fleet}: the previews are in {logs}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from commands.console import new_console
-from commands.errors import FAILED
+from commands.errors import FAILED, CommandError
 from commands.fleet.fleet_stack import FleetStack, last_rollout, read_stacks
 from commands.fleet.runner import Runner
 from commands.fleet.stack_job import Arguments, StackJob, State
@@ -21,22 +21,40 @@ def rollback(fleet: str, waves: Sequence[LoadedWave], logs: Path) -> int:
 
     A stack that fails does not stop the others.
     """
-    stacks = read_stacks(waves)
+    stacks = read_stacks(waves, refuses=False)
     unread = [one.error for one in stacks if one.error]
-    moved = {one.member.stack: one for one in last_rollout(stacks) if [*one.moved()]}
-    jobs = {name: _job(one, logs) for name, one in moved.items()}
-    _run(waves, jobs, {name: _commands(one) for name, one in moved.items()})
+    last = last_rollout(stacks)
+    _check_unread(stacks, last)
+    commands = {one.member.stack: found for one in last if (found := _commands(one))}
+    jobs = {one.member.stack: _job(one, logs) for one in last if one.member.stack in commands}
+    _run(waves, jobs, commands)
     failed = [job for job in jobs.values() if job.state is not State.DONE]
     console = new_console()
     if jobs:
         console.print(table([*jobs.values()]))
-    for error in (*unread, *(f"{job.stack} {job.state.value}: {job.reason}" for job in failed)):
+    for error in (*unread, *map(_failure, failed)):
         print_line(console, error)
-    _print_result(console, fleet, jobs, len(failed), logs)
+    _print_result(console, fleet, jobs, logs)
     if failed or unread:
         print_line(console, f"try again: make rollback FLEET={fleet}")
         return FAILED
     return 0
+
+
+def _check_unread(stacks: Sequence[FleetStack], last: Sequence[FleetStack]) -> None:
+    """Raise :class:`CommandError` if a stack that cannot be read may have a newer rollout."""
+    known = [one.record.after for one in last if one.record]
+    others = [one.error for one in stacks if one.error and one.target not in known]
+    if known and others:
+        reason = (
+            "the stack file has other versions than the last rollout that was found, which may not "
+            "be the last one: roll back single stacks by `make rollback STACK=…`"
+        )
+        raise CommandError("\n".join([*others, reason]), FAILED)
+
+
+def _failure(job: StackJob) -> str:
+    return ": ".join(filter(None, (f"{job.stack} {job.state.value}", job.reason)))
 
 
 def _commands(stack: FleetStack) -> Sequence[Arguments]:
@@ -71,13 +89,13 @@ def _run(
             )
 
 
-def _print_result(
-    console: Console, fleet: str, jobs: Mapping[str, StackJob], failed: int, logs: Path
-) -> None:
+def _print_result(console: Console, fleet: str, jobs: Mapping[str, StackJob], logs: Path) -> None:
     if not jobs:
-        print_line(console, f"{fleet}: no stack has moved to the versions in its stack file")
+        print_line(console, f"{fleet}: nothing to roll back: the last rollout updated no stack")
         return
-    count = f"{len(jobs) - failed} of {len(jobs)} stacks that had moved are rolled back"
+    done = [name for name, job in jobs.items() if job.state is State.DONE]
+    count = f"{len(done)} of {len(jobs)} updated stacks are rolled back"
     print_line(console, f"{fleet}: {count}; the logs are in {logs}")
-    files = " ".join(f"Pulumi.{name}.yaml" for name in jobs)
-    print_line(console, f"commit {files}: they have the versions that serve again")
+    if done:
+        files = " ".join(f"Pulumi.{name}.yaml" for name in done)
+        print_line(console, f"commit {files}: each has the version that serves again")

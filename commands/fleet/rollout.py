@@ -33,6 +33,7 @@ class Rollout:
         stacks: Sequence[FleetStack],
         logs: Path,
         *,
+        rollout: str,
         is_forced: bool = False,
     ) -> None:
         self._fleet = fleet
@@ -40,7 +41,8 @@ class Rollout:
         self._stacks = {one.member.stack: one for one in stacks}
         self._logs = logs
         self._is_forced = is_forced
-        self._rollout = rollout_of(stacks, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        self._rollout = rollout
+        self._settled: set[str] = set()
         self._jobs = {
             name: StackJob(one.member, logs / f"{name}.log", describe(one.deployed, one.target))
             for name, one in self._stacks.items()
@@ -75,9 +77,9 @@ class Rollout:
 
     def _deploy(self, wave: LoadedWave, runner: Runner) -> int:
         """Update the stacks of a wave, and observe them. Return how many have failed."""
-        jobs, since = self._of(wave), time.time()
+        jobs, start = self._of(wave), time.time()
         recorded = self._record(jobs)
-        runner.run(recorded, State.UPDATING, self._update, wave.parallelism)
+        runner.run(recorded, State.UPDATING, self._update, wave.parallelism, wave.max_failed)
         self._settle(jobs)
         # Those that have failed would end the wave in any case.
         is_passed = sum(job.code != 0 for job in jobs) <= wave.max_failed
@@ -85,6 +87,8 @@ class Rollout:
             observed = [job for job in jobs if job.state is State.DONE]
 
             def observe(job: StackJob) -> Sequence[Arguments]:
+                record = self._stacks[job.stack].record
+                since = record.started_seconds if record else start
                 options = (f"--seconds={wave.gate_seconds}", f"--since={since}")
                 return [("commands.fleet.slo_gate", "--stack", job.stack, *options)]
 
@@ -115,8 +119,9 @@ class Rollout:
     def _settle(self, jobs: Sequence[StackJob]) -> None:
         """Read which versions the stacks have after updates that have not succeeded."""
         for job in jobs:
-            if not job.code or not job.log.exists():
+            if not job.code or not job.log.exists() or job.stack in self._settled:
                 continue
+            self._settled.add(job.stack)
             stack = self._stacks[job.stack]
             before = stack.record.before if stack.record else {}
             state_time = stack.deployer.stack.state_time
@@ -160,11 +165,11 @@ class Rollout:
         up = f"make up FLEET={self._fleet}"
         if untouched := [job.stack for job in jobs if job.state is State.WAITING]:
             yield f"not touched: {', '.join(untouched)}"
-        yield f"deploy again, also what is deployed already: {up}"
+        yield f"retry all waves: {up}"
         names = [wave.name for wave in self._waves]
         if failed and (later := names[names.index(failed.name) + 1 :]):
-            yield f"go on with the next wave: {up} FROM={later[0]}"
-        yield f"bring back what has moved: make rollback FLEET={self._fleet}"
+            yield f"continue with the next wave: {up} FROM={later[0]}"
+        yield f"roll back the updated stacks: make rollback FLEET={self._fleet}"
 
 
 def waves_from(waves: Sequence[LoadedWave], name: str) -> Sequence[LoadedWave]:
@@ -187,6 +192,8 @@ def up(
         deployed,
         [one for one in stacks if one.member.stack in names],
         logs,
+        # Of all stacks, also those of the waves before the first one.
+        rollout=rollout_of(stacks, datetime.now(UTC).isoformat(timespec="milliseconds")),
         is_forced=is_forced,
     )
     return rollout.run(new_view())

@@ -24,12 +24,15 @@ class Runner:
         state: State,
         commands: Callable[[StackJob], Sequence[Arguments]],
         parallelism: int,
+        max_failed: int | None = None,
     ) -> None:
         """Run the commands of each job, at most ``parallelism`` jobs at once.
 
+        No further job starts after more than ``max_failed`` have failed. ``None``: all start.
         An interrupt ends the commands, waits for them, and is raised again.
         """
         waiting, running = deque(jobs), list[StackJob]()
+        failed = 0
         try:
             while waiting or running:
                 while waiting and len(running) < parallelism:
@@ -38,7 +41,11 @@ class Runner:
                     running.append(job)
                 self._view.show(self._jobs)
                 time.sleep(POLL_SECONDS)
-                running = [job for job in running if not job.poll()]
+                ended = [job for job in running if job.poll()]
+                running = [job for job in running if job not in ended]
+                failed += sum(job.code != 0 for job in ended)
+                if max_failed is not None and failed > max_failed:
+                    waiting.clear()
             self._view.show(self._jobs)
         except KeyboardInterrupt:
             self._end(running)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from commands.errors import FAILED, UNDECIDED
 from commands.parent_signal import signal_with_parent
 from settings.fleet import Member
 from settings.stack_file import PROJECT_FOLDER
@@ -53,6 +54,8 @@ class StackJob:
     reason: str = ""
     """Last error of a command that has failed."""
     _commands: list[Arguments] = field(default_factory=list[Arguments])
+    _is_cut_short: bool = False
+    """True if an interrupt has removed commands that had not started."""
     _process: "subprocess.Popen[bytes] | None" = None
     _started: float = 0
     _seconds: float = 0
@@ -87,6 +90,7 @@ class StackJob:
 
     def interrupt(self) -> None:
         """Ask the command to end. Pulumi saves its state first."""
+        self._is_cut_short = bool(self._commands)
         self._commands = []
         if self._process:
             self._process.terminate()
@@ -95,12 +99,12 @@ class StackJob:
         """Wait for the end of a command that was interrupted."""
         if self._process:
             self._end(self._process.wait())
-            if self.code:
-                self.state = State.INTERRUPTED
+            if self.code or self._is_cut_short:
+                self.state, self.code = State.INTERRUPTED, self.code or FAILED
 
     def fail(self, reason: str) -> None:
         """Set the state of a stack whose command cannot be started."""
-        self.state, self.code, self.reason = State.FAILED, 1, reason
+        self.state, self.code, self.reason = State.FAILED, FAILED, reason
 
     def _start_next(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +124,7 @@ class StackJob:
         self.code = code
         self._seconds, self._process = self.seconds, None
         if code:
-            self.state = State.UNDECIDED if code == 2 else State.FAILED  # noqa: PLR2004
+            self.state = State.UNDECIDED if code == UNDECIDED else State.FAILED
             self.reason = self._last_error()
         else:
             self.state = State.DONE

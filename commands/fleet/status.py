@@ -20,7 +20,7 @@ _SHOWN = 5
 
 def status(fleet: str, waves: Sequence[LoadedWave]) -> int:
     """Print a table of the tracks of all stacks; return the exit code."""
-    stacks = read_stacks(waves)
+    stacks = read_stacks(waves, refuses=False)
     with ThreadPoolExecutor(_READERS) as pool:
         found = [*pool.map(_rows, stacks)]
     table = Table(title=fleet, title_justify="left")

@@ -136,11 +136,11 @@ def test_a_bad_version_stops_at_the_first_wave_and_is_rolled_back(fleet: Fleet) 
 
     rolled_back = fleet.run("rollback")
     assert rolled_back.returncode == 0, rolled_back.stdout + rolled_back.stderr
-    assert "1 of 1 stacks that had moved are rolled back" in rolled_back.stdout
+    assert "1 of 1 updated stacks are rolled back" in rolled_back.stdout
     assert fleet.served() == served
     assert (north.specs(), north.file.read_text()) == (before, released)
     again = fleet.run("rollback")
-    assert "no stack has moved" in again.stdout, again.stdout
+    assert "nothing to roll back" in again.stdout, again.stdout
     fleet.first.assert_unchanged()
 
 

@@ -59,9 +59,16 @@ def test_a_failed_wave_stops_the_fleet_and_the_command_says_what_is_where(
     assert "east1 failed: up of east1 failed" in printed
     assert "wave first failed: 1 of 1 stacks, and maxFailed is 0; the logs are in out/" in printed
     assert "not touched: east2, north1, north2\n" in printed
-    assert "go on with the next wave: make up FLEET=prod FROM=others\n" in printed
+    assert "continue with the next wave: make up FLEET=prod FROM=others\n" in printed
     (log,) = fleet.root.glob("out/fleet/prod/*-up/east1.log")
     assert log.read_text() == "error: up of east1 failed\n"
+
+
+def test_no_stack_of_a_wave_is_updated_after_too_many_have_failed(fleet: FakeFleet) -> None:
+    fleet.write("prod: {parallelism: 1, waves: [{name: all, stacks: [east1, east2, north1]}]}")
+    fleet.behave(east1={"code": 1})
+    assert fleet.run("up") == FAILED
+    assert fleet.started() == ["east1"]
 
 
 def test_as_many_stacks_of_a_wave_may_fail_as_max_failed_says(fleet: FakeFleet) -> None:
@@ -185,6 +192,47 @@ def test_a_rollout_that_is_continued_is_rolled_back_as_a_whole(fleet: FakeFleet)
     assert fleet.deployed() == OLD
 
 
+def test_a_rollout_that_goes_on_from_a_wave_is_rolled_back_as_a_whole(fleet: FakeFleet) -> None:
+    fleet.declare("1.1.0")
+    fleet.behave(east1={"code": 1})
+    assert fleet.run("up") == FAILED
+    fleet.behave()
+    assert fleet.run("up", "--from=others") == 0
+    assert fleet.run("rollback") == 0
+    assert fleet.deployed() == OLD
+
+
+def test_a_stack_that_was_rolled_back_alone_leaves_the_rollback_of_the_others(
+    fleet: FakeFleet,
+) -> None:
+    fleet.declare("1.1.0")
+    fleet.behave(east2={"code": 1, "restores": "1.0.0"})
+    assert fleet.run("up") == FAILED
+    fleet.behave()
+    assert fleet.run("up") == 0
+    fleet.events()
+    assert fleet.run("rollback") == 0
+    assert sorted(fleet.started("rollback")) == ["east1", "north1", "north2"]
+    assert fleet.deployed() == OLD
+
+
+def test_a_rollback_is_refused_while_an_unreachable_stack_may_have_a_newer_rollout(
+    fleet: FakeFleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet.declare("1.1.0")
+    assert fleet.run("up") == 0
+    fleet.declare("1.2.0", "north2")
+    cluster = fleet.root / "clusters" / "north2"
+    cluster.rename(cluster.with_name("gone"))
+    fleet.events()
+    assert fleet.run("rollback") == FAILED
+    assert "may not be the last one" in capsys.readouterr().err
+    assert fleet.events() == []
+    fleet.declare("1.1.0", "north2")
+    assert fleet.run("rollback") == FAILED
+    assert sorted(fleet.started("rollback")) == ["east1", "east2", "north1"]
+
+
 def test_a_failed_rollback_does_not_stop_the_others(
     fleet: FakeFleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,11 +248,13 @@ def test_a_kubeconfig_of_another_cluster_is_refused_before_anything_is_touched(
     fleet: FakeFleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (fleet.root / "clusters" / "north2" / "uid").write_text("another")
-    for command in ("up", "rollback", "preview", "status"):
+    error = "north2: context north2 of the kubeconfig is another cluster"
+    for command in ("up", "preview"):
         assert fleet.run(command) == BAD_INPUT
-        assert "north2: context north2 of the kubeconfig is another cluster" in (
-            capsys.readouterr().err
-        )
+        assert error in capsys.readouterr().err
+    for command in ("rollback", "status"):  # the other clusters may need them
+        assert fleet.run(command) == FAILED
+        assert error in capsys.readouterr().out
     assert fleet.events() == []
 
 
