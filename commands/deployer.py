@@ -331,12 +331,7 @@ class Deployer:
         Pulumi would create them with fewer replicas than the autoscaler has set, which the API
         server refuses as a conflict.
         """
-        in_state = self.stack.deployments()
-        services = {
-            one.name: replicas
-            for one in load(self.stack.name).services.values()
-            if (replicas := capacity.adopted(one, in_state))
-        }
+        services = self._adopted(capacity)
         if not services:
             return
         with self._temporary_file() as path:
@@ -346,6 +341,21 @@ class Deployer:
                 file.set_value(_MIN_REPLICAS, str(replicas))
                 file.save()
             self.stack.up("--config-file", str(path), *options)
+
+    def _adopted(self, capacity: Capacity) -> Mapping[str, int]:
+        """Replicas of the existing Deployments that have more than the minimum, by service.
+
+        Empty if the cluster cannot be read: Pulumi's own message is better.
+        """
+        in_state = self.stack.deployments()
+        services = load(self.stack.name).services.values()
+        with suppress(CommandError):
+            return {
+                one.name: replicas
+                for one in services
+                if (replicas := capacity.adopted(one, in_state))
+            }
+        return {}
 
     @contextmanager
     def _temporary_file(self) -> Iterator[Path]:

@@ -67,9 +67,10 @@ class Fleet(Section):
     pause: Duration = "0s"
     """Time between the end of a wave and the next one."""
     max_failed: MaxFailed = 0
-    """Number of stacks of a wave that may fail. With more, the later waves are not deployed."""
+    """Number of stacks of a wave that may fail. If more fail, no further stack is updated."""
     gate: Duration = "0s"
-    """Time for which the SLOs of each stack are observed after its update. `0s`: no gate."""
+    """Time for which the SLOs of each stack are observed after the updates of its wave. `0s`: no
+    gate."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         for key, name in self._repeated():

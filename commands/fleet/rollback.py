@@ -1,4 +1,4 @@
-"""``make rollback FLEET=…``: brings back the stacks that the last rollout has moved."""
+"""``make rollback FLEET=…``: rolls back the stacks that the last rollout has updated."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +17,7 @@ from settings.fleet import LoadedWave
 
 
 def rollback(fleet: str, waves: Sequence[LoadedWave], logs: Path) -> int:
-    """Roll the moved stacks back, the last wave first; return the exit code.
+    """Roll the updated stacks back, the last wave first; return the exit code.
 
     A stack that fails does not stop the others.
     """

@@ -26,7 +26,7 @@ POLL_SECONDS = 10
 class SloGate:
     """Compares the services of a stack with their objectives after the Unix time ``since``.
 
-    They may miss them as much as they did before it.
+    A ratio of bad requests up to twice that before it passes.
     """
 
     def __init__(self, settings: Settings, environment: Mapping[str, str], since: float) -> None:
