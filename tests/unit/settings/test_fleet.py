@@ -113,6 +113,11 @@ def test_all_stacks_of_a_wave_are_updated_at_once_without_a_parallelism(fleets: 
         ("parallelism: 2", "parallelism: 0", "prod.parallelism is 0: use an integer from 1"),
         ("maxFailed", "maxfailed", "prod.waves[1].maxfailed is not a key: did you mean maxFailed?"),
         ("prod:", "prod:\n  waves: []\nother:", "prod.waves is []: use a list"),
+        (
+            "prod:",
+            "other: {waves: [{name: all, stacks: [east1]}]}\nprod:",
+            'prod.regions.east[0] is "east1": use a stack that other does not have',
+        ),
         (PROD, "- prod", "is "),
         (PROD, "<<<<<<< HEAD", "line 1 is a merge conflict"),
         (PROD, "prod: &a\n  waves: *a", "is the alias"),
@@ -129,7 +134,10 @@ def test_an_invalid_value_is_refused_by_its_key(
 
 
 def test_an_unknown_fleet_is_refused_with_the_known_ones(fleets: Fleets) -> None:
-    fleets(f"{PROD}\nstaging: {{waves: [{{name: all, stacks: [north1]}}]}}")
+    fleets(
+        "prod: {waves: [{name: all, stacks: [east1]}]}\n"
+        "staging: {waves: [{name: all, stacks: [north1]}]}"
+    )
     assert "live is not a fleet: use prod, staging" in errors_of("live")
 
 
@@ -166,6 +174,18 @@ def test_all_stack_files_of_a_fleet_are_checked(
     message = errors_of()
     assert f"Pulumi.north1.yaml: {error}" in message
     assert "Pulumi.east" not in message
+
+
+def test_stacks_with_a_host_have_different_set_identifiers(fleets: Fleets, tmp_path: Path) -> None:
+    fleets(PROD)
+    for stack, identifier in {"east1": "east", "east2": "east", "north1": "north"}.items():
+        file = tmp_path / f"Pulumi.{stack}.yaml"
+        records = f"dns: {{route53: {{setIdentifier: {identifier}, weight: 1}}}}, hosts:"
+        file.write_text(file.read_text().replace("hosts:", records))
+    assert errors_of() == (
+        "fleet.yaml has an error:\n  Pulumi.east2.yaml: slipway:services.shop.routing.dns.route53."
+        'setIdentifier is "east": use another one: east1 has it for shop.example.com'
+    )
 
 
 def test_the_schema_of_the_file_is_that_of_the_settings() -> None:
