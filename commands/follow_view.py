@@ -5,13 +5,13 @@ from typing import Self
 
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
 from commands.flagger_canary import INITIALIZING
 from commands.follow import View, format_duration
 from commands.followed_release import FollowedRelease
+from commands.live_display import LiveDisplay
 
 
 def view_of(console: Console) -> View:
@@ -19,22 +19,12 @@ def view_of(console: Console) -> View:
     return LiveView(console) if console.is_terminal else LineView(console)
 
 
-class LiveView:
+class LiveView(LiveDisplay):
     """Lines that are updated in place."""
-
-    def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=2, transient=True)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
 
     def show(self, releases: Sequence[FollowedRelease]) -> None:
         """Update the lines."""
-        self._live.update(blocks(releases))
+        self.update(blocks(releases))
 
 
 class LineView:

@@ -293,3 +293,9 @@ def _series(labels: Mapping[str, str], samples: list[list[Any]]) -> Series:
     # Prometheus writes values as text, such as "NaN" and "+Inf".
     values = tuple(float(value) for _, value in samples)
     return Series(labels, values, tuple(float(at) for at, _ in samples))
+
+
+def single_value(client: ObservabilityClient, promql: str, at: float | None = None) -> float:
+    """Value of the only series; 0 if there is none."""
+    found = client.query(promql, at)
+    return found[0].value if found else 0.0

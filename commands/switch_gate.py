@@ -10,7 +10,7 @@ from commands import kubectl
 from commands.container_status import ContainerStatus
 from commands.deployer import Deployer
 from commands.errors import FAILED, UNDECIDED, CommandError
-from commands.observability_client import ObservabilityClient, monitored
+from commands.observability_client import ObservabilityClient, monitored, single_value
 from commands.pod_logs import PodLogs
 from commands.release_records import Decision
 from commands.slo_regression import regression
@@ -176,7 +176,7 @@ class SwitchGate:
     def _verdict(self, client: ObservabilityClient) -> Verdict:
         if failed := self._failed_pods():
             return Verdict(Result.FAILED, failed)
-        requests = _value(client, self._requests)
+        requests = single_value(client, self._requests)
         for sli in self._slo.slis:
             if failure := self._failure(client, sli, requests):
                 return Verdict(Result.FAILED, failure)
@@ -190,8 +190,8 @@ class SwitchGate:
     def _failure(self, client: ObservabilityClient, sli: Sli, requests: float) -> str:
         """The indicator with its value and its bounds. Empty: it is within them."""
         if sli not in self._before:
-            self._before[sli] = _value(client, self._ratio_before(sli), self._switched_at)
-        before, bad = self._before[sli], _value(client, self._bad_requests(sli))
+            self._before[sli] = single_value(client, self._ratio_before(sli), self._switched_at)
+        before, bad = self._before[sli], single_value(client, self._bad_requests(sli))
         found = regression(self._slo, sli, bad=bad, requests=requests, before=before)
         return found and (
             f"{found}, and {before:.1%} of those of {self._previous} did before the switch"
@@ -247,12 +247,6 @@ class SwitchGate:
 
 def _undecided(reason: str) -> Verdict:
     return Verdict(Result.UNDECIDED, reason)
-
-
-def _value(client: ObservabilityClient, promql: str, at: float | None = None) -> float:
-    """Value of the only series; 0 if there is none."""
-    found = client.query(promql, at)
-    return found[0].value if found else 0.0
 
 
 def _is_ready(pod: Mapping[str, Any]) -> bool:

@@ -14,8 +14,8 @@ from commands.pulumi import Stack
 from settings import load
 from settings.fleet import LoadedWave, Member
 
-_READERS = 8
-"""Stacks that are read at once."""
+THREADS = 8
+"""Stacks that are read, or whose records are written, at once."""
 
 
 @dataclass
@@ -111,7 +111,7 @@ def read_stacks(waves: Sequence[LoadedWave], *, refuses: bool = True) -> list[Fl
     """
     stacks = [FleetStack.of(member) for wave in waves for member in wave.members]
     stacks[0].deployer.prerequisites.prepare_cli()
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(FleetStack.read, stacks))
     refused = [one.error for one in stacks if one.error and one.error_code != FAILED]
     if refuses and refused:
@@ -128,7 +128,6 @@ def last_rollout(stacks: Iterable[FleetStack]) -> list[FleetStack]:
 
 def rollout_of(stacks: Iterable[FleetStack], now: str) -> str:
     """The last rollout, if an update to the stack files continues it; else a new one, ``now``."""
-    last = [one.record for one in last_rollout(stacks) if one.record]
-    targets = [one.target for one in last_rollout(stacks)]
-    is_continued = bool(last) and [one.after for one in last] == targets
-    return last[0].rollout if is_continued else now
+    last = [(one.record, one.target) for one in last_rollout(stacks) if one.record]
+    is_continued = bool(last) and all(record.after == target for record, target in last)
+    return last[0][0].rollout if is_continued else now

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from commands.console import new_console
 from commands.errors import FAILED, UNDECIDED, CommandError
-from commands.fleet.fleet_stack import FleetStack, read_stacks, rollout_of
+from commands.fleet.fleet_stack import THREADS, FleetStack, read_stacks, rollout_of
 from commands.fleet.runner import Runner
 from commands.fleet.stack_job import Arguments, StackJob, State
 from commands.fleet.versions import describe
@@ -18,9 +18,6 @@ from commands.follow import format_duration
 from settings import SettingsError
 from settings.errors import suggestion
 from settings.fleet import LoadedWave
-
-_WRITERS = 8
-"""Records that are written at once."""
 
 
 class Rollout:
@@ -112,7 +109,7 @@ class Rollout:
                 job.fail(str(error))
             return not job.code
 
-        with ThreadPoolExecutor(_WRITERS) as pool:
+        with ThreadPoolExecutor(THREADS) as pool:
             written = [*pool.map(write, jobs)]
         return [job for job, is_written in zip(jobs, written, strict=True) if is_written]
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from commands.errors import FAILED, UNDECIDED, CommandError, report_errors
-from commands.observability_client import ObservabilityClient, monitored
+from commands.observability_client import ObservabilityClient, monitored, single_value
 from commands.prerequisites import Prerequisites
 from commands.slo_regression import regression
 from commands.switch_gate import Result, Verdict
@@ -63,7 +63,7 @@ class SloGate:
 
     def _verdict(self, client: ObservabilityClient, slo: Slo) -> Verdict:
         try:
-            requests = _value(client, slo.requests(WINDOW))
+            requests = single_value(client, slo.requests(WINDOW))
             for sli in slo.slis:
                 if failure := self._failure(client, slo, sli, requests):
                     return Verdict(Result.FAILED, f"{slo.service}: {failure}")
@@ -83,17 +83,11 @@ class SloGate:
     def _failure(self, client: ObservabilityClient, slo: Slo, sli: Sli, requests: float) -> str:
         key = (slo.service, sli)
         if key not in self._before:
-            self._before[key] = _value(client, slo.bad_ratio(WINDOW, sli), self._since)
+            self._before[key] = single_value(client, slo.bad_ratio(WINDOW, sli), self._since)
         before = self._before[key]
-        bad = _value(client, slo.bad_requests(WINDOW, sli))
+        bad = single_value(client, slo.bad_requests(WINDOW, sli))
         found = regression(slo, sli, bad=bad, requests=requests, before=before)
         return found and f"{found}, and {before:.1%} of them did before the update"
-
-
-def _value(client: ObservabilityClient, promql: str, at: float | None = None) -> float:
-    """Value of the only series; 0 if there is none."""
-    found = client.query(promql, at)
-    return found[0].value if found else 0.0
 
 
 @report_errors

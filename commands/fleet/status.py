@@ -9,11 +9,10 @@ from rich.text import Text
 from commands import status as stack_status
 from commands.console import WIDE, new_console
 from commands.errors import FAILED, CommandError
-from commands.fleet.fleet_stack import FleetStack, read_stacks
+from commands.fleet.fleet_stack import THREADS, FleetStack, read_stacks
 from commands.fleet.view import print_line
 from settings.fleet import LoadedWave
 
-_READERS = 8
 _SHOWN = 5
 """Columns of ``make status``: service, track, version, traffic, ready."""
 
@@ -21,7 +20,7 @@ _SHOWN = 5
 def status(fleet: str, waves: Sequence[LoadedWave]) -> int:
     """Print a table of the tracks of all stacks; return the exit code."""
     stacks = read_stacks(waves, refuses=False)
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         found = [*pool.map(_rows, stacks)]
     table = Table(title=fleet, title_justify="left")
     columns = ("wave", "region", "stack", "service", "track", "version", "traffic", "ready")
@@ -40,22 +39,21 @@ def status(fleet: str, waves: Sequence[LoadedWave]) -> int:
 
 
 def _rows(stack: FleetStack) -> list[Sequence[str]]:
-    if stack.error or not stack.deployed:
-        return [("not readable", "-", "-", "-", "-", "-")] if stack.error else []
     try:
-        return [*_read_rows(stack)]
+        rows = [] if stack.error or not stack.deployed else [*_read_rows(stack)]
     except CommandError as error:
         stack.error = f"{stack.member.stack}: {error}"
-        return [("not readable", "-", "-", "-", "-", "-")]
+        rows = []
+    return [("not readable", "-", "-", "-", "-", "-")] if stack.error else rows
 
 
 def _read_rows(stack: FleetStack) -> Iterator[Sequence[str]]:
     deployer = stack.deployer
     states = deployer.progressive_releases().read(deployer.settings.services.values())
-    outputs = {"namespace": stack.member.settings.namespace.name, "services": {}}
-    outputs["services"] = deployer.stack.services()
+    services = deployer.stack.services()
+    outputs = {"namespace": stack.member.settings.namespace.name, "services": services}
     context = deployer.settings.cluster.context
-    last = {name: _last_release(stack, name) for name in outputs["services"]}
+    last = {name: _last_release(stack, name) for name in services}
     for row in stack_status.rows(outputs, deployer.environment, context, states):
         yield *row[:_SHOWN], last[row[0]]
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -12,6 +11,7 @@ from commands.console import new_console
 from commands.control_characters import escape_control_characters
 from commands.fleet.stack_job import StackJob, State
 from commands.follow import format_duration
+from commands.live_display import LiveDisplay
 
 _STYLES = {
     State.DONE: "green",
@@ -45,21 +45,11 @@ def new_view() -> View:
     return LiveView(console) if console.is_terminal else LineView(console)
 
 
-class LiveView:
+class LiveView(LiveDisplay):
     """Table that is updated in place."""
 
-    def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=2, transient=True)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
     def show(self, jobs: Sequence[StackJob]) -> None:
-        self._live.update(table(jobs))
+        self.update(table(jobs))
 
     def note(self, text: str) -> None:
         print_line(self._live.console, text)

@@ -278,11 +278,8 @@ def test_requests_move_after_their_track_has_the_pods(
     assert load(str(file)).services["beacon"].release.canary_weight == weight
 
 
-@pytest.mark.usefixtures("no_cluster")
-def test_the_pods_of_another_strategy_are_started_with_those_that_serve(monkeypatch, tmp_path):
-    file = stack_file(tmp_path, release={"strategy": "blueGreen"})
-    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
-    fake = FakeStack(deployed_releases=[{"strategy": "canary"}])
+def minimums_of_updates(fake: FakeStack, file: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """List that each update of the stack appends its minimum number of replicas to."""
     minimums: list[int] = []
 
     def up(*arguments: str) -> None:
@@ -291,6 +288,15 @@ def test_the_pods_of_another_strategy_are_started_with_those_that_serve(monkeypa
         minimums.append(load(config).services["beacon"].min_replicas)
 
     monkeypatch.setattr(fake, "up", up)
+    return minimums
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_the_pods_of_another_strategy_are_started_with_those_that_serve(monkeypatch, tmp_path):
+    file = stack_file(tmp_path, release={"strategy": "blueGreen"})
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    fake = FakeStack(deployed_releases=[{"strategy": "canary"}])
+    minimums = minimums_of_updates(fake, file, monkeypatch)
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], 6))
     deployer_of(fake, release={"strategy": "blueGreen"}).update()
     assert minimums == [6, 3]
@@ -307,14 +313,7 @@ def test_the_first_update_adopts_deployments_with_the_replicas_of_their_autoscal
     file = stack_file(tmp_path)
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
     fake = FakeStack(running=running)
-    minimums: list[int] = []
-
-    def up(*arguments: str) -> None:
-        has_file = "--config-file" in arguments
-        config = arguments[arguments.index("--config-file") + 1] if has_file else str(file)
-        minimums.append(load(config).services["beacon"].min_replicas)
-
-    monkeypatch.setattr(fake, "up", up)
+    minimums = minimums_of_updates(fake, file, monkeypatch)
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], adopted_pods=5))
     deployer_of(fake).update()
     assert minimums == expected

@@ -76,7 +76,7 @@ class FakeFleet:
         }
 
     def events(self) -> list[dict[str, Any]]:
-        """What the commands have done since the last call."""
+        """Events of the commands since the last call."""
         file = self.root / "events.jsonl"
         found = file.read_text().splitlines() if file.exists() else []
         file.unlink(missing_ok=True)
