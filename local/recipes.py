@@ -87,6 +87,7 @@ _FLAGGER = "github.com/fluxcd/flagger"
 _JAEGER = "github.com/jaegertracing/jaeger"
 _KUBERNETES = "k8s.io/kubernetes"
 _KUBE_ROUTER = "github.com/cloudnativelabs/kube-router/v2"
+_KWOK = "sigs.k8s.io/kwok"
 _KUBE_STATE_METRICS = "k8s.io/kube-state-metrics/v2"
 _LOKI = "github.com/grafana/loki/v3"
 _NODE_EXPORTER = "github.com/prometheus/node_exporter"
@@ -475,6 +476,9 @@ KUBE_SCORE = Recipe(
     },
 )
 
+KWOK = Recipe("kwok", {"kwok": Program(f"{_KWOK}/cmd/kwok", _KWOK)})
+"""Nodes without a kubelet, for tests."""
+
 PEBBLE = Recipe("pebble", {"pebble": Program(f"{_PEBBLE}/cmd/pebble", _PEBBLE)})
 
 _VEGETA = "github.com/tsenart/vegeta/v12"
@@ -505,6 +509,7 @@ RECIPES = {
         ARGOCD,
         HELM,
         KUBE_SCORE,
+        KWOK,
         PEBBLE,
         VEGETA,
         SOPS,

@@ -17,7 +17,7 @@ SECRETS = ("sops", "age-keygen")
 """Programs that encrypt and decrypt secrets."""
 SLOW = (
     *("argocd", "cert-manager", "acmesolver", "pebble", "external-secrets", "vault"),
-    "prometheus",
+    *("kwok", "prometheus"),
 )
 """Programs of the tests that run with ``SLOW=1``."""
 
