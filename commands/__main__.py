@@ -29,7 +29,7 @@ from commands.make_variables import parse_flag, parse_integer
 from commands.notifications import Notifier
 from commands.observability_client import ObservabilityClient, check_mode
 from commands.prerequisites import Prerequisites
-from commands.pulumi import Stack
+from commands.pulumi import Stack, preload_program
 from commands.release import Release, parse_version
 from commands.service_option import selected_service, selected_services
 from commands.stack_lock import hold_lock
@@ -268,6 +268,8 @@ def _deploy(arguments: argparse.Namespace) -> int:
 
 
 def _run(deployer: Deployer, arguments: argparse.Namespace) -> int:
+    if arguments.command not in COMMANDS_WITHOUT_PROGRAM:
+        preload_program()
     was_pending = _is_pending(deployer, arguments)
     # The bad version gets requests while anything is started that a rollback can do without.
     switches = arguments.command == "rollback" and not arguments.version

@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,6 +43,33 @@ _PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105  # name of a va
 _UNREADABLE = "ERROR_UNABLE_TO_DECRYPT"
 """Placeholder in the history for a secret that another secrets provider has encrypted."""
 IMAGE_TYPES = ("docker-build:index:Image", "docker:index/image:Image")
+
+
+_PROGRAM_MODULES = (
+    "commands.program_server",
+    "components.observability.observability",
+    "components.platform.platform",
+    "components.service.service",
+)
+"""Modules that import nearly all that the program does."""
+
+
+def preload_program() -> None:
+    """Start to import what the program imports, in a thread."""
+    threading.Thread(target=_preload_program, daemon=True).start()
+
+
+def _preload_program() -> None:
+    for name in _PROGRAM_MODULES:
+        # The CLI shows the error of the program.
+        with suppress(Exception):
+            import_module(name)
+
+
+def _served_program() -> AbstractContextManager[str]:
+    from commands.program_server import served_program  # noqa: PLC0415 # imports the SDK
+
+    return served_program()
 
 
 def _from_json(text: str) -> Any:  # noqa: ANN401
@@ -212,17 +240,18 @@ class Stack:
         The history gets the complete configuration, also of a stack file that extends another one.
         """
         self._is_selected = False
-        if "--config-file" in arguments:
-            self._run("up", "--stack", self.name, *arguments)
-            return
-        with complete_file(self.name) as file:
-            is_own = file == path_of(self.name)
-            config = () if is_own else ("--config-file", str(file))
-            self._run("up", "--stack", self.name, *config, *arguments)
+        with ExitStack() as context:
+            config: Sequence[str] = ()
+            if "--config-file" not in arguments:
+                file = context.enter_context(complete_file(self.name))
+                config = () if file == path_of(self.name) else ("--config-file", str(file))
+            client = context.enter_context(_served_program())
+            self._run("up", "--stack", self.name, *config, *arguments, "--client", client)
 
     def preview(self, *arguments: str) -> None:
         """Run ``pulumi preview``."""
-        self._run("preview", "--stack", self.name, *arguments)
+        with _served_program() as client:
+            self._run("preview", "--stack", self.name, *arguments, "--client", client)
 
     def destroy(self, *arguments: str) -> None:
         """Run ``pulumi destroy``."""

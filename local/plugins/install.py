@@ -37,7 +37,7 @@ def install(at: Layout, plugins: Path) -> None:
     """
     # The CLI accepts any version of the language host; a release has the same as the CLI.
     cli = PLATFORM.version("pulumi").removeprefix("v")
-    _install_python(plugins / f"language-python-v{cli}", "language_python", cli)
+    _install_python(plugins / f"language-python-v{cli}", "language_python", cli, "program")
     for name, version in required_plugins(_PACKAGES):
         folder = plugins / f"resource-{name}-v{version}"
         if name == "random":
@@ -47,13 +47,13 @@ def install(at: Layout, plugins: Path) -> None:
             _link(at.providers / program, folder / program)
 
 
-def _install_python(folder: Path, module: str, version: str) -> None:
-    """Install a plugin that is a module of this package, with all that it imports."""
+def _install_python(folder: Path, module: str, version: str, *others: str) -> None:
+    """Install a plugin that is a module of this package, with all that it imports and runs."""
     for name in _LIBRARIES:
         for file in [_PACKAGES / name, *(_PACKAGES / name).rglob("*")]:
             if file.suffix in {".py", ".so"}:
                 _link(file, folder / file.relative_to(_PACKAGES))
-    for name in ("__init__", "process", "required_plugins", module):
+    for name in ("__init__", "process", "required_plugins", module, *others):
         source = Path(__file__).with_name(f"{name}.py")
         files.write(folder / "local" / "plugins" / source.name, source.read_bytes())
     # The interpreter itself and not the checkout's link to it, without its own site-packages.

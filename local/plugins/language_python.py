@@ -1,27 +1,20 @@
 """Python language host: tells the Pulumi CLI about a Python program, and runs it.
 
-The program runs in a process of its own, which is this file again, with the Python of the virtual
-environment that `Pulumi.yaml` names under `runtime.options.virtualenv` (`python3` by default).
+The program runs in a process of its own, with the Python of the virtual environment that
+`Pulumi.yaml` names under `runtime.options.virtualenv` (`python3` by default).
 Toolchains other than pip, type checkers, debuggers and code generation are not supported.
 """
 
-import asyncio
-import gc
 import json
-import logging
 import os
 import queue
-import runpy
 import signal
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Literal
 
 import grpc
@@ -29,8 +22,10 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
-_EXIT_AFTER_INTERRUPT = 130
-"""As a shell reports an interrupted program."""
+from local.plugins.process import serve
+from local.plugins.required_plugins import required_plugins
+
+_PROGRAM = Path(__file__).with_name("program.py")
 _EXIT_AFTER_MESSAGE = 32
 """Exit code of a program whose error the CLI has shown already."""
 _GRACE = 5.0
@@ -58,9 +53,6 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self, request: language_pb2.GetRequiredPackagesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPackagesResponse:
         """Return the installed plugins: the CLI would download any other that is returned."""
-        # Not importable by a program's Python, which runs this file too.
-        from local.plugins.required_plugins import required_plugins  # noqa: PLC0415
-
         home = Path(os.environ.get("PULUMI_HOME", "~/.pulumi")).expanduser()
         response = language_pb2.GetRequiredPackagesResponse()
         for name, version in required_plugins(_Python(request.info, context).packages):
@@ -111,7 +103,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     ) -> language_pb2.RunResponse:
         """Run the program. Its output is that of this process, which the engine shows."""
         python = _Python(request.info, context)
-        command = [python.executable, "-P", "-u", __file__, self._engine]
+        command = [python.executable, "-P", "-u", str(_PROGRAM), self._engine]
         cwd = Path(request.pwd or ".")
         with self._child(command, context, cwd=cwd, env=python.variables, pipe=False) as child:
             # On standard input, since the request has secret configuration.
@@ -271,90 +263,9 @@ def _abort(context: grpc.ServicerContext, message: str) -> None:
 
 def main(version: str) -> None:
     """Run the language host in the process that the CLI has started."""
-    from local.plugins.process import serve  # noqa: PLC0415 # as required_plugins
-
     # The last argument is the engine's address, after flags for logging.
     host = LanguageHost(version, engine=sys.argv[-1])
     serve(
         lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server),
         host.stop,
     )
-
-
-def run_program() -> int:
-    """Run the program that the `RunRequest` on standard input describes; return its exit code.
-
-    The CLI shows one error: the message of a `pulumi.RunError`, or else the traceback from the
-    program's first line on.
-    """
-    # As in render.py: a program deletes next to nothing, so searching its growing graph of modules
-    # and resources for cycles only takes time.
-    gc.disable()
-    import pulumi  # noqa: PLC0415 # takes long, and the language host does not need it
-    import pulumi.runtime  # noqa: PLC0415
-
-    request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
-    pulumi.runtime.set_all_config(dict(request.config), list(request.configSecretKeys))
-    pulumi.runtime.configure(
-        pulumi.runtime.Settings(
-            project=request.project,
-            stack=request.stack,
-            organization=request.organization or "organization",
-            root_directory=request.info.root_directory,
-            monitor=request.monitor_address,
-            engine=sys.argv[1],
-            parallel=request.parallel,
-            dry_run=request.dryRun,
-        )
-    )
-    # A failed program leaves unfinished tasks, which asyncio would report.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-
-    entry = request.info.entry_point or "."
-    main_file = Path(entry).resolve() / "__main__.py" if Path(entry).is_dir() else Path(entry)
-    sys.argv = [entry, *request.args]
-
-    def run() -> None:
-        runpy.run_path(entry, run_name="__main__")
-
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    # As in Pulumi's language host: each resource that is being registered occupies a thread.
-    with ThreadPoolExecutor(max_workers=max(request.parallel, 1) * 4) as threads:
-        loop.set_default_executor(threads)
-        try:
-            loop.run_until_complete(pulumi.runtime.run_in_stack(run))
-        except pulumi.RunError as error:
-            pulumi.log.error(str(error))
-            return _EXIT_AFTER_MESSAGE
-        except Exception as error:
-            trace = _since(main_file.resolve(), error.__traceback__)
-            shown = "".join(traceback.format_exception(type(error), error, trace))
-            pulumi.log.error(f"Program failed with an unhandled exception:\n{shown}")
-            return _EXIT_AFTER_MESSAGE
-    return 0
-
-
-def _since(file: Path, trace: TracebackType | None) -> TracebackType | None:
-    """Traceback from `file` on, or all of it if `file` is not in it."""
-    part = trace
-    while part and Path(part.tb_frame.f_code.co_filename).resolve() != file:
-        part = part.tb_next
-    return part or trace
-
-
-def _end_on_ignored_interrupt(error: "sys.UnraisableHookArgs") -> None:
-    """End the program if Python ignores its interrupt, as in the callback of a weak reference."""
-    if error.exc_type is KeyboardInterrupt:
-        os._exit(_EXIT_AFTER_INTERRUPT)
-    sys.__unraisablehook__(error)
-
-
-if __name__ == "__main__":
-    sys.unraisablehook = _end_on_ignored_interrupt
-    try:
-        code = run_program()
-    except KeyboardInterrupt:
-        # Without waiting for calls in flight, as the engine does not wait for them either.
-        os._exit(_EXIT_AFTER_INTERRUPT)
-    sys.exit(code)

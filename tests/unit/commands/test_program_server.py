@@ -1,0 +1,69 @@
+"""The program in the process of a command; tests/cluster has the tests with the CLI."""
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+from pulumi.runtime.proto import (
+    language_pb2,
+    language_pb2_grpc,
+    resource_pb2,
+    resource_pb2_grpc,
+)
+
+SERVE = """
+from commands.program_server import served_program
+with served_program() as address:
+    print(address, flush=True)
+    input()
+"""
+ENDLESS = """
+import asyncio
+import pulumi
+pulumi.export("endless", asyncio.sleep(600))
+"""
+
+
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
+    def __init__(self) -> None:
+        self.is_called = threading.Event()
+
+    def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return resource_pb2.SupportsFeatureResponse()
+
+    def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return resource_pb2.DeploymentInfo()
+
+    def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.is_called.set()
+        return resource_pb2.RegisterResourceResponse(urn="urn:pulumi:dev::test::test")
+
+
+def test_a_command_ends_when_the_cli_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "__main__.py").write_text(ENDLESS)
+    monitor, server = Monitor(), grpc.server(ThreadPoolExecutor())
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as command:
+        assert command.stdout
+        with grpc.insecure_channel(command.stdout.readline().strip()) as channel:
+            request = language_pb2.RunRequest(
+                project="test", stack="dev", pwd=str(tmp_path), monitor_address=address
+            )
+            request.args.append("")  # no engine, which only logs
+            call = language_pb2_grpc.LanguageRuntimeStub(channel).Run.future(request)
+            assert monitor.is_called.wait(30), "the program has not started after 30 s"
+            call.cancel()
+        server.stop(grace=None)
+        try:
+            command.communicate("\n", timeout=20)
+        finally:
+            command.kill()
+    assert command.returncode == 0
