@@ -34,6 +34,8 @@ platform = Platform(
         "acme": settings.cert_manager.acme,
         "progressive": settings.progressive,
         "flagger": settings.flagger,
+        "istio": settings.mesh.istio,
+        "services": settings.services,
         "secret_stores": settings.secret_stores,
         "external_secrets": settings.external_secrets,
     },
@@ -51,6 +53,7 @@ deployed = {
             "observability": settings.observability,
             "platform": platform,
             "stack_ports": settings.served_ports,
+            "istio": settings.mesh.istio,
         }
     )
     for name, service in settings.services.items()

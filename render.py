@@ -38,7 +38,10 @@ UNBUILT = f"sha256:{'0' * 64}"
 Manifest = dict[str, Any]
 _APPLY_ORDER = (
     ("CustomResourceDefinition", "Namespace"),
-    ("ClusterRole", "LimitRange", "NetworkPolicy", "ResourceQuota", "Role"),
+    (
+        *("AuthorizationPolicy", "ClusterRole", "LimitRange", "NetworkPolicy"),
+        *("PeerAuthentication", "ResourceQuota", "Role"),
+    ),
     (
         *("ClusterRoleBinding", "ConfigMap", "PersistentVolumeClaim", "RoleBinding", "Secret"),
         "ServiceAccount",
@@ -46,10 +49,10 @@ _APPLY_ORDER = (
     ("ExternalSecret", "Job", "SecretStore", "Service"),
     ("DaemonSet", "Deployment", "StatefulSet"),
     (
-        *("Certificate", "Gateway", "HorizontalPodAutoscaler", "Issuer", "ListenerSet"),
-        "PodDisruptionBudget",
+        *("Certificate", "DestinationRule", "Gateway", "HorizontalPodAutoscaler", "Issuer"),
+        *("ListenerSet", "PodDisruptionBudget"),
     ),
-    ("GRPCRoute", "HTTPRoute", "Ingress"),
+    ("GRPCRoute", "HTTPRoute", "Ingress", "VirtualService"),
     ("MetricTemplate", "PodMonitor", "PrometheusRule", "ServiceMonitor"),
     ("Canary",),
 )

@@ -493,7 +493,7 @@ class Deployer:
         """Run ``pulumi destroy``."""
         self.check_deletion(arguments)
         self.select(arguments)
-        found = ownership.objects(self.environment, self.settings.cluster.context)
+        found = ownership.objects(self.environment, self.settings)
         owners = ownership.namespace_owners(found)
         for name in self.stack.namespaces():
             if owners.get(name) not in (None, self._owner):
@@ -539,7 +539,7 @@ class Deployer:
         """
         stack, in_state = self._owner, self.stack.namespaces()
         context = self.settings.cluster.context
-        found = ownership.objects(self.environment, context)
+        found = ownership.objects(self.environment, self.settings)
         conflicts = [
             *ownership.stack_conflicts(self.settings, stack, in_state, self.stack.services()),
             *ownership.namespace_conflicts(self.settings, stack, in_state, found),

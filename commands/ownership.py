@@ -19,6 +19,8 @@ _KINDS = (
     "grpcroutes.gateway.networking.k8s.io",
 )
 """A cluster without the Gateway API does not have the last two."""
+_VIRTUAL_SERVICE = "VirtualService"
+_ISTIO_KIND = "virtualservices.networking.istio.io"
 
 
 def namespace_conflicts(
@@ -101,6 +103,12 @@ def _routed(route: Object) -> Iterator[tuple[str, str]]:
             for match in rule.get("matches", ({},)):
                 for host in route["spec"].get("hostnames", ()):
                     yield host, match.get("path", {}).get("value", "/")
+    elif route["kind"] == _VIRTUAL_SERVICE:
+        for rule in route["spec"].get("http", ()):
+            for match in rule.get("match", ({},)):
+                uri = match.get("uri", {})
+                for host in route["spec"].get("hosts", ()):
+                    yield host, uri.get("exact") or uri.get("prefix") or "/"
 
 
 def _is_elsewhere(routing: RoutingSettings, route: Object) -> bool:
@@ -116,6 +124,12 @@ def _is_elsewhere(routing: RoutingSettings, route: Object) -> bool:
             (one.get("namespace", home), one.get("name")) for one in spec.get("parentRefs", ())
         }
         return own not in parents
+    if route["kind"] == _VIRTUAL_SERVICE and routing.backend == "istio":
+        gateway = routing.istio.gateway
+        names = {f"{gateway.namespace}/{gateway.name}"}
+        if route["metadata"]["namespace"] == gateway.namespace:
+            names.add(gateway.name)
+        return names.isdisjoint(spec.get("gateways", ()))
     return False
 
 
@@ -136,8 +150,14 @@ def stack_conflicts(
         )
 
 
-def objects(environment: Mapping[str, str], context: str | None) -> list[Object]:
-    """Namespaces and routes of the cluster; empty if it cannot be read."""
+def objects(environment: Mapping[str, str], settings: Settings) -> list[Object]:
+    """Namespaces and routes of the cluster of a stack; empty if it cannot be read."""
+    context, routings = (
+        settings.cluster.context,
+        [one.routing for one in settings.services.values()],
+    )
+    uses_istio = any(one and one.backend == "istio" for one in routings)
+    kinds = (*_KINDS, *([_ISTIO_KIND] if uses_istio else ()))
 
     def listed(kinds: str) -> list[Object]:
         return kubectl.get(kinds, "--all-namespaces", environment=environment, context=context)[
@@ -152,7 +172,7 @@ def objects(environment: Mapping[str, str], context: str | None) -> list[Object]
 
     try:
         # In one call: a start of kubectl takes longer than its requests.
-        return listed(",".join(_KINDS))
+        return listed(",".join(kinds))
     except CommandError:  # one of the kinds cannot be read
         with ThreadPoolExecutor() as pool:
-            return [one for items in pool.map(listed_if_readable, _KINDS) for one in items]
+            return [one for items in pool.map(listed_if_readable, kinds) for one in items]

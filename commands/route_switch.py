@@ -19,7 +19,7 @@ from components.labels import Identity as ObjectIdentity
 from settings import Service, Settings
 from settings.routing import PREVIEW, REDIRECT, WEIGHTED
 
-_API = {"Ingress": "networking.k8s.io/v1"}
+_API = {"Ingress": "networking.k8s.io/v1", "VirtualService": "networking.istio.io/v1"}
 _GATEWAY_API = "gateway.networking.k8s.io/v1"
 _PULUMI = "pulumi-kubernetes"
 """Prefix of the field manager of an object that Pulumi has created."""
@@ -123,8 +123,12 @@ def _kinds(service: Service) -> Iterator[tuple[str, tuple[str, str]]]:
         if routing is None or routed == REDIRECT:
             continue
         route = service.routes.get(routed, routing)
-        kind = "GRPCRoute" if route.protocol == "grpc" else "HTTPRoute"
-        kind = "Ingress" if routing.backend == "ingress" else kind
+        kinds = {
+            "ingress": "Ingress",
+            "gateway": "GRPCRoute" if route.protocol == "grpc" else "HTTPRoute",
+            "istio": "VirtualService",
+        }
+        kind = kinds[routing.backend]
         yield name, (_API.get(kind, _GATEWAY_API), kind)
 
 
@@ -143,6 +147,8 @@ def _manager(route: Manifest) -> str:
 
 def _backend(spec: Manifest) -> str:
     """Service of the first backend without an override."""
+    if "http" in spec:
+        return spec["http"][-1]["route"][0]["destination"]["host"]
     rule = spec["rules"][-1]
     if "http" in rule:
         return rule["http"]["paths"][0]["backend"]["service"]["name"]
@@ -155,7 +161,7 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401
         case dict():
             return {
                 key: names.get(one, one)
-                if key == "name" and isinstance(one, str)
+                if key in ("name", "host") and isinstance(one, str)
                 else _renamed(one, names)
                 for key, one in value.items()
             }
@@ -172,13 +178,26 @@ def _without_canary(route: Manifest) -> tuple[Manifest, Any]:
         weight = f"{_CANARY}weight"
         kept = {key: one for key, one in annotations.items() if key not in _OVERRIDES}
         return {**metadata, "annotations": kept | ({weight: "0"} if weight in kept else {})}, spec
-    stable, canary = 100, 0
+    weights = (100, 0)
+    if route["kind"] == "VirtualService":
+        http = [
+            {
+                **rule,
+                "route": [
+                    {**one, "weight": weight}
+                    for one, weight in zip(rule["route"], weights, strict=True)
+                ],
+            }
+            for rule in spec["http"]
+            if len(rule["route"]) > 1
+        ]
+        return metadata, {**spec, "http": http}
     rules = [
         {
             **rule,
             "backendRefs": [
                 {**one, "weight": weight}
-                for one, weight in zip(rule["backendRefs"], (stable, canary), strict=True)
+                for one, weight in zip(rule["backendRefs"], weights, strict=True)
             ],
         }
         for rule in spec["rules"]

@@ -22,6 +22,8 @@ ACME = "slipway-acme"
 PRIMARY = "-primary"
 """Suffix that Flagger adds to the names of the objects, and to the name label of the pods, that run
 the promoted version."""
+BEFORE_START = "before-start"
+"""Label ``track`` of the pods of Jobs that run before a version starts."""
 COMMON_LABELS: Labels = {
     PART_OF_LABEL: "slipway",
     f"{_RECOMMENDED}/managed-by": "pulumi",

@@ -84,6 +84,7 @@ _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _COLLECTOR = "go.opentelemetry.io/collector/otelcol"
 _EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
 _FLAGGER = "github.com/fluxcd/flagger"
+_ISTIO = "istio.io/istio"
 _JAEGER = "github.com/jaegertracing/jaeger"
 _KUBERNETES = "k8s.io/kubernetes"
 _KUBE_ROUTER = "github.com/cloudnativelabs/kube-router/v2"
@@ -465,6 +466,24 @@ ARGOCD = Recipe(
 )
 """Argo CD without its user interface, for tests."""
 
+ISTIO = Recipe(
+    "istio",
+    {
+        program: Program(f"{_ISTIO}/{folder}/cmd/{program}", _ISTIO)
+        for program, folder in {
+            "istioctl": "istioctl",
+            "pilot-discovery": "pilot",
+            "pilot-agent": "pilot",
+            "istio-cni": "cni",
+        }.items()
+    },
+    assets={
+        "istio": (_ISTIO, "manifests/charts/base/files"),
+        "istio-bootstrap": (_ISTIO, "tools/packaging/common"),
+    },
+)
+"""Istio without its proxy, for tests: `istioctl` checks manifests."""
+
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
 KUBE_SCORE = Recipe(
@@ -507,6 +526,7 @@ RECIPES = {
         EXTERNAL_SECRETS,
         VAULT,
         ARGOCD,
+        ISTIO,
         HELM,
         KUBE_SCORE,
         KWOK,

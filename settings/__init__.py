@@ -30,7 +30,9 @@ from settings.go_source import (
     workspace_of,
 )
 from settings.image import ImageSettings
+from settings.istio_routing import IstioRouting, OutlierDetection
 from settings.loader import check_owner, from_pulumi, load, merged_service, stable_settings
+from settings.mesh import IstioSettings, MeshSettings
 from settings.namespace import LimitRangeSettings, NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
 from settings.notifications import NotificationsSettings, SlackSettings
@@ -132,17 +134,21 @@ __all__ = [
     "HttpGetAction",
     "ImageSettings",
     "InitContainer",
+    "IstioRouting",
+    "IstioSettings",
     "LatencyObjective",
     "LimitRangeSettings",
     "LogKeys",
     "LogsSettings",
     "Match",
+    "MeshSettings",
     "MetricsSettings",
     "NamespaceSettings",
     "Network",
     "NotificationsSettings",
     "ObservabilitySettings",
     "OperatorSettings",
+    "OutlierDetection",
     "PeerFrom",
     "PeerTo",
     "Peers",

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from settings.dns import DnsSettings
 from settings.errors import MISSING, FieldError
+from settings.istio_routing import IstioRouting
 from settings.ports import HTTP, PortName
 from settings.quantities import Memory
 from settings.section import Section
 from settings.string_formats import DnsLabel, HeaderName, RouteHost, UrlPath
 from settings.tls import TlsSettings
 
-RoutingBackend = Literal["ingress", "gateway"]
+RoutingBackend = Literal["ingress", "gateway", "istio"]
 _HTTP_PORT = 80
 _HTTPS_PORT = 443
 WEIGHTED = "weighted"
@@ -95,7 +96,8 @@ class RoutingSettings(Route):
     """Routing from outside the cluster to the service."""
 
     backend: RoutingBackend = "ingress"
-    """`ingress` creates Ingresses, `gateway` HTTPRoutes and GRPCRoutes of the Gateway API."""
+    """`ingress` creates Ingresses, `gateway` HTTPRoutes and GRPCRoutes of the Gateway API, `istio`
+    VirtualServices and DestinationRules."""
     port: PortName = HTTP
     """Name of the container port that requests are routed to."""
     additional_ports: Annotated[dict[PortName, Route], Field(max_length=10)] = {}
@@ -107,15 +109,17 @@ class RoutingSettings(Route):
     tls: TlsSettings = TlsSettings()
     ingress: IngressSettings = IngressSettings()
     gateway: GatewaySettings = GatewaySettings()
+    istio: IstioRouting = IstioRouting()
     canary_override: CanaryOverride = CanaryOverride()
     dns: DnsSettings | None = None
     """Annotations for external-dns. Default: none."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         yield from super().cross_field_errors()
-        other = "gateway" if self.backend == "ingress" else "ingress"
-        if getattr(self, other) != type(self).model_fields[other].default:
-            yield FieldError("backend", self.backend, f'"{other}", or remove routing.{other}')
+        for other in get_args(RoutingBackend):
+            is_changed = getattr(self, other) != type(self).model_fields[other].default
+            if other != self.backend and is_changed:
+                yield FieldError("backend", self.backend, f'"{other}", or remove routing.{other}')
         for port, route in self.additional_ports.items():
             if port in (self.port, *_SUFFIXES):
                 reason = "the name of routing.port" if port == self.port else "a suffix of objects"
@@ -133,10 +137,20 @@ class RoutingSettings(Route):
                         "other hosts than routing.hosts: a GRPCRoute and an HTTPRoute share none"
                     )
                     yield FieldError(f"additionalPorts.{port}.hosts", route.hosts, allowed)
+        if self.backend == "istio":
+            for port, route in self.routes.items():
+                if route.max_body_size is not None:
+                    key = "" if port == self.port else f"additionalPorts.{port}."
+                    allowed = "null: a VirtualService has no limit"
+                    yield FieldError(f"{key}maxBodySize", route.max_body_size, allowed)
 
     def _tls_errors(self) -> Iterator[FieldError]:
         tls = self.tls
         if not tls.is_enabled:
+            return
+        if self.backend == "istio":
+            reason = "a Gateway of Istio reads certificates of its own namespace only"
+            yield FieldError("tls.mode", tls.mode, f'"off", or the backend "gateway": {reason}')
             return
         if self.backend == "gateway":
             if tls.redirect and self.gateway.section_name is None:

@@ -388,7 +388,7 @@ class Service(Section):
                 allowed = '"h2c", or the backend "ingress": Flagger creates HTTPRoutes'
                 yield FieldError("routing.protocol", self.routing.protocol, allowed)
             if settings.mirror and self.routing.backend == "ingress":
-                allowed = 'false, or the backend "gateway": an Ingress cannot mirror requests'
+                allowed = 'false, or the backend "gateway" or "istio": an Ingress cannot mirror'
                 yield FieldError(f"{key}.mirror", settings.mirror, allowed)
             if settings.load and self.request_source == "proxy":
                 reason = "the proxy does not count requests that are sent to the pods"

@@ -17,6 +17,7 @@ from settings.errors import MISSING, FieldError
 from settings.external_secrets import ExternalSecretsSettings
 from settings.flagger import FlaggerSettings
 from settings.gitops import gitops_errors
+from settings.mesh import MeshSettings
 from settings.namespace import NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
 from settings.notifications import NotificationsSettings
@@ -53,6 +54,7 @@ class Settings(Section):
     registry: RegistrySettings
     builder: BuilderSettings = BuilderSettings()
     network: Network = Network()
+    mesh: MeshSettings = MeshSettings()
     flagger: FlaggerSettings = FlaggerSettings()
     cert_manager: CertManagerSettings = CertManagerSettings()
     external_secrets: ExternalSecretsSettings = ExternalSecretsSettings()
@@ -154,6 +156,11 @@ class Settings(Section):
         return sum(not is_wildcard(host) for host in hosts)
 
     @property
+    def _sidecars(self) -> int:
+        """Maximum number of pods with a sidecar of the mesh."""
+        return sum(one.max_pods for one in self.services.values()) + 2 * self.needs_load_tester
+
+    @property
     def _max_pods(self) -> int:
         services = sum(one.max_pods for one in self.services.values())
         operators = self._flagger_pods + self.has_external_secrets
@@ -173,6 +180,7 @@ class Settings(Section):
         yield from self._acme_errors()
         yield from self._quota_errors()
         yield from self._observability_errors()
+        yield from self._istio_errors()
         for service in self.progressive:
             yield from self._progressive_errors(service, f"services.{service.name}")
         yield from self._external_secret_errors()
@@ -191,7 +199,16 @@ class Settings(Section):
                 for service in self.services.values()
                 if service.routing
             },
+            **{
+                f"services.{service.name}.routing.istio.gateway.namespace": (
+                    service.routing.istio.gateway.namespace
+                )
+                for service in self.services.values()
+                if service.routing
+            },
         }
+        if self.mesh.istio:
+            others["mesh.istio.namespace"] = self.mesh.istio.namespace
         key, monitoring = "network.monitoringNamespace", self.network.monitoring_namespace
         if key not in own:
             others[key] = monitoring
@@ -262,7 +279,8 @@ class Settings(Section):
             if name in self.services:
                 allowed = "another name: Flagger's objects have this name"
                 yield FieldError("services", name, allowed)
-        if settings.mirror and proxy == "traefik":
+        is_gateway = service.routing is not None and service.routing.backend == "gateway"
+        if settings.mirror and is_gateway and proxy == "traefik":
             allowed = "false: Traefik, the observability.proxy.implementation, cannot mirror"
             yield FieldError(f"{key}.release.progressive.mirror", settings.mirror, allowed)
 
@@ -366,6 +384,10 @@ class Settings(Section):
         for service in self.services.values():
             cpu += service.max_pods * service.total(part, "cpu")
             memory += service.max_pods * service.total(part, "memory")
+        if istio := self.mesh.istio:
+            sidecar: ResourceList = getattr(istio.sidecar_resources, part)
+            cpu += self._sidecars * parse_quantity(sidecar.cpu)
+            memory += self._sidecars * parse_quantity(sidecar.memory)
         own: ResourceList = getattr(self.flagger.resources, part)
         cpu += self._flagger_pods * parse_quantity(own.cpu)
         memory += self._flagger_pods * parse_quantity(own.memory)
@@ -401,6 +423,29 @@ class Settings(Section):
             key, window = f"{longest[0]}.windowDays", longest[1].window_days
             allowed = f"at least {key}, which is {window}"
             yield FieldError("observability.metrics.retentionDays", retention, allowed)
+
+    def _istio_errors(self) -> Iterator[FieldError]:
+        proxy, istio = self.observability.proxy.implementation, self.mesh.istio
+        for service in self.services.values():
+            if service.routing is None:
+                continue
+            backend, is_measured = service.routing.backend, service.request_source == "proxy"
+            key = f"services.{service.name}.routing.backend"
+            if istio and istio.mutual_tls == "strict" and backend == "ingress":
+                reason = "the proxy of Ingresses is not in the mesh"
+                allowed = f'"istio" or "gateway", or mesh.istio.mutualTls "permissive": {reason}'
+                yield FieldError(key, backend, allowed)
+            has_metrics = service.slo and is_measured and self.observability.mode != "off"
+            if backend == "istio" and has_metrics and proxy != "istio":
+                allowed = f'"istio": {key} is "istio"'
+                yield FieldError("observability.proxy.implementation", proxy, allowed)
+                return
+        if istio:
+            yield from istio.sidecar_resources.limits.errors_above(
+                self.namespace.limit_range.max,
+                "mesh.istio.sidecarResources.limits",
+                "namespace.limitRange.max",
+            )
 
     def _gate_errors(self) -> Iterator[FieldError]:
         """Gates after a switch that cannot query the requests of a version."""

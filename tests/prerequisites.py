@@ -9,7 +9,7 @@ import sys
 
 from tests.cluster.project import CHECKOUT
 
-CHECKERS = ("kube-score", "promtool", "amtool", "loki", "otelcol-k8s")
+CHECKERS = ("kube-score", "promtool", "amtool", "loki", "otelcol-k8s", "istioctl")
 """Programs that check the rendered manifests."""
 LOAD = ("vegeta",)
 """Programs that send requests."""
@@ -17,7 +17,7 @@ SECRETS = ("sops", "age-keygen")
 """Programs that encrypt and decrypt secrets."""
 SLOW = (
     *("argocd", "cert-manager", "acmesolver", "pebble", "external-secrets", "vault"),
-    *("kwok", "prometheus"),
+    *("istio-cni", "kwok", "pilot-agent", "pilot-discovery", "prometheus"),
 )
 """Programs of the tests that run with ``SLOW=1``."""
 

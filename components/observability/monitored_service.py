@@ -40,10 +40,17 @@ class MonitoredService:
     """Label of its alerts. ``None``: the default receivers are notified."""
     alerts: tuple[ServiceAlert, ...] = ()
     panels: tuple[ServicePanel, ...] = ()
+    has_sidecar: bool = False
+    """The pods have a sidecar of Istio, which adds its metrics to those of the service."""
 
     @classmethod
     def of(
-        cls, service: Service, namespace: str, observability: ObservabilitySettings
+        cls,
+        service: Service,
+        namespace: str,
+        observability: ObservabilitySettings,
+        *,
+        has_sidecar: bool = False,
     ) -> "MonitoredService":
         """Monitoring of ``service``, which runs in ``namespace``."""
         requests = request_metrics_of(service, namespace, observability.proxy)
@@ -64,6 +71,7 @@ class MonitoredService:
             owner=service.owner,
             alerts=service.alerts,
             panels=service.panels,
+            has_sidecar=has_sidecar,
         )
 
     def selector(self, **labels: str | None) -> str:

@@ -6,6 +6,7 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core.v1 import ConfigMap
 
+from components.istio_sidecar import METRICS_PATH, METRICS_PORT
 from components.labels import COMMON_LABELS, INSTANCE_LABEL, NAME_LABEL, Identity, Labels
 from components.observability.addresses import EXTERNAL_SECRETS_METRICS
 from components.observability.args import ObservabilityArgs
@@ -16,7 +17,7 @@ from components.observability.rules import rules_of_service
 from components.observability.rules.external_secrets import external_secrets_rules
 from components.observability.to_yaml import to_yaml
 from components.track_roles import RoleRule
-from settings import ObservabilitySettings, OperatorSettings, ServiceMetrics
+from settings import OBJECT_TRACKS, ObservabilitySettings, OperatorSettings, ServiceMetrics
 
 Json = dict[str, Any]
 
@@ -46,7 +47,7 @@ class OperatorObjects(pulumi.ComponentResource):
         self._has_one_service = len(args["services"]) == 1
         self._child = pulumi.ResourceOptions(parent=self)
         for service in args["services"]:
-            if service.metrics:
+            if service.metrics or service.has_sidecar:
                 self._pod_monitor(
                     service, service.metrics, settings.metrics.scrape_interval_seconds
                 )
@@ -123,7 +124,7 @@ class OperatorObjects(pulumi.ComponentResource):
             )
 
     def _pod_monitor(
-        self, service: MonitoredService, metrics: ServiceMetrics, interval: int
+        self, service: MonitoredService, metrics: ServiceMetrics | None, interval: int
     ) -> None:
         """Selects pods, not Services, so that each pod is scraped once, with its track."""
         CustomResource(
@@ -146,11 +147,12 @@ class OperatorObjects(pulumi.ComponentResource):
                 "jobLabel": "app.kubernetes.io/name",
                 "podMetricsEndpoints": [
                     {
-                        "port": metrics.port,
-                        "path": metrics.path,
+                        "port": metrics.port if metrics else "http-envoy-prom",
+                        "path": metrics.path if metrics else METRICS_PATH,
                         "interval": f"{interval}s",
                         "scrapeTimeout": f"{min(interval, _MAX_SCRAPE_TIMEOUT)}s",
                         "relabelings": [
+                            *(_SIDECAR if service.has_sidecar else ()),
                             {"targetLabel": "service", "replacement": service.name},
                             _relabel("track", "track"),
                             *map(_role, service.roles.rules),
@@ -174,6 +176,30 @@ class OperatorObjects(pulumi.ComponentResource):
             data={file: text},
             opts=self._child,
         )
+
+
+_WITH_SIDECAR = "__meta_kubernetes_pod_annotationpresent_sidecar_istio_io_status"
+_SIDECAR: tuple[Json, ...] = (
+    # A Job before a start has no ports and accepts no connections.
+    {
+        "sourceLabels": ["__meta_kubernetes_pod_label_track"],
+        "regex": "|".join(OBJECT_TRACKS),
+        "action": "keep",
+    },
+    {
+        "sourceLabels": [_WITH_SIDECAR, "__address__"],
+        "regex": "true;(.+):[0-9]+",
+        "targetLabel": "__address__",
+        "replacement": f"$1:{METRICS_PORT}",
+    },
+    {
+        "sourceLabels": [_WITH_SIDECAR],
+        "regex": "true",
+        "targetLabel": "__metrics_path__",
+        "replacement": METRICS_PATH,
+    },
+)
+"""The sidecar of a pod answers with the metrics of both; a pod that has none yet, with its own."""
 
 
 def _relabel(pod_label: str, label: str) -> Json:

@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Any
 
+from components.istio_sidecar import METRICS_PATH, METRICS_PORT, PROXY_METRICS_PORT
 from components.labels import FLAGGER, NAME_LABEL
 from components.network_peer import NetworkPeer, ip_block_peer
 from components.observability.addresses import (
@@ -28,7 +29,13 @@ from components.observability.server import HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
 from components.track_roles import RoleRule
 from components.versions import IMAGES
-from settings import MetricsSettings, ServiceMetrics, parse_quantity, yaml_writer
+from settings import (
+    OBJECT_TRACKS,
+    MetricsSettings,
+    ServiceMetrics,
+    parse_quantity,
+    yaml_writer,
+)
 
 _CONFIG_DIR = PurePosixPath("/etc/prometheus")
 _DATA = PurePosixPath("/prometheus")
@@ -153,7 +160,7 @@ def _config(args: ObservabilityArgs) -> Config:
             *(
                 _service(service, service.metrics)
                 for service in args["services"]
-                if service.metrics
+                if service.metrics or service.has_sidecar
             ),
             _servers({namespace, node_namespace}),
             {
@@ -188,6 +195,7 @@ def _release_controllers(args: ObservabilityArgs) -> list[NetworkPeer]:
 def _metrics_ports(args: ObservabilityArgs) -> list[NetworkPeer]:
     """Peer for the metrics ports of all services. Empty if no service has metrics."""
     ports = {service.metrics_port for service in args["services"] if service.metrics}
+    ports |= {METRICS_PORT for service in args["services"] if service.has_sidecar}
     return [NetworkPeer(args["namespace"], tuple(sorted(ports)))] if ports else []
 
 
@@ -198,10 +206,11 @@ def _external_secrets_metrics(args: ObservabilityArgs) -> list[NetworkPeer]:
     return [EXTERNAL_SECRETS_METRICS.peer(args["namespace"])]
 
 
-def _service(service: MonitoredService, metrics: ServiceMetrics) -> Config:
+def _service(service: MonitoredService, metrics: ServiceMetrics | None) -> Config:
+    port = service.metrics_port if metrics else PROXY_METRICS_PORT
     return {
         "job_name": f"services/{service.name}",
-        "metrics_path": metrics.path,
+        "metrics_path": metrics.path if metrics else METRICS_PATH,
         "kubernetes_sd_configs": [
             _pods(
                 {service.namespace},
@@ -210,7 +219,8 @@ def _service(service: MonitoredService, metrics: ServiceMetrics) -> Config:
             )
         ],
         "relabel_configs": [
-            _keep("__meta_kubernetes_pod_container_port_number", str(service.metrics_port)),
+            _keep("__meta_kubernetes_pod_container_port_number", str(port)),
+            *(_SIDECAR if service.has_sidecar else ()),
             *_POD_LABELS,
             {"target_label": "service", "replacement": service.name},
             _copy("__meta_kubernetes_pod_label_track", "track"),
@@ -409,6 +419,24 @@ def _copy(source: str, target: str) -> Config:
     return {"source_labels": [source], "target_label": target}
 
 
+_WITH_SIDECAR = "__meta_kubernetes_pod_annotationpresent_sidecar_istio_io_status"
+_SIDECAR = (
+    # A Job before a start has no ports and accepts no connections.
+    _keep("__meta_kubernetes_pod_label_track", "|".join(OBJECT_TRACKS)),
+    {
+        "source_labels": [_WITH_SIDECAR, "__address__"],
+        "regex": "true;(.+):[0-9]+",
+        "target_label": "__address__",
+        "replacement": f"$1:{METRICS_PORT}",
+    },
+    {
+        "source_labels": [_WITH_SIDECAR],
+        "regex": "true",
+        "target_label": "__metrics_path__",
+        "replacement": METRICS_PATH,
+    },
+)
+"""The sidecar of a pod answers with the metrics of both; a pod that has none yet, with its own."""
 _POD_LABELS = (
     _copy("__meta_kubernetes_namespace", "namespace"),
     _copy("__meta_kubernetes_pod_name", "pod"),

@@ -1,11 +1,12 @@
 """Flagger, which controls progressive releases, and its load tester."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Service as KubernetesService
 
+from components.istio_sidecar import IstioSidecar
 from components.labels import FLAGGER, NAME_LABEL, Identity
 from components.network_peer import (
     API_SERVER_PORTS,
@@ -16,7 +17,7 @@ from components.network_peer import (
 from components.observability.addresses import LOAD_TESTER
 from components.platform.operator_pod import READ, WRITE, OperatorPod, Rules
 from components.versions import IMAGES
-from settings import FlaggerSettings, Network, Service
+from settings import FlaggerSettings, IstioSettings, Network, Service
 
 if TYPE_CHECKING:
     pass
@@ -25,21 +26,20 @@ _PORT = 8080
 _USER = 10001
 _COPIED_LABELS = "app.kubernetes.io/,owner,track"
 """Prefixes of labels of a Deployment that Flagger copies to that of the primary."""
-_RULES: Rules = [
-    (group, resources, sorted((*READ, *WRITE)))
-    for group, resources in {
-        "": ("configmaps", "events", "secrets", "services"),
-        "apps": ("daemonsets", "deployments"),
-        "autoscaling": ("horizontalpodautoscalers",),
-        "flagger.app": (
-            *("alertproviders", "alertproviders/status", "canaries", "canaries/finalizers"),
-            *("canaries/status", "metrictemplates", "metrictemplates/status"),
-        ),
-        "gateway.networking.k8s.io": ("httproutes",),
-        "networking.k8s.io": ("ingresses",),
-    }.items()
-]
+_RESOURCES: Mapping[str, Sequence[str]] = {
+    "": ("configmaps", "events", "secrets", "services"),
+    "apps": ("daemonsets", "deployments"),
+    "autoscaling": ("horizontalpodautoscalers",),
+    "flagger.app": (
+        *("alertproviders", "alertproviders/status", "canaries", "canaries/finalizers"),
+        *("canaries/status", "metrictemplates", "metrictemplates/status"),
+    ),
+    "gateway.networking.k8s.io": ("httproutes",),
+    "networking.k8s.io": ("ingresses",),
+}
 """Resources that Flagger reads and changes, in the stack's namespace."""
+_ISTIO_RESOURCES = {"networking.istio.io": ("destinationrules", "virtualservices")}
+"""The same with the back end ``istio``."""
 
 
 class FlaggerArgs(TypedDict):
@@ -53,6 +53,8 @@ class FlaggerArgs(TypedDict):
     """URL of Prometheus."""
     services: Sequence[Service]
     """Services with strategy ``progressive``."""
+    istio: IstioSettings | None
+    """Mesh of the services. ``None``: they are in none."""
 
 
 class Flagger(pulumi.ComponentResource):
@@ -107,17 +109,26 @@ class Flagger(pulumi.ComponentResource):
             [
                 pod.network_policy([], peers),
                 pod.account(),
-                *pod.role(_RULES),
+                *pod.role(self._rules()),
                 *pod.custom_resource_definitions(),
             ],
             uses_api=True,
         )
 
+    def _rules(self) -> Rules:
+        backends = {one.routing.backend for one in self._args["services"] if one.routing}
+        resources = {**_RESOURCES, **(_ISTIO_RESOURCES if "istio" in backends else {})}
+        return [(group, names, sorted((*READ, *WRITE))) for group, names in resources.items()]
+
     def _load_tester(self) -> None:
         namespace, pod = self._args["namespace"], self._pod(LOAD_TESTER.server)
+        istio = self._args["istio"]
+        # It sends requests to the pods of the services, which may refuse those from outside.
+        sidecar = IstioSidecar(istio) if istio else None
         flagger = NetworkPeer(namespace, (LOAD_TESTER.port,), {NAME_LABEL: FLAGGER})
         # It runs any command that a client sends.
-        policy = pod.network_policy([flagger], [NetworkPeer(namespace)])
+        egress = [NetworkPeer(namespace), *([sidecar.istiod] if sidecar else ())]
+        policy = pod.network_policy([flagger], egress)
         self._deployment(
             pod,
             IMAGES["flaggerLoadtester"],
@@ -125,6 +136,7 @@ class Flagger(pulumi.ComponentResource):
             ["-log-level=info", f"-port={LOAD_TESTER.port}", "-timeout=1h"],
             [policy, pod.account()],
             uses_api=False,
+            sidecar=sidecar,
         )
         KubernetesService(
             f"{pod.name}-service",
@@ -161,6 +173,7 @@ class Flagger(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource],
         *,
         uses_api: bool,
+        sidecar: IstioSidecar | None = None,
     ) -> None:
         pod.deployment(
             image,
@@ -172,4 +185,5 @@ class Flagger(pulumi.ComponentResource):
             liveness={"tcp_socket": {"port": port}},
             depends_on=depends_on,
             uses_api=uses_api,
+            sidecar=sidecar,
         )

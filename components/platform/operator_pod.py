@@ -13,6 +13,7 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 
 from components.container import SECURITY_CONTEXT, go_environment, resource_requirements
+from components.istio_sidecar import IstioSidecar
 from components.labels import COMMON_LABELS, NAME_LABEL, Identity
 from components.network_peer import DNS_EGRESS, NetworkPeer
 from components.platform.definitions import definitions
@@ -150,6 +151,7 @@ class OperatorPod:
         liveness: "ProbeArgsDict",
         depends_on: Sequence[pulumi.Resource],
         uses_api: bool = True,
+        sidecar: IstioSidecar | None = None,
     ) -> None:
         """Create the Deployment. ``uses_api``: the pod has the token of the ServiceAccount."""
         Deployment(
@@ -161,7 +163,7 @@ class OperatorPod:
                 # During a rollout too, there are no two pods.
                 "strategy": {"type": "Recreate"},
                 "template": {
-                    "metadata": {"labels": self.identity.labels},
+                    "metadata": self._pod_metadata(sidecar),
                     "spec": {
                         "service_account_name": self.identity.name,
                         "automount_service_account_token": uses_api,
@@ -204,6 +206,12 @@ class OperatorPod:
             },
             opts=pulumi.ResourceOptions(parent=self.parent, depends_on=depends_on),
         )
+
+    def _pod_metadata(self, sidecar: IstioSidecar | None) -> "ObjectMetaArgsDict":
+        if sidecar is None:
+            return {"labels": self.identity.labels}
+        labels = {**self.identity.labels, **sidecar.labels}
+        return {"labels": labels, "annotations": sidecar.annotations}
 
 
 def _rbac_rules(rules: Rules) -> "list[PolicyRuleArgsDict]":

@@ -1,6 +1,6 @@
-"""Operators that a stack brings into its namespace, and the objects that they read."""
+"""Operators that a stack brings into its namespace, and the objects that operators read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import pulumi
@@ -8,11 +8,13 @@ import pulumi
 from components.observability.release_gates import prometheus_url
 from components.platform.flagger import Flagger
 from components.platform.issuers import Issuers
+from components.platform.istio_policies import IstioPolicies
 from components.platform.secret_stores import StackSecretStores
 from settings import (
     AcmeSettings,
     ExternalSecretsSettings,
     FlaggerSettings,
+    IstioSettings,
     Network,
     ObservabilitySettings,
     SecretStores,
@@ -34,13 +36,17 @@ class PlatformArgs(TypedDict):
     progressive: Sequence[Service]
     """Services with strategy ``progressive``."""
     flagger: FlaggerSettings
+    istio: IstioSettings | None
+    """Mesh of the services. ``None``: they are in none."""
+    services: Mapping[str, Service]
+    """Services of the stack by name."""
     secret_stores: SecretStores
     """Stores by name."""
     external_secrets: ExternalSecretsSettings
 
 
 class Platform:
-    """Issuers, Flagger and secret stores.
+    """Issuers, Flagger, policies of the mesh, and secret stores.
 
     Not a component resource: with another parent, deployed resources would be replaced.
     """
@@ -70,6 +76,17 @@ class Platform:
                 "network": network,
                 "prometheus": prometheus_url(args["observability"], network),
                 "services": args["progressive"],
+                "istio": args["istio"],
+            },
+            opts=opts,
+        )
+        IstioPolicies.of(
+            "mesh",
+            {
+                "istio": args["istio"],
+                "namespace": namespace,
+                "network": network,
+                "services": args["services"],
             },
             opts=opts,
         )

@@ -8,7 +8,8 @@ from pulumi_kubernetes.batch.v1 import Job
 from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 
-from components.labels import Identity
+from components.istio_sidecar import IstioSidecar
+from components.labels import BEFORE_START, Identity
 from components.observability.trace_receiver import TraceReceiver
 from components.prune import prune_none
 from components.service.config_file import ConfigFile
@@ -20,7 +21,6 @@ from settings import BeforeStart, Ports, Service
 if TYPE_CHECKING:
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
 
-_TRACK = "before-start"
 _AWAIT_SECONDS = 60
 """Seconds after ``activeDeadlineSeconds`` for the Job controller to set the status of the Job."""
 
@@ -42,6 +42,8 @@ class BeforeStartJobsArgs(TypedDict):
     """Receiver of spans. ``None``: tracing is disabled."""
     stack_ports: Mapping[str, Ports]
     """Ports of each service of the stack."""
+    sidecar: IstioSidecar | None
+    """Sidecar of the pods. ``None``: they are in no mesh."""
 
 
 class BeforeStartJobs(pulumi.ComponentResource):
@@ -68,7 +70,7 @@ class BeforeStartJobs(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _identity(self, version: str | None = None) -> Identity:
-        return Identity(self._args["service"].name, self._args["namespace"], _TRACK, version)
+        return Identity(self._args["service"].name, self._args["namespace"], BEFORE_START, version)
 
     def _metadata(self) -> "ObjectMetaArgsDict":
         identity = self._identity()
@@ -96,7 +98,11 @@ class BeforeStartJobs(pulumi.ComponentResource):
                 "pod_selector": {"match_labels": self._identity().selector},
                 "policy_types": ["Ingress", "Egress"],
                 "egress": egress_rules(
-                    service, args["namespace"], args["traces"], args["stack_ports"]
+                    service,
+                    args["namespace"],
+                    args["traces"],
+                    args["stack_ports"],
+                    args["sidecar"],
                 ),
             },
             opts=child,
@@ -117,6 +123,8 @@ class BeforeStartJobs(pulumi.ComponentResource):
     ) -> Job:
         args, job, identity = self._args, self._args["job"], self._identity(version)
         pod = ServicePod(identity, image, args["service"], args["credentials"], args["traces"])
+        sidecar = args["sidecar"]
+        annotations = {**(sidecar.annotations if sidecar else {}), **pod.env_reasons}
         seconds = job.timeout_seconds + _AWAIT_SECONDS
         suffix = version.replace(".", "-").lower()
         return Job(
@@ -133,8 +141,8 @@ class BeforeStartJobs(pulumi.ComponentResource):
                     "backoff_limit": job.backoff_limit,
                     "template": {
                         "metadata": {
-                            "labels": identity.labels,
-                            "annotations": pod.env_reasons or None,
+                            "labels": identity.labels | (sidecar.labels if sidecar else {}),
+                            "annotations": annotations or None,
                         },
                         "spec": pod.job_spec(job),
                     },

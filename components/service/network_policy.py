@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 import pulumi
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 
+from components.istio_sidecar import METRICS_PORT, IstioSidecar
 from components.labels import INSTANCE_LABEL, PRIMARY, Identity, Labels
 from components.network_peer import DNS_EGRESS, NetworkPeer, peers_for_url, pod_selector
 from components.observability.addresses import LOAD_TESTER, PROMETHEUS
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 
 
 def ingress_rules(
-    service: Service, namespace: str, network: Network
+    service: Service, namespace: str, network: Network, sidecar: IstioSidecar | None = None
 ) -> "list[NetworkPolicyIngressRuleArgsDict]":
     """Return the connections that the pods accept: of the proxy, of Prometheus and of peers."""
     peers: list[NetworkPeer] = []
     if service.routes:
         peers.append(NetworkPeer(network.proxy_namespace, tuple(service.routes)))
-    if service.metrics_port:
-        peers.append(PROMETHEUS.peer(network.monitoring_namespace, service.metrics_port))
+    metrics_ports = [*filter(None, [service.metrics_port]), *([METRICS_PORT] if sidecar else [])]
+    if metrics_ports:
+        peers.append(PROMETHEUS.peer(network.monitoring_namespace, *metrics_ports))
     if service.release.strategy == "progressive" and service.release.progressive.load:
         peers.append(LOAD_TESTER.peer(namespace, *service.routes))
     peers += [_from(peer, service, namespace) for peer in service.peers.from_]
@@ -45,13 +47,14 @@ def network_policy_spec(
     network: Network,
     traces: TraceReceiver | None,
     stack_ports: Mapping[str, Ports],
+    sidecar: IstioSidecar | None = None,
 ) -> "NetworkPolicySpecArgsDict":
     """Return the spec of the NetworkPolicy of the service's pods with the labels ``pods``."""
     return {
         "pod_selector": {"match_labels": pods},
         "policy_types": ["Ingress", "Egress"],
-        "ingress": ingress_rules(service, namespace, network),
-        "egress": egress_rules(service, namespace, traces, stack_ports),
+        "ingress": ingress_rules(service, namespace, network, sidecar),
+        "egress": egress_rules(service, namespace, traces, stack_ports, sidecar),
     }
 
 
@@ -60,14 +63,19 @@ def egress_rules(
     namespace: str,
     traces: TraceReceiver | None,
     stack_ports: Mapping[str, Ports],
+    sidecar: IstioSidecar | None = None,
 ) -> "list[NetworkPolicyEgressRuleArgsDict]":
     """Return the connections that the pods open: to DNS, to the trace receiver and to peers.
+
+    Those with a sidecar connect to istiod too.
 
     ``stack_ports`` has the ports of each service of the stack.
     """
     peers = list(traces.peers) if traces and service.tracing.enabled else []
     for peer in service.peers.to:
         peers += _to(peer, namespace, stack_ports)
+    if sidecar:
+        peers.append(sidecar.istiod)
     return [DNS_EGRESS, *(peer.egress for peer in peers)]
 
 

@@ -17,9 +17,16 @@ from components.observability.release_gates import VERSION, ReleaseGate
 from components.prune import prune_none
 from components.routing.dns import dns_annotations
 from components.routing.gateway import hsts, parent_refs
+from components.routing.istio import (
+    cookie_pattern,
+    gateway_name,
+    path_matches,
+    route_policy,
+    traffic_policy,
+)
 from components.service.network_policy import network_policy_spec
 from components.service.workload import WorkloadArgs, disruption_budget_spec
-from settings import Match, Route, RoutingSettings, Service
+from settings import Match, Route, RoutingBackend, RoutingSettings, Service
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
@@ -31,6 +38,12 @@ MIN_INTERVAL = 10
 APP_PROTOCOLS = {"http": None, "h2c": "kubernetes.io/h2c", "grpc": "kubernetes.io/h2c"}
 """``appProtocol`` of the port of a Service, by the protocol of its route."""
 _API = "flagger.app/v1beta1"
+_PROVIDERS: Mapping[RoutingBackend, str] = {
+    "ingress": "nginx",
+    "gateway": "gatewayapi:v1",
+    "istio": "istio",
+}
+"""Flagger's name of each back end."""
 _REQUESTS_PER_WORKER = 10
 """Requests per second of a worker of the load tester; it waits for each response."""
 
@@ -50,7 +63,8 @@ class ProgressiveRelease(pulumi.ComponentResource):
     """Canary, MetricTemplates, and objects for the pods of the primary, which Flagger creates.
 
     Flagger creates the Deployment and the HPA of the primary, two Services and, with the Gateway
-    API, the HTTPRoute. It scales the Deployment of the workload, which runs a new version only.
+    API, the HTTPRoute, or with Istio the VirtualService and its DestinationRules. It scales the
+    Deployment of the workload, which runs a new version only.
     The component is ready when the primary's pods are.
     """
 
@@ -158,6 +172,7 @@ class ProgressiveRelease(pulumi.ComponentResource):
                 network=args["network"],
                 traces=args.get("traces"),
                 stack_ports=args["stack_ports"],
+                sidecar=args.get("sidecar"),
             ),
             opts=opts,
         )
@@ -183,7 +198,7 @@ class ProgressiveRelease(pulumi.ComponentResource):
     def _canary(
         self, service: Service, routing: RoutingSettings, depends_on: Sequence[pulumi.Resource]
     ) -> CustomResource:
-        is_gateway = routing.backend == "gateway"
+        is_ingress = routing.backend == "ingress"
         initialized = {"pulumi.com/waitFor": "jsonpath={.status.lastAppliedSpec}"}
         autoscaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
         return CustomResource(
@@ -193,27 +208,27 @@ class ProgressiveRelease(pulumi.ComponentResource):
             metadata=prune_none(
                 {
                     **self._metadata(self._target),
-                    # Flagger has created the HTTPRoute. With an Ingress, it waits for the program
-                    # to route requests to the Service.
-                    "annotations": initialized if is_gateway else None,
+                    # Flagger has created the route. With an Ingress, it waits for the program to
+                    # route requests to the Service.
+                    "annotations": None if is_ingress else initialized,
                 }
             ),
             spec=prune_none(
                 {
-                    "provider": "gatewayapi:v1" if is_gateway else "nginx",
+                    "provider": _PROVIDERS[routing.backend],
                     "targetRef": {
                         "apiVersion": "apps/v1",
                         "kind": "Deployment",
                         "name": self._target,
                     },
                     "autoscalerRef": {**autoscaler, "name": self._target},
-                    "ingressRef": None
-                    if is_gateway
-                    else {
+                    "ingressRef": {
                         "apiVersion": "networking.k8s.io/v1",
                         "kind": "Ingress",
                         "name": service.route_name(routing.port),
-                    },
+                    }
+                    if is_ingress
+                    else None,
                     "progressDeadlineSeconds": service.workload.rollout.progress_deadline_seconds,
                     "suspend": True if service.release.progressive.paused else None,
                     "skipAnalysis": None if service.release.stable.analysis else True,
@@ -223,11 +238,7 @@ class ProgressiveRelease(pulumi.ComponentResource):
                         "targetPort": routing.port,
                         "portDiscovery": False,
                         "appProtocol": APP_PROTOCOLS[routing.protocol],
-                        **(
-                            _http_route(service, routing, self._args["namespace"])
-                            if is_gateway
-                            else {}
-                        ),
+                        **self._route(service, routing),
                     },
                     "analysis": self._spec_of_analysis(service, routing),
                 }
@@ -236,6 +247,16 @@ class ProgressiveRelease(pulumi.ComponentResource):
                 parent=self, depends_on=depends_on, custom_timeouts=self._timeouts(service)
             ),
         )
+
+    def _route(self, service: Service, routing: RoutingSettings) -> Json:
+        """Fields of the route that Flagger creates."""
+        match routing.backend:
+            case "gateway":
+                return _http_route(service, routing, self._args["namespace"])
+            case "istio":
+                return _virtual_service(routing)
+            case "ingress":
+                return {}
 
     def _spec_of_analysis(self, service: Service, routing: RoutingSettings) -> Json:
         settings = service.release.progressive
@@ -313,6 +334,19 @@ def _http_route(service: Service, routing: RoutingSettings, namespace: str) -> J
     }
 
 
+def _virtual_service(routing: RoutingSettings) -> Json:
+    """Fields of the VirtualService and the DestinationRules that Flagger creates."""
+    annotations, outliers = dns_annotations(routing.dns), routing.istio.outlier_detection
+    return {
+        "hosts": [*routing.hosts],
+        "gateways": [gateway_name(routing)],
+        "match": None if routing.paths == ("/",) else path_matches(routing.paths),
+        "trafficPolicy": traffic_policy(outliers) if outliers else None,
+        "apex": {"annotations": annotations} if annotations else None,
+        **route_policy(routing, routing.istio),
+    }
+
+
 def _paths(route: Route) -> list[Json] | None:
     """Path prefixes. ``None``: all paths."""
     prefixes: list[Json] = [{"uri": {"prefix": path}} for path in route.paths]
@@ -332,9 +366,9 @@ def _ab_test(match: Match, routing: RoutingSettings) -> list[Json]:
     if match.header:
         conditions.append({match.header.lower(): {"exact": match.header_value}})
     if match.cookie:
-        pattern = rf"(^|.*;\s*){match.cookie}=always(;.*|$)"
-        is_gateway = routing.backend == "gateway"
-        conditions.append({"cookie": {"regex": pattern} if is_gateway else {"exact": match.cookie}})
+        pattern = cookie_pattern(match.cookie, "always")
+        is_ingress = routing.backend == "ingress"
+        conditions.append({"cookie": {"exact": match.cookie} if is_ingress else {"regex": pattern}})
     return [{"headers": condition} for condition in conditions]
 
 

@@ -182,6 +182,7 @@ class Release(pulumi.ComponentResource):
                 "credentials": workload["credentials"],
                 "traces": workload.get("traces"),
                 "stack_ports": workload["stack_ports"],
+                "sidecar": workload.get("sidecar"),
             },
             opts=pulumi.ResourceOptions(parent=self),
         ).jobs

@@ -5,12 +5,13 @@ from typing import Any, TypedDict
 
 import pulumi
 
+from components.istio_sidecar import IstioSidecar
 from components.namespace import Namespace
 from components.observability.monitored_service import MonitoredService
 from components.observability.release_gates import prometheus_url, release_gates
 from components.observability.trace_receiver import TraceReceiver
 from components.platform.platform import Platform
-from components.routing import ROUTERS, ServiceTls, TrafficSplit
+from components.routing import ROUTERS, DestinationRules, ServiceTls, TrafficSplit
 from components.service.containers import encrypted_environment
 from components.service.credentials import Credentials
 from components.service.image import ContainerImage
@@ -19,6 +20,7 @@ from components.service.progressive import Analysis
 from components.service.release import Release, ReleaseArgs
 from settings import (
     BuilderSettings,
+    IstioSettings,
     Network,
     ObservabilitySettings,
     Ports,
@@ -44,6 +46,8 @@ class DeployedServiceArgs(TypedDict):
     """Issuers of the certificates, stores of external secrets, and the controller of releases."""
     stack_ports: Mapping[str, Ports]
     """Ports of each service of the stack."""
+    istio: IstioSettings | None
+    """Mesh of the pods. ``None``: they have no sidecar."""
 
 
 class DeployedService:
@@ -60,7 +64,10 @@ class DeployedService:
         service, namespace, registry = args["service"], args["namespace"].name, args["registry"]
         name, routing, providers = service.name, service.routing, [args["cluster"]]
         network, observability, platform = args["network"], args["observability"], args["platform"]
-        self.monitored = MonitoredService.of(service, namespace, observability)
+        sidecar = IstioSidecar(args["istio"]) if args["istio"] else None
+        self.monitored = MonitoredService.of(
+            service, namespace, observability, has_sidecar=sidecar is not None
+        )
         in_namespace = pulumi.ResourceOptions(providers=providers, depends_on=[args["namespace"]])
         # All tracks read the same objects: they have the keys of all, with the service's values.
         tracks = [*map(service.of_track, service.release.tracks), service]
@@ -115,6 +122,7 @@ class DeployedService:
                 "traces": TraceReceiver.of(observability, network, namespace),
                 "credentials": credentials.names,
                 "stack_ports": args["stack_ports"],
+                "sidecar": sidecar,
             },
             "analysis": Analysis(
                 release_gates(self.monitored, service.release.progressive),
@@ -163,6 +171,19 @@ class DeployedService:
             idle = (release.idle_backend(routing.port),)
             split = TrafficSplit((host,), routing.paths, idle, routing.canary_override)
             splits[service.preview_name] = routing, split
+        outliers = routing.istio.outlier_detection
+        if routing.backend == "istio" and outliers:
+            hosts = {one.service: None for _, split in splits.values() for one in split.backends}
+            DestinationRules(
+                f"{name}-destinations",
+                {
+                    "service": name,
+                    "namespace": namespace,
+                    "hosts": [*hosts],
+                    "outlier_detection": outliers,
+                },
+                opts=after_release,
+            )
         for route_name, (route, split) in splits.items():
             ROUTERS[routing.backend](
                 route_name,
@@ -185,6 +206,6 @@ def is_routed_by_flagger(service: Service, port: str) -> bool:
     return (
         routing is not None
         and service.release.strategy == "progressive"
-        and routing.backend == "gateway"
+        and routing.backend in ("gateway", "istio")
         and routing.port == port
     )

@@ -11,6 +11,7 @@ from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
+from components.istio_sidecar import IstioSidecar
 from components.labels import Identity, Labels
 from components.observability.trace_receiver import TraceReceiver
 from components.prune import omit_if_zero, prune_none
@@ -48,6 +49,8 @@ class WorkloadTemplate(TypedDict):
     """Names of the Secrets to mount and of the image pull secrets."""
     stack_ports: Mapping[str, Ports]
     """Ports of each service of the stack."""
+    sidecar: NotRequired[IstioSidecar | None]
+    """Sidecar of the pods. Default ``None``: they are in no mesh."""
 
 
 class WorkloadArgs(WorkloadTemplate):
@@ -128,7 +131,12 @@ class Workload(pulumi.ComponentResource):
             annotations = {"pulumi.com/patchForce": "true"}
         if reloaded := args["credentials"].reloaded:
             annotations = {**(annotations or {}), _RELOADER: ",".join(reloaded)}
+        sidecar = args.get("sidecar")
         pod = ServicePod(identity, args["image"], service, args["credentials"], args.get("traces"))
+        pod_annotations = {
+            **pod.annotations,
+            **(sidecar.service_annotations(service) if sidecar else {}),
+        }
         return Deployment(
             f"{self._name}-deployment",
             metadata=prune_none(
@@ -154,8 +162,9 @@ class Workload(pulumi.ComponentResource):
                     "template": {
                         "metadata": {
                             "labels": identity.labels
+                            | (sidecar.labels if sidecar else {})
                             | ({"owner": service.owner} if service.owner else {}),
-                            "annotations": pod.annotations or None,
+                            "annotations": pod_annotations or None,
                         },
                         "spec": pod.spec,
                     },
@@ -245,6 +254,7 @@ class Workload(pulumi.ComponentResource):
                 network=args["network"],
                 traces=args.get("traces"),
                 stack_ports=args["stack_ports"],
+                sidecar=args.get("sidecar"),
             ),
             opts=self._child,
         )

@@ -89,6 +89,14 @@ OPERATOR = {
     },
 }
 
+MESH = {
+    "mesh": {"istio": {}},
+    "network": {"proxyNamespace": "istio-ingress"},
+    "observability": {"mode": "bundled", "proxy": {"implementation": "istio"}},
+    "routing": {"backend": "istio", "paths": ["/api", "/web"]},
+}
+"""Istio's routing and sidecars."""
+
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dev": ("dev", {}),
     "prod": ("prod", {}),
@@ -173,6 +181,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             },
         },
     ),
+    "prod-istio": ("prod", {"release": CANARY, **MESH}),
+    "prod-istio-progressive": ("prod", {"release": PROGRESSIVE, **MESH}),
     "dev-no-observability": ("dev", {"observability": {"mode": "off"}, "slo": None}),
 }
 """Stack and changed settings of each variant."""
@@ -276,6 +286,14 @@ def promtool() -> Path:
     built = run(sys.executable, "-m", "local", "build", "promtool")
     assert built.returncode == 0, built.stderr
     return Layout().bin / "promtool"
+
+
+@pytest.fixture(scope="session")
+def istioctl() -> Path:
+    """Path of istioctl, which is built if it is missing."""
+    built = run(sys.executable, "-m", "local", "build", "istioctl")
+    assert built.returncode == 0, built.stderr
+    return Layout().bin / "istioctl"
 
 
 @pytest.fixture(scope="session")

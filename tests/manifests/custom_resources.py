@@ -27,7 +27,9 @@ def validators(crds: Iterable[Any]) -> Validators:
     for spec in (crd["spec"] for crd in crds):
         for version in spec["versions"]:
             schema = version["schema"]["openAPIV3Schema"]
-            properties = {**schema["properties"], "metadata": {"type": "object"}}
+            # Not all definitions have the fields of every object.
+            named = dict.fromkeys(("apiVersion", "kind"), {"type": "string"})
+            properties = {**named, **schema["properties"], "metadata": {"type": "object"}}
             api_version = f"{spec['group']}/{version['name']}"
             validator = Draft202012Validator(_strict({**schema, "properties": properties}))
             found[api_version, spec["names"]["kind"]] = validator

@@ -11,7 +11,7 @@ import yaml
 
 from commands.gitops.__main__ import write_folder
 from components.versions import GATEWAY_API, KUBERNETES, PROMETHEUS_OPERATOR
-from local.recipes import CERT_MANAGER, FLAGGER, PLATFORM
+from local.recipes import CERT_MANAGER, FLAGGER, ISTIO, PLATFORM
 from settings.stack_file import PROJECT_FOLDER
 from tests.manifests.conftest import CANARY, VERSION, Run, Variant, objects, read, stack_file
 from tests.manifests.custom_resources import Validators, read_crds, validators
@@ -56,10 +56,12 @@ def custom_resources(module: Module, cert_manager_crds: list[Any]) -> Validators
     prometheus_operator = module(
         f"github.com/prometheus-operator/prometheus-operator@v{PROMETHEUS_OPERATOR}"
     )
+    istio = module(f"istio.io/istio@{ISTIO.version('istioctl')}")
     flagger = module(f"github.com/fluxcd/flagger@{FLAGGER.version('flagger')}")
     return read_crds(
         flagger / "artifacts" / "flagger" / "crd.yaml",
         PROJECT_FOLDER / "components" / "platform" / "crds" / "external-secrets.yaml",
+        istio / "manifests" / "charts" / "base" / "files" / "crd-all.gen.yaml",
         *(gateway_api / "config" / "crd" / "standard").glob("*.yaml"),
         *(
             prometheus_operator

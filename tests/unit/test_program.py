@@ -75,7 +75,11 @@ def test_the_gateway_back_end_creates_a_route_instead_of_an_ingress(program: Pro
 
 @pytest.mark.parametrize(
     ("backend", "kind", "name"),
-    [("ingress", "Ingress", "beacon-weighted"), ("gateway", "HTTPRoute", "beacon")],
+    [
+        ("ingress", "Ingress", "beacon-weighted"),
+        ("gateway", "HTTPRoute", "beacon"),
+        ("istio", "VirtualService", "beacon"),
+    ],
 )
 def test_routing_depends_on_the_workloads_of_all_tracks(
     program: Program, backend: str, kind: str, name: str
@@ -88,7 +92,7 @@ def test_routing_depends_on_the_workloads_of_all_tracks(
         assert registry.urn_of("Service", f"beacon-{track}") in dependencies
 
 
-@pytest.mark.parametrize("backend", ["ingress", "gateway"])
+@pytest.mark.parametrize("backend", ["ingress", "gateway", "istio"])
 def test_the_preview_host_is_routed_to_the_idle_color(program: Program, backend: str) -> None:
     live = {"live": "green", "previewHost": "next.localhost"}
     release = changed(BLUE_GREEN, {"blueGreen": live, "idle": {"digest": DIGEST}})
@@ -97,6 +101,10 @@ def test_the_preview_host_is_routed_to_the_idle_color(program: Program, backend:
         (rule,) = registry.one("Ingress", "beacon-preview")["spec"]["rules"]
         hosts = [rule["host"]]
         services = [path["backend"]["service"]["name"] for path in rule["http"]["paths"]]
+    elif backend == "istio":
+        spec = registry.one("VirtualService", "beacon-preview")["spec"]
+        hosts, (rule,) = spec["hosts"], spec["http"]
+        services = [one["destination"]["host"] for one in rule["route"]]
     else:
         spec = registry.one("HTTPRoute", "beacon-preview")["spec"]
         hosts, (rule,) = spec["hostnames"], spec["rules"]
@@ -206,7 +214,7 @@ OTHER = changed(
 )
 
 
-@pytest.mark.parametrize("backend", ["ingress", "gateway"])
+@pytest.mark.parametrize("backend", ["ingress", "gateway", "istio"])
 def test_another_service_changes_no_object_of_a_service(program: Program, backend: str) -> None:
     routing = {"routing": {"backend": backend}}
     alone = objects_of(program(**routing), "beacon")
@@ -297,13 +305,14 @@ def test_pulumi_yaml_declares_all_sections() -> None:
     assert declared == expected
 
 
-@pytest.mark.parametrize("backend", ["ingress", "gateway"])
+@pytest.mark.parametrize("backend", ["ingress", "gateway", "istio"])
 def test_a_replaced_route_is_deleted_before_the_workloads_and_the_namespace(
     program: Program, backend: str
 ) -> None:
     canary = changed(CANARY, {"canary": {"version": VERSION}, "stable": {"version": "0.9.0"}})
     registry = program(release=canary, routing={"backend": backend})
-    routes = registry.of_kind("Ingress") + registry.of_kind("HTTPRoute")
+    kinds = ("Ingress", "HTTPRoute", "VirtualService")
+    routes = [route for kind in kinds for route in registry.of_kind(kind)]
     # Pulumi deletes replaced objects in the order of their own dependencies, not their parents'.
     needed = {
         registry.urn_of("Deployment", "beacon-stable"),

@@ -77,7 +77,19 @@ def http_route(
     return {"kind": "HTTPRoute", "metadata": {"name": "web", "namespace": home}, "spec": spec}
 
 
-@pytest.mark.parametrize("backend", ["ingress", "gateway"])
+def virtual_service(
+    host: str, uri: dict[str, str] | None = None, gateway: str = "istio-ingress/public"
+) -> dict[str, Any]:
+    match = {"match": [{"uri": uri}]} if uri else {}
+    spec = {"hosts": [host], "gateways": [gateway], "http": [match]}
+    return {
+        "kind": "VirtualService",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": spec,
+    }
+
+
+@pytest.mark.parametrize("backend", ["ingress", "gateway", "istio"])
 @pytest.mark.parametrize(
     ("route", "is_refused"),
     [
@@ -92,6 +104,10 @@ def http_route(
         (http_route("beacon.localhost", None), True),
         (http_route("beacon.localhost", "/other"), False),
         (http_route("shop.localhost", "/"), False),
+        (virtual_service("beacon.localhost"), True),
+        (virtual_service("beacon.localhost", {"prefix": "/"}), True),
+        (virtual_service("beacon.localhost", {"exact": "/other"}), False),
+        (virtual_service("shop.localhost"), False),
         ({"kind": "Service", "metadata": {"name": "a", "namespace": "b"}, "spec": {}}, False),
     ],
 )
@@ -113,6 +129,9 @@ def test_a_host_and_path_that_another_stack_routes_is_refused(
     [
         ("ingress", ingress("beacon.localhost", "/", class_name="internal")),
         ("gateway", http_route("beacon.localhost", "/", gateway="internal")),
+        ("istio", virtual_service("beacon.localhost", gateway="istio-ingress/internal")),
+        ("istio", virtual_service("beacon.localhost", gateway="public")),
+        ("istio", virtual_service("beacon.localhost", gateway="mesh")),
     ],
 )
 def test_a_route_of_another_proxy_is_no_conflict(backend: str, route: dict[str, Any]) -> None:
@@ -171,12 +190,14 @@ def test_a_kind_that_cannot_be_read_does_not_hide_the_others(cluster: Cluster) -
     cluster.kubectl_prints("get", "", "the server doesn't have a resource type", 1)
     readable = {"kind": "List", "items": [namespace("shop")]}
     cluster.kubectl_prints("get namespaces --all-namespaces", json.dumps(readable))
-    assert objects({"PATH": str(cluster.folder)}, None) == [namespace("shop")]
+    assert objects({"PATH": str(cluster.folder)}, settings()) == [namespace("shop")]
 
 
 def test_objects_are_those_of_the_context_and_read_at_once(cluster: Cluster) -> None:
     found = [namespace("shop"), ingress("beacon.localhost", "/")]
     cluster.kubectl_prints("get", json.dumps({"kind": "List", "items": found}))
-    assert objects({"PATH": str(cluster.folder)}, "prod") == found
+    used = settings(cluster={"context": "prod"})
+    assert objects({"PATH": str(cluster.folder)}, used) == found
     (call,) = cluster.calls()
     assert call[:3] == ["--context", "prod", "get"]
+    assert "virtualservices" not in call[3]

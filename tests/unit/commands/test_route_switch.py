@@ -47,6 +47,7 @@ ROUTING: Mapping[str, Mapping[str, Any]] = {
     "Ingress": {**OPTIONS, "backend": "ingress"},
     "HTTPRoute": {**OPTIONS, "backend": "gateway"},
     "GRPCRoute": {"protocol": "grpc", "backend": "gateway"},
+    "VirtualService": {**OPTIONS, "backend": "istio"},
 }
 
 
@@ -89,7 +90,7 @@ def routes(stack: str) -> dict[str, dict[str, Any]]:
     return {
         one.manifest["metadata"]["name"]: one.manifest
         for one in render.objects_of(stack)
-        if one.manifest["kind"] in ("Ingress", "HTTPRoute", "GRPCRoute")
+        if one.manifest["kind"] in ROUTING
     }
 
 

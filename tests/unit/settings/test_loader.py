@@ -107,8 +107,11 @@ def errors_of(
         ({"routing": {"hosts": None}}, "hosts is null: use a list; each item: a DNS name in lower"),
         ({"workload": {"ephemeralStorage": "64"}}, 'is "64": use bytes with a suffix of Ki, Mi'),
         # enumerations
-        ({"routing": {"backend": "istio"}}, 'backend is "istio": use "ingress" or "gateway"'),
-        ({"routing": {"backend": 1}}, 'backend is 1: use "ingress" or "gateway"'),
+        (
+            {"routing": {"backend": "envoy"}},
+            'backend is "envoy": use "ingress" or "gateway" or "istio"',
+        ),
+        ({"routing": {"backend": 1}}, 'backend is 1: use "ingress" or "gateway" or "istio"'),
         # IntOrPercent
         (
             {"workload": {"rollout": {"maxSurge": "25"}}},

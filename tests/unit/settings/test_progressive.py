@@ -58,7 +58,7 @@ def service(*changes: dict[str, Any], **keys: Any) -> Service:
         # mirror
         (
             progressive(ISTIO, iterations=3, mirror=True),
-            'mirror is true: use false, or the backend "gateway": an Ingress cannot mirror',
+            'mirror is true: use false, or the backend "gateway" or "istio": an Ingress',
         ),
         (
             progressive(GATEWAY, iterations=3, mirror=True),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, parse_quantity
 from settings.loader import validate
 from settings.project import project_name
 from tests.unit.stacks import (
@@ -224,6 +224,52 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
         (
             {"routing": {"backend": "gateway", "ingress": {"className": "traefik"}}},
             'routing.backend is "gateway": use "ingress", or remove routing.ingress',
+        ),
+        (
+            {"routing": {"istio": {"gateway": {"name": "edge"}}}},
+            'routing.backend is "ingress": use "istio", or remove routing.istio',
+        ),
+        (
+            {"mesh": {"istio": {}}},
+            'routing.backend is "ingress": use "istio" or "gateway", or mesh.istio.mutualTls "perm',
+        ),
+        (
+            {
+                "routing": {"backend": "istio"},
+                "metrics": None,
+                "observability": {"mode": "bundled"},
+            },
+            'observability.proxy.implementation is "traefik": use "istio": services.beacon.routing',
+        ),
+        (
+            {
+                "routing": {"backend": "istio"},
+                "mesh": {"istio": {"namespace": "beacon-test"}},
+            },
+            'namespace.name is "beacon-test": use another namespace than mesh.istio.namespace',
+        ),
+        (
+            {
+                "routing": {"backend": "istio"},
+                "mesh": {
+                    "istio": {
+                        "sidecarResources": {"limits": {"cpu": "4", "memory": "256Mi"}},
+                    }
+                },
+            },
+            'mesh.istio.sidecarResources.limits.cpu is "4": use at most namespace.limitRange.max.c',
+        ),
+        (
+            {"routing": {"backend": "istio", "maxBodySize": "1Mi"}},
+            'routing.maxBodySize is "1Mi": use null: a VirtualService has no limit',
+        ),
+        (
+            {"routing": {"backend": "istio", "tls": {"mode": "selfSigned"}}},
+            'routing.tls.mode is "selfSigned": use "off", or the backend "gateway": a Gateway of I',
+        ),
+        (
+            {"routing": {"backend": "istio", "istio": {"retries": {"retryOn": ["reset"] * 2}}}},
+            'routing.istio.retries.retryOn is ["reset", "reset"]: use each condition once',
         ),
         (
             {"observability": {"nodeNamespace": "monitoring"}},
@@ -631,3 +677,15 @@ def test_the_settings_of_stable_require_a_canary() -> None:
     stable = {"version": "1.0.0", "digest": DIGEST, "settings": {}}
     with pytest.raises(SettingsError, match=r"release\.stable\.settings is \{\}: use no settings"):
         settings(release={"strategy": "canary", "stable": stable})
+
+
+def test_the_resource_quota_has_room_for_the_sidecars() -> None:
+    without = settings(routing={"backend": "istio"}, autoscaling={"maxReplicas": 50})
+    within = settings(
+        routing={"backend": "istio"}, autoscaling={"maxReplicas": 50}, mesh={"istio": {}}
+    )
+    pods = within.services["beacon"].max_pods
+    added = parse_quantity(within.resource_quota.limits.cpu) - parse_quantity(
+        without.resource_quota.limits.cpu
+    )
+    assert added == pods * parse_quantity("500m")

@@ -33,7 +33,12 @@ def args_of(stack: Settings) -> ObservabilityArgs:
         "network": stack.network,
         "namespace": stack.namespace.name,
         "services": [
-            MonitoredService.of(one, stack.namespace.name, stack.observability)
+            MonitoredService.of(
+                one,
+                stack.namespace.name,
+                stack.observability,
+                has_sidecar=stack.mesh.istio is not None,
+            )
             for one in stack.services.values()
         ],
     }

@@ -161,3 +161,27 @@ def test_the_certificates_of_the_services_are_monitored_if_cert_manager_issues_t
     assert found["honor_labels"]
     (discovery,) = found["kubernetes_sd_configs"]
     assert discovery["namespaces"]["names"] == ["certificates"]
+
+
+MESH = {"mesh": {"istio": {}}, "routing": {"backend": "istio"}}
+MESH_PROXY = {"proxy": {"implementation": "istio"}}
+
+
+@pytest.mark.parametrize(("changes", "port"), [({}, "8080"), ({"metrics": None}, "15090")])
+def test_a_pod_with_a_sidecar_is_scraped_at_the_port_that_is_not_intercepted(
+    changes: dict[str, Any], port: str
+) -> None:
+    args = args_of(bundled(observability=MESH_PROXY, **MESH, **changes))
+    registry = run(lambda: Prometheus("it", args))
+    configs = config_file(registry, "prometheus.yaml")["scrape_configs"]
+    (found,) = (one for one in configs if one["job_name"] == "services/beacon")
+    rules = found["relabel_configs"]
+    assert rules[0]["regex"] == port
+    replaced = {one["target_label"]: one for one in rules if "target_label" in one}
+    assert replaced["__address__"]["replacement"] == "$1:15020"
+    # Only of pods that have one: others are scraped as before, while sidecars are added.
+    injected = "__meta_kubernetes_pod_annotationpresent_sidecar_istio_io_status"
+    assert replaced["__address__"]["source_labels"][0] == injected
+    assert replaced["__metrics_path__"]["source_labels"] == [injected]
+    egress = registry.one("NetworkPolicy")["spec"]["egress"]
+    assert 15020 in {one["port"] for rule in egress for one in rule.get("ports", ())}

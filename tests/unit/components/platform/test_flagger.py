@@ -24,6 +24,7 @@ def deployed(found: Settings) -> Registry:
                 "network": found.network,
                 "prometheus": "http://prometheus.monitoring.svc:9090",
                 "services": found.progressive,
+                "istio": found.mesh.istio,
             },
         )
     )
@@ -71,3 +72,29 @@ def test_a_cluster_may_have_its_own_flagger() -> None:
     registry = deployed(stack({"flagger": {"enabled": False}}, load={}))
     assert registry.named("Deployment") == {"flagger-loadtester"}
     assert registry.of_kind("CustomResourceDefinition") == []
+
+
+ISTIO = {
+    "routing": {"backend": "istio"},
+    "mesh": {"istio": {}},
+    "namespace": {"limitRange": {"max": {"cpu": "2", "memory": "2Gi"}}},
+}
+
+
+def test_in_a_mesh_flagger_changes_virtual_services_and_its_load_tester_has_a_sidecar() -> None:
+    registry = deployed(stack(ISTIO, manual=["promotion"]))
+    groups = {
+        rule["apiGroups"][0]: rule["resources"] for rule in registry.one("Role", "flagger")["rules"]
+    }
+    assert groups["networking.istio.io"] == ["destinationrules", "virtualservices"]
+    inject = "sidecar.istio.io/inject"
+    labels = {
+        name: registry.one("Deployment", name)["spec"]["template"]["metadata"]["labels"]
+        for name in ("flagger", "flagger-loadtester")
+    }
+    assert inject not in labels["flagger"]
+    assert labels["flagger-loadtester"][inject] == "true"
+    egress = registry.one("NetworkPolicy", "flagger-loadtester")["spec"]["egress"]
+    assert 15012 in {port["port"] for rule in egress for port in rule.get("ports", ())}
+    without = deployed(stack()).one("Role", "flagger")["rules"]
+    assert "networking.istio.io" not in {rule["apiGroups"][0] for rule in without}

@@ -77,4 +77,24 @@ def route_weights(registry: Registry, path: str) -> dict[str, int]:
     return {ref["name"]: ref["weight"] * 100 // total for ref in rule["backendRefs"]}
 
 
-WEIGHTS = {"ingress": ingress_weights, "gateway": route_weights}
+def virtual_service_weights(registry: Registry, path: str) -> dict[str, int]:
+    """Percentage per Service, computed from a VirtualService as Istio does: first match first."""
+    rule = next(
+        rule
+        for rule in registry.one("VirtualService")["spec"]["http"]
+        for match in rule["match"]
+        if "headers" not in match and _matches(match["uri"], path)
+    )
+    total = sum(one["weight"] for one in rule["route"])
+    return {one["destination"]["host"]: one["weight"] * 100 // total for one in rule["route"]}
+
+
+def _matches(uri: dict[str, str], path: str) -> bool:
+    return uri.get("exact") == path or ("prefix" in uri and path.startswith(uri["prefix"]))
+
+
+WEIGHTS = {
+    "ingress": ingress_weights,
+    "gateway": route_weights,
+    "istio": virtual_service_weights,
+}

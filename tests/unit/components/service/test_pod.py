@@ -203,3 +203,28 @@ def test_scheduling_can_be_unconstrained() -> None:
     assert spec["affinity"] == {"nodeAffinity": {}}
     assert spec["topologySpreadConstraints"] == []
     assert "tolerations" not in spec
+
+
+ISTIO = {"routing": {"backend": "istio"}, "mesh": {"istio": {"revision": "stable"}}}
+
+
+def test_the_sidecar_is_injected_by_labels_of_the_pods_and_merges_the_metrics() -> None:
+    template = of_service(**ISTIO)["metadata"]
+    assert template["labels"]["sidecar.istio.io/inject"] == "true"
+    assert template["labels"]["istio.io/rev"] == "stable"
+    assert (
+        template["annotations"].items()
+        >= {
+            "sidecar.istio.io/nativeSidecar": "true",
+            "sidecar.istio.io/proxyCPU": "20m",
+            "sidecar.istio.io/proxyMemoryLimit": "256Mi",
+            "prometheus.io/port": "8080",
+            "prometheus.io/path": "/metrics",
+        }.items()
+    )
+
+
+def test_pods_in_no_mesh_have_nothing_of_it() -> None:
+    template = of_service()["metadata"]
+    assert "istio" not in str(template)
+    assert "prometheus.io" not in str(template)

@@ -108,7 +108,7 @@ def test_the_service_of_stable_changes_to_the_primary_when_its_pods_are_ready() 
 
 @pytest.mark.parametrize(
     ("backend", "provider", "waits"),
-    [("ingress", "nginx", False), ("gateway", "gatewayapi:v1", True)],
+    [("ingress", "nginx", False), ("gateway", "gatewayapi:v1", True), ("istio", "istio", True)],
 )
 def test_flagger_shifts_the_requests_of_the_main_port(
     backend: str, provider: str, *, waits: bool
@@ -120,6 +120,13 @@ def test_flagger_shifts_the_requests_of_the_main_port(
     if backend == "ingress":
         assert found["spec"]["ingressRef"]["name"] == "beacon"
         assert "hosts" not in found["spec"]["service"]
+    elif backend == "istio":
+        service = found["spec"]["service"]
+        assert service["hosts"] == ["beacon.localhost"]
+        assert service["gateways"] == ["istio-ingress/public"]
+        assert service["match"][:2] == [{"uri": {"exact": "/a"}}, {"uri": {"prefix": "/a/"}}]
+        assert service["retries"]["attempts"] == 2
+        assert service["trafficPolicy"]["outlierDetection"]["consecutive5xxErrors"] == 0
     else:
         service = found["spec"]["service"]
         assert service["hosts"] == ["beacon.localhost"]
