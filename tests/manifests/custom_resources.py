@@ -28,7 +28,7 @@ def validators(crds: Iterable[Any]) -> Validators:
         for version in spec["versions"]:
             schema = version["schema"]["openAPIV3Schema"]
             # Not all definitions have the fields of every object.
-            named = dict.fromkeys(("apiVersion", "kind"), {"type": "string"})
+            named = {key: {"type": "string"} for key in ("apiVersion", "kind")}
             properties = {**named, **schema["properties"], "metadata": {"type": "object"}}
             api_version = f"{spec['group']}/{version['name']}"
             validator = Draft202012Validator(_strict({**schema, "properties": properties}))
