@@ -9,8 +9,9 @@ import argparse
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from commands.errors import CommandError, report_errors
@@ -27,8 +28,13 @@ from settings.yaml_writer import to_yaml_line
 
 _NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
 _ALLOWED_NAMES = "at most 40 of a-z, 0-9 and -, beginning with a letter"
-_RENAMED = ("slipway:cluster.context", "slipway:namespace.name", "slipway:delivery.path")
+_CLUSTERS = ("slipway:cluster.context", "slipway:delivery.argocd.cluster")
+"""Keys with the name of a cluster, which may have several stacks."""
+_RENAMED = (*_CLUSTERS, "slipway:namespace.name", "slipway:delivery.path")
 """Keys of the stack with a name that differs between stacks."""
+_RECORDS = "routing.dns.route53"
+_OF_CLUSTER = ("region", "failover", "healthCheckId")
+"""Keys of the DNS records with a value that differs between clusters."""
 _MONITORING_NAMESPACES = {
     "slipway:network.monitoringNamespace": "monitoring",
     "slipway:observability.nodeNamespace": "monitoring-node",
@@ -48,7 +54,7 @@ class NewStack:
     sections: Mapping[str, Any]
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
-    """Keys of :data:`_RENAMED` with the same value as in the other stack."""
+    """Keys with the same value as in the other stack, which may have to differ."""
     secrets: list[str] = field(default_factory=list)
     """Secrets that are omitted."""
     sops_files: list[str] = field(default_factory=list)
@@ -57,10 +63,17 @@ class NewStack:
     """Keys of other namespaces, such as a provider's, that are omitted."""
 
 
-def derive(name: str, source: str, source_sections: Mapping[str, Any]) -> NewStack:
+def derive(
+    name: str,
+    source: str,
+    source_sections: Mapping[str, Any],
+    shared_hosts: Collection[str] = (),
+) -> NewStack:
     """Return the configuration of ``name``: that of ``source`` with other names.
 
-    Secrets are encrypted for one stack, so they are omitted, and so are sections that require them.
+    ``shared_hosts`` are those that several clusters may have: a name of the source stack in them is
+    replaced, and no other name is added. Secrets are encrypted for one stack, so they are omitted,
+    and so are sections that require them.
     """
     new = NewStack({})
     extended = {key: one for key, one in source_sections.items() if key == EXTENDS}
@@ -69,11 +82,12 @@ def derive(name: str, source: str, source_sections: Mapping[str, Any]) -> NewSta
         old_value = _get(new.sections, path)
         if old_value is None:
             continue
-        value = _rename(path, old_value, name, source)
-        if value == old_value:
-            new.unchanged.append(f"{path}: {_text(old_value)}")
-        else:
+        value = _rename(path, old_value, name, source, shared_hosts)
+        if value != old_value:
             _change(new, path, old_value, value)
+        if kept := _kept(old_value, value):
+            new.unchanged.append(f"{path}: {_text(kept)}")
+    _rename_records(new, name, source)
     if _get(new.sections, "slipway:observability.mode") == "bundled" and _is_same_cluster(
         new.sections, source_sections
     ):
@@ -100,15 +114,61 @@ def _is_same_cluster(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return _get(one, context) == _get(other, context)
 
 
-def _rename(path: str, value: Any, name: str, source: str) -> Any:  # noqa: ANN401
-    """Replace the name of the source stack in a value, or else add the new name to it."""
+def _rename(
+    path: str,
+    value: Any,  # noqa: ANN401
+    name: str,
+    source: str,
+    shared: Collection[str] = (),
+) -> Any:  # noqa: ANN401
+    """Replace the name of the source stack in a value, or else add the new name to it.
+
+    Nothing is added to the name of a cluster, and to ``shared`` values.
+    """
     if isinstance(value, list):
-        return [_rename(path, item, name, source) for item in value]
-    renamed = re.sub(rf"(?<![a-z0-9]){re.escape(source)}(?![a-z0-9])", name, value)
-    if renamed != value or path.endswith(".context"):
+        return [_rename(path, item, name, source, shared) for item in value]
+    renamed = _replace_name(value, name, source)
+    if renamed != value or path in _CLUSTERS or value in shared:
         return renamed
     first, dot, rest = value.partition(".")
     return f"{first}-{name}{dot}{rest}"
+
+
+def _replace_name(value: str, name: str, source: str) -> str:
+    """Replace the name of the source stack, or else the part in which both names differ.
+
+    From ``prod-east1`` to ``prod-north1``, that is ``east1``.
+    """
+    old, new = source.split("-"), name.split("-")
+    pairs = zip(old[:-1], new[:-1], strict=False)
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    for start in range(common + 1):
+        part = re.escape("-".join(old[start:]))
+        renamed = re.sub(rf"(?<![a-z0-9]){part}(?![a-z0-9])", "-".join(new[start:]), value)
+        if renamed != value:
+            return renamed
+    return value
+
+
+def _kept(old_value: str | list[str], value: str | list[str]) -> str | list[str]:
+    """The value, or those of a list, that is not changed. Empty: all are changed."""
+    if isinstance(old_value, list):
+        return [one for one in old_value if one in value]
+    return old_value if value == old_value else ""
+
+
+def _rename_records(new: NewStack, name: str, source: str) -> None:
+    """Give the DNS records of the new stack a set identifier of their own."""
+    services = (f"services.{service}" for service in new.sections.get("services", {}))
+    for block in ("defaults", *services):
+        path = f"{PROJECT}:{block}.{_RECORDS}"
+        if identifier := _get(new.sections, f"{path}.setIdentifier"):
+            value = _replace_name(identifier, name, source)
+            own = value if value != identifier else name
+            _change(new, f"{path}.setIdentifier", identifier, own)
+        for key in _OF_CLUSTER:
+            if value := _get(new.sections, f"{path}.{key}"):
+                new.unchanged.append(f"{path}.{key}: {value}")
 
 
 def _get(values: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401
@@ -322,6 +382,14 @@ def _comment(text: str) -> Iterator[str]:
         yield f"# {line}"
 
 
+def _shared_hosts(settings: Settings) -> frozenset[str]:
+    """Hosts whose DNS records several clusters share."""
+    routes = (service.routing for service in settings.services.values())
+    return frozenset(
+        host for one in routes if one and one.dns and one.dns.route53 for host in one.hosts
+    )
+
+
 def create(name: str, source: str) -> NewStack:
     """Write the file of the new stack. Raises :class:`CommandError`; no file is written then."""
     if not re.fullmatch(_NAME, name):
@@ -335,8 +403,8 @@ def create(name: str, source: str) -> NewStack:
     source_file = path_of(source)
     settings, config = load(str(source_file)), StackConfig.read(source_file)
     source_sections = config.own
-    new = derive(name, source, source_sections)
-    if config.base and _is_same_cluster(new.sections, source_sections):
+    new = derive(name, source, source_sections, _shared_hosts(settings))
+    if _is_same_cluster(new.sections, source_sections):
         # Names that the source has from the file that it extends have to be others, too.
         source_sections = config.sections
         new = derive(name, source, source_sections)

@@ -7,6 +7,7 @@ Needs no cluster and no credentials. The folder has ``manifests/``, one file per
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pulumi
@@ -22,10 +23,10 @@ from commands.gitops.sync_name import sync_name
 from commands.out_option import out_file, out_folder
 from local import files
 from render import RenderedObject, RenderError, objects_of, write
-from settings import Settings, load
+from settings import DeliverySettings, Settings, SettingsError, load
 from settings.schema import PROJECT
 from settings.secret import ENCRYPTED
-from settings.stack_file import PROJECT_FOLDER, path_of
+from settings.stack_file import PROJECT_FOLDER, path_of, stack_files
 from settings.yaml_writer import to_yaml
 
 ENGINES = {"argocd": argocd, "flux": flux}
@@ -37,7 +38,7 @@ def write_folder(stack: str, out: Path | None) -> Report:
     Raises :class:`CommandError` before anything is written.
     """
     settings = load(stack, check_sources=True)
-    _check(settings, path_of(stack).name)
+    _check(settings, path_of(stack))
     folder = out or PROJECT_FOLDER / str(settings.delivery.path)
     manifests = folder / "manifests"
     try:
@@ -65,8 +66,12 @@ def _with(one: RenderedObject, annotations: dict[str, str]) -> dict[str, object]
     return {**one.manifest, "metadata": {**metadata, **({"annotations": both} if both else {})}}
 
 
-def _check(settings: Settings, stack_file: str) -> None:
-    """Raise :class:`CommandError` for a stack that Pulumi owns, or with an unpublished image."""
+def _check(settings: Settings, file: Path) -> None:
+    """Raise :class:`CommandError` for a stack whose manifests cannot be synced.
+
+    Pulumi owns it, an image is not published, or another stack has the same folder.
+    """
+    stack_file = file.name
     if not settings.delivery.is_gitops:
         raise CommandError(
             f'{stack_file}: {PROJECT}:delivery.mode is "pulumi", so Pulumi owns the stack: use '
@@ -79,6 +84,19 @@ def _check(settings: Settings, stack_file: str) -> None:
                     f"{stack_file}: {PROJECT}:services.{service.name}.release.{key}.digest is "
                     f"missing: `make publish` builds {version.version} and writes it"
                 )
+    for other in stack_files(file.parent):
+        with suppress(SettingsError):  # it cannot be delivered either
+            delivery = load(str(other)).delivery
+            if other.name != stack_file and _place(delivery) == _place(settings.delivery):
+                raise CommandError(
+                    f"{stack_file}: {PROJECT}:delivery.path is {settings.delivery.path}: use "
+                    f"another one, {other.name} has the same"
+                )
+
+
+def _place(delivery: DeliverySettings) -> tuple[object, ...]:
+    """Where the manifests are. Each of two stacks would delete the other's objects there."""
+    return delivery.mode, delivery.repository, delivery.revision, delivery.path
 
 
 def _check_secrets(objects: Sequence[RenderedObject]) -> None:

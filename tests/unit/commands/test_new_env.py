@@ -147,6 +147,51 @@ def test_the_settings_of_a_version_have_files_of_sops_of_their_own_too(project: 
     assert kept["sops"]["file"] == "secrets.staging.yaml"
 
 
+def test_a_region_shares_hosts_and_has_records_and_a_cluster_of_its_own(
+    project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project() == 0
+    records = {"setIdentifier": "east1", "failover": "primary"}
+    routing = {
+        "hosts": ["shop.example.com", "east1.shop.example.com"],
+        "dns": {"route53": {**records}},
+    }
+    delivery = {"path": "environments/prod-east1", "argocd": {"cluster": "east1"}}
+    own = {
+        "slipway:extends": "prod",
+        "slipway:cluster": {"context": "prod-east1"},
+        "slipway:defaults": {"routing": {"dns": {"route53": {"setIdentifier": "first"}}}},
+        "slipway:services": {"beacon": {"routing": routing}},
+        "slipway:delivery": delivery,
+    }
+    (project.folder / "Pulumi.prod-east1.yaml").write_text(yaml.safe_dump({"config": own}))
+    capsys.readouterr()
+    assert main(["--name", "prod-north1", "--source", "prod-east1"]) == 0
+    config = config_of(project, "prod-north1")
+    assert config["slipway:cluster"] == {"context": "prod-north1"}
+    assert config["slipway:services"]["beacon"]["routing"] == {
+        "hosts": ["shop.example.com", "north1.shop.example.com"],
+        "dns": {"route53": {**records, "setIdentifier": "north1"}},
+    }
+    path = "environments/prod-north1"
+    assert config["slipway:delivery"] == {"path": path, "argocd": {"cluster": "north1"}}
+    # An identifier without the name of the stack becomes that of the new stack.
+    defaults = config["slipway:defaults"]["routing"]["dns"]["route53"]
+    assert defaults == {"setIdentifier": "prod-north1"}
+    _, _, unchanged = capsys.readouterr().out.partition("check them\n")
+    assert "slipway:services.beacon.routing.hosts: shop.example.com\n" in unchanged
+    assert "slipway:services.beacon.routing.dns.route53.failover: primary\n" in unchanged
+
+
+def test_in_the_same_cluster_no_host_is_shared(project: Any) -> None:
+    records = {"route53": {"setIdentifier": "beacon", "weight": 1}}
+    hosts = ["shop.example.com", "prod.example.com"]
+    assert project(cluster={"context": "eu-1"}, routing={"hosts": hosts, "dns": records}) == 0
+    routing = beacon_of(project)["routing"]
+    assert routing["hosts"] == ["shop-staging.example.com", "staging.example.com"]
+    assert routing["dns"]["route53"]["setIdentifier"] == "staging"
+
+
 STORES = {"team": {"vault": {"server": "https://vault.example.com", "role": "prod"}}}
 CLUSTER_WIDE = {"scope": "cluster", "reloader": True}
 

@@ -169,6 +169,22 @@ def test_a_stack_that_cannot_be_handed_over_is_refused_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_two_stacks_with_one_folder_are_refused(
+    written: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert written() == 0
+    file, other = tmp_path / "Pulumi.test.yaml", tmp_path / "Pulumi.other.yaml"
+    other.write_text(file.read_text())
+    capsys.readouterr()
+    assert written() == BAD_INPUT
+    assert (
+        "Pulumi.test.yaml: slipway:delivery.path is environments/test: use another one, "
+        "Pulumi.other.yaml has the same"
+    ) in capsys.readouterr().err
+    other.write_text(file.read_text().replace("environments/test", "environments/other"))
+    assert written() == 0
+
+
 def test_a_rendered_secret_value_is_an_error_whatever_the_settings_are(
     written: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
