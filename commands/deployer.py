@@ -2,9 +2,9 @@
 
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from itertools import islice
@@ -166,15 +166,15 @@ class Deployer:
         # A release command has written the stack file after the settings were loaded.
         services = load(str(config_file or self.stack.name)).services
         built = [services[only.name]] if only else services.values()
-        file = ("--config-file", str(config_file)) if config_file else ()
         capacity = Capacity(self.settings, self.environment)
         with filled_build_cache(built, self.settings.builder, self.environment):
             released = built if is_rollback and only else services.values()
             try:
                 return self._update(
                     capacity,
-                    (*file, *arguments),
+                    arguments,
                     plan,
+                    config_file,
                     [*released],
                     # Otherwise arguments such as --target, which deploys a part.
                     scaled=[*services.values()] if only or not arguments else [],
@@ -193,6 +193,7 @@ class Deployer:
         capacity: Capacity,
         arguments: Sequence[str],
         plan: Path | None,
+        config_file: Path | None,
         released: Sequence[Service],
         *,
         scaled: Sequence[Service],
@@ -206,7 +207,9 @@ class Deployer:
         self._check_taints()
         self._check_node_cidrs()
         self.stack.keep_moved_back(self.settings.namespaces.values())
-        moves = list(self._moves())
+        # A release command has written the stack file after the settings were loaded.
+        services = [*load(str(config_file or self.stack.name)).services.values()]
+        moves = list(self._moves(services))
         # In parallel: each start of kubectl takes a tenth of a second.
         with ThreadPoolExecutor() as pool:
             refresh = pool.submit(self._refresh, arguments)
@@ -224,8 +227,9 @@ class Deployer:
             *arguments,
             *(["--plan", str(plan)] if plan else []),
         )
+        file = ("--config-file", str(config_file)) if config_file else ()
         if started:
-            self._start_tracks(started, options)
+            self._start_tracks(started, config_file, options)
         for service, before in moves:
             rollout = service.workload.rollout.progress_deadline_seconds
             seconds = ROLLBACK_SECONDS if is_rollback else rollout
@@ -236,21 +240,20 @@ class Deployer:
         if self.prerequisites.lacks_images():
             # Deploy the service before the images of the servers are compiled, which takes minutes.
             if plan is None:
-                self.stack.up(*EXCLUDE_OBSERVABILITY, *options)
+                self.stack.up(*EXCLUDE_OBSERVABILITY, *options, *file)
             self.prerequisites.build_images()
         try:
             if plan is None:
-                self._adopt_tracks(capacity, options)
-                self._replace_routes(options)
-            self.stack.up(*options)
+                self._adopt_tracks(self._adopted(capacity, services), config_file, options)
+                self._replace_routes((*options, *file))
+            self.stack.up(*options, *file)
         except CommandError as error:
             log.fail()
             hints = self.prerequisites.unavailable_base_images()
             raise CommandError("\n".join([str(error), *hints]), error.exit_code) from None
-        if not arguments:  # such as --target, which deploys a part
+        if not (file or arguments):  # such as --target, which deploys a part
             for service in self.settings.services.values():
                 self.pending_release(service).clear()
-        services = [*self.settings.services.values()]
         with ThreadPoolExecutor() as pool:
             sync = pool.submit(config.result().sync)
             if restores_capacity:
@@ -313,42 +316,42 @@ class Deployer:
                 "`make up ARGS=--refresh`"
             )
 
-    def _start_tracks(self, services: Mapping[str, int], options: Sequence[str]) -> None:
+    def _start_tracks(
+        self, services: Mapping[str, int], config_file: Path | None, options: Sequence[str]
+    ) -> None:
         """Deploy new tracks with these numbers of pods, by service; canaries with weight 0."""
-        with self._temporary_file() as path:
-            for name, pods in services.items():
-                file = ReleaseFile(str(path), name)
-                if "canary" in file.release:
-                    file.set_weight(0)
-                else:  # another strategy
-                    file.set_value(_MIN_REPLICAS, str(pods))
-                file.save()
-            self.stack.up("--config-file", str(path), *options)
 
-    def _adopt_tracks(self, capacity: Capacity, options: Sequence[str]) -> None:
+        def change(file: ReleaseFile, pods: int) -> None:
+            if "canary" in file.release:
+                file.set_weight(0)
+            else:  # another strategy
+                file.set_value(_MIN_REPLICAS, str(pods))
+
+        self._deploy_changed(services, change, config_file, options)
+
+    def _adopt_tracks(
+        self, services: Mapping[str, int], config_file: Path | None, options: Sequence[str]
+    ) -> None:
         """Adopt existing Deployments that are not in the state, with the replicas that they have.
 
         Pulumi would create them with fewer replicas than the autoscaler has set, which the API
         server refuses as a conflict.
         """
-        services = self._adopted(capacity)
-        if not services:
-            return
-        with self._temporary_file() as path:
-            for name, replicas in services.items():
-                print(f"{name}: its Deployments are adopted with {replicas} replicas")
-                file = ReleaseFile(str(path), name)
-                file.set_value(_MIN_REPLICAS, str(replicas))
-                file.save()
-            self.stack.up("--config-file", str(path), *options)
 
-    def _adopted(self, capacity: Capacity) -> Mapping[str, int]:
+        def change(file: ReleaseFile, replicas: int) -> None:
+            file.set_value(_MIN_REPLICAS, str(replicas))
+
+        for name, replicas in services.items():
+            print(f"{name}: its Deployments are adopted with {replicas} replicas")
+        if services:
+            self._deploy_changed(services, change, config_file, options)
+
+    def _adopted(self, capacity: Capacity, services: Iterable[Service]) -> Mapping[str, int]:
         """Replicas of the existing Deployments that have more than the minimum, by service.
 
         Empty if the cluster cannot be read: Pulumi's own message is better.
         """
         in_state = self.stack.deployments()
-        services = load(self.stack.name).services.values()
         with suppress(CommandError):
             return {
                 one.name: replicas
@@ -357,19 +360,28 @@ class Deployer:
             }
         return {}
 
-    @contextmanager
-    def _temporary_file(self) -> Iterator[Path]:
-        """Yield a copy of the stack file that extends no other one."""
+    def _deploy_changed(
+        self,
+        services: Mapping[str, int],
+        change: Callable[[ReleaseFile, int], None],
+        config_file: Path | None,
+        options: Sequence[str],
+    ) -> None:
+        """Deploy a copy of the stack file, or of ``config_file``, with a change of each service."""
         with (
-            complete_file(self.stack.name) as complete,
+            complete_file(str(config_file or self.stack.name)) as complete,
             TemporaryDirectory(prefix="slipway-") as folder,
         ):
-            yield Path(shutil.copy(complete, folder))
+            path = shutil.copy(complete, folder)
+            for name, number in services.items():
+                file = ReleaseFile(path, name)
+                change(file, number)
+                file.save()
+            self.stack.up(*options, "--config-file", path)
 
-    def _moves(self) -> Iterator[tuple[Service, Shares]]:
+    def _moves(self, services: Iterable[Service]) -> Iterator[tuple[Service, Shares]]:
         """Services with a track that gets more requests, with the shares before the update."""
-        # A release command has written the stack file after the settings were loaded.
-        for service in load(self.stack.name).services.values():
+        for service in services:
             for deployed in islice(self.stack.releases(service.name), 1):
                 before, after = deployed_shares(deployed), shares_of(service.release)
                 if any(share > before.get(track, 0) for track, share in after.items()):

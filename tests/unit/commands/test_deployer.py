@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -590,6 +590,26 @@ def test_a_rollback_deploys_the_release_and_names_what_it_leaves_out(tmp_path, c
     printed = capsys.readouterr().out
     assert "not deployed by the rollback: slipway:services.beacon.routing.hosts\n" in printed
     assert "the last update was made without a commit" in printed
+
+
+@pytest.mark.usefixtures("no_cluster", "project")
+def test_a_rollback_starts_its_pods_with_the_deployed_configuration(tmp_path, monkeypatch):
+    fake = FakeStack(
+        deployed=stack_file(tmp_path / "deployed"), deployed_releases=[{"strategy": "canary"}]
+    )
+    updates: list[tuple[int, Sequence[str]]] = []
+
+    def up(*arguments: str) -> None:
+        assert arguments.count("--config-file") == 1
+        service = load(arguments[-1]).services["beacon"]
+        updates.append((service.min_replicas, service.routing.hosts))
+
+    monkeypatch.setattr(fake, "up", up)
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], 6))
+    monkeypatch.setattr(Deployer, "_moves", lambda _, services: ((one, {}) for one in services))
+    roll_back(fake)
+    assert [pods for pods, _ in updates] == [6, 3]
+    assert "new.localhost" not in {host for _, hosts in updates for host in hosts}
 
 
 @pytest.mark.usefixtures("no_cluster")
