@@ -17,6 +17,7 @@ from settings.containers import InitContainer, Sidecar
 from settings.delivery import DeliverySettings
 from settings.dns import DnsSettings
 from settings.drill import DrillSettings, Fault
+from settings.edge import ARCHITECTURE, EDGE_NODE, NODE_GROUP, OFFLINE_TAINTS, EdgeSettings
 from settings.env import Env, EnvFrom, EnvFromSource, EnvSource
 from settings.errors import SettingsError
 from settings.external_secrets import ExternalSecretsSettings
@@ -95,8 +96,12 @@ from settings.volumes import Volume, Volumes
 from settings.workload import Scheduling, WorkloadSettings
 
 __all__ = [
+    "ARCHITECTURE",
+    "EDGE_NODE",
     "EXTERNAL_SECRETS",
+    "NODE_GROUP",
     "OBJECT_TRACKS",
+    "OFFLINE_TAINTS",
     "PROJECT",
     "SECRETS_FOLDER",
     "TRACK_KEYS",
@@ -117,6 +122,7 @@ __all__ = [
     "DeliverySettings",
     "DnsSettings",
     "DrillSettings",
+    "EdgeSettings",
     "Env",
     "EnvFrom",
     "EnvFromSource",

@@ -25,7 +25,8 @@ class Autoscaling(Section):
     """HorizontalPodAutoscaler of each version."""
 
     enabled: bool = True
-    """Enables autoscaling. If false, the number of replicas is `workload.replicas`."""
+    """Enables autoscaling. If false, the number of replicas is `workload.replicas`. With
+    `workload.edge`, it is false."""
     min_replicas: Replicas = 3
     """Minimum number of replicas."""
     max_replicas: Replicas = 10

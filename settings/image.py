@@ -19,7 +19,8 @@ class ImageSettings(Section):
     platforms: Annotated[
         tuple[Literal["linux/amd64", "linux/arm64"], ...], Field(strict=False, max_length=2)
     ] = ()
-    """Target platforms. Default: the builder's platform. Several platforms require `buildkit`."""
+    """Target platforms. Default: the builder's platform, or those of `workload.edge`. Several
+    platforms require `buildkit`."""
     build: BuildSettings = BuildSettings()
 
     def errors_with_docker(self) -> Iterator[FieldError]:

@@ -4,15 +4,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from settings.autoscaling import Autoscaling
 from settings.config_file import ConfigFileSettings, ConfigValues
 from settings.config_schema import ConfigSchema
 from settings.containers import Command, InitContainer, InitContainers, Sidecars
 from settings.drill import DrillSettings
+from settings.edge import edge_errors, with_edge_defaults
 from settings.env import Env, EnvFrom
 from settings.errors import MISSING, FieldError
 from settings.image import ImageSettings
@@ -104,6 +105,11 @@ class Service(Section):
 
     _name: str = PrivateAttr("")
     _tracks: "dict[Track, Service]" = PrivateAttr({})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_for_edge(cls, values: Any) -> Any:  # noqa: ANN401
+        return with_edge_defaults(values)
 
     @property
     def name(self) -> str:
@@ -299,6 +305,7 @@ class Service(Section):
             allowed = "0: without routing no requests are weighted"
             yield FieldError("release.canary.weight", self.release.canary_weight, allowed)
         yield from self._blue_green_errors()
+        yield from edge_errors(self)
 
     def _blue_green_errors(self) -> Iterator[FieldError]:
         key, blue_green = "release.blueGreen", self.release.blue_green
@@ -374,7 +381,7 @@ class Service(Section):
 
     def _progressive_errors(self) -> Iterator[FieldError]:
         strategy, settings = self.release.strategy, self.release.progressive
-        if not self.autoscaling.enabled:
+        if not self.autoscaling.enabled and self.workload.edge is None:
             allowed = "true: Flagger scales a new version to the replicas of its autoscaler"
             yield FieldError("autoscaling.enabled", self.autoscaling.enabled, allowed)
         if not self.ports:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from settings.autoscaling import Replicas
+from settings.edge import EdgeSettings
 from settings.errors import FieldError
 from settings.quantities import IntOrPercent, Memory, scaled_value
 from settings.resources import ResourceList, ResourceRequirements
@@ -14,7 +15,10 @@ from settings.string_formats import LabelKey, LabelValue
 
 
 class PodResources(ResourceRequirements):
-    """Resource requests and limits of a pod. `GOMAXPROCS` and `GOMEMLIMIT` follow the limits."""
+    """Resource requests and limits of a pod. `GOMAXPROCS` and `GOMEMLIMIT` follow the limits.
+
+    With `workload.edge`, the default is 50m and 64Mi of requests, and 250m and 128Mi of limits.
+    """
 
     requests: ResourceList = ResourceList(cpu="200m", memory="256Mi")
     """Resources reserved for the pod. CPU and memory utilization are percentages of them."""
@@ -89,7 +93,7 @@ class Scheduling(Section):
     node_affinity: NodeAffinity = NodeAffinity()
     topology_spread: TopologySpread = TopologySpread()
     tolerations: Annotated[tuple[Toleration, ...], Field(strict=False, max_length=20)] = ()
-    """Tolerations for taints, such as those of edge nodes."""
+    """Tolerations for taints."""
 
 
 class WorkloadSettings(Section):
@@ -100,6 +104,8 @@ class WorkloadSettings(Section):
     resources: PodResources = PodResources()
     rollout: Rollout = Rollout()
     scheduling: Scheduling = Scheduling()
+    edge: EdgeSettings | None = None
+    """Placement on edge nodes that may be offline. Default: none, the pods run on any node."""
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=900)] = 30
     """Seconds from the begin of the termination, with `preStopSleepSeconds`, to SIGKILL."""
     pre_stop_sleep_seconds: Annotated[int, Field(ge=0, le=600)] = 5

@@ -15,7 +15,16 @@ from components.service.credentials import CredentialNames
 from components.service.env import environment_from, service_environment
 from components.service.probe import container_probes
 from components.service.volumes import pod_volumes, storage_bytes, volume_mounts
-from settings import BeforeStart, Scheduling, Service
+from settings import (
+    ARCHITECTURE,
+    EDGE_NODE,
+    NODE_GROUP,
+    OFFLINE_TAINTS,
+    BeforeStart,
+    EdgeSettings,
+    Scheduling,
+    Service,
+)
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import (
@@ -130,8 +139,8 @@ class ServicePod:
             "enable_service_links": False,
             "image_pull_secrets": [{"name": name} for name in credentials.pull] or None,
             "security_context": _pod_security_context(service),
-            "affinity": _affinity(scheduling),
-            "tolerations": _tolerations(scheduling) or None,
+            "affinity": _affinity(scheduling, service.workload.edge),
+            "tolerations": _tolerations(scheduling, service.workload.edge) or None,
             # An init container may connect through a sidecar, such as a database proxy.
             "init_containers": [*sidecars(service, credentials.environment), *extra] or None,
             "containers": containers,
@@ -210,8 +219,10 @@ def _container_security_context(service: Service) -> "SecurityContextArgsDict":
     return {**SECURITY_CONTEXT, "read_only_root_filesystem": reason is None}
 
 
-def _affinity(scheduling: Scheduling) -> "AffinityArgsDict":
+def _affinity(scheduling: Scheduling, edge: EdgeSettings | None) -> "AffinityArgsDict":
     required = _requirements(scheduling.node_affinity.required)
+    if edge:
+        required += _edge_nodes(edge)
     preferred = _requirements(scheduling.node_affinity.preferred)
     return {
         "node_affinity": {
@@ -233,8 +244,17 @@ def _requirements(labels: Labels) -> "list[NodeSelectorRequirementArgsDict]":
     return [{"key": key, "operator": "In", "values": [value]} for key, value in labels.items()]
 
 
-def _tolerations(scheduling: Scheduling) -> "list[TolerationArgsDict]":
+def _edge_nodes(edge: EdgeSettings) -> "list[NodeSelectorRequirementArgsDict]":
+    group = {NODE_GROUP: edge.node_group} if edge.node_group else {}
     return [
+        {"key": EDGE_NODE, "operator": "Exists"},
+        {"key": ARCHITECTURE, "operator": "In", "values": [*edge.architectures]},
+        *_requirements(group),
+    ]
+
+
+def _tolerations(scheduling: Scheduling, edge: EdgeSettings | None) -> "list[TolerationArgsDict]":
+    own: list[TolerationArgsDict] = [
         {
             "key": toleration.key,
             "operator": toleration.operator,
@@ -242,6 +262,26 @@ def _tolerations(scheduling: Scheduling) -> "list[TolerationArgsDict]":
             "effect": toleration.effect,
         }
         for toleration in scheduling.tolerations
+    ]
+    return [*own, *(_edge_tolerations(edge) if edge else ())]
+
+
+def _edge_tolerations(edge: EdgeSettings) -> "list[TolerationArgsDict]":
+    """Tolerations for the taints of edge nodes, also while a node is offline.
+
+    The scheduler places no new pod on an offline node: it has these taints with NoSchedule too.
+    """
+    return [
+        {"key": EDGE_NODE, "operator": "Exists"},
+        *(
+            {
+                "key": taint,
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "toleration_seconds": edge.offline_seconds,
+            }
+            for taint in OFFLINE_TAINTS
+        ),
     ]
 
 

@@ -191,6 +191,7 @@ class Release(pulumi.ComponentResource):
         self, track: Track, service: Service, stable: pulumi.Resource, stable_pods: Labels
     ) -> None:
         identity, namespace = self._identity(track), self._args["workload"]["namespace"]
+        edge = service.workload.edge
         # Callers inside the cluster use the name of stable's Service. Its selector changes with the
         # strategy and the live color, when the pods are ready.
         fixed = Identity(identity.name, namespace, "stable")
@@ -209,11 +210,14 @@ class Release(pulumi.ComponentResource):
                     # The Service of a track without a running version has no endpoints to wait for.
                     "annotations": {"pulumi.com/skipAwait": "true"},
                 },
-                spec={
-                    "type": "ClusterIP",
-                    "selector": stable_pods if track == "stable" else identity.selector,
-                    "ports": prune_none(_service_ports(service)),
-                },
+                spec=prune_none(
+                    {
+                        "type": "ClusterIP",
+                        "selector": stable_pods if track == "stable" else identity.selector,
+                        "ports": _service_ports(service),
+                        "internal_traffic_policy": edge.internal_traffic_policy if edge else None,
+                    }
+                ),
                 opts=pulumi.ResourceOptions(
                     parent=self, depends_on=[stable] if one == fixed else None
                 ),

@@ -16,6 +16,7 @@ SLOW = [
     "test_autoscaling.py",
     "test_certificates.py",
     "test_drill.py",
+    "test_edge.py",
     "test_external_secrets.py",
     "test_fleet.py",
     "test_followed_release.py",

@@ -193,6 +193,35 @@ def test_tolerations_come_from_the_settings() -> None:
     ]
 
 
+def test_pods_on_edge_nodes_stay_there_while_a_node_is_offline() -> None:
+    spec = pod(edge={"architectures": ["amd64", "arm64"], "nodeGroup": "oslo"})
+    (term,) = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+        "nodeSelectorTerms"
+    ]
+    assert term["matchExpressions"] == [
+        {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]},
+        {"key": "node-role.kubernetes.io/edge", "operator": "Exists"},
+        {"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64", "arm64"]},
+        {"key": "apps.kubeedge.io/belonging-to", "operator": "In", "values": ["oslo"]},
+    ]
+    stay = {"operator": "Exists", "effect": "NoExecute"}
+    assert spec["tolerations"] == [
+        {"key": "node-role.kubernetes.io/edge", "operator": "Exists"},
+        {"key": "node.kubernetes.io/not-ready", **stay},
+        {"key": "node.kubernetes.io/unreachable", **stay},
+    ]
+
+
+def test_pods_on_an_offline_node_are_replaced_after_the_time_of_the_settings() -> None:
+    spec = pod(edge={"architectures": ["arm64"], "offlineSeconds": 3600})
+    seconds = {one["key"]: one.get("tolerationSeconds") for one in spec["tolerations"]}
+    assert seconds == {
+        "node-role.kubernetes.io/edge": None,
+        "node.kubernetes.io/not-ready": 3600,
+        "node.kubernetes.io/unreachable": 3600,
+    }
+
+
 def test_scheduling_can_be_unconstrained() -> None:
     spec = pod(
         scheduling={

@@ -216,3 +216,13 @@ def test_stable_keeps_the_objects_of_its_release_while_a_canary_has_new_settings
         "stable": 8000,
         "canary": 9000,
     }
+
+
+def test_pods_of_an_edge_node_reach_those_on_it_with_the_name_of_the_service() -> None:
+    edge: dict[str, Any] = {"architectures": ["arm64"]}
+    registry = released(workload={"edge": edge})[1]
+    assert registry.one("Service")["spec"]["internalTrafficPolicy"] == "Local"
+    everywhere = {**edge, "internalTrafficPolicy": "Cluster"}
+    registry = released(workload={"edge": everywhere})[1]
+    assert registry.one("Service")["spec"]["internalTrafficPolicy"] == "Cluster"
+    assert "internalTrafficPolicy" not in released()[1].one("Service")["spec"]
