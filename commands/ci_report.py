@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from commands.control_characters import escape_control_characters
+from commands.deployer import Deployer
 from commands.diff.rendering import summarize_traceback
 from commands.engine_events import ENABLES_EVENT_LOG, read_events, resource_changes
 from commands.errors import FAILED, CommandError, report_errors
@@ -170,6 +171,7 @@ def run(task: Task, name: str, settings: Settings, plan: Path | None = None) -> 
         prerequisites.check_sops(name)
     stack = Stack(name, variables)
     stack.select(repair=False)
+    Deployer(stack, settings, prerequisites, variables).read()
     result = _run_pulumi(task, stack, plan)
     full_output = output_file(task, name)
     files.write(PROJECT_FOLDER / full_output, result.text)

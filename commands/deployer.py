@@ -35,8 +35,9 @@ from commands.stack_file import ReleaseFile, complete_file
 from commands.strategy_change import delete_routes, exclusions, replaced_canaries
 from local.layout import Layout
 from settings import PROJECT, Service, Settings, SettingsError, Track, load
+from settings.kubeconfig import check_server
 from settings.project import project_name
-from settings.stack_file import PROJECT_FOLDER
+from settings.stack_file import PROJECT_FOLDER, path_of
 
 EXCLUDE_OBSERVABILITY = ("--exclude", "**slipway:observability:**", "--exclude-dependents")
 """Arguments of an update that leaves the observability servers unchanged."""
@@ -76,6 +77,10 @@ class Deployer:
     """Deploys versions that were rolled back."""
     notifier: Notifier | None = None
     """Notifies of the releases. ``None``: nobody is notified."""
+    _found_uids: dict[frozenset[str], Mapping[str, str]] = field(
+        default_factory=dict[frozenset[str], Mapping[str, str]], compare=False
+    )
+    """UIDs in the cluster by the names of namespaces: each start of kubectl takes time."""
 
     def logged_in(self) -> "Deployer":
         """The deployer with the credentials of the registry. The stack has to exist."""
@@ -497,9 +502,13 @@ class Deployer:
 
     def preview(self, *arguments: str) -> None:
         """Run ``pulumi preview``."""
+        self.stack.preview(*self.check_preview(arguments))
+
+    def check_preview(self, arguments: Sequence[str] = ()) -> Sequence[str]:
+        """Check the stack before a preview; return the arguments of ``pulumi preview``."""
         self.select(arguments)
         self.check_ownership()
-        self.stack.preview(*self._refresh(arguments), *arguments)
+        return (*self._refresh(arguments), *arguments)
 
     def down(self, *arguments: str) -> None:
         """Run ``pulumi destroy``."""
@@ -623,6 +632,11 @@ class Deployer:
     def _check_cluster(self, arguments: Sequence[str]) -> None:
         if self.prerequisites.has_own_node or _has_refresh(arguments):
             return
+        file = path_of(self.stack.name).name
+        try:
+            check_server(self.settings.cluster, file, self.environment)
+        except SettingsError as error:
+            raise CommandError(str(error)) from None
         expected, found = self._namespace_uids()
         if not expected or any(found.get(name) == uid for name, uid in expected.items()):
             return
@@ -643,13 +657,15 @@ class Deployer:
         """
         if not (expected := self.stack.namespaces()):
             return {}, {}
-        try:
-            found = kubectl.namespace_uids(
-                expected, environment=self.environment, context=self.settings.cluster.context
-            )
-        except CommandError:
-            return {}, {}
-        return expected, found
+        names = frozenset(expected)
+        if names not in self._found_uids:
+            try:
+                self._found_uids[names] = kubectl.namespace_uids(
+                    expected, environment=self.environment, context=self.settings.cluster.context
+                )
+            except CommandError:
+                return {}, {}
+        return expected, self._found_uids[names]
 
     def _refresh(self, arguments: Sequence[str]) -> Sequence[str]:
         """``--refresh`` if the state describes an own node that was deleted and created again.

@@ -1,6 +1,7 @@
 """Loading of a stack's configuration, from its file or from the Pulumi engine."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from settings.config_schema import InvalidSchemaError
 from settings.defaults import merge
 from settings.errors import FieldError, InvalidKey, SettingsError, invalid_keys
 from settings.go_source import SourceError, check_source
+from settings.kubeconfig import check_server
 from settings.release import TRACK_KEYS, Track
 from settings.schema import EXTENDS, PROJECT, accepts_null, child_node, node_at
 from settings.secret import DECRYPTED
@@ -74,6 +76,7 @@ def from_pulumi() -> Settings:
             is_rendered = isinstance(get_monitor(), MockMonitor)
             if not is_rendered:
                 check_owner(settings, stack_file.name)
+                check_server(settings.cluster, stack_file.name, os.environ)
             # Rendered manifests have no values, so they need no key.
             secrets = placeholders(settings) if is_rendered else decrypt(settings, stack_file.name)
         set_values(secrets)

@@ -120,8 +120,11 @@ for argument; do
   esac
   previous="$argument"
 done
-[ "$1" = stack ] || echo "$1 printed"
-[ "$1" = stack ] || exit $(cat {folder}/code)
+case "$*" in
+  "stack export"*) echo "{{}}" ;;
+  stack*) ;;
+  *) echo "$1 printed"; exit $(cat {folder}/code) ;;
+esac
 """
 
 
@@ -195,6 +198,23 @@ def test_a_preview_that_does_not_end_is_an_error(
 ) -> None:
     monkeypatch.setattr(ci_report, "TIMEOUT_SECONDS", 0.2)
     program = pulumi.folder / "pulumi"
-    program.write_text('#!/bin/sh\n[ "$1" = stack ] || exec sleep 60\n')
+    program.write_text('#!/bin/sh\n[ "$1" = stack ] || exec sleep 60\necho "{}"\n')
     with pytest.raises(CommandError, match=r"did not end within 0\.2 s"):
         ci_report.run("preview", "dev", settings())
+
+
+def test_a_context_of_another_cluster_is_refused(
+    pulumi: FakePulumi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    namespace = {
+        "type": "kubernetes:core/v1:Namespace",
+        "id": "shop",
+        "outputs": {"metadata": {"uid": "old"}},
+    }
+    monkeypatch.setattr(ci_report.Stack, "deployment", lambda _: {"resources": [namespace]})
+    monkeypatch.setattr("commands.kubectl.namespace_uids", lambda *_, **__: {"shop": "other"})
+    stack = settings(cluster={"context": "east"})
+    with pytest.raises(CommandError, match="context east of the kubeconfig is another cluster"):
+        ci_report.run("preview", "dev", stack)
+    calls = (pulumi.folder / "calls").read_text()
+    assert "preview" not in calls
