@@ -13,7 +13,7 @@ from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 from commands.errors import FAILED, CommandError
 from commands.file_backend import FileBackend, without_sidecars
@@ -56,10 +56,11 @@ _PROGRAM_MODULES = (
 
 def preload_program() -> None:
     """Start to import what the program imports, in a thread."""
-    threading.Thread(target=_preload_program, daemon=True).start()
+    threading.Thread(target=import_program, daemon=True).start()
 
 
-def _preload_program() -> None:
+def import_program() -> None:
+    """Import what the program imports."""
     for name in _PROGRAM_MODULES:
         # The CLI shows the error of the program.
         with suppress(Exception):
@@ -103,6 +104,8 @@ class Stack:
         }
         self._backend = FileBackend.of(url, PROJECT_FOLDER, name)
         self._state: dict[str, Any] = {}
+        self.output: Path | None = None
+        """File to which the output of the commands is appended. None: that of this process."""
         self._is_selected = False
         self._recent: list[dict[str, Any]] | None = None
 
@@ -467,15 +470,16 @@ class Stack:
         command = [*signal_with_parent("INT"), "pulumi", *arguments]
         if capture:
             command.append("--non-interactive")
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment or self.environment,
-            text=True,
-            stdin=None if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE if capture else None,
-            stderr=subprocess.PIPE if capture else None,
-        )
+        with self._opened_output() as output:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment or self.environment,
+                text=True,
+                stdin=None if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE if capture else output,
+                stderr=subprocess.PIPE if capture else output,
+            )
         try:
             with _forward_signals(process):
                 out, err = process.communicate(stdin)
@@ -487,6 +491,12 @@ class Stack:
                 detail = f": {unreadable[0]} is incomplete, `make up` repairs it{detail}"
             raise CommandError(f"pulumi {arguments[0]} of {self.name} failed{detail}", FAILED)
         return out or ""
+
+    def _opened_output(self) -> "AbstractContextManager[IO[bytes] | None]":
+        if self.output is None:
+            return nullcontext()
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        return self.output.open("ab")
 
 
 def _outputs(state: Mapping[str, Any]) -> dict[str, Any]:

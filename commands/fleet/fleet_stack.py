@@ -39,13 +39,13 @@ class FleetStack:
         stack = Stack(member.stack, variables)
         return cls(member, Deployer(stack, member.settings, prerequisites, variables), {})
 
-    def read(self) -> None:
+    def read(self, *, has_record: bool = True) -> None:
         """Read the state, and the record in the cluster, which must be that of the last update."""
         self.error, self.error_code = "", 0
         try:
             self.deployer.read()
             self.deployed = deployed_versions(self.deployer.stack)
-            if self.deployed:
+            if self.deployed and has_record:
                 settings, environment = self.member.settings, self.deployer.environment
                 self.record = FleetRecord.read(settings, environment)
         except CommandError as error:
@@ -103,16 +103,19 @@ class FleetStack:
                 yield name, None
 
 
-def read_stacks(waves: Sequence[LoadedWave], *, refuses: bool = True) -> list[FleetStack]:
+def read_stacks(
+    waves: Sequence[LoadedWave], *, refuses: bool = True, has_records: bool = True
+) -> list[FleetStack]:
     """Read the stacks of a fleet, in order. Starts nothing; builds the Pulumi CLI if needed.
 
     Raises :class:`CommandError` if one of them is in another cluster than at its last update.
-    Without ``refuses``, such a stack has an error, and the others are read.
+    Without ``refuses``, such a stack has an error, and the others are read. Without
+    ``has_records``, their records are not read.
     """
     stacks = [FleetStack.of(member) for wave in waves for member in wave.members]
     stacks[0].deployer.prerequisites.prepare_cli()
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(FleetStack.read, stacks))
+        list(pool.map(lambda one: one.read(has_record=has_records), stacks))
     refused = [one.error for one in stacks if one.error and one.error_code != FAILED]
     if refuses and refused:
         raise CommandError("\n".join(refused))

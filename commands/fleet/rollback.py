@@ -10,7 +10,7 @@ from commands.console import new_console
 from commands.errors import FAILED, CommandError
 from commands.fleet.fleet_stack import FleetStack, last_rollout, read_stacks
 from commands.fleet.runner import Runner
-from commands.fleet.stack_job import Arguments, StackJob, State
+from commands.fleet.stack_job import Command, StackJob, State, module
 from commands.fleet.versions import describe
 from commands.fleet.view import new_view, print_line, table
 from settings.fleet import LoadedWave
@@ -57,10 +57,10 @@ def _failure(job: StackJob) -> str:
     return ": ".join(filter(None, (f"{job.stack} {job.state.value}", job.reason)))
 
 
-def _commands(stack: FleetStack) -> Sequence[Arguments]:
+def _commands(stack: FleetStack) -> Sequence[Command]:
     name = stack.member.stack
     return [
-        (
+        module(
             *("commands", "rollback", "--stack", name, "--service", service),
             *(["--version", version] if version else []),
         )
@@ -77,7 +77,7 @@ def _job(stack: FleetStack, logs: Path) -> StackJob:
 def _run(
     waves: Sequence[LoadedWave],
     jobs: Mapping[str, StackJob],
-    commands: Mapping[str, Sequence[Arguments]],
+    commands: Mapping[str, Sequence[Command]],
 ) -> None:
     # The states say which stacks are not rolled back after an interrupt.
     with suppress(KeyboardInterrupt), new_view() as view:

@@ -11,7 +11,7 @@ from commands.console import new_console
 from commands.errors import FAILED, UNDECIDED, CommandError
 from commands.fleet.fleet_stack import THREADS, FleetStack, read_stacks, rollout_of
 from commands.fleet.runner import Runner
-from commands.fleet.stack_job import Arguments, StackJob, State
+from commands.fleet.stack_job import Command, StackJob, State, module
 from commands.fleet.versions import describe
 from commands.fleet.view import View, new_view, print_line, table
 from commands.follow import format_duration
@@ -83,18 +83,18 @@ class Rollout:
         if wave.gate_seconds and is_passed:
             observed = [job for job in jobs if job.state is State.DONE]
 
-            def observe(job: StackJob) -> Sequence[Arguments]:
+            def observe(job: StackJob) -> Sequence[Command]:
                 record = self._stacks[job.stack].record
                 since = record.started_seconds if record else start
                 options = (f"--seconds={wave.gate_seconds}", f"--since={since}")
-                return [("commands.fleet.slo_gate", "--stack", job.stack, *options)]
+                return [module("commands.fleet.slo_gate", "--stack", job.stack, *options)]
 
             runner.run(observed, State.OBSERVING, observe, len(observed))
         return sum(job.code != 0 for job in jobs)
 
-    def _update(self, job: StackJob) -> Sequence[Arguments]:
+    def _update(self, job: StackJob) -> Sequence[Command]:
         force = ["--force=1"] if self._is_forced else []
-        return [("commands", "up", "--stack", job.stack, *force)]
+        return [module("commands", "up", "--stack", job.stack, *force)]
 
     def _record(self, jobs: Sequence[StackJob]) -> list[StackJob]:
         """Record the versions before the update; return the stacks where that has succeeded."""

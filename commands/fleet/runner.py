@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from commands.fleet.stack_job import Arguments, StackJob, State
+from commands.fleet.stack_job import Command, StackJob, State
 from commands.fleet.view import View
 
 POLL_SECONDS = 0.2
@@ -22,7 +22,7 @@ class Runner:
         self,
         jobs: Iterable[StackJob],
         state: State,
-        commands: Callable[[StackJob], Sequence[Arguments]],
+        commands: Callable[[StackJob], Sequence[Command]],
         parallelism: int,
         max_failed: int | None = None,
     ) -> None:

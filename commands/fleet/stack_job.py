@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Protocol
 
 from commands.errors import FAILED, UNDECIDED
 from commands.parent_signal import signal_with_parent
@@ -15,10 +16,49 @@ from settings.fleet import Member
 from settings.stack_file import PROJECT_FOLDER
 
 PYTHON = (sys.executable, "-m")
-"""Start of a command."""
 
-Arguments = Sequence[str]
-"""A module and its arguments, such as ``commands up --stack prod``."""
+Command = Sequence[str]
+"""A program and its arguments."""
+
+
+class ChildProcess(Protocol):
+    """A process, as :class:`subprocess.Popen`."""
+
+    def poll(self) -> int | None:
+        """Return the exit code. None: it runs."""
+        ...
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        ...
+
+    def wait(self) -> int:
+        """Wait for the end; return the exit code."""
+        ...
+
+
+Launch = Callable[[Command, Mapping[str, str], Path], ChildProcess]
+"""Starts a command with environment variables, besides those of this process, and a log file."""
+
+
+def launch(command: Command, variables: Mapping[str, str], log: Path) -> ChildProcess:
+    """Start a command as a child process."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*signal_with_parent("TERM"), *command],
+            cwd=PROJECT_FOLDER,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C would interrupt Pulumi twice, and it would not save its state.
+            start_new_session=True,
+        )
+
+
+def module(*arguments: str) -> Command:
+    """The command that runs a module, such as ``commands up --stack prod``."""
+    return (*PYTHON, *arguments)
 
 
 class State(Enum):
@@ -48,15 +88,16 @@ class StackJob:
     versions: str = ""
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     """Environment variables of the commands, besides those of this process."""
+    launch: Launch = launch
     state: State = State.WAITING
     code: int = 0
     """Exit code of the last command."""
     reason: str = ""
     """Last error of a command that has failed."""
-    _commands: list[Arguments] = field(default_factory=list[Arguments])
+    _commands: list[Command] = field(default_factory=list[Command])
     _is_cut_short: bool = False
     """True if an interrupt has removed commands that had not started."""
-    _process: "subprocess.Popen[bytes] | None" = None
+    _process: ChildProcess | None = None
     _started: float = 0
     _seconds: float = 0
 
@@ -70,7 +111,7 @@ class StackJob:
         """Time that its commands have taken."""
         return self._seconds + (time.monotonic() - self._started if self._process else 0)
 
-    def start(self, state: State, commands: Sequence[Arguments]) -> None:
+    def start(self, state: State, commands: Sequence[Command]) -> None:
         """Start the first of the commands. The next one starts when it has succeeded."""
         self.state, self._commands, self._started = state, [*commands], time.monotonic()
         self._start_next()
@@ -108,17 +149,7 @@ class StackJob:
 
     def _start_next(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*signal_with_parent("TERM"), *PYTHON, *self._commands.pop(0)],
-                cwd=PROJECT_FOLDER,
-                env={**os.environ, **self.variables},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C would interrupt Pulumi twice, and it would not save its state.
-                start_new_session=True,
-            )
+        self._process = self.launch(self._commands.pop(0), self.variables, self.log)
 
     def _end(self, code: int) -> None:
         self.code = code

@@ -1,6 +1,7 @@
 """A fleet whose stacks have a state and a cluster, and commands that a script stands for."""
 
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +46,28 @@ class FakeFleet:
 
     def write(self, fleet: str) -> None:
         (self.root / "fleet.yaml").write_text(fleet)
+
+    def add(self, stack: str) -> None:
+        """Add a stack that runs version 1.0.0 in a cluster of its own."""
+        text = STACK_FILE.format(stack=stack, digest="a" * 64)
+        (self.root / f"Pulumi.{stack}.yaml").write_text(text)
+        write_state(self.checkpoint(stack), uid=stack)
+        cluster = self.root / "clusters" / stack
+        cluster.mkdir(parents=True)
+        (cluster / "uid").write_text(stack)
+
+    def programs(self) -> Path:
+        """Write the programs that stand for others; return their folder, for ``PATH``."""
+        folder = self.root / "bin"
+        folder.mkdir()
+        for name, script in (("kubectl", "fake_kubectl.py"), ("pulumi", "fake_command.py")):
+            command = [sys.executable, "-S", str(FAKES / script), str(self.root)]
+            # The first argument of the other script is a module.
+            command += ["commands"] if name == "pulumi" else []
+            program = folder / name
+            program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+            program.chmod(0o755)
+        return folder
 
     def behave(self, **stacks: Mapping[str, Any]) -> None:
         """Set what the commands of stacks do; the others succeed at once."""
@@ -124,18 +147,8 @@ def fleet(
     made.write(WAVES)
     made.behave()
     for stack in STACKS:
-        text = STACK_FILE.format(stack=stack, digest="a" * 64)
-        (tmp_path / f"Pulumi.{stack}.yaml").write_text(text)
-        write_state(made.checkpoint(stack), uid=stack)
-        cluster = tmp_path / "clusters" / stack
-        cluster.mkdir(parents=True)
-        (cluster / "uid").write_text(stack)
-    kubectl = tmp_path / "bin" / "kubectl"
-    kubectl.parent.mkdir()
-    fake = FAKES / "fake_kubectl.py"
-    kubectl.write_text(f'#!/bin/sh\nexec {sys.executable} -S {fake} {tmp_path} "$@"\n')
-    kubectl.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{kubectl.parent}:/usr/bin:/bin")
+        made.add(stack)
+    monkeypatch.setenv("PATH", f"{made.programs()}:/usr/bin:/bin")
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path_factory.mktemp("h")))
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/state")
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
@@ -151,9 +164,10 @@ def write_state(checkpoint: Path, uid: str) -> None:
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     services = {"shop": {"stable": {"version": "1.0.0", "image": f"shop@sha256:{'a' * 64}"}}}
     resources = [
-        {"type": "pulumi:pulumi:Stack", "outputs": {"services": services}},
+        {"type": "pulumi:pulumi:Stack", "urn": "stack", "outputs": {"services": services}},
         {
             "type": "kubernetes:core/v1:Namespace",
+            "urn": "namespace",
             "id": "shop",
             "outputs": {"metadata": {"uid": uid}},
         },

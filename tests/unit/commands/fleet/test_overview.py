@@ -38,7 +38,7 @@ def test_the_previews_of_all_stacks_are_a_table_with_unequal_ones_marked(
         "differs",
     ]
     assert found["north2"][3:] == ["-"] * 5 + [moves, "failed"]
-    assert "north2 failed: preview of north2 failed" in printed
+    assert "north2 failed: pulumi preview of north2 failed" in printed
     assert sorted(fleet.started("preview")) == sorted(STACKS)
 
 
