@@ -69,6 +69,9 @@ def sync_objects(
                     "automated": automated,
                     "syncOptions": [
                         "ServerSideApply=true",
+                        # Does not wait for the health of what has not changed, such as an Ingress
+                        # that never gets an address.
+                        "ApplyOutOfSyncOnly=true",
                         *(["RespectIgnoreDifferences=true"] if ignored else []),
                     ],
                     "retry": {

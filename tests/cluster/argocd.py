@@ -70,7 +70,9 @@ class ArgoCd:
             process.kill()
             process.wait()
         self._kubectl("delete", "namespace", self._namespace)
-        self._kubectl("delete", "crd", "applications.argoproj.io", "appprojects.argoproj.io")
+        # Another test may have an Argo CD too.
+        if not self._kubectl("get", "applications", "--all-namespaces", "--output=name"):
+            self._kubectl("delete", "crd", "applications.argoproj.io", "appprojects.argoproj.io")
 
     def apply(self, file: Path) -> None:
         """Create or update the Application in a file."""

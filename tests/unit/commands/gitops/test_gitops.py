@@ -55,6 +55,8 @@ def test_an_application_syncs_the_folder_of_the_manifests(written: Any, tmp_path
     assert spec["destination"] == {"name": "in-cluster", "namespace": "beacon-test"}
     assert spec["syncPolicy"]["automated"] == {"prune": False, "selfHeal": True}
     assert spec["syncPolicy"]["retry"]["limit"] == 2
+    # A sync waits for the health of what it applies, and an Ingress may never get an address.
+    assert "ApplyOutOfSyncOnly=true" in spec["syncPolicy"]["syncOptions"]
     assert "ignoreDifferences" not in spec
     assert "finalizers" not in application["metadata"], "its deletion would delete the objects"
 
