@@ -47,7 +47,7 @@ $(error FLEET is for $(FLEET_TARGETS) only: use STACK)
 endif
 endif
 
-.PHONY: help up dev preview config render publish gitops restore-release change-owner status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
+.PHONY: help up dev preview config render publish gitops host restore-release change-owner status stacks release canary promote pause resume rollback history set down env test test-app test-unit test-manifests \
         secrets secrets-provider policy policy-pack ci-preview ci-drift audit bump vulncheck staticcheck sbom image built-image deployed-commit scan \
         diff new-env new-service remove-service config-doc architecture test-cluster lint format schema binaries bench local-up local-down local-status local-reset \
         logs metrics alerts traces dashboards ca-certificate install notify drill report
@@ -74,6 +74,9 @@ publish: $(INSTALLED) ## Build and push the images of a stack, or of SERVICE, an
 
 gitops: $(INSTALLED) ## Write a stack's manifests for Argo CD or Flux to OUT, and show their changes (DIFF=file: as Markdown)
 	@$(PY) -m commands.gitops $(STACK_OPTION) $(call options,OUT DIFF)
+
+host: $(INSTALLED) ## Write the files that run a stack on hosts without Kubernetes to OUT: units or containers, nginx, Ansible
+	@$(PY) -m commands.host $(STACK_OPTION) $(call options,OUT)
 
 restore-release: $(INSTALLED) ## Restore a stack file of GitOps to the version that serves, if Flagger has rolled its release back (SERVICE, OUT=file)
 	@$(PY) -m commands.gitops.restore_release $(STACK_OPTION) $(call options,SERVICE OUT)

@@ -244,28 +244,41 @@ def unwrap(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def write(files: Mapping[str, str], out: Path) -> None:
+def write(files: Mapping[str, str | bytes], out: Path) -> None:
     """Write ``files`` to ``out`` and remove the other files of a previous rendering.
 
-    Raises :class:`RenderError` if ``out`` has files that were not rendered.
+    A name may have folders. Raises :class:`RenderError` if ``out`` has files that were not
+    rendered.
     """
     listed = out / LIST
     try:
         out.mkdir(parents=True, exist_ok=True)
         previous = listed.read_text().split() if listed.is_file() else []
-        foreign = sorted(path.name for path in out.iterdir() if path.name not in (*previous, LIST))
-        if foreign:
+        if foreign := _foreign(out, previous):
             raise RenderError(
                 f"{out} has files that were not rendered ({_few(foreign)}): use an empty folder"
             )
         listed.write_text("".join(f"{name}\n" for name in sorted({*previous, *files})))
         for name, text in files.items():
-            (out / name).write_text(text)
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / name).write_bytes(text.encode() if isinstance(text, str) else text)
         for name in set(previous) - set(files):
             (out / name).unlink(missing_ok=True)
         listed.write_text("".join(f"{name}\n" for name in files))
     except OSError as error:
         raise RenderError(f"{out} cannot be written: {error.strerror}") from None
+
+
+def _foreign(out: Path, rendered: Sequence[str]) -> list[str]:
+    """Names of the files in ``out`` that were not rendered."""
+    folders = {name.partition("/")[0] for name in rendered if "/" in name}
+    known = {*rendered, *folders, LIST}
+    others = [path.name for path in out.iterdir() if path.name not in known]
+    if not others:
+        inner = (path for folder in folders for path in (out / folder).rglob("*"))
+        files = (path.relative_to(out).as_posix() for path in inner if not path.is_dir())
+        others = [name for name in files if name not in known]
+    return sorted(others)
 
 
 def _few(names: Sequence[str]) -> str:

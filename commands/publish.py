@@ -41,7 +41,7 @@ def publish(stack: str, service: str) -> Iterator[str]:
         yield "every version is published"
         return
     variables = {**os.environ, **with_builder()}
-    variables |= _login(stack, settings, variables)
+    variables |= registry_login(stack, settings, variables)
     for one, key, version, build in builds:
         secrets = build_secrets(one, stack, settings)
         options = (
@@ -57,7 +57,9 @@ def publish(stack: str, service: str) -> Iterator[str]:
         yield f"{file.path.name}: {one.name}: {key} {version} is {digest}"
 
 
-def _login(stack: str, settings: Settings, variables: Mapping[str, str]) -> Mapping[str, str]:
+def registry_login(
+    stack: str, settings: Settings, variables: Mapping[str, str]
+) -> Mapping[str, str]:
     """Environment variables with the credentials of the registry, if the settings have any."""
     if settings.registry.credentials is None:
         return {}

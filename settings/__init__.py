@@ -30,6 +30,7 @@ from settings.go_source import (
     own_dockerfile,
     workspace_of,
 )
+from settings.host import FIRST_PORT, PUBLISHED_PORTS, HostSettings
 from settings.image import ImageSettings
 from settings.istio_routing import IstioRouting, OutlierDetection
 from settings.loader import check_owner, from_pulumi, load, merged_service, stable_settings
@@ -99,10 +100,12 @@ __all__ = [
     "ARCHITECTURE",
     "EDGE_NODE",
     "EXTERNAL_SECRETS",
+    "FIRST_PORT",
     "NODE_GROUP",
     "OBJECT_TRACKS",
     "OFFLINE_TAINTS",
     "PROJECT",
+    "PUBLISHED_PORTS",
     "SECRETS_FOLDER",
     "TRACK_KEYS",
     "VERSION",
@@ -137,6 +140,7 @@ __all__ = [
     "GoProgram",
     "GrafanaSettings",
     "GrpcAction",
+    "HostSettings",
     "HttpGetAction",
     "ImageSettings",
     "InitContainer",

@@ -17,6 +17,7 @@ from settings.errors import MISSING, FieldError
 from settings.external_secrets import ExternalSecretsSettings
 from settings.flagger import FlaggerSettings
 from settings.gitops import gitops_errors
+from settings.host import HostSettings
 from settings.mesh import MeshSettings
 from settings.namespace import NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
@@ -51,6 +52,7 @@ class Settings(Section):
     cluster: Cluster = Cluster()
     namespace: NamespaceSettings
     delivery: DeliverySettings = DeliverySettings()
+    host: HostSettings = HostSettings()
     registry: RegistrySettings
     builder: BuilderSettings = BuilderSettings()
     network: Network = Network()

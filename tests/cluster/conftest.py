@@ -21,6 +21,7 @@ SLOW = [
     "test_fleet.py",
     "test_followed_release.py",
     "test_gitops.py",
+    "test_host.py",
     "test_kills.py",
     "test_moving.py",
     "test_outages.py",

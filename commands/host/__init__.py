@@ -1,0 +1,1 @@
+"""Files that run a stack's services on hosts without Kubernetes."""

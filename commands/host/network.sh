@@ -1,0 +1,45 @@
+#!/bin/sh
+# Network namespace of an instance, on the bridge of the host. Several instances, and two versions of a
+# service, can then listen on the same ports.
+#
+#   network up NAME ADDRESS    creates it; ADDRESS is in 10.90.0.0/16
+#   network down NAME          deletes it
+set -eu
+bridge=slipway0
+gateway=10.90.0.1
+
+create_bridge() {
+	ip link show dev "$bridge" >/dev/null 2>&1 && return
+	ip link add "$bridge" type bridge
+	ip address add "$gateway/16" dev "$bridge"
+	ip link set "$bridge" up
+}
+
+up() {
+	down "$1"
+	create_bridge
+	sysctl -q -w net.ipv4.ip_forward=1
+	nft -f /etc/slipway/network.nft
+	interface="slipway$(echo "$2" | cut -d . -f 3,4 | tr . -)"
+	ip netns add "$1"
+	ip link add "$interface" type veth peer name eth0 netns "$1"
+	ip link set "$interface" master "$bridge" up
+	ip -n "$1" address add "$2/16" dev eth0
+	ip -n "$1" link set lo up
+	ip -n "$1" link set eth0 up
+	ip -n "$1" route add default via "$gateway"
+	# The user of the service may listen on any port of its namespace.
+	ip netns exec "$1" sysctl -q -w net.ipv4.ip_unprivileged_port_start=0
+}
+
+down() {
+	ip netns delete "$1" 2>/dev/null || true
+}
+
+exec 9>/run/lock/slipway-network
+flock 9
+case "$1" in
+up) up "$2" "$3" ;;
+down) down "$2" ;;
+*) echo "usage: network up NAME ADDRESS | network down NAME" >&2 && exit 2 ;;
+esac

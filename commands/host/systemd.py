@@ -1,0 +1,231 @@
+"""Units of systemd: one template unit per track, and the units that it needs."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from commands.host.deployed_track import FOLDER, PROGRAMS, DeployedTrack
+from commands.host.environment import Environment, secret_variables
+from commands.host.ini_file import Sections, Values, to_ini
+from commands.host.probes import PROGRAM, probe_command, start_commands, start_seconds
+from settings import parse_quantity
+
+NETWORK_UNIT = "slipway-network@.service"
+RESTART_UNIT = "slipway-restart@.service"
+BRIDGE_NETWORK = "10.90.0.0/16"
+"""Addresses of the instances and of the host."""
+_SYSTEM_CALLS = ("@system-service", "~@privileged @resources")
+_ERROR = "EPERM"
+
+
+def shared_units() -> Mapping[str, str]:
+    """Units that all services of a host share, by file name."""
+    network: Sections = {
+        "Unit": {
+            "Description": "Network namespace of %i",
+            "After": "network.target",
+            "StopWhenUnneeded": True,
+        },
+        "Service": {
+            "Type": "oneshot",
+            "RemainAfterExit": True,
+            "EnvironmentFile": f"{FOLDER}/instances/%i.network",
+            "ExecStart": f"{PROGRAMS}/network up %i $ADDRESS",
+            "ExecStop": f"{PROGRAMS}/network down %i",
+        },
+    }
+    # A liveness probe that has failed restarts the instance, as the kubelet does. It also fails
+    # with an instance that does not start, which systemd itself starts again.
+    restart: Sections = {
+        "Unit": {"Description": "Restart of %i"},
+        "Service": {
+            "Type": "oneshot",
+            "ExecCondition": "/usr/bin/systemctl is-active --quiet %i.service",
+            "ExecStart": "/usr/bin/systemctl --no-block restart %i.service",
+        },
+    }
+    return {NETWORK_UNIT: to_ini(network), RESTART_UNIT: to_ini(restart)}
+
+
+def track_units(track: DeployedTrack) -> Mapping[str, str]:
+    """Units of a track, by file name."""
+    units = {f"{track.name}@.service": to_ini(_service(track))}
+    if track.service.probes.liveness and probe_command(
+        "watch", track.service.probes.liveness, track
+    ):
+        units[f"{track.name}-liveness@.service"] = to_ini(_liveness(track))
+    return units
+
+
+def environment_file(environment: Environment) -> str:
+    """Content of a file for ``EnvironmentFile``."""
+    lines = []
+    for name, text in environment.values.items():
+        escaped = re.sub(r'(["\\$`])', r"\\\1", text)
+        lines.append(f'{name}="{escaped}"\n')
+    return "".join(lines)
+
+
+def _service(track: DeployedTrack) -> Sections:
+    service, pods = track.service, track.service.workload
+    description = f"{service.name} {track.released.version}, {track.identity.track}, instance %i"
+    has_liveness = probe_command("watch", service.probes.liveness, track)
+    return {
+        "Unit": {
+            "Description": description,
+            "Wants": [
+                "network-online.target",
+                *([f"{track.name}-liveness@%i.service"] if has_liveness else []),
+            ],
+            "Requires": "slipway-network@%p-%i.service",
+            "After": ["network-online.target", "slipway-network@%p-%i.service"],
+            # The kubelet restarts a container without a limit.
+            "StartLimitIntervalSec": 0,
+        },
+        "Service": {
+            "Type": "exec",
+            "ExecStart": exec_line(track.command, variables=_variables(track)),
+            "ExecStartPost": [exec_line(one) for one in start_commands(track)],
+            "WorkingDirectory": track.process.working_directory,
+            "EnvironmentFile": [
+                f"{FOLDER}/instances/%p-%i.env",
+                *([track.secret_environment] if secret_variables(track) else []),
+            ],
+            "LoadCredential": [
+                f"{name}:{track.secrets_source}/{name}" for name in track.secret_files
+            ],
+            "Restart": "always",
+            "RestartSec": 1,
+            "TimeoutStartSec": start_seconds(track),
+            "TimeoutStopSec": pods.termination_grace_period_seconds,
+            "KillSignal": "SIGTERM",
+            "KillMode": "mixed",
+            **_limits(track),
+            **_sandbox(track, "%p-%i", _files(track)),
+            "TemporaryFileSystem": [*_temporary_folders(track)],
+        },
+        "Install": {"WantedBy": "multi-user.target"},
+    }
+
+
+def _liveness(track: DeployedTrack) -> Sections:
+    command = probe_command("watch", track.service.probes.liveness, track)
+    unit = f"{track.name}@%i"
+    return {
+        "Unit": {
+            "Description": f"Liveness probe of {track.name}, instance %i",
+            "BindsTo": f"{unit}.service",
+            "After": f"{unit}.service",
+            "OnFailure": f"slipway-restart@{unit}.service",
+        },
+        "Service": {
+            "Type": "exec",
+            "ExecStart": exec_line(command),
+            "MemoryMax": "64M",
+            "CPUQuota": "20%",
+            **_sandbox(track, f"{track.name}-%i", []),
+        },
+    }
+
+
+def _limits(track: DeployedTrack) -> dict[str, Values]:
+    """Resources of the pod: limits, and the requests as weights and protected memory."""
+    resources = track.service.workload.resources
+    cpu = parse_quantity(resources.limits.cpu)
+    weight = min(max(round(parse_quantity(resources.requests.cpu) * 100), 1), 10_000)
+    return {
+        "CPUQuota": f"{cpu * 100:.0f}%",
+        "CPUWeight": weight,
+        "MemoryMax": int(parse_quantity(resources.limits.memory)),
+        "MemoryLow": int(parse_quantity(resources.requests.memory)),
+        "TasksMax": 4096,
+    }
+
+
+def _files(track: DeployedTrack) -> Iterator[str]:
+    """Files of the service: DNS, configuration and secrets."""
+    yield "-/etc/resolv.conf"
+    if config := track.config:
+        yield f"{FOLDER}/config/{track.name}:{config.path.parent}"
+    if track.secret_files:
+        yield f"/run/credentials/%n:{track.secrets_target}"
+
+
+def _temporary_folders(track: DeployedTrack) -> Iterator[str]:
+    service = track.service
+    sizes = {"/tmp": service.workload.ephemeral_storage}  # noqa: S108
+    for volume in service.volumes.values():
+        if volume.empty_dir:
+            sizes[volume.mount_path] = volume.empty_dir.size_limit
+    for path, size in sizes.items():
+        yield f"{path}:mode=1777,size={int(parse_quantity(size))}"
+
+
+def _sandbox(track: DeployedTrack, namespace: str, files: Iterable[str]) -> dict[str, Values]:
+    """What a pod of Pod Security ``restricted`` may do, and no more.
+
+    The root file system is that of the image. The network namespace has the ports of the service,
+    so two versions can have the same.
+    """
+    service, context = track.service, track.service.security_context
+    is_closed = not service.peers.to and not track.host.otlp_endpoint
+    return {
+        "NetworkNamespacePath": f"/run/netns/{namespace}",
+        "RootDirectory": track.root,
+        "MountAPIVFS": True,
+        "BindReadOnlyPaths": [f"{PROGRAMS}/probe:{PROGRAM}", *files],
+        "User": context.run_as_user,
+        "Group": context.run_as_group,
+        "UMask": "0077",
+        "NoNewPrivileges": True,
+        "CapabilityBoundingSet": "",
+        "AmbientCapabilities": "",
+        "ProtectSystem": "strict",
+        "ProtectHome": True,
+        "PrivateDevices": True,
+        "PrivateTmp": True,
+        "PrivateUsers": False,
+        "PrivateIPC": True,
+        "ProtectProc": "invisible",
+        "ProcSubset": "pid",
+        "ProtectClock": True,
+        "ProtectControlGroups": True,
+        "ProtectHostname": True,
+        "ProtectKernelLogs": True,
+        "ProtectKernelModules": True,
+        "ProtectKernelTunables": True,
+        "LockPersonality": True,
+        # No JIT compiler is a Go program; one with cgo may have one.
+        "MemoryDenyWriteExecute": not service.image.build.cgo,
+        "RemoveIPC": True,
+        "RestrictNamespaces": True,
+        "RestrictRealtime": True,
+        "RestrictSUIDSGID": True,
+        "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
+        "SystemCallArchitectures": "native",
+        "SystemCallFilter": _SYSTEM_CALLS,
+        "SystemCallErrorNumber": _ERROR,
+        # As by a NetworkPolicy without peers: nginx and Prometheus connect through the bridge.
+        "IPAddressDeny": "any" if is_closed else (),
+        "IPAddressAllow": f"localhost {BRIDGE_NETWORK}" if is_closed else (),
+    }
+
+
+def exec_line(command: Sequence[str], variables: Collection[str] = ()) -> str:
+    """Return a command line of a unit. systemd replaces ``$(NAME)`` of ``variables`` only."""
+    return " ".join(_word(one, variables) for one in command)
+
+
+def _word(text: str, variables: Collection[str]) -> str:
+    escaped = text.replace("%", "%%").replace("$", "$$")
+    for name in variables:
+        escaped = escaped.replace(f"$$({name})", f"${{{name}}}")
+    if re.fullmatch(r"[A-Za-z0-9_@%+=:,./${}-]+", escaped):
+        return escaped
+    quoted = escaped.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{quoted}"'
+
+
+def _variables(track: DeployedTrack) -> tuple[str, ...]:
+    """Names of all variables of the service."""
+    environment = Environment.of(next(track.instances(min(track.host.hosts))))
+    return (*environment.values, *environment.secrets)

@@ -1,0 +1,135 @@
+"""A machine with systemd on this one, for the tests of hosts without Kubernetes."""
+
+import os
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.cluster.project import wait_until
+
+SHARED = Path("/srv/slipway")
+"""Folder of the machine that the test writes."""
+_SCRIPT = Path(__file__).parent / "systemd_host.sh"
+_HIERARCHIES = Path("/sys/fs/cgroup")
+
+
+class SystemdHost:
+    """systemd as process 1, with this machine's files, and its own network, processes and cgroups.
+
+    ``shared`` is mounted at :data:`SHARED`. ``port`` of the loopback interface of this machine is
+    the same port there.
+    """
+
+    def __init__(self, folder: Path, shared: Path, port: int) -> None:
+        self._folder = folder
+        self._shared = shared
+        self._port = port
+        self._name = f"slipway-host-{os.getpid()}"
+        self._link = f"slh{os.getpid() % 100_000}"
+        self.address = "10.91.0.2"
+        """Address of the machine on a link to this one."""
+
+    def __enter__(self) -> Self:
+        for name in ("root", "upper", "work", "docker"):
+            (self._folder / name).mkdir(parents=True)
+        self._started = subprocess.Popen(
+            ["bash", _SCRIPT, self._folder, self._shared, self._name],
+            stdin=subprocess.DEVNULL,
+            stdout=(self._folder / "boot.log").open("w"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            wait_until("systemd to start", self._is_running, 60)
+            self._connect()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _is_running(self) -> bool:
+        assert self._started.poll() is None, (self._folder / "boot.log").read_text()
+        try:
+            state = self.run("systemctl", "is-system-running", check=False)
+        except FileNotFoundError:
+            return False
+        return state.stdout.strip() in ("running", "degraded")
+
+    @property
+    def _init(self) -> str:
+        """Process ID of systemd."""
+        children = Path(f"/proc/{self._started.pid}/task/{self._started.pid}/children")
+        found = children.read_text().split()
+        if not found:
+            raise FileNotFoundError(children)
+        return found[0]
+
+    def _connect(self) -> None:
+        link = self._link
+        for command in (
+            f"ip link add {link} type veth peer name host0 netns {self._init}",
+            f"ip address add 10.91.0.1/30 dev {link}",
+            f"ip link set {link} up",
+        ):
+            subprocess.run(command.split(), check=True)
+        self.run("ip", "address", "add", f"{self.address}/30", "dev", "host0")
+        self.run("ip", "link", "set", "host0", "up")
+        self.run("ip", "link", "set", "lo", "up")
+        # A connection to the port in the machine is one to the port of this machine.
+        this, port = os.getpid(), self._port
+        to_this = rf"nsenter --target {this} --net socat STDIO TCP\:127.0.0.1\:{port}"
+        self._forward = subprocess.Popen(
+            [
+                *("nsenter", "--target", self._init, "--net", "socat"),
+                *(f"TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr", f"EXEC:{to_this}"),
+            ],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if forward := getattr(self, "_forward", None):
+            forward.terminate()
+        # The kernel ends every process of the machine with its process 1.
+        self._started.kill()
+        self._started.wait()
+        subprocess.run(["ip", "link", "delete", self._link], check=False, capture_output=True)
+
+        def is_removed() -> bool:
+            folders = [*_HIERARCHIES.glob(f"*/{self._name}")]
+            for folder in folders:
+                for path in sorted(folder.rglob("*"), reverse=True):
+                    if path.is_dir():
+                        path.rmdir()
+                folder.rmdir()
+            return not folders
+
+        def is_clean() -> bool:
+            try:
+                return is_removed()
+            except OSError:  # a process has not ended yet
+                return False
+
+        wait_until("the processes of the machine to end", is_clean, 30)
+
+    def run(
+        self, *command: str | Path, check: bool = True, seconds: float = 600
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command in the machine."""
+        enter = ["nsenter", "--target", self._init, "--all", "--wdns=/"]
+        done = subprocess.run(
+            [*enter, *command],
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done
