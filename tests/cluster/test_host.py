@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -32,17 +33,14 @@ def stack(
 ) -> Project:
     """A stack with two published versions, which is not deployed to the cluster."""
     debian.install(Layout(), PACKAGES, lambda _: None)
-    stack = Project.copy(tmp_path_factory.mktemp("project"), "test-host", cluster_environment)
+    name = f"test-{secrets.token_hex(3)}"
+    stack = Project.copy(tmp_path_factory.mktemp("project"), name, cluster_environment)
     with stack.config() as config:
         config["slipway:host"] = {"listenAddress": "10.91.0.2"}
     with stack.service() as service:
         service["config"] = {"message": "Hello", "drain": "1s", **service["config"]}
-        service["probes"]["liveness"] |= {
-            "initialDelaySeconds": 1,
-            "periodSeconds": 1,
-            "timeoutSeconds": 1,
-            "failureThreshold": 3,
-        }
+        liveness = {"initialDelaySeconds": 1, "periodSeconds": 1, "timeoutSeconds": 1}
+        service["probes"]["liveness"].update(liveness)
     stack.make("publish")
     with stack.service() as service:
         service["release"]["canary"] = {"version": NEW, "weight": 10}
@@ -68,10 +66,10 @@ def machine(stack: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         machine.run(
             "install", "-D", "-m", "0600", f"{docker}/config.json", "/root/.docker/config.json"
         )
-        secrets = "/etc/slipway/secrets/beacon"
-        machine.run("install", "-d", "-m", "0711", "/etc/slipway/secrets", secrets)
-        machine.run("sh", "-c", f"umask 077; echo a-token-of-the-operator > {secrets}/token")
-        machine.run("sh", "-c", f"chgrp 65532 {secrets}/token && chmod 0440 {secrets}/token")
+        folder = "/etc/slipway/secrets/beacon"
+        machine.run("install", "-d", "-m", "0711", "/etc/slipway/secrets", folder)
+        machine.run("sh", "-c", f"umask 077; echo a-token-of-the-operator > {folder}/token")
+        machine.run("sh", "-c", f"chgrp 65532 {folder}/token && chmod 0440 {folder}/token")
         yield machine
 
 
@@ -101,7 +99,14 @@ class Host:
         done = self._machine.run(
             *(python_tool("ansible-lint").parent / "ansible-playbook", f"{SHARED}/host/{playbook}"),
             *("-i", f"{SHARED}/host/inventory.yaml", "-c", "local"),
-            *("-e", "slipway_install_packages=false", "-e", "slipway_registry_tls=false"),
+            *(
+                "-e",
+                "slipway_install_packages=false",
+                "-e",
+                "slipway_registry_tls=false",
+                "-e",
+                "ansible_pipelining=true",
+            ),
             *("-e", "slipway_compose=docker-compose"),
             *options,
             check=False,
@@ -133,6 +138,7 @@ def host(stack: Project, machine: SystemdHost) -> Host:
     return Host(stack, machine, digests(stack))
 
 
+@pytest.mark.timeout(1200)
 def test_a_check_of_an_empty_host_changes_nothing(host: Host, machine: SystemdHost) -> None:
     host.release(OLD)
     printed = host.play("update.yaml", "--check")
@@ -159,7 +165,7 @@ def test_no_request_fails_over_an_update_and_a_rollback(host: Host) -> None:
     assert host.versions(10) == {OLD: 10}
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_a_version_that_does_not_start_is_replaced_by_the_current_one(host: Host) -> None:
     with host.stack.restored_config():
         host.release(NEW, env={"BEACON_LOG_LEVEL": "loud"})
@@ -170,7 +176,7 @@ def test_a_version_that_does_not_start_is_replaced_by_the_current_one(host: Host
     assert set(load.versions) == {OLD}
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_the_shares_of_a_canary_are_exact_and_an_override_selects_it(
     host: Host, machine: SystemdHost
 ) -> None:
@@ -217,8 +223,8 @@ def test_an_instance_that_hangs_is_restarted_and_its_requests_go_to_the_other(
     show = ("systemctl", "show", "--value", "--property=MainPID", "beacon-stable@1.service")
     pid = machine.run(*show).stdout.strip()
     machine.run("kill", "-STOP", pid)
-    wait_until("a new process", lambda: machine.run(*show).stdout.strip() not in (pid, "0"), 60)
-    wait_until("both instances", lambda: host.versions(20) == {OLD: 20}, 30)
+    wait_until("a new process", lambda: machine.run(*show).stdout.strip() not in (pid, "0"), 120)
+    wait_until("both instances", lambda: host.versions(20) == {OLD: 20}, 60)
 
 
 @pytest.mark.timeout(1500)
