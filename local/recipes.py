@@ -495,7 +495,11 @@ KUBE_SCORE = Recipe(
     },
 )
 
-KWOK = Recipe("kwok", {"kwok": Program(f"{_KWOK}/cmd/kwok", _KWOK)})
+KWOK = Recipe(
+    "kwok",
+    {"kwok": Program(f"{_KWOK}/cmd/kwok", _KWOK)},
+    assets={"kwok": (_KWOK, "kustomize/stage")},
+)
 """Nodes without a kubelet, for tests."""
 
 PEBBLE = Recipe("pebble", {"pebble": Program(f"{_PEBBLE}/cmd/pebble", _PEBBLE)})

@@ -24,6 +24,7 @@ from commands.pulumi import Stack
 from commands.registry import manifest
 from local.environment import environment
 from tests.bench.plain_objects import Helm, Kubectl, Peer, Pulumi
+from tests.cluster.fleet import fleet_of_seven
 from tests.cluster.project import CHECKOUT, Project
 from tests.cluster.traffic import steady_load
 
@@ -143,6 +144,21 @@ def first_and_warm_start(project: Project) -> Iterator[Figure]:
         )
 
 
+def fleet_preview(folder: Path, variables: dict[str, str]) -> Iterator[Figure]:
+    """Measure the preview of a fleet of seven stacks, and of one of them."""
+    with step("the preview of a fleet"), fleet_of_seven(folder, variables) as fleet:
+        fleet.succeeds("up")
+        fleet.declare("99.0.0")
+        one = statistics.median(seconds_of(fleet.stacks["east2"], "preview") for _ in range(ROUNDS))
+        started = time.monotonic()
+        for _ in range(ROUNDS):
+            fleet.succeeds("preview")
+        every = (time.monotonic() - started) / ROUNDS
+    name = "preview, one stack of a fleet"
+    yield Figure(name, one, "s")
+    yield Figure("preview, fleet of 7", every, "s", name, every / one)
+
+
 def main() -> int:
     """Run the benchmarks, print the table and write the file."""
     subprocess.run([sys.executable, "-m", "local", "up"], cwd=CHECKOUT, check=True)
@@ -160,6 +176,7 @@ def main() -> int:
         finally:
             project.run("make", "--silent", "down", f"STACK={project.stack}")
         figures += plain_objects(Path(folder), variables)
+        figures += fleet_preview(Path(folder), variables)
     table = Table("benchmark", "value", "unit", "ratio")
     for figure in figures:
         ratio = f"{figure.ratio:.1f} x {figure.baseline}" if figure.ratio else ""
