@@ -50,7 +50,7 @@ class Regions:
             del config["slipway:defaults"]["image"]
             config["slipway:network"] = {"monitoringNamespace": f"{self._id}-monitoring"}
             config["slipway:observability"] |= {
-                "nodeNamespace": f"{self._id}-node",
+                "nodeNamespace": f"monitoring-node-{self._id}",
                 "grafana": {"enabled": False},
             }
         with self.prod.service() as service:
