@@ -48,6 +48,8 @@ class Istio:
         self._folder = folder
         self._paths = Layout()
         self._manifest = folder / "istio.yaml"
+        self._state = self._paths.node / "istio-cni"
+        self._plugin = self._paths.cni / "bin" / "istio-cni"
 
     def __enter__(self) -> Self:
         for program in ISTIO.programs:
@@ -64,6 +66,8 @@ class Istio:
         trace: TracebackType | None,
     ) -> None:
         (self._paths.cni / "net.d" / _CNI_FILE).unlink(missing_ok=True)
+        self._plugin.unlink(missing_ok=True)
+        shutil.rmtree(self._state, ignore_errors=True)
         self.kubectl("delete", "namespace", self.namespace, "--ignore-not-found")
         self.kubectl("delete", "--ignore-not-found", f"--filename={self._manifest}")
         self.kubectl("delete", "namespace", SYSTEM, "--ignore-not-found")
@@ -158,14 +162,13 @@ class Istio:
     def _chain_plugin(self) -> None:
         """Let containerd call Istio's CNI plugin after its own, for pods with a sidecar."""
         folder = self._paths.cni
-        state = self._paths.node / "istio-cni"
-        state.mkdir(exist_ok=True)
-        shutil.copy(self._paths.kubeconfig, state / "istio-cni-kubeconfig")
-        shutil.copy(self._paths.bin / "istio-cni", folder / "bin" / "istio-cni")
+        self._state.mkdir(exist_ok=True)
+        shutil.copy(self._paths.kubeconfig, self._state / "istio-cni-kubeconfig")
+        shutil.copy(self._paths.bin / "istio-cni", self._plugin)
         network = json.loads((folder / "net.d" / "10-slipway.conflist").read_text())
         plugin = {
             "type": "istio-cni",
-            "cni_agent_run_dir": str(state),
+            "cni_agent_run_dir": str(self._state),
             "exclude_namespaces": [SYSTEM, "kube-system"],
             "pod_namespace": SYSTEM,
         }
