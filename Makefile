@@ -213,8 +213,8 @@ built-image: $(INSTALLED) ## Print the images that PLAN has built (OUT=file: app
 deployed-commit: $(INSTALLED) ## Print the commit that STACK was deployed from (OUT=file: append it as an output of a workflow job)
 	@$(PY) -m commands.deployed_commit $(STACK_OPTION) $(call options,OUT)
 
-scan: $(INSTALLED) ## Scan the images in out/images with Trivy
-	@$(PY) -m commands.supply_chain scan $(STACK_OPTION) $(call options,SERVICE)
+scan: $(INSTALLED) ## Scan the images in OUT (out/images), the manifests of STACK, Dockerfiles and sources with Trivy
+	@$(PY) -m commands.supply_chain scan $(STACK_OPTION) $(call options,SERVICE OUT)
 
 ##@ Prerequisites on a bare machine
 

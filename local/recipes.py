@@ -98,6 +98,7 @@ _PULUMI = "github.com/pulumi/pulumi"
 _PULUMI_DOCKER_BUILD = "github.com/pulumi/pulumi-docker-build"
 _PULUMI_KUBERNETES = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _TRAEFIK = "github.com/traefik/traefik/v3"
+_TRIVY = "github.com/aquasecurity/trivy"
 _VAULT = "github.com/hashicorp/vault"
 
 _PROMETHEUS_VERSION_VARIABLE = "github.com/prometheus/common/version.Version"
@@ -519,6 +520,13 @@ SOPS = Recipe(
 )
 """For stacks with secrets in files that sops encrypts."""
 
+TRIVY = Recipe(
+    "trivy",
+    {"trivy": Program(f"{_TRIVY}/cmd/trivy", _TRIVY, f"{_TRIVY}/pkg/version/app.ver")},
+    # As the releases are built: it imports encoding/json/v2.
+    tags=["goexperiment.jsonv2"],
+)
+
 RECIPES = {
     program: recipe
     for recipe in (
@@ -537,6 +545,7 @@ RECIPES = {
         PEBBLE,
         VEGETA,
         SOPS,
+        TRIVY,
     )
     for program in recipe.programs
 }

@@ -9,7 +9,7 @@ import sys
 
 from tests.cluster.project import CHECKOUT
 
-CHECKERS = ("kube-score", "promtool", "amtool", "loki", "otelcol-k8s", "istioctl")
+CHECKERS = ("kube-score", "promtool", "amtool", "loki", "otelcol-k8s", "trivy", "istioctl")
 """Programs that check the rendered manifests."""
 LOAD = ("vegeta",)
 """Programs that send requests."""

@@ -3,7 +3,7 @@
 ``audit``: verify Go modules by checksum, look up vulnerabilities of Python packages.
 ``bump``: lock Python packages with hashes and images with digests.
 ``vulncheck``: run govulncheck. ``staticcheck``: run staticcheck. ``sbom``: write CycloneDX SBOMs.
-``image``: build image archives. ``scan``: run Trivy on these archives.
+``image``: build images. ``scan``: run Trivy on them, the manifests and the sources.
 
 Exit code 4: not checked, because a database or a tool is not available.
 """
@@ -18,11 +18,11 @@ from commands.errors import report_errors
 from commands.go_sources import go_folders, go_sources
 from commands.out_option import out_folder
 from commands.supply_chain.bump import bump
-from commands.supply_chain.image import built_services, image
+from commands.supply_chain.image import image
 from commands.supply_chain.sbom import sbom
-from commands.supply_chain.vulnerabilities import audit, scan, staticcheck, vulncheck
+from commands.supply_chain.scan import scan
+from commands.supply_chain.vulnerabilities import audit, staticcheck, vulncheck
 from local.environment import environment
-from settings import load
 from settings.stack_file import PROJECT_FOLDER
 
 OUT = PROJECT_FOLDER / "out"
@@ -37,12 +37,7 @@ TASKS: Mapping[str, Callable[[argparse.Namespace], str]] = {
         go_sources(options.stack, options.service), options.out or OUT / "sbom"
     ),
     "image": lambda options: image(options.stack, options.service, options.out or IMAGES),
-    "scan": lambda options: scan(
-        [
-            (options.out or IMAGES) / f"{service.name}.tar"
-            for service in built_services(load(options.stack), options.service)
-        ]
-    ),
+    "scan": lambda options: scan(options.stack, options.service, options.out or IMAGES),
 }
 
 
@@ -57,9 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--stack", default="dev")
     parser.add_argument("--service", default="")
-    parser.add_argument(
-        "--out", type=out_folder, help="output folder; of scan, that of the archives"
-    )
+    parser.add_argument("--out", type=out_folder, help="output folder; of scan, that of the images")
     options = parser.parse_args(arguments)
     print(TASKS[options.task](options))
     return 0

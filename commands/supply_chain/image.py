@@ -1,6 +1,7 @@
-"""Images of the services as archives."""
+"""Images of the services as OCI layouts."""
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,9 +27,9 @@ from settings.stack_file import PROJECT_FOLDER
 
 
 def image(stack: str, service: str, out: Path) -> str:
-    """Build images with provenance as OCI archives; nothing is pushed.
+    """Build images with provenance as OCI layouts; nothing is pushed.
 
-    ``out`` is the folder of the files ``<service>.tar``.
+    ``out`` is the folder of the folders ``<service>``.
     """
     settings = load(stack)
     services = built_services(settings, service)
@@ -38,18 +39,27 @@ def image(stack: str, service: str, out: Path) -> str:
         build = build_of(one, _version_of(one), settings)
         secrets = build_secrets(one, stack, settings)
         files = {key: secret_file(value) for key, value in secrets.items()}
+        layout = layout_of(out, one.name)
+        if (layout / "oci-layout").exists():
+            # The builder would add the image to those of the layout.
+            shutil.rmtree(layout)
         command = [
             *buildx(variables),
             *("build", "--attest", "type=provenance,mode=max"),
-            *("--output", f"type=oci,dest={out / f'{one.name}.tar'}"),
+            *("--output", f"type=oci,tar=false,dest={layout}"),
             *build_options(one, build, files),
             build.context,
         ]
         # A step that fails may print a secret.
         if run_masked(command, secrets.values(), variables, PROJECT_FOLDER) != 0:
             raise CommandError(f"the image of {one.name} does not build", FAILED)
-    names = ", ".join(f"{one.name}.tar" for one in services)
+    names = ", ".join(one.name for one in services)
     return f"the images and their provenance are in {out}: {names}"
+
+
+def layout_of(out: Path, service: str) -> Path:
+    """Folder of the OCI layout of a service's image."""
+    return out / service
 
 
 def built_services(settings: Settings, name: str) -> Sequence[Service]:

@@ -1,7 +1,6 @@
-"""Known vulnerabilities and bugs in the services, their dependencies and images."""
+"""Known vulnerabilities and bugs in the services and their dependencies."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,24 +85,3 @@ def staticcheck(folders: Sequence[Path]) -> str:
             output = f"{done.stdout}{done.stderr}".strip()
             raise CommandError(f"staticcheck of {folder}:\n{output}", FAILED)
     return "staticcheck: nothing found"
-
-
-def scan(images: Sequence[Path]) -> str:
-    """Scan image archives with Trivy for vulnerabilities that have a fix, and for secrets."""
-    trivy = shutil.which("trivy")
-    if trivy is None:
-        raise CommandError("trivy: not checked: it is not installed", UNCHECKED)
-    for image in images:
-        if not image.exists():
-            raise CommandError(f"there is no {image}: `make image` builds it")
-        done = subprocess.run(
-            [
-                *(trivy, "image", "--input", str(image), "--scanners", "vuln,secret"),
-                *("--severity", "HIGH,CRITICAL", "--ignore-unfixed", "--exit-code", "1"),
-            ],
-            check=False,
-        )
-        if done.returncode != 0:
-            message = f"trivy: {image} has vulnerabilities, or could not be scanned"
-            raise CommandError(message, FAILED)
-    return "trivy: no vulnerability of severity HIGH or CRITICAL that has a fix"

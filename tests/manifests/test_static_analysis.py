@@ -1,23 +1,18 @@
-"""Findings of Pod Security, kube-score and checkov in the manifests."""
+"""Findings of Pod Security and kube-score in the manifests."""
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from commands.supply_chain.python_tool import python_tool
 from components.versions import KUBERNETES
-from tests.manifests.conftest import Variant, objects, run
+from tests.manifests.conftest import objects, run
 
 pytestmark = pytest.mark.timeout(900)
 
-SCANNED_BY_CHECKOV = ("dev", "prod-receivers")
-"""Together they have every kind of object; a scan takes ten seconds."""
 KUBE_SCORE_CRITICAL = 1
 ENFORCE = "pod-security.kubernetes.io/enforce"
 EXEMPTIONS = yaml.safe_load((Path(__file__).parent / "exemptions.yaml").read_text())
@@ -81,33 +76,3 @@ def kube_score(checkers: Path, rendered: Path) -> Iterator[Finding]:
 
 def test_kube_score_finds_nothing_critical(checkers: Path, rendered: Path) -> None:
     assert without_exemptions(kube_score(checkers, rendered)) == []
-
-
-@pytest.fixture
-def checkov_report(variant: Variant, tmp_path: Path) -> dict[str, Any]:
-    """Report on the scanned variants, and on a privileged pod in the folder ``privileged``."""
-    for name in SCANNED_BY_CHECKOV:
-        shutil.copytree(variant(name), tmp_path / name)
-    text = next(variant("prod").glob("*-deployment-*.yaml")).read_text()
-    file = tmp_path / "privileged" / "deployment.yaml"
-    file.parent.mkdir()
-    file.write_text(text.replace("allowPrivilegeEscalation: false", "privileged: true"))
-    result = run(
-        *(python_tool("checkov"), "--directory", tmp_path, "--framework", "kubernetes"),
-        *("--output", "json", "--compact", "--quiet", "--skip-download"),
-    )
-    assert result.stdout, result.stderr
-    return json.loads(result.stdout)
-
-
-def test_checkov_finds_only_a_privileged_pod(checkov_report: dict[str, Any]) -> None:
-    assert checkov_report["summary"]["parsing_errors"] == 0
-    findings: dict[str, list[Finding]] = {}
-    for failed in checkov_report["results"]["failed_checks"]:
-        folder = failed["file_path"].split("/")[1]
-        kind, *_, name = failed["resource"].split(".")
-        findings.setdefault(folder, []).append((failed["check_id"], f"{kind}/{name}"))
-    assert ("CKV_K8S_16", "Deployment/beacon-stable") in findings.pop("privileged")
-    assert {folder: without_exemptions(found) for folder, found in findings.items()} == {
-        folder: [] for folder in findings
-    }

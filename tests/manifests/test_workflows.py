@@ -12,7 +12,7 @@ import yaml
 
 from commands.go import Go
 from commands.supply_chain.python_tool import python_tool
-from local.recipes import PLATFORM
+from local.recipes import PLATFORM, TRIVY
 from settings.stack_file import PROJECT_FOLDER
 from tests.manifests.conftest import run
 
@@ -336,6 +336,13 @@ def test_every_stack_is_reviewed_and_checked_for_drift() -> None:
 def test_the_cli_has_the_tested_version() -> None:
     version = PLATFORM.version_of("github.com/pulumi/pulumi/pkg/v3").removeprefix("v")
     assert f"pulumi-version: {version}\n" in (ACTIONS_FOLDER / "setup" / "action.yaml").read_text()
+
+
+def test_trivy_has_the_version_of_the_tests() -> None:
+    version = TRIVY.version("trivy")
+    steps = _load("pull-request")["jobs"]["supply-chain"]["steps"]
+    (setup,) = (step for step in steps if "setup-trivy" in str(step.get("uses")))
+    assert setup["with"]["version"] == version
 
 
 GH = """\

@@ -1,0 +1,184 @@
+"""Trivy finds nothing in what Slipway renders, and the faults of other files and images."""
+
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from commands.supply_chain.scan import CONFIG, Target, Trivy
+from settings.stack_file import PROJECT_FOLDER
+from tests.manifests.conftest import VERSION, Variant, run
+
+pytestmark = pytest.mark.timeout(900)
+
+OTHERS = ("dev", "prod-receivers", "prod-log-pipeline", "prod-istio") if VERSION else ()
+SCANNED = ("contract", *OTHERS)
+"""Together they have every kind of object."""
+EXCEPTIONS = yaml.safe_load((PROJECT_FOLDER / ".trivyignore.yaml").read_text())
+
+TOKEN = "gh" + "p_" + "a1B2c3D4e5F6" * 3
+"""In the format of an access token. In parts, so that this file has no finding."""
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: bad}
+spec:
+  containers:
+    - {name: bad, image: example.com/bad, securityContext: {privileged: true}}
+"""
+DOCKERFILE = "FROM golang:1.26\nCOPY . .\nUSER root\n"
+GO_MOD = "module bad\n\ngo 1.26\n\nrequire example.com/copyleft v1.0.0\n"
+LICENSE = Path("/usr/share/common-licenses/GPL-3")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An image of one layer."""
+
+    content: dict[str, str]
+    user: str
+
+    def write(self, folder: Path) -> None:
+        """Write its OCI layout."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for name, text in self.content.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(text)
+                tar.addfile(entry, io.BytesIO(text.encode()))
+        layer = _blob(folder, archive.getvalue(), "layer.v1.tar")
+        steps = ["COPY files /", f"USER {self.user}"]
+        config = {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"User": self.user},
+            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+            "history": [
+                {"created_by": step, "empty_layer": number > 0} for number, step in enumerate(steps)
+            ],
+        }
+        manifest = {
+            "schemaVersion": 2,
+            "config": _blob(folder, json.dumps(config).encode(), "config.v1+json"),
+            "layers": [layer],
+        }
+        index = [_blob(folder, json.dumps(manifest).encode(), "manifest.v1+json")]
+        (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": index}))
+        (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+
+
+def _blob(folder: Path, content: bytes, kind: str) -> dict[str, Any]:
+    digest = hashlib.sha256(content).hexdigest()
+    file = folder / "blobs" / "sha256" / digest
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    media = f"application/vnd.oci.image.{kind}"
+    return {"mediaType": media, "digest": f"sha256:{digest}", "size": len(content)}
+
+
+def write(files: dict[str, str]) -> Callable[[Path], None]:
+    def to(folder: Path) -> None:
+        for name, text in files.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+    return to
+
+
+def copyleft(folder: Path) -> None:
+    """A Go module that requires a module under the GPL."""
+    write({"go.mod": GO_MOD, "vendor/modules.txt": ""})(folder)
+    module = folder / "vendor" / "example.com" / "copyleft"
+    module.mkdir(parents=True)
+    shutil.copy(LICENSE, module / "LICENSE")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Files with a fault, and what Trivy prints for it."""
+
+    write: Callable[[Path], None]
+    scanner: str
+    finding: str
+
+
+@pytest.fixture
+def trivy(checkers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trivy:
+    monkeypatch.setenv("PATH", str(checkers), prepend=":")
+    return Trivy(tmp_path / "go")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(write({"pod.yaml": POD}), "misconfig", "KSV-0017"),
+        Fault(write({"Dockerfile": DOCKERFILE}), "misconfig", "DS-0002"),
+        Fault(write({"config.yaml": f"token: {TOKEN}\n"}), "secret", "GitHub"),
+        Fault(copyleft, "license", "GPL-3.0"),
+        Fault(Layer({"app": "", "etc/token": TOKEN}, "65532").write, "secret", "GitHub"),
+        Fault(Layer({"app": ""}, "root").write, "secret", "DS-0002"),
+    ],
+    ids=["manifest", "Dockerfile", "secret", "licence", "secret of an image", "user of an image"],
+)
+def test_a_fault_is_found(
+    fault: Fault, trivy: Trivy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "scanned"
+    folder.mkdir()
+    fault.write(folder)
+    is_image = (folder / "oci-layout").exists()
+    command = ("image", "--input", str(folder)) if is_image else ("fs", str(folder))
+    assert trivy.finds(Target("it", (fault.scanner,), command))
+    assert fault.finding in capsys.readouterr().out
+
+
+def test_an_image_without_faults_has_no_finding(trivy: Trivy, tmp_path: Path) -> None:
+    Layer({"app": ""}, "65532").write(tmp_path / "image")
+    scanners = ("secret", "license")
+    assert not trivy.finds(Target("it", scanners, ("image", "--input", str(tmp_path / "image"))))
+
+
+def report(checkers: Path, folder: Path) -> Any:
+    """Findings, also those that do not fail `make scan`, and the exceptions that apply."""
+    result = run(
+        *(checkers / "trivy", "fs", "--scanners", "misconfig,secret", "--show-suppressed"),
+        *("--severity", "UNKNOWN,MEDIUM,HIGH,CRITICAL", "--format", "json", folder),
+    )
+    assert result.stdout, result.stderr
+    return json.loads(result.stdout).get("Results", [])
+
+
+def test_only_exceptions_with_a_reason_are_found_in_the_manifests_and_the_project(
+    checkers: Path, variant: Variant, tmp_path: Path
+) -> None:
+    for name in SCANNED:
+        shutil.copytree(variant(name), tmp_path / name)
+    results = [*report(checkers, tmp_path), *report(checkers, PROJECT_FOLDER)]
+    assert len({result["Target"] for result in results}) > 100, "few files were scanned"
+    found = [
+        (result["Target"], finding.get("ID") or finding.get("RuleID"))
+        for result in results
+        for finding in (*result.get("Misconfigurations", ()), *result.get("Secrets", ()))
+    ]
+    assert found == []
+    used = {
+        one["Finding"].get("ID") or one["Finding"].get("RuleID")
+        for result in results
+        for one in result.get("ExperimentalModifiedFindings", ())
+    }
+    listed = {one["id"] for group in EXCEPTIONS.values() for one in group}
+    assert listed - used == set(), "exceptions that nothing needs"
+    assert all(one["statement"] for group in EXCEPTIONS.values() for one in group)
+
+
+def test_findings_have_another_exit_code_than_errors() -> None:
+    assert yaml.safe_load(CONFIG.read_text())["exit-code"] == 3
