@@ -54,9 +54,13 @@ class Istio:
     def __enter__(self) -> Self:
         for program in ISTIO.programs:
             build(program)
-        self._install()
-        self._chain_plugin()
-        self._gateway()
+        try:
+            self._install()
+            self._chain_plugin()
+            self._gateway()
+        except BaseException:
+            self._uninstall()
+            raise
         return self
 
     def __exit__(
@@ -65,11 +69,15 @@ class Istio:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._uninstall()
+
+    def _uninstall(self) -> None:
         (self._paths.cni / "net.d" / _CNI_FILE).unlink(missing_ok=True)
         self._plugin.unlink(missing_ok=True)
         shutil.rmtree(self._state, ignore_errors=True)
         self.kubectl("delete", "namespace", self.namespace, "--ignore-not-found")
-        self.kubectl("delete", "--ignore-not-found", f"--filename={self._manifest}")
+        if self._manifest.exists():
+            self.kubectl("delete", "--ignore-not-found", f"--filename={self._manifest}")
         self.kubectl("delete", "namespace", SYSTEM, "--ignore-not-found")
 
     @property
