@@ -105,7 +105,7 @@ SERVERS = (
     Server("loki", "loki", "/usr/bin/loki", "10001"),
     Server("jaeger", "jaeger", "/cmd/jaeger/jaeger-linux", "10001"),
     Server("collector", "otelcol-k8s", "/otelcol-k8s", "10001"),
-    # The same program, which also contains the Kafka exporter.
+    # The same program, which also contains the components for Kafka and Elasticsearch.
     Server("collectorContrib", "otelcol-k8s", "/otelcol-contrib", "10001"),
     Server("nodeExporter", "node_exporter", "/bin/node_exporter", _NOBODY),
     Server("kubeStateMetrics", "kube-state-metrics", "/kube-state-metrics", _NOBODY),

@@ -40,7 +40,9 @@ from settings.network import Network
 from settings.notifications import NotificationsSettings, SlackSettings
 from settings.observability import (
     AlertsSettings,
+    ElasticsearchSink,
     GrafanaSettings,
+    KafkaSink,
     LogsSettings,
     MetricsSettings,
     ObservabilitySettings,
@@ -126,6 +128,7 @@ __all__ = [
     "DnsSettings",
     "DrillSettings",
     "EdgeSettings",
+    "ElasticsearchSink",
     "Env",
     "EnvFrom",
     "EnvFromSource",
@@ -146,6 +149,7 @@ __all__ = [
     "InitContainer",
     "IstioRouting",
     "IstioSettings",
+    "KafkaSink",
     "LatencyObjective",
     "LimitRangeSettings",
     "LogKeys",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.errors import FieldError
+from settings.errors import MISSING, FieldError
 from settings.proxy_metrics import ProxyMetrics
 from settings.quantities import Memory, format_mebibytes, parse_quantity
 from settings.resources import ResourceList, ResourceRequirements
@@ -63,12 +63,12 @@ class MetricsSettings(Storage):
 
 
 class KafkaSink(Section):
-    """Kafka topic for log lines, in addition to Loki."""
+    """Kafka topic for log lines."""
 
     brokers: Annotated[tuple[HostPort, ...], Field(strict=False, min_length=1, max_length=20)]
     """Addresses of the brokers."""
     topic: KafkaTopic = "logs"
-    """Topic."""
+    """Topic. With `transport: kafka`, each stack needs one of its own."""
 
 
 class ElasticsearchSink(Section):
@@ -90,10 +90,18 @@ class LogsSettings(Storage):
     retention_days: Days = 14
     """Retention of logs, in days."""
     resources: ResourceRequirements = _resources("100m", "192Mi", "1", "1Gi")
+    transport: Literal["direct", "kafka"] = "direct"
+    """`direct`: the agents send lines to Loki, and to `kafka` and `elasticsearch` too. `kafka`: the
+    agents send them to `kafka` only, and a consumer reads them there and sends them to Loki and
+    `elasticsearch`."""
     kafka: KafkaSink | None = None
-    """Default: none."""
+    """Default: none. Required by `transport: kafka`."""
     elasticsearch: ElasticsearchSink | None = None
     """Default: none."""
+
+    def cross_field_errors(self) -> Iterator[FieldError]:
+        if self.transport == "kafka" and self.kafka is None:
+            yield FieldError("kafka", MISSING, "the brokers, because transport is kafka")
 
 
 class TracesSettings(Storage):

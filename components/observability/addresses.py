@@ -53,6 +53,8 @@ COLLECTOR_METRICS = Address("collector", 8888)
 """Metrics of the gateway itself."""
 AGENT_METRICS = Address("collector-agent", 8888)
 """Metrics of the agent on each node, in the node namespace."""
+LOG_CONSUMER_METRICS = Address("log-consumer", 8888)
+"""Metrics of the collector that reads log lines from Kafka."""
 NODE_EXPORTER = Address("node-exporter", 9100)
 """Metrics of each node, in the node namespace."""
 KUBE_STATE_METRICS = Address("kube-state-metrics", 8080)

@@ -1,7 +1,11 @@
-"""OpenTelemetry Collector on each node that sends the pods' log lines to Loki."""
+"""OpenTelemetry Collector on each node that sends the pods' log lines to Loki or to Kafka."""
 
-from components.network_peer import NetworkPeer, port_of
-from components.observability.addresses import AGENT_METRICS, LOKI, PROMETHEUS
+from components.observability.addresses import (
+    AGENT_METRICS,
+    LOG_CONSUMER_METRICS,
+    LOKI,
+    PROMETHEUS,
+)
 from components.observability.args import ObservabilityArgs
 from components.observability.collector import (
     CONFIG_DIR,
@@ -12,16 +16,20 @@ from components.observability.collector import (
     telemetry,
 )
 from components.observability.log_formats import log_operators
-from components.observability.server import (
-    SECRETS,
-    HostPath,
-    Server,
-    ServerSpec,
-    TcpProbe,
+from components.observability.log_sinks import (
+    LOKI_EXPORTER,
+    UNLIMITED,
+    agent_exporters,
+    authenticator,
+    peers,
+    retries,
+    secrets,
+    sink_of,
 )
+from components.observability.server import HostPath, Server, ServerSpec, TcpProbe
 from components.observability.to_yaml import to_yaml
 from components.versions import IMAGES
-from settings import LogsSettings, ResourceList, ResourceRequirements
+from settings import ResourceList, ResourceRequirements
 
 _RESOURCES = ResourceRequirements(
     requests=ResourceList(cpu="50m", memory="96Mi"), limits=ResourceList(cpu="500m", memory="384Mi")
@@ -31,14 +39,12 @@ _LOG_FILES = "*.log{,.????????-??????}"
 """The current log file and the one rotated last, so that the agent also reads that to its end.
 Older files, which the kubelet compresses, have longer names."""
 _STATE_DIR = "/var/lib/otelcol"
-_UNLIMITED = "0s"
-_API_KEY = "bearertokenauth/elasticsearch"
 
 
 class CollectorAgent(Server):
-    """Sends the log lines of the stack's pods on its node to Loki.
+    """Sends the log lines of the stack's pods on its node to Loki or to Kafka, see ``transport``.
 
-    While Loki is down, lines are in a persistent queue on the node's disk; when the queue is full,
+    While that is down, lines are in a persistent queue on the node's disk; when the queue is full,
     the agent stops reading. Read offsets are on the node's disk, too. A SIGKILL loses at most the
     lines read in the last 100 ms (up to 100 per file) and an incomplete multi-line entry. Lines in
     a file that the kubelet rotated twice before it was read are lost, because it is compressed.
@@ -47,12 +53,11 @@ class CollectorAgent(Server):
     def spec(self, args: ObservabilityArgs) -> ServerSpec:
         logs, network = args["settings"].logs, args["network"]
         namespace = args["settings"].node_namespace
-        has_sinks = bool(logs.kafka or logs.elasticsearch)
-        key = logs.elasticsearch and logs.elasticsearch.api_key
+        exporters = agent_exporters(logs, network.monitoring_namespace)
         return ServerSpec(
             kind="DaemonSet",
             namespace=namespace,
-            image=IMAGES["collectorContrib" if has_sinks else "collector"],
+            image=IMAGES["collector" if set(exporters) == {LOKI_EXPORTER} else "collectorContrib"],
             # Only root can read the log files. The container has no capabilities.
             user=0,
             resources=_RESOURCES,
@@ -62,7 +67,7 @@ class CollectorAgent(Server):
             args=[f"--config={CONFIG_DIR / CONFIG_FILE}"],
             config_dir=CONFIG_DIR,
             config_files={CONFIG_FILE: to_yaml(agent_config(args))},
-            secrets={"elasticsearch": key.get_secret_value()} if key else {},
+            secrets=secrets(exporters, logs),
             host_paths=[
                 HostPath(_LOG_DIR, _LOG_DIR),
                 # By namespace: several stacks can have an agent on the same node.
@@ -72,10 +77,7 @@ class CollectorAgent(Server):
                 {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}
             ],
             ingress=[PROMETHEUS.peer(network.monitoring_namespace, AGENT_METRICS.port)],
-            egress=[
-                LOKI.peer(network.monitoring_namespace),
-                *_sink_peers(logs),
-            ],
+            egress=peers(exporters, logs, network.monitoring_namespace),
         )
 
 
@@ -85,10 +87,10 @@ def agent_config(args: ObservabilityArgs) -> Config:
     Each exporter has its own pipeline and receiver, so that one that is down blocks no other.
     """
     logs, network = args["settings"].logs, args["network"]
-    exporters = _log_exporters(logs, network.monitoring_namespace)
-    sinks = {exporter.rpartition("/")[2]: exporter for exporter in exporters}
+    exporters = agent_exporters(logs, network.monitoring_namespace)
+    sinks = {sink_of(exporter): exporter for exporter in exporters}
     receiver = _pod_logs(args)
-    extensions = _authenticator(logs)
+    extensions = authenticator(exporters, logs)
     return {
         "extensions": {
             "health_check": {"endpoint": f"0.0.0.0:{HEALTH.port}"},
@@ -138,7 +140,7 @@ def agent_config(args: ObservabilityArgs) -> Config:
                 ]
             },
         },
-        "exporters": exporters,
+        "exporters": {name: {**one, **_queue(name)} for name, one in exporters.items()},
         "service": {
             "extensions": ["health_check", "file_storage", *extensions],
             "pipelines": {
@@ -162,9 +164,10 @@ def _pod_logs(args: ObservabilityArgs) -> Config:
     }
     return {
         "include": [f"{_LOG_DIR}/{name}_*/*/{_LOG_FILES}" for name in sorted(namespaces)],
-        # Without this, the agent and Loki would log lines about their own lines, endlessly.
+        # Without this, these servers would log lines about their own lines, endlessly.
         "exclude": [
             f"{_LOG_DIR}/{node_namespace}_{AGENT_METRICS.server}-*/*/{_LOG_FILES}",
+            f"{_LOG_DIR}/{monitoring}_{LOG_CONSUMER_METRICS.server}-*/*/{_LOG_FILES}",
             f"{_LOG_DIR}/{monitoring}_{LOKI.server}-*/*/{_LOG_FILES}",
         ],
         "start_at": "beginning",
@@ -173,46 +176,15 @@ def _pod_logs(args: ObservabilityArgs) -> Config:
         "storage": "file_storage",
         "max_log_size": "1MiB",
         # Retry forever: the log files keep the lines.
-        "retry_on_failure": {"enabled": True, "max_interval": "5s", "max_elapsed_time": _UNLIMITED},
+        "retry_on_failure": {"enabled": True, "max_interval": "5s", "max_elapsed_time": UNLIMITED},
         "operators": log_operators(args["services"]),
     }
 
 
-def _log_exporters(logs: LogsSettings, monitoring_namespace: str) -> dict[str, Config]:
-    loki = LOKI.url(monitoring_namespace)
-    exporters: dict[str, Config] = {"otlphttp/loki": {"endpoint": f"{loki}/otlp"}}
-    if kafka := logs.kafka:
-        exporters["kafka"] = {
-            "brokers": list(kafka.brokers),
-            "logs": {"topic": kafka.topic, "encoding": "otlp_json"},
-            # Wait until all in-sync replicas have the line.
-            "producer": {"required_acks": -1},
-        }
-    if elasticsearch := logs.elasticsearch:
-        exporters["elasticsearch"] = {
-            "endpoints": [elasticsearch.url],
-            "logs_index": elasticsearch.index,
-            **({"auth": {"authenticator": _API_KEY}} if elasticsearch.api_key else {}),
-        }
-    return {name: {**exporter, **_queue_and_retry(name)} for name, exporter in exporters.items()}
-
-
-def _authenticator(logs: LogsSettings) -> dict[str, Config]:
-    """Extension that sends the API key and reloads its file, so that a key can be rotated."""
-    if not (logs.elasticsearch and logs.elasticsearch.api_key):
-        return {}
-    return {_API_KEY: {"scheme": "ApiKey", "filename": str(SECRETS / "elasticsearch")}}
-
-
-def _queue_and_retry(exporter: str) -> Config:
+def _queue(exporter: str) -> Config:
     """Persistent queue on the node's disk, and retries without limit."""
-    backoff = {"enabled": True, "initial_interval": "500ms", "max_interval": "5s"}
     return {
-        **(
-            {"retry": {**backoff, "max_retries": 1_000_000_000}}
-            if exporter == "elasticsearch"
-            else {"retry_on_failure": {**backoff, "max_elapsed_time": _UNLIMITED}}
-        ),
+        **retries(exporter),
         "sending_queue": {
             "enabled": True,
             "storage": "file_storage",
@@ -222,11 +194,3 @@ def _queue_and_retry(exporter: str) -> Config:
             "block_on_overflow": True,
         },
     }
-
-
-def _sink_peers(logs: LogsSettings) -> list[NetworkPeer]:
-    """Any address on the sinks' ports, because they can be outside the cluster."""
-    ports = [int(broker.rpartition(":")[2]) for broker in logs.kafka.brokers] if logs.kafka else []
-    if logs.elasticsearch:
-        ports.append(port_of(logs.elasticsearch.url))
-    return [NetworkPeer(None, tuple(sorted(set(ports))))] if ports else []

@@ -3,7 +3,13 @@
 from pathlib import PurePosixPath
 from typing import Any
 
-from components.observability.addresses import AGENT_METRICS, GRAFANA, LOKI, PROMETHEUS
+from components.observability.addresses import (
+    AGENT_METRICS,
+    GRAFANA,
+    LOG_CONSUMER_METRICS,
+    LOKI,
+    PROMETHEUS,
+)
 from components.observability.args import ObservabilityArgs
 from components.observability.server import HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
@@ -56,6 +62,7 @@ class Loki(Server):
                 PROMETHEUS.peer(namespace, LOKI.port),
                 GRAFANA.peer(namespace, LOKI.port),
                 AGENT_METRICS.peer(settings.node_namespace, LOKI.port),
+                LOG_CONSUMER_METRICS.peer(namespace, LOKI.port),
             ],
         )
 

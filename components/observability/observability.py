@@ -8,6 +8,7 @@ from components.observability.addresses import (
     COLLECTOR,
     GRAFANA,
     JAEGER,
+    LOG_CONSUMER_METRICS,
     LOKI,
     PROMETHEUS,
 )
@@ -18,6 +19,7 @@ from components.observability.collector_gateway import CollectorGateway
 from components.observability.grafana import Grafana
 from components.observability.jaeger import Jaeger
 from components.observability.kube_state_metrics import KubeStateMetrics
+from components.observability.log_consumer import LogConsumer
 from components.observability.loki import Loki
 from components.observability.node_exporter import NodeExporter
 from components.observability.operator import OperatorObjects
@@ -74,6 +76,8 @@ class Observability(pulumi.ComponentResource):
         addresses = [PROMETHEUS, ALERTMANAGER, LOKI, JAEGER, COLLECTOR]
         for server, component in _SERVERS.items():
             component(server, args, opts=in_namespaces)
+        if args["settings"].logs.transport == "kafka":
+            LogConsumer(LOG_CONSUMER_METRICS.server, args, opts=in_namespaces)
         if args["settings"].grafana.enabled:
             Grafana("grafana", args, opts=in_namespaces)
             addresses.append(GRAFANA)

@@ -16,6 +16,7 @@ from components.observability.addresses import (
     JAEGER_METRICS,
     KUBE_STATE_METRICS,
     KUBE_STATE_METRICS_OWN,
+    LOG_CONSUMER_METRICS,
     LOKI,
     NODE_EXPORTER,
     PROMETHEUS,
@@ -48,7 +49,7 @@ _SERVICE_ACCOUNT = PurePosixPath("/var/run/secrets/kubernetes.io/serviceaccount"
 
 _SERVERS = (
     *(PROMETHEUS, ALERTMANAGER, LOKI, JAEGER_METRICS, COLLECTOR_METRICS, AGENT_METRICS),
-    *(KUBE_STATE_METRICS_OWN, GRAFANA),
+    *(LOG_CONSUMER_METRICS, KUBE_STATE_METRICS_OWN, GRAFANA),
 )
 """Metrics of the monitoring servers themselves."""
 _ON_NODES = (AGENT_METRICS, NODE_EXPORTER)

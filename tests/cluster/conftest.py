@@ -23,6 +23,7 @@ SLOW = [
     "test_gitops.py",
     "test_host.py",
     "test_kills.py",
+    "test_log_pipeline.py",
     "test_mesh.py",
     "test_moving.py",
     "test_outages.py",

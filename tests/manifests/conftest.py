@@ -67,7 +67,7 @@ BLUE_GREEN = {
     },
     "blueGreen": {"live": "green", "previewHost": "next.example.com", "gateSeconds": 60},
 }
-RECEIVERS = {
+RECEIVERS: dict[str, Any] = {
     "mode": "bundled",
     "alerts": {
         "page": {"webhook": SECRET, "slack": SECRET},
@@ -80,6 +80,11 @@ RECEIVERS = {
     },
 }
 """All receivers of alerts and logs."""
+LOG_PIPELINE = {
+    "mode": "bundled",
+    "logs": {"transport": "kafka", **RECEIVERS["logs"]},
+}
+"""Log lines reach Loki and Elasticsearch through Kafka."""
 OPERATOR = {
     "mode": "operator",
     "operator": {
@@ -105,6 +110,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prod-gateway": ("prod", {"release": CANARY, "routing": {"backend": "gateway"}}),
     "prod-credentials": ("prod", {"registry": {"credentials": CREDENTIALS}}),
     "prod-receivers": ("prod", {"observability": RECEIVERS}),
+    "prod-log-pipeline": ("prod", {"observability": LOG_PIPELINE}),
     "prod-operator": ("prod", {"observability": OPERATOR}),
     "prod-progressive": ("prod", {"release": PROGRESSIVE, "observability": BUNDLED}),
     "prod-progressive-gateway": (

@@ -107,25 +107,30 @@ def test_loki_accepts_its_configuration(configurations: Path, checkers: Path) ->
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("collector", ["collector", "collector-agent"])
-def test_the_collector_accepts_its_configuration(
-    configurations: Path, checkers: Path, tmp_path: Path, collector: str
-) -> None:
-    config = yaml.safe_load((configurations / collector / "collector.yaml").read_text())
-    # The collector that is built here has neither the Elasticsearch exporter nor its authenticator.
-    config["exporters"].pop("elasticsearch", None)
-    for name in [one for one in config["extensions"] if one.startswith("bearertokenauth/")]:
-        del config["extensions"][name]
-        config["service"]["extensions"].remove(name)
-    config["receivers"].pop("filelog/elasticsearch", None)
-    config["service"]["pipelines"].pop("logs/elasticsearch", None)
+def assert_valid(collector: Path, checkers: Path, tmp_path: Path) -> None:
     file = tmp_path / "collector.yaml"
-    file.write_text(yaml.safe_dump(config).replace("/var/lib/otelcol", str(tmp_path)))
+    text = (collector / "collector.yaml").read_text()
+    file.write_text(text.replace("/var/lib/otelcol", str(tmp_path)))
     result = run(
         *(checkers / "otelcol-k8s", "validate", "--config", file),
         env={**os.environ, "NODE_NAME": "node"},
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("collector", ["collector", "collector-agent"])
+def test_the_collector_accepts_its_configuration(
+    configurations: Path, checkers: Path, tmp_path: Path, collector: str
+) -> None:
+    assert_valid(configurations / collector, checkers, tmp_path)
+
+
+@pytest.mark.parametrize("configurations", ["prod-log-pipeline"], indirect=True)
+@pytest.mark.parametrize("collector", ["collector-agent", "log-consumer"])
+def test_the_collectors_accept_their_configuration_with_kafka_between_them(
+    configurations: Path, checkers: Path, tmp_path: Path, collector: str
+) -> None:
+    assert_valid(configurations / collector, checkers, tmp_path)
 
 
 @pytest.mark.parametrize("configurations", ["prod", "prod-receivers"], indirect=True)

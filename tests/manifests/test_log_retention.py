@@ -44,14 +44,15 @@ class Loki:
         # Only chunks on disk are deleted.
         config["ingester"]["wal"]["flush_on_shutdown"] = True
         self._file.write_text(yaml.safe_dump(config))
-        self._client = httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=10)
+        self.url = f"http://127.0.0.1:{http}"
+        self._client = httpx.Client(base_url=self.url, timeout=30)
 
     def start(self) -> None:
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 [Layout().bin / "loki", f"-config.file={self._file}"], stdout=log, stderr=log
             )
-        wait_until("Loki to be ready", self._is_ready, 60)
+        wait_until("Loki to be ready", self._is_ready, 120)
 
     def stop(self) -> None:
         self._process.terminate()
@@ -72,17 +73,23 @@ class Loki:
 
     def lines(self, name: str) -> int:
         """Number of lines of the service ``name``."""
+        return len(self.texts(f'{{service_name="{name}"}}'))
+
+    def texts(self, query: str) -> list[str]:
+        """Lines that a query finds, at most 5,000."""
         now = time.time_ns()
         response = self._client.get(
             "/loki/api/v1/query_range",
             params={
-                "query": f'{{service_name="{name}"}}',
+                "query": query,
+                "limit": 5000,
                 "start": now - 2 * DAY * NANOSECONDS,
                 "end": now,
             },
         )
         assert response.status_code == 200, response.text
-        return sum(len(stream["values"]) for stream in json.loads(response.text)["data"]["result"])
+        streams = json.loads(response.text)["data"]["result"]
+        return [text for stream in streams for _, text in stream["values"]]
 
     def chunk_count(self) -> int:
         """Number of chunks on disk."""

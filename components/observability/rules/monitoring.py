@@ -7,6 +7,7 @@ _PROMETHEUS = f'job="{addresses.PROMETHEUS.server}"'
 _ALERTMANAGER = f'job="{addresses.ALERTMANAGER.server}"'
 _LOKI = f'job="{addresses.LOKI.server}"'
 _AGENT = f'job="{addresses.AGENT_METRICS.server}"'
+_CONSUMER = f'job="{addresses.LOG_CONSUMER_METRICS.server}"'
 _GATEWAY = f'job="{addresses.COLLECTOR_METRICS.server}"'
 
 
@@ -224,6 +225,19 @@ def _collector() -> list[Rule]:
             "A log agent is lagging behind",
             "The queue of agent {{ $labels.instance }} to {{ $labels.exporter }} has not been "
             "empty for 10 minutes (at least {{ $value }} batches): logs arrive late.",
+            for_="5m",
+        ),
+        alert(
+            "LogConsumerLagging",
+            "ticket",
+            "max by (topic, name) (\n"
+            # Some versions of the collector add the suffix _ratio.
+            '  min_over_time({__name__=~"otelcol_kafka_receiver_offset_lag(_ratio)?",'
+            f"{_CONSUMER}}}[10m])\n"
+            ") > 0",
+            "The log consumer is lagging behind",
+            '{{ printf "%.0f" $value }} batches of log lines in the topic {{ $labels.topic }} have '
+            "been waiting for {{ $labels.name }} for 10 minutes: logs arrive late.",
             for_="5m",
         ),
     ]

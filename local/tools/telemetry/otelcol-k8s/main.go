@@ -5,6 +5,7 @@ import (
 	"log"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/kafkaexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/bearertokenauthextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/k8sattributesprocessor"
@@ -12,6 +13,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/kafkareceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
@@ -28,6 +30,8 @@ import (
 	"go.opentelemetry.io/collector/processor/memorylimiterprocessor"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
+
+	"slipway/local/tools/telemetry/elasticsearchexporter"
 )
 
 // version is set by the linker.
@@ -60,6 +64,7 @@ func components() (otelcol.Factories, error) {
 	return otelcol.Factories{
 		Receivers: byType[receiver.Factory](
 			filelogreceiver.NewFactory(),
+			kafkareceiver.NewFactory(),
 			otlpreceiver.NewFactory(),
 		),
 		Processors: byType[processor.Factory](
@@ -72,11 +77,13 @@ func components() (otelcol.Factories, error) {
 		),
 		Exporters: byType[exporter.Factory](
 			debugexporter.NewFactory(),
+			elasticsearchexporter.NewFactory(),
 			kafkaexporter.NewFactory(),
 			otlpexporter.NewFactory(),
 			otlphttpexporter.NewFactory(),
 		),
 		Extensions: byType[extension.Factory](
+			bearertokenauthextension.NewFactory(),
 			filestorage.NewFactory(),
 			healthcheckextension.NewFactory(),
 		),

@@ -44,6 +44,27 @@ def test_every_exporter_has_its_own_pipeline_and_receiver() -> None:
     assert len(set(receivers)) == len(receivers) == 3
 
 
+def test_with_kafka_as_transport_the_agent_sends_to_kafka_only() -> None:
+    config = agent(transport="kafka", **SINKS)
+    assert set(config["exporters"]) == {"kafka"}
+    registry = deploy(CollectorAgent, logs={"transport": "kafka", **SINKS})
+    assert registry.named("Secret") == set()
+    egress = registry.one("NetworkPolicy")["spec"]["egress"]
+    assert [rule for rule in egress if "to" not in rule] == [
+        {"ports": [{"port": 9092, "protocol": "TCP"}]}
+    ]
+    assert "loki" not in str(egress)
+
+
+def test_the_exporters_start_and_wait_while_a_server_is_down() -> None:
+    exporters = agent(**SINKS)["exporters"]
+    assert exporters["kafka"]["metadata"]["full"] is False
+    # The default buffer of this exporter is in memory, and it drops lines after its timeout.
+    assert exporters["elasticsearch"]["batcher"] == {"enabled": False}
+    assert exporters["elasticsearch"]["timeout"] == "0s"
+    assert 503 in exporters["elasticsearch"]["retry"]["retry_on_status"]
+
+
 def test_the_agent_reads_logs_of_the_stacks_namespaces_only() -> None:
     include = agent()["receivers"]["filelog/loki"]["include"]
     assert {path.split("/")[4].removesuffix("_*") for path in include} == {
