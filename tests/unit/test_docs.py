@@ -47,7 +47,7 @@ def test_settings_keys_exist() -> None:
     for page in PAGES:
         text = re.sub(r"slipway:services\.[a-z-]+", "slipway:services.<name>", page.read_text())
         text = re.sub(r"(slipway:services\.<name>\.secrets)\.[a-z-]+", r"\1.<name>", text)
-        named = set(re.findall(r"(slipway:[A-Za-z]+(?:\.<name>|\.[A-Za-z]+)*)", text))
+        named = set(re.findall(r"(slipway:[A-Za-z]+(?:\.<name>|\.[A-Za-z0-9]+)*)", text))
         unknown = {key for key in named - known if not key.startswith(mappings)}
         assert unknown == set(), page.name
 
