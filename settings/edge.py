@@ -1,16 +1,12 @@
 """``workload.edge`` of a service."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
-from settings.errors import FieldError
 from settings.section import Section
 from settings.string_formats import LabelValue
-
-if TYPE_CHECKING:
-    from settings.service import Service
 
 EDGE_NODE = "node-role.kubernetes.io/edge"
 """Label of KubeEdge's nodes, and the usual key of their taint."""
@@ -67,31 +63,3 @@ def with_edge_defaults(service: Any) -> Any:  # noqa: ANN401
 def _with_default(service: Mapping[str, Any], section: str, key: str, value: object) -> Any:  # noqa: ANN401
     given = service.get(section, {})
     return {section: {key: value, **given}} if isinstance(given, dict) else {}
-
-
-def edge_errors(service: "Service") -> Iterator[FieldError]:
-    """Keys of a service that contradict its `workload.edge`."""
-    edge, release = service.workload.edge, service.release
-    if edge is None:
-        return
-    if service.autoscaling.enabled:
-        allowed = "false: an edge node that is offline has no metrics to scale by"
-        yield FieldError("autoscaling.enabled", True, allowed)
-    if release.strategy == "progressive":
-        allowed = '"rolling", "canary" or "blueGreen": Flagger needs the metrics of all pods'
-        yield FieldError("release.strategy", release.strategy, allowed)
-    if release.canary_weight:
-        reason = "requests inside an edge node do not pass the proxy that applies weights"
-        yield FieldError("release.canary.weight", release.canary_weight, f"0: {reason}")
-    missing = {f"linux/{one}" for one in edge.architectures} - {*service.image.platforms}
-    if missing:
-        allowed = f"also {', '.join(sorted(missing))}, of workload.edge.architectures"
-        yield FieldError("image.platforms", service.image.platforms, allowed)
-    key, scheduling = "workload.scheduling", service.workload.scheduling
-    for label in scheduling.node_affinity.required.keys() & {EDGE_NODE, NODE_GROUP, ARCHITECTURE}:
-        value = scheduling.node_affinity.required[label]
-        yield FieldError(f"{key}.nodeAffinity.required.{label}", value, "workload.edge for it")
-    for number, toleration in enumerate(scheduling.tolerations):
-        if toleration.key in (EDGE_NODE, *OFFLINE_TAINTS):
-            where = f"{key}.tolerations[{number}].key"
-            yield FieldError(where, toleration.key, "workload.edge for it")

@@ -13,7 +13,13 @@ from settings.config_file import ConfigFileSettings, ConfigValues
 from settings.config_schema import ConfigSchema
 from settings.containers import Command, InitContainer, InitContainers, Sidecars
 from settings.drill import DrillSettings
-from settings.edge import edge_errors, with_edge_defaults
+from settings.edge import (
+    ARCHITECTURE,
+    EDGE_NODE,
+    NODE_GROUP,
+    OFFLINE_TAINTS,
+    with_edge_defaults,
+)
 from settings.env import Env, EnvFrom
 from settings.errors import MISSING, FieldError
 from settings.image import ImageSettings
@@ -305,7 +311,37 @@ class Service(Section):
             allowed = "0: without routing no requests are weighted"
             yield FieldError("release.canary.weight", self.release.canary_weight, allowed)
         yield from self._blue_green_errors()
-        yield from edge_errors(self)
+        yield from self._edge_errors()
+
+    def _edge_errors(self) -> Iterator[FieldError]:
+        edge, release = self.workload.edge, self.release
+        if edge is None:
+            return
+        if self.autoscaling.enabled:
+            allowed = "false: an edge node that is offline has no metrics to scale by"
+            yield FieldError("autoscaling.enabled", True, allowed)
+        if release.strategy == "progressive":
+            allowed = '"rolling", "canary" or "blueGreen": Flagger needs the metrics of all pods'
+            yield FieldError("release.strategy", release.strategy, allowed)
+        if release.canary_weight:
+            reason = "requests inside an edge node do not pass the proxy that applies weights"
+            yield FieldError("release.canary.weight", release.canary_weight, f"0: {reason}")
+        missing = {f"linux/{one}" for one in edge.architectures} - {*self.image.platforms}
+        if missing:
+            allowed = f"also {', '.join(sorted(missing))}, of workload.edge.architectures"
+            yield FieldError("image.platforms", self.image.platforms, allowed)
+        key, scheduling = "workload.scheduling", self.workload.scheduling
+        for label in scheduling.node_affinity.required.keys() & {
+            EDGE_NODE,
+            NODE_GROUP,
+            ARCHITECTURE,
+        }:
+            value = scheduling.node_affinity.required[label]
+            yield FieldError(f"{key}.nodeAffinity.required.{label}", value, "workload.edge for it")
+        for number, toleration in enumerate(scheduling.tolerations):
+            if toleration.key in (EDGE_NODE, *OFFLINE_TAINTS):
+                where = f"{key}.tolerations[{number}].key"
+                yield FieldError(where, toleration.key, "workload.edge for it")
 
     def _blue_green_errors(self) -> Iterator[FieldError]:
         key, blue_green = "release.blueGreen", self.release.blue_green

@@ -602,6 +602,7 @@ def test_a_rollback_starts_its_pods_with_the_deployed_configuration(tmp_path, mo
     def up(*arguments: str) -> None:
         assert arguments.count("--config-file") == 1
         service = load(arguments[-1]).services["beacon"]
+        assert service.routing
         updates.append((service.min_replicas, service.routing.hosts))
 
     monkeypatch.setattr(fake, "up", up)
