@@ -1,5 +1,6 @@
 """Istio: weights of a VirtualService, mutual TLS and callers, and the mesh switched on and off."""
 
+import json
 import secrets
 import time
 from collections import Counter
@@ -96,13 +97,11 @@ def mesh(project: Project) -> Iterator[Any]:
 
 
 def sidecars(project: Project) -> set[bool]:
-    """Whether the pods of the service have a sidecar."""
-    path = r"jsonpath={range .items[*]}{.metadata.annotations.sidecar\.istio\.io/status}|{end}"
-    found = project.kubectl(
-        *("get", "pods", "--selector=app.kubernetes.io/name=beacon", "--output", path),
-        "--field-selector=status.phase=Running",
-    )
-    return {bool(one) for one in found.split("|")[:-1]}
+    """Whether the pods of the service that are not being deleted have a sidecar."""
+    selector = "--selector=app.kubernetes.io/name=beacon"
+    pods = json.loads(project.kubectl("get", "pods", selector, "--output=json"))["items"]
+    found = (one["metadata"] for one in pods if "deletionTimestamp" not in one["metadata"])
+    return {"sidecar.istio.io/status" in one.get("annotations", {}) for one in found}
 
 
 def test_a_virtual_service_gives_the_canary_its_weight(istio: Istio, project: Project) -> None:
