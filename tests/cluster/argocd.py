@@ -110,6 +110,15 @@ class ArgoCd:
             if one["status"] != "Synced"
         ]
 
+    def healthy_kinds(self, name: str) -> set[str]:
+        """Kinds whose objects are all healthy. A kind without a health check is not one of them."""
+        health = [
+            (one["kind"], one.get("health", {}).get("status"))
+            for one in self.status(name)["resources"]
+        ]
+        others = {kind for kind, status in health if status != "Healthy"}
+        return {kind for kind, _ in health} - others
+
     def _is_refreshing(self, name: str) -> bool:
         path = "jsonpath={.metadata.annotations}"
         return _REFRESH in self._kubectl("get", "application", name, "--output", path)

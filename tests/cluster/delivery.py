@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.cluster.argocd import ArgoCd
 from tests.cluster.git_server import GitServer
 from tests.cluster.project import Project
@@ -84,6 +86,10 @@ class Delivery:
         assert self.argocd.differences(self.name) == []
         assert self.argocd.status(self.name)["operationState"]["startedAt"] == synced
         assert self.objects() == before
+
+    def sync_objects(self) -> list[Any]:
+        """The objects that sync the manifests."""
+        return [*yaml.safe_load_all(self._sync_file.read_text())]
 
     def objects(self) -> Objects:
         """Live objects of the manifests, without what depends on the owner and the cluster."""

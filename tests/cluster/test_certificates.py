@@ -4,29 +4,25 @@ import copy
 import json
 import os
 import secrets
-import socket
-import ssl
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from commands.load import Load
-from local.layout import CLUSTER_DOMAIN, DNS_SERVICE_IP, ENTRY_POINT, TLS_ENTRY_POINT
+from local.layout import CLUSTER_DOMAIN, DNS_SERVICE_IP, ENTRY_POINT
 from settings import RoutingBackend
 from tests.cluster.acme_server import BLOCKED, AcmeServer
 from tests.cluster.project import Project, wait_until
+from tests.cluster.tls_client import PROXY, get, renew, serial
 
 pytestmark = pytest.mark.timeout(600)
 
 SERVICES: Mapping[RoutingBackend, str] = {"ingress": "beacon", "gateway": "edge"}
 """Service of each back end."""
-PROXY = urlsplit(TLS_ENTRY_POINT)
 RATE = int(os.environ.get("TLS_RATE", "50"))
 """Requests per second to each service; each opens a connection."""
 RENEWALS = 2
@@ -75,27 +71,6 @@ def authority(project: Project) -> Path:
     return file
 
 
-def get(authority: Path, name: str, path: str = "/version") -> httpx.Response:
-    """Send a GET request to the proxy's TLS port, with ``name`` as SNI."""
-    trusted = ssl.create_default_context(cafile=authority)
-    with httpx.Client(verify=trusted, timeout=10) as client:
-        return client.get(
-            f"https://{PROXY.hostname}:{PROXY.port}{path}",
-            headers={"Host": f"{name}:{PROXY.port}"},
-            extensions={"sni_hostname": name},
-        )
-
-
-def serial(authority: Path, name: str) -> str:
-    """Serial number of the certificate that the proxy serves for a host."""
-    trusted = ssl.create_default_context(cafile=authority)
-    with (
-        socket.create_connection((PROXY.hostname, PROXY.port), timeout=10) as connection,
-        trusted.wrap_socket(connection, server_hostname=name) as session,
-    ):
-        return str((session.getpeercert() or {})["serialNumber"])
-
-
 def serials(authority: Path, names: Collection[str]) -> dict[str, str]:
     return {name: serial(authority, name) for name in names}
 
@@ -109,25 +84,10 @@ def wait_for_others(authority: Path, before: Mapping[str, str], seconds: float =
     )
 
 
-def renew(project: Project) -> None:
-    """Make cert-manager renew the certificates of the services now, as `cmctl renew` does."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def renew_all(project: Project) -> None:
+    """Renew the certificates of the services now."""
     for service in SERVICES.values():
-        certificate = f"{service}-tls"
-        found = json.loads(project.kubectl("get", "certificate", certificate, "--output", "json"))
-        issuing = {
-            "type": "Issuing",
-            "status": "True",
-            "reason": "ManuallyTriggered",
-            "message": "renewed by a test",
-            "lastTransitionTime": now,
-            "observedGeneration": found["metadata"]["generation"],
-        }
-        conditions = [*found["status"]["conditions"], issuing]
-        project.kubectl(
-            *("patch", "certificate", certificate, "--subresource=status", "--type=merge"),
-            f"--patch={json.dumps({'status': {'conditions': conditions}})}",
-        )
+        renew(project, f"{service}-tls")
 
 
 def load(authority: Path, name: str) -> Load:
@@ -178,7 +138,7 @@ def test_a_renewed_certificate_is_served_without_a_failed_request(
         loads = [stack.enter_context(load(authority, name)) for name in names]
         for _ in range(RENEWALS):
             before = serials(authority, names)
-            renew(project)
+            renew_all(project)
             wait_for_others(authority, before)
     for one in loads:
         assert one.failures == []
@@ -212,7 +172,7 @@ def test_a_second_stack_uses_the_same_cert_manager_and_deletes_nothing_of_it(
     assert other.stack in project.make_fails("down").stderr
     other.make("down")
     before = serials(authority, [host(project, "beacon")])
-    renew(project)
+    renew_all(project)
     wait_for_others(authority, before)
 
 
@@ -263,7 +223,7 @@ def test_certificates_of_an_acme_server_are_renewed_without_a_failed_request(
         before = serials(acme, names)
         wait_for_others(acme, before, ACME_SECONDS)
         before = serials(acme, names)
-        renew(project)
+        renew_all(project)
         wait_for_others(acme, before)
     for one in loads:
         assert one.failures == []

@@ -77,6 +77,23 @@ def application(module: Module) -> Validators:
     return read_crds(argo_cd / "manifests" / "crds" / "application-crd.yaml")
 
 
+FLUX = Path(__file__).parent / "flux"
+FLUX_TYPES = (
+    "github.com/fluxcd/kustomize-controller/api/v1",
+    "github.com/fluxcd/source-controller/api/v1",
+)
+
+
+@pytest.fixture(scope="session")
+def flux_objects(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Validators:
+    """Validators of Flux's objects, by the CustomResourceDefinitions that their types describe."""
+    folder = tmp_path_factory.mktemp("flux")
+    paths, output = f"paths={';'.join(FLUX_TYPES)}", f"output:crd:dir={folder}"
+    written = go("tool", "controller-gen", "crd", paths, output, cwd=FLUX)
+    assert written.returncode == 0, written.stderr
+    return read_crds(*folder.glob("*.yaml"))
+
+
 def errors(manifest: Any, custom_resources: Validators) -> list[str]:
     validator = custom_resources.get((manifest["apiVersion"], manifest["kind"]))
     if validator:
@@ -123,38 +140,70 @@ def test_every_object_is_valid(custom_resources: Validators, rendered: Path) -> 
     assert {name: messages for name, messages in found.items() if messages} == {}
 
 
-@needs_example
-def test_an_application_and_the_manifests_that_it_syncs_are_valid(
-    custom_resources: Validators, application: Validators, tmp_path: Path
-) -> None:
+def write_gitops(folder: Path, **delivery: Any) -> None:
+    """Write the folder `prod` of a stack that an engine syncs."""
     release = {
         **CANARY,
         "stable": {"version": VERSION, "digest": DIGEST},
         "canary": {"version": "1.1.0", "digest": OTHER_DIGEST, "weight": 10},
-        "beforeStart": {"command": ["/beacon"]},
     }
+    # Flux does not wait for a Job.
+    if delivery.get("engine") != "flux":
+        release["beforeStart"] = {"command": ["/beacon"]}
+    repository = "ssh://git@git.example.com/environments.git"
     changes = {
         "release": release,
-        "delivery": {
-            "mode": "gitops",
-            "repository": "ssh://git@git.example.com/environments.git",
-            "path": "prod",
-        },
+        "delivery": {"mode": "gitops", "repository": repository, "path": "prod", **delivery},
         "observability": {"grafana": {"enabled": False}},
         "secrets": None,
     }
-    write_folder(str(stack_file(tmp_path, "prod", changes)), tmp_path / "out")
-    text = (tmp_path / "out" / "sync.yaml").read_text()
+    write_folder(str(stack_file(folder, "prod", changes)), folder / "prod")
+
+
+@needs_example
+def test_an_application_and_the_manifests_that_it_syncs_are_valid(
+    custom_resources: Validators, application: Validators, tmp_path: Path
+) -> None:
+    write_gitops(tmp_path)
+    text = (tmp_path / "prod" / "sync.yaml").read_text()
     assert errors(read(text), application) == []
     assert errors(read(text.replace("targetRevision:", "revision:")), application) != []
     waves: dict[str, set[int]] = {}
-    for manifest in objects(tmp_path / "out" / "manifests").values():
+    for manifest in objects(tmp_path / "prod" / "manifests").values():
         assert errors(manifest, custom_resources) == []
         wave = manifest["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]
         waves.setdefault(manifest["kind"], set()).add(int(wave))
     order = ("Namespace", "ResourceQuota", "Job", "Ingress")
     assert [max(waves[kind]) for kind in order] == sorted({max(waves[kind]) for kind in order})
     assert max(waves["Deployment"] | waves["StatefulSet"]) < min(waves["Ingress"])
+
+
+@needs_example
+@pytest.mark.parametrize("repository", ["https://git.example.com/a.git", "oci://example.com/a"])
+def test_the_objects_of_flux_are_valid(
+    flux_objects: Validators, tmp_path: Path, repository: str
+) -> None:
+    flux = {"secretName": "git", "serviceAccountName": "deployer"}
+    write_gitops(tmp_path, engine="flux", repository=repository, flux=flux)
+    text = (tmp_path / "prod" / "sync.yaml").read_text()
+    documents = text.split("---\n")
+    assert len(documents) == 2
+    for document in documents:
+        assert errors(read(document), flux_objects) == []
+        assert errors(read(document.replace("interval: 60s", "interval: soon")), flux_objects)
+
+
+@needs_example
+def test_flux_applies_the_manifests_as_they_are_written(go: Run, tmp_path: Path) -> None:
+    write_gitops(tmp_path, engine="flux")
+    kustomization = (tmp_path / "prod" / "sync.yaml").read_text().split("---\n")[1]
+    (tmp_path / "kustomization.yaml").write_text(kustomization)
+    written = [*objects(tmp_path / "prod" / "manifests").values()]
+    built = go("run", ".", tmp_path, tmp_path / "kustomization.yaml", cwd=FLUX)
+    assert built.returncode == 0, built.stderr
+    applied = [*yaml.load_all(built.stdout, Loader=yaml.CSafeLoader)]
+    assert len(applied) == len(written)
+    assert [one for one in applied if one not in written] == []
 
 
 @pytest.mark.parametrize(
