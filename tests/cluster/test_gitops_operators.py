@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from local.detection import detect
+from local.layout import Layout
+from local.node import Node
+from local.progress import Display
+from local.server_images import CERT_MANAGER, EXTERNAL_SECRETS
 from tests.cluster.delivery import SETTLE_SECONDS, Delivery, delivered
 from tests.cluster.project import Project, changes, wait_until
 from tests.cluster.tls_client import PROXY, get, renew, serial
@@ -89,10 +95,18 @@ def store(project: Project) -> Iterator[Store]:
     project.kubectl("delete", "namespace", store.namespace)
 
 
+def push_operators() -> None:
+    """Build and push the images of the operators, as `make up` does."""
+    paths = Layout()
+    with Display(Console()) as display:
+        Node(paths, detect(paths)).images(display, [*CERT_MANAGER, EXTERNAL_SECRETS])
+
+
 @pytest.fixture(scope="module")
 def delivery(
     project: Project, store: Store, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Delivery]:
+    push_operators()
     with project.config() as config:
         used = project.run("kubectl", "get", "namespace", "cert-manager").returncode == 0
         config["slipway:certManager"] = {"enabled": not used}
