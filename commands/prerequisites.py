@@ -9,7 +9,7 @@ from rich.console import Console
 
 from commands.dockerfile import base_images
 from commands.errors import CommandError
-from components.versions import IMAGES
+from components.versions import server_image
 from local import registry
 from local.detection import Machine, detect
 from local.environment import environment
@@ -136,7 +136,7 @@ class Prerequisites:
         observability = self._settings.observability
         if observability.mode != "bundled" or not observability.grafana.enabled:
             return
-        image = Reference.parse(IMAGES["grafana"])
+        image = Reference.parse(server_image("grafana"))
         if not self._is_available(image):
             raise CommandError(
                 f"slipway:observability.grafana.enabled is true: {image} can neither be pulled "

@@ -4,21 +4,27 @@ The program runs in the process of the command, which imports the SDKs while it 
 programs. Pulumi's language host starts a process that imports them when the CLI is ready.
 """
 
+import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
+from pathlib import Path
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 from local.plugins import program
+from settings.stack_file import PROJECT_FOLDER
 
 
 class _ProgramServer(language_pb2_grpc.LanguageRuntimeServicer):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
     def GetPluginInfo(  # noqa: N802
         self, request: Empty, context: grpc.ServicerContext
     ) -> plugin_pb2.PluginInfo:
@@ -40,6 +46,8 @@ class _ProgramServer(language_pb2_grpc.LanguageRuntimeServicer):
     def Run(  # noqa: N802
         self, request: language_pb2.RunRequest, context: grpc.ServicerContext
     ) -> language_pb2.RunResponse:
+        # Anybody on this machine can call: no other program than this runs.
+        request.pwd, request.info.entry_point = str(self._folder), "."
         # The CLI adds the engine's address to the arguments of such a program.
         *_, engine = request.args
         # A killed CLI ends the call, but not the program, which waits for its resources.
@@ -48,13 +56,21 @@ class _ProgramServer(language_pb2_grpc.LanguageRuntimeServicer):
 
 
 @contextmanager
-def served_program() -> Iterator[str]:
-    """Serve the program for one run of the CLI; yield the value of its option ``--client``."""
+def served_program(environment: Mapping[str, str], folder: Path = PROJECT_FOLDER) -> Iterator[str]:
+    """Serve the program for one run of the CLI; yield the value of its option ``--client``.
+
+    The program has the variables of ``environment``, as a child process of the CLI would have.
+    """
     server = grpc.server(ThreadPoolExecutor())
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_ProgramServer(), server)
+    program_server = _ProgramServer(folder)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(program_server, server)
     port = server.add_insecure_port("127.0.0.1:0")
+    before = dict(os.environ)
+    os.environ.update(environment)
     server.start()
     try:
         yield f"127.0.0.1:{port}"
     finally:
         server.stop(grace=None)
+        os.environ.clear()
+        os.environ.update(before)

@@ -67,10 +67,10 @@ def import_program() -> None:
             import_module(name)
 
 
-def _served_program() -> AbstractContextManager[str]:
+def _served_program(environment: Mapping[str, str]) -> AbstractContextManager[str]:
     from commands.program_server import served_program  # noqa: PLC0415 # imports the SDK
 
-    return served_program()
+    return served_program(environment)
 
 
 def _from_json(text: str) -> Any:  # noqa: ANN401
@@ -248,12 +248,12 @@ class Stack:
             if "--config-file" not in arguments:
                 file = context.enter_context(complete_file(self.name))
                 config = () if file == path_of(self.name) else ("--config-file", str(file))
-            client = context.enter_context(_served_program())
+            client = context.enter_context(_served_program(self.environment))
             self._run("up", "--stack", self.name, *config, *arguments, "--client", client)
 
     def preview(self, *arguments: str) -> None:
         """Run ``pulumi preview``."""
-        with _served_program() as client:
+        with _served_program(self.environment) as client:
             self._run("preview", "--stack", self.name, *arguments, "--client", client)
 
     def destroy(self, *arguments: str) -> None:

@@ -13,12 +13,16 @@ GATEWAY_API: str = _VERSIONS["gatewayApi"]
 """Gateway API release of the HTTPRoute CRD."""
 PROMETHEUS_OPERATOR: str = _VERSIONS["prometheusOperator"]
 """Prometheus Operator release of the PodMonitor and PrometheusRule CRDs."""
-IMAGES: dict[str, str] = {
-    name: image.partition("@")[0] if os.environ.get("SLIPWAY_IMAGES_BY_TAG") else image
-    for name, image in _VERSIONS["images"].items()
-}
-"""Images of the bundled observability servers, by server name.
+_IMAGES: dict[str, str] = _VERSIONS["images"]
+SERVERS = tuple(_IMAGES)
+"""Names of the servers and controllers that have an image."""
 
-With the environment variable ``SLIPWAY_IMAGES_BY_TAG`` they have no digest: the images that a bare
-machine builds have others.
-"""
+
+def server_image(name: str) -> str:
+    """Image of a server or controller, by its name in ``versions.yaml``.
+
+    With the environment variable ``SLIPWAY_IMAGES_BY_TAG`` it has no digest: the images that a bare
+    machine builds have others.
+    """
+    image = _IMAGES[name]
+    return image.partition("@")[0] if os.environ.get("SLIPWAY_IMAGES_BY_TAG") else image

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from components.versions import IMAGES
+from components.versions import server_image
 from local import base_image
 from local.images import Image
 from local.layout import Layout
@@ -64,7 +64,7 @@ class Server:
     @property
     def reference(self) -> Reference:
         """Reference of the image in the manifests."""
-        return Reference.parse(IMAGES[self.key])
+        return Reference.parse(server_image(self.key))
 
     @property
     def recipe(self) -> Recipe:

@@ -8,7 +8,7 @@ from components.observability.addresses import ALERTMANAGER, GRAFANA, PROMETHEUS
 from components.observability.args import ObservabilityArgs
 from components.observability.server import SECRETS, HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import AlertsSettings, Receiver, ResourceList, ResourceRequirements
 
 _RESOURCES = ResourceRequirements(
@@ -33,7 +33,7 @@ class Alertmanager(Server):
         return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
-            image=IMAGES["alertmanager"],
+            image=server_image("alertmanager"),
             user=65534,
             resources=_RESOURCES,
             ports={"http": ALERTMANAGER.port},

@@ -28,7 +28,7 @@ from components.observability.log_sinks import (
 )
 from components.observability.server import HostPath, Server, ServerSpec, TcpProbe
 from components.observability.to_yaml import to_yaml
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import ResourceList, ResourceRequirements
 
 _RESOURCES = ResourceRequirements(
@@ -57,7 +57,9 @@ class CollectorAgent(Server):
         return ServerSpec(
             kind="DaemonSet",
             namespace=namespace,
-            image=IMAGES["collector" if set(exporters) == {LOKI_EXPORTER} else "collectorContrib"],
+            image=server_image(
+                "collector" if set(exporters) == {LOKI_EXPORTER} else "collectorContrib"
+            ),
             # Only root can read the log files. The container has no capabilities.
             user=0,
             resources=_RESOURCES,

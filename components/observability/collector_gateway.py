@@ -24,7 +24,7 @@ from components.observability.monitored_service import MonitoredService
 from components.observability.server import Server, ServerSpec, TcpProbe
 from components.observability.span_limit import COUNT_SPANS, span_limit
 from components.observability.to_yaml import to_yaml
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import ResourceList, ResourceRequirements, TracesSettings
 
 _RESOURCES = ResourceRequirements(
@@ -44,7 +44,7 @@ class CollectorGateway(Server):
         return ServerSpec(
             kind="Deployment",
             namespace=namespace,
-            image=IMAGES["collector"],
+            image=server_image("collector"),
             user=10001,
             resources=_RESOURCES,
             ports={

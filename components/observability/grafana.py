@@ -17,7 +17,7 @@ from components.observability.dashboards import all_dashboards
 from components.observability.queries import DURATION, REQUESTS
 from components.observability.server import SECRETS, HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import ResourceList, ResourceRequirements
 
 _RESOURCES = ResourceRequirements(
@@ -83,7 +83,7 @@ class Grafana(Server):
         return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
-            image=IMAGES["grafana"],
+            image=server_image("grafana"),
             user=472,
             resources=_RESOURCES,
             ports={"http": GRAFANA.port},

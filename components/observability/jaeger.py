@@ -14,7 +14,7 @@ from components.observability.addresses import (
 from components.observability.args import ObservabilityArgs
 from components.observability.server import HttpProbe, Server, ServerSpec, TcpProbe
 from components.observability.to_yaml import to_yaml
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import TracesSettings
 
 _DATA = PurePosixPath("/data")
@@ -30,7 +30,7 @@ class Jaeger(Server):
         return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
-            image=IMAGES["jaeger"],
+            image=server_image("jaeger"),
             user=10001,
             resources=traces.resources,
             ports={

@@ -9,7 +9,7 @@ from components.observability.addresses import (
 )
 from components.observability.args import ObservabilityArgs
 from components.observability.server import HttpProbe, Server, ServerSpec
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import ResourceList, ResourceRequirements
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class KubeStateMetrics(Server):
         return ServerSpec(
             kind="Deployment",
             namespace=namespace,
-            image=IMAGES["kubeStateMetrics"],
+            image=server_image("kubeStateMetrics"),
             user=65534,
             resources=_RESOURCES,
             ports={"http": KUBE_STATE_METRICS.port, "metrics": KUBE_STATE_METRICS_OWN.port},

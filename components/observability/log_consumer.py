@@ -25,7 +25,7 @@ from components.observability.log_sinks import (
 )
 from components.observability.server import Server, ServerSpec, TcpProbe
 from components.observability.to_yaml import to_yaml
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import KafkaSink, LogsSettings, ResourceList, ResourceRequirements
 
 _RESOURCES = ResourceRequirements(
@@ -48,7 +48,7 @@ class LogConsumer(Server):
         return ServerSpec(
             kind="Deployment",
             namespace=namespace,
-            image=IMAGES["collectorContrib"],
+            image=server_image("collectorContrib"),
             user=10001,
             resources=_RESOURCES,
             ports={"metrics": LOG_CONSUMER_METRICS.port},

@@ -13,7 +13,7 @@ from components.observability.addresses import (
 from components.observability.args import ObservabilityArgs
 from components.observability.server import HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import LogsSettings, parse_quantity
 
 _DATA = PurePosixPath("/loki")
@@ -47,7 +47,7 @@ class Loki(Server):
         return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
-            image=IMAGES["loki"],
+            image=server_image("loki"),
             user=10001,
             resources=logs.resources,
             ports={"http": LOKI.port},

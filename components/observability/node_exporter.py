@@ -3,7 +3,7 @@
 from components.observability.addresses import NODE_EXPORTER, PROMETHEUS
 from components.observability.args import ObservabilityArgs
 from components.observability.server import HostPath, HttpProbe, Server, ServerSpec, TcpProbe
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import ResourceList, ResourceRequirements
 
 _RESOURCES = ResourceRequirements(
@@ -29,7 +29,7 @@ class NodeExporter(Server):
         return ServerSpec(
             kind="DaemonSet",
             namespace=args["settings"].node_namespace,
-            image=IMAGES["nodeExporter"],
+            image=server_image("nodeExporter"),
             user=65534,
             resources=_RESOURCES,
             ports={"http": NODE_EXPORTER.port},

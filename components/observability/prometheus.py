@@ -29,7 +29,7 @@ from components.observability.rules import all_rules
 from components.observability.server import HttpProbe, Server, ServerSpec
 from components.observability.to_yaml import to_yaml
 from components.track_roles import RoleRule
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import (
     OBJECT_TRACKS,
     MetricsSettings,
@@ -87,7 +87,7 @@ class Prometheus(Server):
         return ServerSpec(
             kind="StatefulSet",
             namespace=namespace,
-            image=IMAGES["prometheus"],
+            image=server_image("prometheus"),
             user=65534,
             resources=metrics.resources,
             ports={"http": PROMETHEUS.port},

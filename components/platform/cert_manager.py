@@ -16,7 +16,7 @@ from components.network_peer import (
 )
 from components.observability.addresses import CERT_MANAGER_METRICS, PROMETHEUS
 from components.platform.operator_pod import READ, WRITE, OperatorPod, Rules
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import CertManagerSettings, Network, Service
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ class CertManager(pulumi.ComponentResource):
 
     def _deployment(self, depends_on: Sequence[pulumi.Resource]) -> None:
         self._pod.deployment(
-            IMAGES["certManager"],
+            server_image("certManager"),
             [
                 f"--cluster-resource-namespace={self._pod.identity.instance}",
-                f"--acme-http01-solver-image={IMAGES['certManagerAcmeSolver']}",
+                f"--acme-http01-solver-image={server_image('certManagerAcmeSolver')}",
                 # One pod needs none.
                 "--leader-elect=false",
                 # The policy allows the cluster's DNS servers only.

@@ -15,7 +15,7 @@ from components.network_peer import (
 )
 from components.observability.addresses import EXTERNAL_SECRETS_METRICS
 from components.platform.operator_pod import READ, WRITE, OperatorPod, Rules
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import EXTERNAL_SECRETS, ExternalSecretsSettings, Network, SecretStore, SecretStores
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class ExternalSecrets(pulumi.ComponentResource):
     def _deployment(self, depends_on: Sequence[pulumi.Resource]) -> None:
         scope = [] if self._is_cluster_wide else [f"--namespace={self._args['namespace']}"]
         self._pod.deployment(
-            IMAGES["externalSecrets"],
+            server_image("externalSecrets"),
             [
                 *scope,
                 f"--metrics-addr=:{EXTERNAL_SECRETS_METRICS.port}",

@@ -16,7 +16,7 @@ from components.network_peer import (
 )
 from components.observability.addresses import LOAD_TESTER
 from components.platform.operator_pod import READ, WRITE, OperatorPod, Rules
-from components.versions import IMAGES
+from components.versions import server_image
 from settings import FlaggerSettings, IstioSettings, Network, Service
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Flagger(pulumi.ComponentResource):
         pod = self._pod(FLAGGER)
         self._deployment(
             pod,
-            IMAGES["flagger"],
+            server_image("flagger"),
             _PORT,
             [
                 "-log-level=info",
@@ -131,7 +131,7 @@ class Flagger(pulumi.ComponentResource):
         policy = pod.network_policy([flagger], egress)
         self._deployment(
             pod,
-            IMAGES["flaggerLoadtester"],
+            server_image("flaggerLoadtester"),
             LOAD_TESTER.port,
             ["-log-level=info", f"-port={LOAD_TESTER.port}", "-timeout=1h"],
             [policy, pod.account()],

@@ -16,15 +16,17 @@ from pulumi.runtime.proto import (
 )
 
 SERVE = """
+import sys
+from pathlib import Path
 from commands.program_server import served_program
-with served_program() as address:
+with served_program({"NAME": "value"}, Path(sys.argv[1])) as address:
     print(address, flush=True)
     input()
 """
 ENDLESS = """
-import asyncio
+import asyncio, os
 import pulumi
-pulumi.export("endless", asyncio.sleep(600))
+pulumi.export("endless", asyncio.sleep(600 if os.environ["NAME"] == "value" else 0))
 """
 
 
@@ -50,12 +52,15 @@ def test_a_command_ends_when_the_cli_was_killed(tmp_path: Path) -> None:
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SERVE, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as command:
         assert command.stdout
         with grpc.insecure_channel(command.stdout.readline().strip()) as channel:
             request = language_pb2.RunRequest(
-                project="test", stack="dev", pwd=str(tmp_path), monitor_address=address
+                project="test", stack="dev", pwd="/", monitor_address=address
             )
             request.args.append("")  # no engine, which only logs
             call = language_pb2_grpc.LanguageRuntimeStub(channel).Run.future(request)

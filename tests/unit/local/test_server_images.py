@@ -7,7 +7,7 @@ from email.message import Message
 
 import pytest
 
-from components.versions import IMAGES
+from components.versions import SERVERS, server_image
 from local import images, registry, server_images
 from local.layout import Layout
 from local.recipes import RECIPES
@@ -28,7 +28,7 @@ BY_KEY = {
 NOT_BUILT = {"grafana"}
 
 
-@pytest.mark.parametrize("key", sorted(set(IMAGES) - NOT_BUILT))
+@pytest.mark.parametrize("key", sorted(set(SERVERS) - NOT_BUILT))
 def test_the_built_version_is_the_one_in_versions_yaml(key):
     server = BY_KEY[key]
     built = server.recipe.version(server.program)
@@ -57,7 +57,7 @@ def test_a_digest_beside_the_tag_is_ignored():
 
 def test_an_image_has_the_name_and_the_user_of_upstreams(tmp_path):
     image = BY_KEY["loki"].image(Layout(tmp_path), "1.26.8")
-    name = Reference.parse(IMAGES["loki"])
+    name = Reference.parse(server_image("loki"))
     assert (image.repository, image.tag) == (name.repository, name.tag)
     assert image.entrypoint == ["/usr/bin/loki"]
     assert image.user == "10001:10001"

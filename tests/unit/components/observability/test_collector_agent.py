@@ -1,7 +1,7 @@
 from typing import Any
 
 from components.observability.collector_agent import CollectorAgent, agent_config
-from components.versions import IMAGES
+from components.versions import server_image
 from tests.unit.components.observability.servers import args_of, bundled, container, deploy
 
 SINKS = {
@@ -76,8 +76,8 @@ def test_the_contrib_image_is_only_used_with_a_sink() -> None:
     def image(**logs: Any) -> str:
         return container(deploy(CollectorAgent, logs=logs), "DaemonSet")["image"]
 
-    assert image() == IMAGES["collector"]
-    assert image(kafka=SINKS["kafka"]) == IMAGES["collectorContrib"]
+    assert image() == server_image("collector")
+    assert image(kafka=SINKS["kafka"]) == server_image("collectorContrib")
 
 
 def test_a_sinks_api_key_is_only_in_the_secret_and_egress_to_its_port_is_allowed() -> None:
