@@ -14,7 +14,7 @@ GATEWAY_API: str = _VERSIONS["gatewayApi"]
 PROMETHEUS_OPERATOR: str = _VERSIONS["prometheusOperator"]
 """Prometheus Operator release of the PodMonitor and PrometheusRule CRDs."""
 _IMAGES: dict[str, str] = _VERSIONS["images"]
-SERVERS = tuple(_IMAGES)
+IMAGE_NAMES = tuple(_IMAGES)
 """Names of the servers and controllers that have an image."""
 
 

@@ -14,8 +14,12 @@ from typing import Any
 import httpx
 from ruamel.yaml import YAML
 
+from settings import RoutingBackend
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 INGRESS_URL = "http://127.0.0.1:8080"
+NODE_BACKENDS: tuple[RoutingBackend, ...] = ("ingress", "gateway")
+"""Back ends that the node serves. ``test_mesh.py`` starts Istio."""
 COMMAND_SECONDS = 420
 
 RECORDS = "slipway/release-records"

@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 import httpx
 import pytest
 
-from settings import RoutingBackend
-from tests.cluster.project import INGRESS_URL, Project, wait_until
+from tests.cluster.project import INGRESS_URL, NODE_BACKENDS, Project, wait_until
 from tests.cluster.traffic import steady_load, versions_of
 
 pytestmark = pytest.mark.timeout(900)
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.timeout(900)
 KEEP_WARM = 120
 
 
-@pytest.fixture(scope="module", autouse=True, params=get_args(RoutingBackend))
+@pytest.fixture(scope="module", autouse=True, params=NODE_BACKENDS)
 def deployed(project: Project, request: pytest.FixtureRequest) -> Iterator[None]:
     """The service with two colors, of which one has no version yet."""
     with project.service() as service:

@@ -1,12 +1,10 @@
 """Weighted canary on both back ends: weights, promotion and rollback under load."""
 
 import time
-from typing import get_args
 
 import pytest
 
-from settings import RoutingBackend
-from tests.cluster.project import Project, wait_until
+from tests.cluster.project import NODE_BACKENDS, Project, wait_until
 from tests.cluster.traffic import steady_load, versions_of
 
 pytestmark = pytest.mark.timeout(900)
@@ -17,7 +15,7 @@ FORCE = "FORCE=1"
 """The tests release versions again that they have rolled back."""
 
 
-@pytest.fixture(scope="module", autouse=True, params=get_args(RoutingBackend))
+@pytest.fixture(scope="module", autouse=True, params=NODE_BACKENDS)
 def deployed(project: Project, request: pytest.FixtureRequest) -> None:
     with project.service() as service:
         service["routing"]["backend"] = request.param

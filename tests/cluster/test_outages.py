@@ -8,13 +8,11 @@ import copy
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import get_args
 
 import pytest
 
 from commands.load import Load
 from local.layout import Layout
-from settings import RoutingBackend
 from tests.cluster.progressive import (
     FEW_PODS,
     PROXY_SECONDS,
@@ -24,7 +22,7 @@ from tests.cluster.progressive import (
     services,
     status,
 )
-from tests.cluster.project import Project, changes, wait_until
+from tests.cluster.project import NODE_BACKENDS, Project, changes, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -95,7 +93,7 @@ def released(project: Project) -> Iterator[Mapping[str, Load]]:
             # Requests that the proxy loses are too few for a check, on a machine that is slow too.
             "threshold": 20,
         }
-        for backend in get_args(RoutingBackend):
+        for backend in NODE_BACKENDS:
             service = copy.deepcopy(beacon)
             service["image"] = {"repository": f"slipway/{project.stack}/{backend}"}
             service["routing"] |= {"hosts": [host(project, backend)], "backend": backend}
@@ -106,7 +104,7 @@ def released(project: Project) -> Iterator[Mapping[str, Load]]:
     with services(project) as all_services:
         for service in all_services.values():
             service["release"]["stable"]["version"] = "1.1.0"
-    with loads(project, get_args(RoutingBackend), rate=50) as sent:
+    with loads(project, NODE_BACKENDS, rate=50) as sent:
         result = project.pulumi_up()
         assert result.returncode == 0, result.stdout + result.stderr
         wait_until("a step", lambda: all(weights(project)), seconds=60)
@@ -114,7 +112,7 @@ def released(project: Project) -> Iterator[Mapping[str, Load]]:
 
 
 def weights(project: Project) -> list[int]:
-    return [status(project, service).weight for service in get_args(RoutingBackend)]
+    return [status(project, service).weight for service in NODE_BACKENDS]
 
 
 def test_a_proxy_killed_during_a_release_returns_with_its_weight_and_the_release_goes_on(
@@ -143,6 +141,6 @@ def test_a_proxy_killed_during_a_release_returns_with_its_weight_and_the_release
         assert STEPS[0] / 200 < share <= (STEPS[-1] + 1) / 100, service
     wait_until(
         "the promotion",
-        lambda: all(status(project, one).phase == "Succeeded" for one in get_args(RoutingBackend)),
+        lambda: all(status(project, one).phase == "Succeeded" for one in NODE_BACKENDS),
         120,
     )

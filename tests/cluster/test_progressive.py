@@ -3,7 +3,6 @@
 import copy
 import time
 from collections.abc import Mapping
-from typing import get_args
 
 import pytest
 
@@ -18,7 +17,7 @@ from tests.cluster.progressive import (
     services,
     status,
 )
-from tests.cluster.project import Project, changes, wait_until
+from tests.cluster.project import NODE_BACKENDS, Project, changes, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -63,7 +62,7 @@ def update(project: Project) -> str:
 @pytest.fixture(scope="module", autouse=True)
 def deployed(project: Project) -> None:
     """Both services with strategy `rolling`, in a stack with Prometheus."""
-    assert set(SERVICES) == set(get_args(RoutingBackend))
+    assert set(SERVICES) == set(NODE_BACKENDS)
     with project.config() as config:
         add_prometheus(config, project.stack)
         beacon = config["slipway:services"]["beacon"]

@@ -11,12 +11,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from settings import RoutingBackend
-from tests.cluster.project import Project, wait_until
+from tests.cluster.project import NODE_BACKENDS, Project, wait_until
 from tests.cluster.traffic import steady_load
 
 REQUESTS = int(os.environ.get("REQUESTS", "3000"))
@@ -29,9 +28,7 @@ REPLICAS = 3
 pytestmark = pytest.mark.timeout(900 + REQUESTS // RATE)
 
 
-@pytest.fixture(
-    scope="module", autouse=True, params=get_args(RoutingBackend) if IS_FULL else ["gateway"]
-)
+@pytest.fixture(scope="module", autouse=True, params=NODE_BACKENDS if IS_FULL else ["gateway"])
 def deployed(project: Project, request: pytest.FixtureRequest) -> None:
     with project.service() as service:
         service["routing"]["backend"] = request.param

@@ -7,7 +7,7 @@ from email.message import Message
 
 import pytest
 
-from components.versions import SERVERS, server_image
+from components.versions import IMAGE_NAMES, server_image
 from local import images, registry, server_images
 from local.layout import Layout
 from local.recipes import RECIPES
@@ -28,7 +28,7 @@ BY_KEY = {
 NOT_BUILT = {"grafana"}
 
 
-@pytest.mark.parametrize("key", sorted(set(SERVERS) - NOT_BUILT))
+@pytest.mark.parametrize("key", sorted(set(IMAGE_NAMES) - NOT_BUILT))
 def test_the_built_version_is_the_one_in_versions_yaml(key):
     server = BY_KEY[key]
     built = server.recipe.version(server.program)
