@@ -53,11 +53,22 @@ def with_edge_defaults(service: Any) -> Any:  # noqa: ANN401
             known = [f"linux/{one}" for one in architectures if one in get_args(Architecture)]
             return {
                 **service,
-                "workload": {"resources": _RESOURCES, **workload},
+                "workload": {**workload, "resources": _resources(workload.get("resources", {}))},
                 **_with_default(service, "autoscaling", "enabled", False),
                 **_with_default(service, "image", "platforms", known),
             }
     return service
+
+
+def _resources(given: Any) -> Any:  # noqa: ANN401
+    if not isinstance(given, dict):
+        return given
+    known = {
+        key: {**amounts, **part}
+        for key, amounts in _RESOURCES.items()
+        if isinstance(part := given.get(key, {}), dict)
+    }
+    return {**given, **known}
 
 
 def _with_default(service: Mapping[str, Any], section: str, key: str, value: object) -> Any:  # noqa: ANN401

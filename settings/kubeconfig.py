@@ -34,8 +34,10 @@ def _server(context: str | None, environment: Mapping[str, str]) -> tuple[str | 
 
 def _entry(files: list[dict[str, Any]], kind: str, name: str | None) -> dict[str, Any]:
     """The first entry of a name, as kubectl merges several files."""
-    entries = (one for file in files for one in file.get(f"{kind}s") or ())
-    return next((one.get(kind) or {} for one in entries if one.get("name") == name), {})
+    lists = (found for file in files if isinstance(found := file.get(f"{kind}s"), list))
+    entries = (one for found in lists for one in found if isinstance(one, dict))
+    entry = next((one.get(kind) for one in entries if one.get("name") == name), None)
+    return entry if isinstance(entry, dict) else {}
 
 
 def _files(environment: Mapping[str, str]) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import SubprocessError
 
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,7 @@ from commands.fleet.runner import Runner
 from commands.fleet.stack_job import Command, StackJob, State
 from commands.fleet.versions import describe
 from commands.fleet.view import new_view, print_line
+from local.errors import LocalError
 from settings import SettingsError
 from settings.fleet import LoadedWave
 
@@ -81,7 +83,7 @@ def _check(stack: FleetStack, job: StackJob) -> tuple[str, Sequence[str]]:
     try:
         deployer.prerequisites.check_sops(job.stack)
         arguments = deployer.check_preview()
-    except (CommandError, SettingsError) as error:
+    except (CommandError, SettingsError, LocalError, OSError, SubprocessError) as error:
         job.fail(str(error))
     return job.stack, arguments
 

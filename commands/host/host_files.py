@@ -69,6 +69,10 @@ def _listed(project: str, instance: Instance, files: Mapping[str, str]) -> dict[
         "start_commands": [
             [f"{PROGRAMS}/probe", *command[1:]] for command in start_commands(track)
         ],
+        "endpoints": [
+            dict(zip(("host", "port"), instance.endpoint(port).rsplit(":", 1), strict=True))
+            for port in track.service.routes
+        ],
         "servers": [{"file": file, "line": line} for file, line in server_files(instance).items()],
     }
 

@@ -9,10 +9,10 @@ bridge=slipway0
 gateway=10.90.0.1
 
 create_bridge() {
-	ip link show dev "$bridge" >/dev/null 2>&1 && return
-	ip link add "$bridge" type bridge
-	ip address add "$gateway/16" dev "$bridge"
-	ip link set "$bridge" up
+	ip link show dev "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
+	# Otherwise it is the lowest of the instances.
+	ip link set "$bridge" address 02:5a:0a:5a:00:01 up
+	ip address replace "$gateway/16" dev "$bridge"
 }
 
 up() {
@@ -22,7 +22,11 @@ up() {
 	nft -f /etc/slipway/network.nft
 	interface="slipway$(echo "$2" | cut -d . -f 3,4 | tr . -)"
 	ip netns add "$1"
-	ip link add "$interface" type veth peer name eth0 netns "$1"
+	# The kernel deletes the interface of a deleted namespace later.
+	ip link delete "$interface" 2>/dev/null || true
+	# Of the address: the neighbours would send packets to the last one for a minute.
+	mac=$(echo "$2" | tr . ' ' | xargs printf '02:5a:%02x:%02x:%02x:%02x')
+	ip link add "$interface" type veth peer name eth0 address "$mac" netns "$1"
 	ip link set "$interface" master "$bridge" up
 	ip -n "$1" address add "$2/16" dev eth0
 	ip -n "$1" link set lo up

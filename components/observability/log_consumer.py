@@ -82,8 +82,9 @@ def consumer_config(logs: LogsSettings, kafka: KafkaSink, monitoring_namespace: 
                 "group_id": f"{monitoring_namespace}-{name}",
                 "initial_offset": "earliest",
                 "logs": {"topic": kafka.topic, "encoding": KAFKA_ENCODING},
-                # By default, the offset is committed before the lines are sent.
-                "message_marking": {"after": True},
+                # By default, the offset is committed before the lines are sent. A message that is
+                # refused for good would otherwise be read again for ever.
+                "message_marking": {"after": True, "on_error": True},
                 "error_backoff": {
                     "enabled": True,
                     "max_interval": "5s",

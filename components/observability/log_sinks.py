@@ -82,7 +82,8 @@ def retries(exporter: str) -> Config:
     """Retries without limit."""
     backoff = {"enabled": True, "initial_interval": "500ms", "max_interval": "5s"}
     if exporter == "elasticsearch":
-        statuses = [429, 500, 502, 503, 504]
+        # 401 and 403: an API key that has expired loses no lines.
+        statuses = [401, 403, 429, 500, 502, 503, 504]
         return {"retry": {**backoff, "max_retries": 1_000_000_000, "retry_on_status": statuses}}
     return {"retry_on_failure": {**backoff, "max_elapsed_time": UNLIMITED}}
 

@@ -52,7 +52,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "slipway:services.shop.autoscaling.maxReplicas",
             ["slipway:services.shop.autoscaling.maxReplicas: 9  # Pulumi.prod.yaml:8"],
         ),
-        ("cluster", ["slipway:cluster.context: null  # default"]),
+        (
+            "cluster",
+            [
+                "slipway:cluster.context: null  # default",
+                "slipway:cluster.server: null  # default",
+            ],
+        ),
         (
             "registry",
             [

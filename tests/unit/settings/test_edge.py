@@ -32,7 +32,7 @@ def test_values_of_the_stack_file_are_kept() -> None:
     )
     assert beacon.image.platforms == tuple(platforms)
     assert beacon.workload.resources.requests.memory == "32Mi"
-    assert beacon.workload.resources.limits.memory == "512Mi"
+    assert beacon.workload.resources.limits.memory == "128Mi"
     assert beacon.autoscaling.enabled is False
 
 

@@ -23,7 +23,7 @@ def config(**changes: Any) -> dict[str, Any]:
 
 def test_offsets_are_committed_after_the_lines_are_stored() -> None:
     for receiver in config()["receivers"].values():
-        assert receiver["message_marking"] == {"after": True}
+        assert receiver["message_marking"] == {"after": True, "on_error": True}
         assert receiver["error_backoff"]["max_elapsed_time"] == "0s"
         assert receiver["initial_offset"] == "earliest"
     for exporter in config()["exporters"].values():
