@@ -6,7 +6,9 @@ stack.
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping
 from functools import partial
 from multiprocessing import forkserver
@@ -61,10 +63,18 @@ def _run(stack: str, arguments: Command, variables: Mapping[str, str], log: Path
     os.setsid()
     os.chdir(PROJECT_FOLDER)
     os.environ.update(variables)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with log.open("ab") as output:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(output.fileno(), stream.fileno())
     sys.exit(_preview(stack, arguments))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent  # noqa: S101 # a child process has one
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @report_errors
