@@ -42,6 +42,7 @@ class ArgoCd:
         for kind in ("application", "appproject"):
             definition = str(Layout().share / f"argocd/{kind}-crd.yaml")
             self._kubectl("apply", "--server-side", "--filename", definition)
+            self._kubectl("wait", "--for=condition=Established", "--filename", definition)
         self._kubectl("create", "namespace", self._namespace)
         self._apply(*self._objects())
         redis, repositories = (f"{_HOST}:{free_port(_HOST)}" for _ in range(2))
