@@ -152,11 +152,18 @@ def annotate_pods(
     environment: Mapping[str, str],
     context: str | None = None,
 ) -> None:
-    """Annotate the pods with these labels. Raises :class:`CommandError` as :func:`get`."""
+    """Annotate the pods with these labels. Raises :class:`CommandError` as :func:`get`.
+
+    A pod that is deleted meanwhile is left out.
+    """
     labels = label_selector(selector)
     values = (f"{key}={value}" for key, value in annotations.items())
     target = ("pods", "--namespace", namespace, "--selector", labels, "--overwrite", *values)
-    _run("annotate", *target, environment=environment, context=context)
+    try:
+        _run("annotate", *target, environment=environment, context=context)
+    except CommandError as error:
+        if not all("(NotFound)" in line for line in str(error).splitlines()):
+            raise
 
 
 def logs(

@@ -8,6 +8,7 @@ import pytest
 
 from commands.errors import CommandError
 from commands.kubectl import (
+    annotate_pods,
     api_server_addresses,
     get,
     image_digests,
@@ -83,6 +84,15 @@ def test_an_error_of_kubectl_is_in_the_message(cluster: Cluster) -> None:
     cluster.kubectl_prints("get", "", "connection refused", 1)
     with pytest.raises(CommandError, match="cannot read the cluster: connection refused"):
         get("pods", environment=of(cluster))
+
+
+def test_a_pod_that_is_deleted_while_it_is_annotated_is_left_out(cluster: Cluster) -> None:
+    gone = 'Error from server (NotFound): pods "front-1" not found'
+    cluster.kubectl_prints("annotate", "", gone, 1)
+    annotate_pods("shop", {}, {"a": "b"}, environment=of(cluster))
+    cluster.kubectl_prints("annotate", "", f"{gone}\nconnection refused", 1)
+    with pytest.raises(CommandError, match="connection refused"):
+        annotate_pods("shop", {}, {"a": "b"}, environment=of(cluster))
 
 
 def test_a_missing_kubectl_is_in_the_message(tmp_path: Path) -> None:
