@@ -57,7 +57,7 @@ class ArgoCd:
             "argocd-application-controller",
             *(f"--namespace={self._namespace}", f"--metrics-port={free_port(_HOST)}"),
             *(f"--repo-server={repositories}", "--repo-server-plaintext", f"--redis={redis}"),
-            "--app-resync=10",
+            *("--app-resync=10", "--persist-resource-health"),
         )
         return self
 
