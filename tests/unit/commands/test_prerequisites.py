@@ -111,7 +111,7 @@ def test_grafana_is_accepted_with_an_image_or_if_it_is_not_deployed(
 ):
     changes: dict[str, Any] = {}
     if case == "stored":
-        image = prerequisites.Reference.parse(prerequisites.IMAGES["grafana"])
+        image = prerequisites.Reference.parse(prerequisites.server_image("grafana"))
         stored = prerequisites.registry._digest_file(home, image.repository, image.tag)
         stored.parent.mkdir(parents=True)
         stored.write_text("sha256:0")
