@@ -180,7 +180,8 @@ class Deployer:
                     arguments,
                     plan,
                     config_file,
-                    [*released],
+                    services=[*services.values()],
+                    released=[*released],
                     # Otherwise arguments such as --target, which deploys a part.
                     scaled=[*services.values()] if only or not arguments else [],
                     is_rollback=is_rollback,
@@ -199,8 +200,9 @@ class Deployer:
         arguments: Sequence[str],
         plan: Path | None,
         config_file: Path | None,
-        released: Sequence[Service],
         *,
+        services: Sequence[Service],
+        released: Sequence[Service],
         scaled: Sequence[Service],
         is_rollback: bool,
         restores_capacity: bool,
@@ -212,8 +214,6 @@ class Deployer:
         self._check_taints()
         self._check_node_cidrs()
         self.stack.keep_moved_back(self.settings.namespaces.values())
-        # A release command has written the stack file after the settings were loaded.
-        services = [*load(str(config_file or self.stack.name)).services.values()]
         moves = list(self._moves(services))
         # In parallel: each start of kubectl takes a tenth of a second.
         with ThreadPoolExecutor() as pool:

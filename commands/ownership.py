@@ -152,10 +152,8 @@ def stack_conflicts(
 
 def objects(environment: Mapping[str, str], settings: Settings) -> list[Object]:
     """Namespaces and routes of the cluster of a stack; empty if it cannot be read."""
-    context, routings = (
-        settings.cluster.context,
-        [one.routing for one in settings.services.values()],
-    )
+    context = settings.cluster.context
+    routings = [one.routing for one in settings.services.values()]
     uses_istio = any(one and one.backend == "istio" for one in routings)
     kinds = (*_KINDS, *([_ISTIO_KIND] if uses_istio else ()))
 

@@ -23,7 +23,7 @@ from commands.stack_file import ReleaseFile
 from commands.stack_lock import hold_lock
 from commands.supply_chain.image import build_of, build_secrets, with_builder
 from components.service.image_build import ImageBuild
-from settings import Service, Settings, load
+from settings import PROJECT, Service, Settings, load
 from settings.project import project_name
 from settings.stack_file import PROJECT_FOLDER
 
@@ -55,6 +55,17 @@ def publish(stack: str, service: str) -> Iterator[str]:
         file = ReleaseFile(stack, one.name)
         file.pin(key, digest).save()
         yield f"{file.path.name}: {one.name}: {key} {version} is {digest}"
+
+
+def missing_digests(settings: Settings) -> Iterator[str]:
+    """Yield an error for each version of the services that is not published."""
+    for service in settings.services.values():
+        for key, version in service.release.versions.items():
+            if version.digest is None:
+                yield (
+                    f"{PROJECT}:services.{service.name}.release.{key}.digest is missing: "
+                    f"`make publish` builds {version.version} and writes it"
+                )
 
 
 def registry_login(

@@ -178,29 +178,17 @@ def _without_canary(route: Manifest) -> tuple[Manifest, Any]:
         weight = f"{_CANARY}weight"
         kept = {key: one for key, one in annotations.items() if key not in _OVERRIDES}
         return {**metadata, "annotations": kept | ({weight: "0"} if weight in kept else {})}, spec
-    weights = (100, 0)
-    if route["kind"] == "VirtualService":
-        http = [
-            {
-                **rule,
-                "route": [
-                    {**one, "weight": weight}
-                    for one, weight in zip(rule["route"], weights, strict=True)
-                ],
-            }
-            for rule in spec["http"]
-            if len(rule["route"]) > 1
-        ]
-        return metadata, {**spec, "http": http}
-    rules = [
+    is_istio = route["kind"] == "VirtualService"
+    rules, backends = ("http", "route") if is_istio else ("rules", "backendRefs")
+    changed = [
         {
             **rule,
-            "backendRefs": [
+            backends: [
                 {**one, "weight": weight}
-                for one, weight in zip(rule["backendRefs"], weights, strict=True)
+                for one, weight in zip(rule[backends], (100, 0), strict=True)
             ],
         }
-        for rule in spec["rules"]
-        if len(rule["backendRefs"]) > 1
+        for rule in spec[rules]
+        if len(rule[backends]) > 1
     ]
-    return metadata, {**spec, "rules": rules}
+    return metadata, {**spec, rules: changed}

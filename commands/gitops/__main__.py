@@ -21,6 +21,7 @@ from commands.errors import CommandError, report_errors
 from commands.gitops import argocd, flux
 from commands.gitops.sync_name import sync_name
 from commands.out_option import out_file, out_folder
+from commands.publish import missing_digests
 from local import files
 from render import RenderedObject, RenderError, objects_of, write
 from settings import DeliverySettings, Settings, SettingsError, load
@@ -77,13 +78,8 @@ def _check(settings: Settings, file: Path) -> None:
             f'{stack_file}: {PROJECT}:delivery.mode is "pulumi", so Pulumi owns the stack: use '
             '"gitops", see docs/gitops.md'
         )
-    for service in settings.services.values():
-        for key, version in service.release.versions.items():
-            if version.digest is None:
-                raise CommandError(
-                    f"{stack_file}: {PROJECT}:services.{service.name}.release.{key}.digest is "
-                    f"missing: `make publish` builds {version.version} and writes it"
-                )
+    for message in missing_digests(settings):
+        raise CommandError(f"{stack_file}: {message}")
     for other in stack_files(file.parent):
         with suppress(SettingsError):  # it cannot be delivered either
             delivery = load(str(other)).delivery

@@ -22,7 +22,7 @@ from commands.host.nginx import nginx_file
 from commands.host.prometheus import prometheus_files
 from commands.host.unsupported import not_applied, refused
 from commands.out_option import out_folder
-from commands.publish import registry_login
+from commands.publish import missing_digests, registry_login
 from commands.supply_chain.image import with_builder
 from render import RenderError, write
 from settings import FIRST_PORT, PROJECT, Settings, load
@@ -68,15 +68,7 @@ def write_folder(stack: str, out: Path) -> Sequence[str]:
 
 def _check(settings: Settings, stack_file: str) -> None:
     """Raise :class:`CommandError` for a stack that cannot run on hosts."""
-    errors = [*dict.fromkeys(refused(settings))]
-    for service in settings.services.values():
-        errors += [
-            f"{PROJECT}:services.{service.name}.release.{key}.digest is missing: `make publish` "
-            f"builds {version.version} and writes it"
-            for key, version in service.release.versions.items()
-            if version.digest is None
-        ]
-    if errors:
+    if errors := [*dict.fromkeys(refused(settings)), *missing_digests(settings)]:
         count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
         raise CommandError(
             "\n  ".join([f"{stack_file} has {count} for hosts without Kubernetes:", *errors])

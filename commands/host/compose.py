@@ -1,6 +1,6 @@
 """Compose file of a host."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from commands.host.deployed_track import FOLDER, PROGRAMS, DeployedTrack, Instance
@@ -54,7 +54,9 @@ def service(instance: Instance) -> dict[str, Any]:
             f"{address}:{instance.published[name]}:{number}" for name, number in own.ports.items()
         ],
         "volumes": _volumes(track),
-        "tmpfs": _tmpfs(track),
+        "tmpfs": [
+            f"{path}:mode=1777,size={size}" for path, size in track.temporary_folders.items()
+        ],
         "secrets": [
             {"source": f"{own.name}-{name}", "target": f"{track.secrets_target}/{name}"}
             for name in track.secret_files
@@ -82,18 +84,6 @@ def _volumes(track: DeployedTrack) -> list[str]:
         # The folder, not the file: a file that is replaced would keep its old content.
         mounts.append(f"{FOLDER}/config/{track.name}:{config.path.parent}:ro")
     return mounts
-
-
-def _tmpfs(track: DeployedTrack) -> list[str]:
-    sizes: Mapping[str, str] = {
-        "/tmp": track.service.workload.ephemeral_storage,  # noqa: S108
-        **{
-            volume.mount_path: volume.empty_dir.size_limit
-            for volume in track.service.volumes.values()
-            if volume.empty_dir
-        },
-    }
-    return [f"{path}:mode=1777,size={int(parse_quantity(size))}" for path, size in sizes.items()]
 
 
 def _healthcheck(track: DeployedTrack) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from commands.host.image_process import ImageProcess
 from components.labels import Identity
 from components.service.config_file import ConfigFile
-from settings import SECRETS_FOLDER, HostSettings, ReleasedVersion, Service, Track
+from settings import SECRETS_FOLDER, HostSettings, ReleasedVersion, Service, Track, parse_quantity
 
 FOLDER = "/etc/slipway"
 """Folder of the files on a host."""
@@ -91,6 +91,15 @@ class DeployedTrack:
     def secret_environment(self) -> str:
         """File on a host with the secret variables, which the operator supplies."""
         return f"{self.secrets_source}.env"
+
+    @property
+    def temporary_folders(self) -> Mapping[str, int]:
+        """Size in bytes of each folder in memory, by its path."""
+        sizes = {"/tmp": self.service.workload.ephemeral_storage}  # noqa: S108
+        for volume in self.service.volumes.values():
+            if volume.empty_dir:
+                sizes[volume.mount_path] = volume.empty_dir.size_limit
+        return {path: int(parse_quantity(size)) for path, size in sizes.items()}
 
     @property
     def port_names(self) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def host_files(project: str, host: str, tracks: Sequence[DeployedTrack]) -> Mapp
 
 
 def _listed(project: str, instance: Instance, files: Mapping[str, str]) -> dict[str, Any]:
-    """What the role knows of an instance. It restarts an instance whose checksum changes."""
+    """Variables of an instance for the role, which restarts it when the checksum changes."""
     track = instance.track
     text = "\0".join(_started_with(instance, files))
     workload = track.service.workload

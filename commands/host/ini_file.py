@@ -6,7 +6,7 @@ Values = str | int | bool | Sequence[str]
 Sections = Mapping[str, Mapping[str, Values]]
 
 
-def to_ini(sections: Sections, *, bool_words: tuple[str, str] = ("no", "yes")) -> str:
+def to_ini(sections: Sections) -> str:
     """Return the text of a file. A key with several values is repeated, one with none omitted."""
     blocks: list[str] = []
     for name, keys in sections.items():
@@ -14,7 +14,7 @@ def to_ini(sections: Sections, *, bool_words: tuple[str, str] = ("no", "yes")) -
         for key, value in keys.items():
             values = [value] if isinstance(value, str | int) else value
             for one in values:
-                text = bool_words[one] if isinstance(one, bool) else one
+                text = ("yes" if one else "no") if isinstance(one, bool) else one
                 lines.append(f"{key}={text}")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"

@@ -40,7 +40,7 @@ def nginx_file(host: HostSettings, tracks: Iterable[DeployedTrack]) -> str:
         if track.service.routes:
             services.setdefault(track.service.name, []).append(track)
     lines: list[Line] = [
-        # Requests that belong to no service. Another default server of the port comes first.
+        # Requests that belong to no service, unless the port has a `default_server`.
         *_unknown_hosts(host, services.values()),
         "map $http_upgrade $slipway_connection { default upgrade; '' close; }",
     ]

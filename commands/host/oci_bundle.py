@@ -72,12 +72,8 @@ def _mounts(instance: Instance) -> Iterator[Json]:
     yield _mount("/sys", "sysfs", *_SAFE, "ro")
     # The service can read its limits.
     yield _mount("/sys/fs/cgroup", "cgroup", *_SAFE, "relatime", "ro")
-    sizes = {"/tmp": track.service.workload.ephemeral_storage}  # noqa: S108
-    for volume in track.service.volumes.values():
-        if volume.empty_dir:
-            sizes[volume.mount_path] = volume.empty_dir.size_limit
-    for path, size in sizes.items():
-        yield _mount(path, "tmpfs", *_SAFE, "mode=1777", f"size={int(parse_quantity(size))}")
+    for path, size in track.temporary_folders.items():
+        yield _mount(path, "tmpfs", *_SAFE, "mode=1777", f"size={size}")
     binds = {PROGRAM: f"{PROGRAMS}/probe", "/etc/resolv.conf": "/etc/resolv.conf"}
     if config := track.config:
         binds[str(config.path.parent)] = f"{FOLDER}/config/{track.name}"

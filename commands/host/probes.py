@@ -57,7 +57,10 @@ def start_seconds(track: DeployedTrack) -> int:
 
 
 def _failures(mode: str, probe: Probe, track: DeployedTrack) -> int:
-    """Failures after which a probe has failed. A new instance may be unready for longer."""
+    """Failures after which a probe has failed.
+
+    While an instance starts, its readiness may fail until the progress deadline.
+    """
     if mode == "wait" and probe is track.service.probes.readiness:
         deadline = track.service.workload.rollout.progress_deadline_seconds
         return max(probe.failure_threshold, ceil(deadline / probe.period_seconds))

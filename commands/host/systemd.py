@@ -49,10 +49,8 @@ def shared_units() -> Mapping[str, str]:
 def track_units(track: DeployedTrack) -> Mapping[str, str]:
     """Units of a track, by file name."""
     units = {f"{track.name}@.service": to_ini(_service(track))}
-    if track.service.probes.liveness and probe_command(
-        "watch", track.service.probes.liveness, track
-    ):
-        units[f"{track.name}-liveness@.service"] = to_ini(_liveness(track))
+    if command := _liveness_command(track):
+        units[f"{track.name}-liveness@.service"] = to_ini(_liveness(track, command))
     return units
 
 
@@ -68,7 +66,7 @@ def environment_file(environment: Environment) -> str:
 def _service(track: DeployedTrack) -> Sections:
     service, pods = track.service, track.service.workload
     description = f"{service.name} {track.released.version}, {track.identity.track}, instance %i"
-    has_liveness = probe_command("watch", service.probes.liveness, track)
+    has_liveness = bool(_liveness_command(track))
     return {
         "Unit": {
             "Description": description,
@@ -101,14 +99,20 @@ def _service(track: DeployedTrack) -> Sections:
             "KillMode": "mixed",
             **_limits(track),
             **_sandbox(track, "%p-%i", _files(track)),
-            "TemporaryFileSystem": [*_temporary_folders(track)],
+            "TemporaryFileSystem": [
+                f"{path}:mode=1777,size={size}" for path, size in track.temporary_folders.items()
+            ],
         },
         "Install": {"WantedBy": "multi-user.target"},
     }
 
 
-def _liveness(track: DeployedTrack) -> Sections:
-    command = probe_command("watch", track.service.probes.liveness, track)
+def _liveness_command(track: DeployedTrack) -> Sequence[str]:
+    """Command line that ends when the service is not live. Empty: it has no probe."""
+    return probe_command("watch", track.service.probes.liveness, track)
+
+
+def _liveness(track: DeployedTrack, command: Sequence[str]) -> Sections:
     unit = f"{track.name}@%i"
     return {
         "Unit": {
@@ -150,18 +154,8 @@ def _files(track: DeployedTrack) -> Iterator[str]:
         yield f"/run/credentials/%n:{track.secrets_target}"
 
 
-def _temporary_folders(track: DeployedTrack) -> Iterator[str]:
-    service = track.service
-    sizes = {"/tmp": service.workload.ephemeral_storage}  # noqa: S108
-    for volume in service.volumes.values():
-        if volume.empty_dir:
-            sizes[volume.mount_path] = volume.empty_dir.size_limit
-    for path, size in sizes.items():
-        yield f"{path}:mode=1777,size={int(parse_quantity(size))}"
-
-
 def _sandbox(track: DeployedTrack, namespace: str, files: Iterable[str]) -> dict[str, Values]:
-    """What a pod of Pod Security ``restricted`` may do, and no more.
+    """Restrictions of a service: at least those of Pod Security ``restricted``.
 
     The root file system is that of the image. The network namespace has the ports of the service,
     so two versions can have the same.
@@ -194,7 +188,7 @@ def _sandbox(track: DeployedTrack, namespace: str, files: Iterable[str]) -> dict
         "ProtectKernelModules": True,
         "ProtectKernelTunables": True,
         "LockPersonality": True,
-        # No JIT compiler is a Go program; one with cgo may have one.
+        # Go programs need no writable and executable memory; a C library may.
         "MemoryDenyWriteExecute": not service.image.build.cgo,
         "RemoveIPC": True,
         "RestrictNamespaces": True,

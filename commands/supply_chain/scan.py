@@ -38,7 +38,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Target:
-    """What one run of Trivy scans."""
+    """Target of one run of Trivy."""
 
     name: str
     scanners: Sequence[str]
@@ -127,7 +127,7 @@ class Trivy:
         subcommand, *arguments = target.arguments
         # Without the summary, which has a line for each file.
         options = ("--scanners", ",".join(target.scanners), "--table-mode", "detailed")
-        # It classifies the licence of every module there, whatever the scanners are.
+        # Trivy reads the licences of all modules in GOPATH, also without the scanner `license`.
         gopath = self._modules if _LICENSE in target.scanners else self._cache
         done = self._run(subcommand, *options, *arguments, GOPATH=str(gopath))
         if done.returncode not in (0, _FOUND):

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from local.layout import Layout
+from tests.cluster.kubectl import kubectl
 from tests.cluster.project import wait_until
 from tests.cluster.server import build, free_port, start
 
@@ -182,14 +183,5 @@ class ArgoCd:
         self._kubectl("apply", "--server-side", "--filename", "-", stdin=text)
 
     def _kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        result = subprocess.run(
-            ["kubectl", f"--namespace={self._namespace}", *arguments],
-            env=dict(self._environment),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert result.returncode == 0, result.stderr
-        return result.stdout
+        options = (f"--namespace={self._namespace}", *arguments)
+        return kubectl(*options, environment=self._environment, stdin=stdin)

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from local.layout import Layout
 from settings import ARCHITECTURE, EDGE_NODE, NODE_GROUP
+from tests.cluster.kubectl import kubectl
 from tests.cluster.project import wait_until
 from tests.cluster.server import build, start
 
@@ -100,14 +101,4 @@ class EdgeNode:
         return json.loads(self._kubectl("get", *arguments, "--output=json"))
 
     def _kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        result = subprocess.run(
-            ["kubectl", *arguments],
-            env=dict(self._environment),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert result.returncode == 0, result.stderr
-        return result.stdout
+        return kubectl(*arguments, environment=self._environment, stdin=stdin)

@@ -78,7 +78,7 @@ class Regions:
         return region
 
     def added_files(self) -> list[str]:
-        """What `git status` lists."""
+        """Changed and new files, as `git status` lists them."""
         status = self.prod.run("git", "status", "--porcelain")
         assert status.returncode == 0, status.stderr
         return status.stdout.splitlines()
