@@ -1,5 +1,6 @@
 """Test order and scheduling: which tests run in parallel, and which on the same worker."""
 
+import gc
 import os
 from functools import cache
 
@@ -16,7 +17,11 @@ CLUSTER_WORKERS = 2
 """Maximum number of workers that run them: the pods share the processors of the node."""
 EXCLUSIVE = "tests/cluster/test_outages.py"
 """Stops parts of the cluster: no other cluster test runs at the same time."""
-ONE_SCOPE = ("tests/cluster/observability/", "tests/manifests/test_policy.py")
+ONE_SCOPE = (
+    "tests/cluster/observability/",
+    "tests/manifests/test_policy.py",
+    "tests/unit/commands/diff/test_diff.py",
+)
 """Folders and files whose tests share an expensive fixture, and so a worker."""
 SCOPE_PER_TEST = ("tests/cluster/test_plugins.py",)
 """Cluster tests with a stack each. In the other files, all tests share one."""
@@ -64,6 +69,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, start in enumerate(ORDER) if item.nodeid.startswith(start)), 99)
 
     items.sort(key=position)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude all modules from garbage collection: searching them takes a part of every test."""
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -28,7 +28,7 @@ name: sample
 runtime: {{name: python, options: {{virtualenv: {sys.prefix}}}}}
 """
 PROGRAM = '''
-"""Creates the objects of objects.json, each namespace with a provider of its own."""
+"""Creates the objects of objects.json, with a provider for each context: it is a process."""
 
 import json
 from pathlib import Path
@@ -36,15 +36,18 @@ from pathlib import Path
 import pulumi
 from pulumi_kubernetes import Provider
 
-providers = {}
+providers, of_namespace = {}, {}
 for manifest in json.loads(Path("objects.json").read_text()):
     namespace, kind = manifest["metadata"]["namespace"], manifest["kind"]
     name = f"{namespace}-{kind}"
     if kind == "Provider":
-        providers[namespace] = Provider(name, context=manifest["spec"].get("context"))
+        context = manifest["spec"].get("context")
+        if context not in providers:
+            providers[context] = Provider(name, context=context)
+        of_namespace[namespace] = providers[context]
         continue
     version = manifest["apiVersion"]
-    opts = pulumi.ResourceOptions(provider=providers[namespace])
+    opts = pulumi.ResourceOptions(provider=of_namespace[namespace])
     token = f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}"
     pulumi.CustomResource(token, name, manifest, opts)
 '''
