@@ -20,6 +20,7 @@ from commands.ci_run import is_ci
 from commands.deployed_configuration import DeployedConfiguration
 from commands.diff.checkout import git
 from commands.errors import CommandError
+from commands.flagger_canary import Canaries, CanaryState
 from commands.followed_release import FollowedRelease
 from commands.notifications import Notifier
 from commands.pending_release import PendingRelease
@@ -213,6 +214,7 @@ class Deployer:
             self._check_rolled_back(released)
         self._check_taints()
         self._check_node_cidrs()
+        self._check_mesh(config_file)
         self.stack.keep_moved_back(self.settings.namespaces.values())
         moves = list(self._moves(services))
         # In parallel: each start of kubectl takes a tenth of a second.
@@ -606,6 +608,27 @@ class Deployer:
                 raise CommandError(
                     f"slipway:network.nodeCIDRs does not contain {address}, an address of the API "
                     f"server: add {ip_network(address)}, or the IP block of the control plane"
+                )
+
+    def _check_mesh(self, config_file: Path | None) -> None:
+        """Raise :class:`CommandError` if promoted pods would keep their sidecars without a mesh.
+
+        Flagger replaces them when a release is promoted. Until then, pods that the autoscaler adds
+        would not get ready: their sidecars could not connect to istiod.
+        """
+        is_rollback = config_file is not None  # with the configuration of the last update
+        if is_rollback or self.settings.mesh.istio or not self.stack.has_mesh():
+            return
+        states: Mapping[str, CanaryState] = {}
+        with suppress(CommandError):  # Pulumi's own message is better
+            names = (one.name for one in self.settings.progressive)
+            states = Canaries(self.settings, self.environment).read(names)
+        for name, state in states.items():
+            if state.has_sidecar:
+                key = f"slipway:services.{name}.release.strategy"
+                raise CommandError(
+                    f"slipway:mesh.istio is null, and the promoted pods of {name} have sidecars: "
+                    f'keep it, or set {key} to "rolling" in the same update'
                 )
 
     def _confirmation(self) -> Sequence[str]:

@@ -13,6 +13,7 @@ from commands import kubectl
 from commands.errors import CommandError
 from commands.pod_logs import PodLogs
 from commands.pods import Pods
+from components.istio_sidecar import INJECTION_LABEL
 from components.labels import NAME_LABEL, PRIMARY, Identity
 from settings import Settings
 
@@ -204,6 +205,12 @@ class CanaryState:
         """Pods and configuration of the version that serves, comparable with :attr:`revision`."""
         config = self.config if self.primary_config is None else self.primary_config
         return _revision(self.primary, config)
+
+    @property
+    def has_sidecar(self) -> bool:
+        """True if the pods of the primary have a sidecar of Istio."""
+        metadata = self.primary.get("spec", {}).get("template", {}).get("metadata", {})
+        return INJECTION_LABEL in (metadata.get("labels") or {})
 
     @property
     def is_promoted(self) -> bool:

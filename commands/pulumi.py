@@ -38,6 +38,7 @@ _CLUSTER_OPERATOR = re.compile(
 """Part of the URN of an operator's ClusterRole."""
 _DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 _CANARY = "kubernetes:flagger.app/v1beta1:Canary"
+_MESH = "kubernetes:security.istio.io/v1:PeerAuthentication"
 _NEVER = "1970-01-01T00:00:00Z"
 _PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105  # name of a variable
 _UNREADABLE = "ERROR_UNABLE_TO_DECRYPT"
@@ -174,6 +175,10 @@ class Stack:
     def has_canaries(self) -> bool:
         """Return True if the stack has a Canary of Flagger, as of :meth:`select`."""
         return any(one["type"] == _CANARY for one in self._objects())
+
+    def has_mesh(self) -> bool:
+        """Return True if the services were in Istio's mesh, as of :meth:`select`."""
+        return any(one["type"] == _MESH for one in self._objects())
 
     def deployments(self) -> set[str]:
         """Return the names of the Deployments in the state, as of :meth:`select`."""

@@ -1,5 +1,6 @@
 """Sidecar of Istio: labels and annotations that inject it, its ports and connections."""
 
+import json
 from dataclasses import dataclass
 
 from components.labels import Labels
@@ -11,9 +12,13 @@ METRICS_PORT = 15020
 METRICS_PATH = "/stats/prometheus"
 PROXY_METRICS_PORT = 15090
 """Container port that every sidecar declares."""
-INJECTED_ANNOTATION = "sidecar.istio.io/status"
-"""Annotation of a pod with a sidecar."""
+INJECTION_LABEL = "sidecar.istio.io/inject"
+"""Label of a pod that gets a sidecar."""
+CONTAINER = "istio-proxy"
+"""Name of the sidecar's container."""
 _ISTIOD_PORT = 15012
+_REQUEST_METRICS = r"cluster\.inbound.*\.upstream_rq_([0-9]{3}|time)"
+"""Statistics of Envoy about the requests to the container. By default the sidecar has none."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +26,14 @@ class IstioSidecar:
     """Sidecar of a pod, which istiod injects."""
 
     settings: IstioSettings
+    has_request_metrics: bool = False
+    """Its metrics are those of the requests to the service."""
 
     @property
     def labels(self) -> Labels:
         """Labels of the pod. The namespace needs none: other pods have no sidecar."""
         revision = {"istio.io/rev": self.settings.revision} if self.settings.revision else {}
-        return {"sidecar.istio.io/inject": "true", **revision}
+        return {INJECTION_LABEL: "true", **revision}
 
     @property
     def annotations(self) -> dict[str, str]:
@@ -43,11 +50,14 @@ class IstioSidecar:
 
     def service_annotations(self, service: Service) -> dict[str, str]:
         """Annotations of a pod of ``service``, whose metrics the sidecar adds to its own."""
-        metrics = service.metrics
+        annotations, metrics = self.annotations, service.metrics
+        if self.has_request_metrics:
+            matcher = {"proxyStatsMatcher": {"inclusionRegexps": [_REQUEST_METRICS]}}
+            annotations["proxy.istio.io/config"] = json.dumps(matcher)
         if metrics is None:
-            return self.annotations
+            return annotations
         return {
-            **self.annotations,
+            **annotations,
             "prometheus.io/scrape": "true",
             "prometheus.io/port": str(service.ports[metrics.port]),
             "prometheus.io/path": metrics.path,

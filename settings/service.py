@@ -433,10 +433,6 @@ class Service(Section):
             if settings.mirror and self.routing.backend == "ingress":
                 allowed = 'false, or the backend "gateway" or "istio": an Ingress cannot mirror'
                 yield FieldError(f"{key}.mirror", settings.mirror, allowed)
-            if settings.load and self.request_source == "proxy":
-                reason = "the proxy does not count requests that are sent to the pods"
-                allowed = f'null, or slo.source "service": {reason}'
-                yield FieldError(f"{key}.load", settings.load.model_dump(by_alias=True), allowed)
             if not self.progressive_gates:
                 allowed = f"{_WITHOUT_GATES}, or add slo, metrics or release.progressive.gates"
                 yield FieldError("release.strategy", strategy, allowed)

@@ -24,6 +24,7 @@ from settings.network import Network
 from settings.notifications import NotificationsSettings
 from settings.observability import ObservabilitySettings
 from settings.ports import Ports
+from settings.proxy_metrics import Proxy
 from settings.quantities import format_mebibytes, parse_quantity
 from settings.registry import RegistrySettings
 from settings.release import Track
@@ -274,9 +275,22 @@ class Settings(Section):
             )
             yield FieldError(f"{key}.release.strategy", service.release.strategy, allowed)
         proxy = observability.proxy.implementation
-        if service.request_source == "proxy" and proxy == "envoy-gateway":
+        is_counted_by_proxy = service.request_source == "proxy" and proxy != "istio-sidecar"
+        if is_counted_by_proxy and proxy == "envoy-gateway":
             reason = "Envoy Gateway counts the requests to both versions together"
             yield FieldError(f"{key}.slo.source", "proxy", f'"service" or "queries": {reason}')
+        if is_counted_by_proxy and settings.load:
+            reason = "the proxy does not count requests that are sent to the pods"
+            allowed = f'null, or slo.source "service": {reason}'
+            load = settings.load.model_dump(by_alias=True)
+            yield FieldError(f"{key}.release.progressive.load", load, allowed)
+        if is_counted_by_proxy and settings.mirror and proxy == "istio":
+            reason = "the gateway does not count the copies of the requests"
+            allowed = (
+                'false, or slo.source "service", or observability.proxy.implementation '
+                f'"istio-sidecar": {reason}'
+            )
+            yield FieldError(f"{key}.release.progressive.mirror", settings.mirror, allowed)
         for name in ("flagger", "flagger-loadtester"):
             if name in self.services:
                 allowed = "another name: Flagger's objects have this name"
@@ -428,6 +442,10 @@ class Settings(Section):
 
     def _istio_errors(self) -> Iterator[FieldError]:
         proxy, istio = self.observability.proxy.implementation, self.mesh.istio
+        if proxy == "istio-sidecar" and istio is None:
+            others = " or ".join(f'"{one}"' for one in get_args(Proxy) if one != proxy)
+            allowed = f"{others}, or add mesh.istio: it is null"
+            yield FieldError("observability.proxy.implementation", proxy, allowed)
         for service in self.services.values():
             if service.routing is None:
                 continue
@@ -438,8 +456,8 @@ class Settings(Section):
                 allowed = f'"istio" or "gateway", or mesh.istio.mutualTls "permissive": {reason}'
                 yield FieldError(key, backend, allowed)
             has_metrics = service.slo and is_measured and self.observability.mode != "off"
-            if backend == "istio" and has_metrics and proxy != "istio":
-                allowed = f'"istio": {key} is "istio"'
+            if backend == "istio" and has_metrics and proxy not in ("istio", "istio-sidecar"):
+                allowed = f'"istio", or "istio-sidecar" in a mesh: {key} is "istio"'
                 yield FieldError("observability.proxy.implementation", proxy, allowed)
                 return
         if istio:

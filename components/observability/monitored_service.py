@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from components.istio_sidecar import CONTAINER
 from components.observability.queries import gate_window, selector
 from components.observability.request_metrics import RequestMetrics, request_metrics_of
 from components.observability.slo import Slo
@@ -42,6 +43,8 @@ class MonitoredService:
     panels: tuple[ServicePanel, ...] = ()
     has_sidecar: bool = False
     """The pods have a sidecar of Istio, which adds its metrics to those of the service."""
+    sidecars: tuple[str, ...] = ()
+    """Names of the containers that run beside that of the service."""
 
     @classmethod
     def of(
@@ -72,6 +75,10 @@ class MonitoredService:
             alerts=service.alerts,
             panels=service.panels,
             has_sidecar=has_sidecar,
+            sidecars=(
+                *(one.name for one in service.sidecars),
+                *([CONTAINER] if has_sidecar else []),
+            ),
         )
 
     def selector(self, **labels: str | None) -> str:

@@ -385,11 +385,13 @@ def _ingress(namespace: str) -> Config:
         "kubernetes_sd_configs": [_pods({namespace}, field="status.phase=Running")],
         "relabel_configs": [
             _keep(f"{annotation}_scrape", "true"),
-            # Service discovery makes a target for each port: keep the annotated one.
+            # Service discovery makes a target for each port of a container: they become the same
+            # target. The port of Istio's gateway is not one of its container's.
             {
-                "source_labels": [f"{annotation}_port"],
-                "action": "keepequal",
-                "target_label": "__meta_kubernetes_pod_container_port_number",
+                "source_labels": ["__address__", f"{annotation}_port"],
+                "regex": "(.+?)(?::[0-9]+)?;([0-9]+)",
+                "target_label": "__address__",
+                "replacement": "$1:$2",
             },
             {
                 "source_labels": [f"{annotation}_path"],

@@ -128,7 +128,7 @@ class _Gates:
             used = (
                 f"sum by (pod) (rate(container_cpu_usage_seconds_total{{{whole}}}[{self.window}]))"
             )
-            requested = _resource("requests", pods, "cpu")
+            requested = self._resource("requests", pods, "cpu")
             yield ReleaseGate(
                 "cpu",
                 "CPU usage of the pods, percent of their request",
@@ -141,7 +141,7 @@ class _Gates:
             yield ReleaseGate(
                 "memory",
                 "memory usage of a pod, percent of its limit",
-                f"100 * max({used} / on (pod) {_resource('limits', pods, 'memory')})",
+                f"100 * max({used} / on (pod) {self._resource('limits', pods, 'memory')})",
                 max=gates.memory,
                 unit="%",
             )
@@ -151,6 +151,16 @@ class _Gates:
         for gate in gates.queries:
             query = gate.query.replace(SELECTOR, matchers)
             yield ReleaseGate(gate.name, gate.name, query, gate.min, gate.max)
+
+    def _resource(self, kind: str, pods: str, resource: str) -> str:
+        """Request or limit of each pod, with its sidecars."""
+        matchers = f'{pods},resource="{resource}"'
+        series = f"kube_pod_container_resource_{kind}{{{matchers}}}"
+        if self.service.sidecars:
+            # Sidecars are init containers; others of them have ended.
+            running = f'{matchers},container=~"{"|".join(self.service.sidecars)}"'
+            series += f" or kube_pod_init_container_resource_{kind}{{{running}}}"
+        return f"sum by (pod) ({series})"
 
     @property
     def _seconds(self) -> int:
@@ -178,11 +188,6 @@ class _Gates:
 
     def _bad_ratio(self, sli: Sli, matchers: str) -> str:
         return f"({self._bad_requests(sli, matchers)} / ({self._requests(matchers)} > 0))"
-
-
-def _resource(kind: str, pods: str, resource: str) -> str:
-    series = f'kube_pod_container_resource_{kind}{{{pods},resource="{resource}"}}'
-    return f"sum by (pod) ({series})"
 
 
 def _percent(ratio: Decimal) -> float:

@@ -64,7 +64,11 @@ class DeployedService:
         service, namespace, registry = args["service"], args["namespace"].name, args["registry"]
         name, routing, providers = service.name, service.routing, [args["cluster"]]
         network, observability, platform = args["network"], args["observability"], args["platform"]
-        sidecar = IstioSidecar(args["istio"]) if args["istio"] else None
+        sidecar = None
+        if istio := args["istio"]:
+            is_measured = service.request_source == "proxy"
+            proxy = observability.proxy.implementation
+            sidecar = IstioSidecar(istio, is_measured and proxy == "istio-sidecar")
         self.monitored = MonitoredService.of(
             service, namespace, observability, has_sidecar=sidecar is not None
         )

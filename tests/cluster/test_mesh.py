@@ -1,4 +1,5 @@
-"""Istio: weights of a VirtualService, mutual TLS and callers, and the mesh switched on and off."""
+"""Istio: weights of a VirtualService, mutual TLS and callers, progressive releases with the metrics
+of the sidecars, and the mesh switched on and off."""
 
 import json
 import secrets
@@ -14,6 +15,7 @@ import pytest
 from commands.load import Load
 from tests.cluster.istio import Istio
 from tests.cluster.network_client import BUSYBOX, NetworkClient
+from tests.cluster.progressive import add_prometheus
 from tests.cluster.project import Project, wait_until
 
 pytestmark = pytest.mark.timeout(1800)
@@ -98,7 +100,7 @@ def mesh(project: Project) -> Iterator[Any]:
 
 def sidecars(project: Project) -> set[bool]:
     """Whether the pods of the service that are not being deleted have a sidecar."""
-    selector = "--selector=app.kubernetes.io/name=beacon"
+    selector = "--selector=app.kubernetes.io/name in (beacon,beacon-primary)"
     pods = json.loads(project.kubectl("get", "pods", selector, "--output=json"))["items"]
     found = (one["metadata"] for one in pods if "deletionTimestamp" not in one["metadata"])
     return {"sidecar.istio.io/status" in one.get("annotations", {}) for one in found}
@@ -192,3 +194,99 @@ def test_a_version_is_replaced_and_the_mesh_switched_off_without_a_failed_reques
         "authorizationpolicies,peerauthentications",
     )
     assert "No resources found" in policies.stderr
+
+
+BAD = "1.5.0"
+"""Version of which a fifth of the requests fail."""
+
+
+def set_version(project: Project, version: str) -> None:
+    (project.folder / "app" / "VERSION").write_text(f"{version}\n")
+    with project.service() as service:
+        service["release"]["stable"] = {"version": version}
+
+
+def test_a_service_becomes_progressive_without_a_failed_request(
+    istio: Istio, project: Project
+) -> None:
+    with project.config() as config:
+        add_prometheus(config, project.stack)
+        config["slipway:network"]["proxyNamespace"] = istio.namespace
+    with project.service() as service:
+        service["slo"] = {"availability": 99.9}
+        service["release"] |= {
+            "strategy": "progressive",
+            "progressive": {"steps": [20, 50], "intervalSeconds": 10, "threshold": 20},
+        }
+    with no_request_fails(istio, project):
+        project.make("up")
+    assert istio.analyze(project.stack) == []
+
+
+def test_the_mesh_is_switched_on_by_a_release_of_the_same_version(
+    istio: Istio, project: Project
+) -> None:
+    with project.config() as config:
+        config["slipway:mesh"]["istio"] = {}
+        config["slipway:observability"]["proxy"] = {"implementation": "istio-sidecar"}
+    with project.service() as service:
+        service["slo"]["source"] = "proxy"
+    with no_request_fails(istio, project):
+        project.make("up")
+    wait_until("sidecars only", lambda: sidecars(project) == {True}, 60)
+    with project.restored_config():
+        with project.config() as config:
+            config["slipway:mesh"]["istio"] = None
+            config["slipway:observability"]["proxy"] = {"implementation": "istio"}
+        refused = project.make_fails("up")
+    assert "the promoted pods of beacon have sidecars" in refused.stdout + refused.stderr
+
+
+def test_a_good_version_is_promoted_by_the_metrics_of_the_sidecars(
+    istio: Istio, project: Project
+) -> None:
+    set_version(project, "1.4.0")
+    with no_request_fails(istio, project):
+        output = project.make("up").stdout
+    assert "beacon 1.4.0 is promoted" in output
+    query = "sum by (track, version, status) (service:requests:rate5m)"
+    table = project.make("metrics", f"QUERY={query}").stdout
+    print(table)
+    assert "1.4.0" in table
+
+
+def test_a_version_with_errors_is_rolled_back_by_the_metrics_of_the_sidecars(
+    istio: Istio, project: Project
+) -> None:
+    set_version(project, BAD)
+    with project.service() as service:
+        service["config"]["faults"]["errorRate"] = 0.2
+        service["release"]["progressive"]["threshold"] = 3
+    with load(istio, project) as sent:
+        result = project.make_fails("up")
+        time.sleep(PROXY_SECONDS)
+    output = result.stdout + result.stderr
+    assert f"beacon {BAD} was rolled back" in output
+    assert "availability" in output
+    bad = [one.sent for one in sent.results if one.version == BAD]
+    print(f"{len(bad)} of {len(sent.results)} requests in {max(bad) - min(bad):.0f} s")
+    assert len(bad) < len(sent.results) / 2
+    assert {one.version for one in sent.results if one.sent > max(bad)} == {"1.4.0"}
+    assert {one.version for one in sent.failures} <= {BAD}
+
+
+def test_the_mesh_is_switched_off_with_the_strategy_without_a_failed_request(
+    istio: Istio, project: Project
+) -> None:
+    set_version(project, "1.6.0")
+    with project.config() as config:
+        config["slipway:mesh"]["istio"] = None
+        del config["slipway:observability"]["proxy"]
+        (service,) = config["slipway:services"].values()
+        service["config"]["faults"].pop("errorRate", None)
+        del service["slo"]["source"]
+        service["release"]["strategy"] = "rolling"
+    with no_request_fails(istio, project):
+        project.make("up")
+    assert sidecars(project) == {False}
+    project.assert_no_drift()

@@ -188,7 +188,15 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "prod-istio": ("prod", {"release": CANARY, **MESH}),
-    "prod-istio-progressive": ("prod", {"release": PROGRESSIVE, **MESH}),
+    "prod-istio-progressive": (
+        "prod",
+        {
+            "release": PROGRESSIVE,
+            **MESH,
+            "observability": {"mode": "bundled", "proxy": {"implementation": "istio-sidecar"}},
+            "slo": {"source": "proxy"},
+        },
+    ),
     "dev-no-observability": ("dev", {"observability": {"mode": "off"}, "slo": None}),
 }
 """Stack and changed settings of each variant."""

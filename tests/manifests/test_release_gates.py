@@ -84,6 +84,32 @@ def samples(present: bool) -> list[dict[str, Any]]:
     return [{"labels": "{}", "value": 1}] if present else []
 
 
+@pytest.mark.parametrize(("usage", "kind"), [(95, "passes"), (170, "fails")])
+def test_the_memory_limit_of_a_pod_includes_that_of_its_sidecar(
+    promtool: Path, tmp_path: Path, usage: int, kind: str
+) -> None:
+    in_mesh = MonitoredService.of(
+        STACK.services["beacon"], STACK.namespace.name, STACK.observability, has_sidecar=True
+    )
+    release = STACK.services["beacon"].release
+    gates = {gate.name: gate for gate in release_gates(in_mesh, release.progressive)}
+    init = 'kube_pod_init_container_resource_limits{namespace="beacon-test",resource="memory"'
+    pod = 'pod="beacon-progressive-6f-1x"'
+    inputs = [
+        *series("canary", {**TRACK, "memory": usage}),
+        {"series": f'{init},{pod},container="istio-proxy"}}', "values": f"80x{SAMPLES}"},
+        {"series": f'{init},{pod},container="istio-validation"}}', "values": f"80x{SAMPLES}"},
+    ]
+    test = {
+        "interval": f"{SCRAPE_SECONDS}s",
+        "input_series": inputs,
+        "promql_expr_test": expectations(gates["memory"], kind),
+    }
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump({"tests": [test]}))
+    result = run(promtool, "test", "rules", "test.yaml", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the rules that record what the gates read."""

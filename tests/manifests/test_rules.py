@@ -29,6 +29,11 @@ SOURCES: dict[str, dict[str, Any]] = {
     "nginx": {"observability": {"proxy": {"implementation": "ingress-nginx"}}},
     "envoy": {"observability": {"proxy": {"implementation": "envoy-gateway"}}},
     "istio": {"observability": {"proxy": {"implementation": "istio"}}},
+    "sidecar": {
+        "observability": {"proxy": {"implementation": "istio-sidecar"}},
+        "mesh": {"istio": {}},
+        "routing": {"backend": "istio"},
+    },
     "otel": {"metrics": {"convention": "opentelemetry"}},
     "podinfo": {"metrics": {"convention": "podinfo"}},
     "worker": {
@@ -47,12 +52,12 @@ SOURCES: dict[str, dict[str, Any]] = {
 def rules_of(name: str, changes: dict[str, Any]) -> RuleGroups:
     """Return the rules of a service without metrics, with changes of it and of its stack."""
     service = {**BEACON, "metrics": None, "owner": "team-a"}
-    stack = {key: value for key, value in changes.items() if key == "observability"}
-    own = {key: value for key, value in changes.items() if key != "observability"}
+    stack = {key: value for key, value in changes.items() if key in ("observability", "mesh")}
+    own = {key: value for key, value in changes.items() if key not in stack}
     bundled_stack = changed(
         {"namespace": {"name": "beacon-dev"}, "observability": {"mode": "bundled"}}, stack
     )
-    services = {"beacon": None, name: {**service, **own}}
+    services = {"beacon": None, name: changed(service, own)}
     sections = changed(SMALLEST, {**bundled_stack, "services": services})
     del sections["services"]["beacon"]
     (monitored,) = args_of(validate("Pulumi.test.yaml", sections))["services"]

@@ -1,5 +1,7 @@
 """The whole program: its resources, their dependencies and invalid settings."""
 
+import json
+import re
 import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -90,6 +92,27 @@ def test_routing_depends_on_the_workloads_of_all_tracks(
     for track in ("stable", "canary"):
         assert registry.urn_of("Deployment", f"beacon-{track}") in dependencies
         assert registry.urn_of("Service", f"beacon-{track}") in dependencies
+
+
+@pytest.mark.parametrize(
+    ("source", "is_measured"), [("proxy", True), ("service", False)], ids=["proxy", "service"]
+)
+def test_a_sidecar_counts_the_requests_if_the_objective_reads_its_metrics(
+    program: Program, *, source: str, is_measured: bool
+) -> None:
+    registry = program(
+        routing={"backend": "istio"},
+        mesh={"istio": {}},
+        slo={"source": source},
+        observability={"mode": "bundled", "proxy": {"implementation": "istio-sidecar"}},
+    )
+    template = registry.one("Deployment", "beacon-stable")["spec"]["template"]
+    config = json.loads(template["metadata"]["annotations"].get("proxy.istio.io/config", "{}"))
+    assert bool(config) == is_measured
+    for pattern in config.get("proxyStatsMatcher", {}).get("inclusionRegexps", ()):
+        for statistic in ("upstream_rq_200", "upstream_rq_time"):
+            assert re.fullmatch(pattern, f"cluster.inbound|8080||;.{statistic}")
+        assert not re.fullmatch(pattern, "cluster.outbound|8080||other.svc;.upstream_rq_200")
 
 
 @pytest.mark.parametrize("backend", ["ingress", "gateway", "istio"])

@@ -1,8 +1,9 @@
-"""Sources of request metrics: the service itself, the proxy, or queries."""
+"""Sources of request metrics: the service itself, a proxy, or queries."""
 
 from components.observability.request_metrics.envoy_gateway import EnvoyGatewayRequestMetrics
 from components.observability.request_metrics.ingress_nginx import IngressNginxRequestMetrics
 from components.observability.request_metrics.istio import IstioRequestMetrics
+from components.observability.request_metrics.istio_sidecar import IstioSidecarRequestMetrics
 from components.observability.request_metrics.queries import QueriedRequestMetrics
 from components.observability.request_metrics.request_metrics import (
     ProxyRequestMetrics,
@@ -37,6 +38,11 @@ def request_metrics_of(
             buckets = names.buckets if names.duration else ()
             return ServiceRequestMetrics(
                 namespace, service.name, buckets, names.errors, names, service.probe_paths
+            )
+        case "proxy" if proxy.implementation == "istio-sidecar":
+            ports = tuple(service.ports[port] for port in service.routes)
+            return IstioSidecarRequestMetrics(
+                namespace, service.name, proxy.upper_bounds, _HTTP_ERRORS, ports
             )
         case "proxy":
             names = map(service.route_name, service.routes)

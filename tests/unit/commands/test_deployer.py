@@ -14,6 +14,7 @@ from commands import deployer
 from commands.capacity import Shares
 from commands.deployer import Deployer
 from commands.errors import BAD_INPUT, FAILED, CommandError
+from commands.flagger_canary import CanaryState
 from commands.notifications import Notifier
 from commands.notifications.thread import ThreadStore
 from commands.prerequisites import Prerequisites
@@ -21,6 +22,7 @@ from commands.pulumi import Stack
 from commands.release_records import Decision, ReleaseRecord
 from settings import Service, load
 from settings.yaml_writer import to_yaml
+from tests.unit.commands.canary_states import canary, deployment
 from tests.unit.commands.notifications.http_receiver import http_receiver
 from tests.unit.stacks import BEACON, BLUE_GREEN, CANARY, OTHER_DIGEST, changed, sections, settings
 
@@ -56,6 +58,8 @@ class FakeStack:
     """URNs of the images."""
     operators: set[str] = field(default_factory=set)
     """Components of the operators with access to the whole cluster."""
+    mesh: bool = False
+    """Whether the services were in a mesh in the last update."""
     hints: list[str] = field(default_factory=list)
     """Messages about base images. With one, an update fails."""
 
@@ -74,6 +78,9 @@ class FakeStack:
 
     def has_canaries(self) -> bool:
         return True
+
+    def has_mesh(self) -> bool:
+        return self.mesh
 
     def keep_moved_back(self, namespaces: Iterable[str]) -> None:
         self.kept_in = list(namespaces)
@@ -199,6 +206,36 @@ def test_an_update_with_a_plan_is_not_split():
     fake = FakeStack(missing_images=True)
     deployer_of(fake).update(plan=Path("plan.json"))
     assert fake.calls == ["select", "images", "up --yes --skip-preview --plan plan.json"]
+
+
+SIDECAR = {"sidecar.istio.io/inject": "true"}
+ISTIO = {"routing": {"backend": "istio"}}
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(
+    ("labels", "changes", "is_refused"),
+    [
+        (SIDECAR, {"release": {"strategy": "progressive"}}, True),
+        ({}, {"release": {"strategy": "progressive"}}, False),
+        (SIDECAR, {"release": {"strategy": "progressive"}, "mesh": {"istio": {}}}, False),
+        (SIDECAR, {"release": {"strategy": "rolling"}}, False),
+    ],
+    ids=["sidecars", "no sidecars yet", "mesh", "another strategy"],
+)
+def test_a_mesh_is_not_removed_while_promoted_pods_would_keep_their_sidecars(
+    monkeypatch, *, labels, changes, is_refused
+):
+    primary = deployment("1.0.0", name="beacon-progressive-primary")
+    primary["spec"]["template"]["metadata"]["labels"] |= labels
+    found = CanaryState(canary("Succeeded"), deployment("1.0.0"), primary, {}, None)
+    monkeypatch.setattr(
+        deployer.Canaries, "read", lambda _, services: dict.fromkeys(services, found)
+    )
+    fake = FakeStack(mesh=True)
+    with pytest.raises(CommandError, match="the promoted pods") if is_refused else nullcontext():
+        deployer_of(fake, **ISTIO, **changes).update()
+    assert any(call.startswith("up") for call in fake.calls) != is_refused
 
 
 ONE = {"strategy": "canary", "stable": {"version": "1.0.0", "digest": OTHER_DIGEST}}

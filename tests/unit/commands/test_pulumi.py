@@ -54,6 +54,20 @@ def test_the_state_says_whether_the_stack_has_a_canary_of_flagger(tmp_path: Path
     assert found == {"progressive": True, "rolling": False}
 
 
+def test_the_state_says_whether_the_services_were_in_a_mesh(tmp_path: Path) -> None:
+    found = {}
+    for kind in (
+        "security.istio.io/v1:PeerAuthentication",
+        "networking.istio.io/v1:VirtualService",
+    ):
+        folder = tmp_path / kind.partition(":")[2]
+        folder.mkdir()
+        made = stack(folder, {"resources": [{"type": f"kubernetes:{kind}", "id": "one"}]})
+        made.select()
+        found[folder.name] = made.has_mesh()
+    assert found == {"PeerAuthentication": True, "VirtualService": False}
+
+
 def test_the_state_says_which_operators_have_access_to_the_whole_cluster(tmp_path: Path) -> None:
     def role(components: str, kind: str, **fields: Any) -> dict[str, Any]:
         type_ = f"kubernetes:rbac.authorization.k8s.io/v1:{kind}"

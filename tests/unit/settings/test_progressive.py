@@ -11,6 +11,13 @@ from tests.unit.stacks import changed, sections, settings
 BUNDLED = {"observability": {"mode": "bundled"}}
 GATEWAY = {"routing": {"backend": "gateway"}}
 ISTIO = {"observability": {"mode": "bundled", "proxy": {"implementation": "istio"}}}
+VIRTUAL_SERVICE = {"routing": {"backend": "istio"}}
+SIDECARS = {
+    "observability": {"mode": "bundled", "proxy": {"implementation": "istio-sidecar"}},
+    "mesh": {"istio": {}},
+    **VIRTUAL_SERVICE,
+    "metrics": None,
+}
 WORKER = {"ports": {}, "routing": None, "metrics": None}
 
 
@@ -64,6 +71,10 @@ def service(*changes: dict[str, Any], **keys: Any) -> Service:
             progressive(GATEWAY, iterations=3, mirror=True),
             "mirror is true: use false: Traefik, the observability.proxy.implementation, cannot m",
         ),
+        (
+            progressive(ISTIO, VIRTUAL_SERVICE, {"metrics": None}, iterations=3, mirror=True),
+            'mirror is true: use false, or slo.source "service", or observability.proxy.implement',
+        ),
         # gates
         (
             progressive(gates={"queries": [{"name": "queue", "query": "sum(", "max": 1}]}),
@@ -89,6 +100,7 @@ def service(*changes: dict[str, Any], **keys: Any) -> Service:
         (progressive(manual=["start"]), 'manual[0] is "start": use "rollout" or "promotion"'),
         (progressive(manual=["rollout", "rollout"]), "manual is "),
         (progressive({"metrics": None}, load={}), "load is {"),
+        (progressive(ISTIO, VIRTUAL_SERVICE, {"metrics": None}, load={}), "load is {"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_key(changes: dict[str, Any], message: str) -> None:
@@ -149,6 +161,13 @@ def errors_of(changes: dict[str, Any]) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as error:
         validate("Pulumi.test.yaml", sections(**changes))
     return error.value.errors
+
+
+@pytest.mark.parametrize("requests", [{"mirror": True}, {"load": {}}])
+def test_sidecars_count_requests_that_do_not_come_through_the_gateway(
+    requests: dict[str, Any],
+) -> None:
+    assert service(SIDECARS, iterations=3, **requests).request_source == "proxy"
 
 
 @pytest.mark.parametrize(

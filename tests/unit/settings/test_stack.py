@@ -239,7 +239,11 @@ def errors_of(changes: dict[str, Any]) -> list[str]:
                 "metrics": None,
                 "observability": {"mode": "bundled"},
             },
-            'observability.proxy.implementation is "traefik": use "istio": services.beacon.routing',
+            'observability.proxy.implementation is "traefik": use "istio", or "istio-sidecar" in a',
+        ),
+        (
+            {"observability": {"proxy": {"implementation": "istio-sidecar"}}},
+            'observability.proxy.implementation is "istio-sidecar": use "traefik" or "ingress-ngin',
         ),
         (
             {

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -185,3 +186,21 @@ def test_a_pod_with_a_sidecar_is_scraped_at_the_port_that_is_not_intercepted(
     assert replaced["__metrics_path__"]["source_labels"] == [injected]
     egress = registry.one("NetworkPolicy")["spec"]["egress"]
     assert 15020 in {one["port"] for rule in egress for one in rule.get("ports", ())}
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "target"),
+    [
+        ("10.0.0.1:8000", "9100", "10.0.0.1:9100"),
+        # Istio's gateway has the annotation 15020, and a container with the port 15090.
+        ("10.0.0.1:15090", "15020", "10.0.0.1:15020"),
+        ("[fd00::1]:8000", "9100", "[fd00::1]:9100"),
+        ("10.0.0.1", "9100", "10.0.0.1:9100"),
+    ],
+)
+def test_the_proxy_is_scraped_at_its_annotated_port(address: str, port: str, target: str) -> None:
+    rules = job("ingress")["relabel_configs"]
+    (rule,) = (one for one in rules if one.get("target_label") == "__address__")
+    match = re.fullmatch(rule["regex"], f"{address};{port}")
+    assert match
+    assert match.expand(rule["replacement"].replace("$", "\\")) == target

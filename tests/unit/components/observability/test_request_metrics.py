@@ -9,9 +9,10 @@ import pytest
 from components.observability.monitored_service import MonitoredService
 from components.observability.queries import DURATION, ERRORS, REQUESTS
 from tests.unit.components.observability.servers import args_of, bundled
-from tests.unit.stacks import BLUE_GREEN
+from tests.unit.stacks import BLUE_GREEN, changed
 
-PROXIES = ("traefik", "ingress-nginx", "envoy-gateway", "istio")
+PROXIES = ("traefik", "ingress-nginx", "envoy-gateway", "istio", "istio-sidecar")
+MESH = {"mesh": {"istio": {}}, "routing": {"backend": "istio"}}
 QUERIES = {
     "requests": "sum by (track) (rate(jobs_total{$selector}[5m]))",
     "errors": 'sum by (track) (rate(jobs_total{$selector,result="error"}[5m]))',
@@ -24,7 +25,11 @@ SOURCES: dict[str, dict[str, Any]] = {
         for convention in ("prometheus", "opentelemetry", "podinfo", "grpc")
     },
     **{
-        proxy: {"metrics": None, "observability": {"proxy": {"implementation": proxy}}}
+        proxy: {
+            "metrics": None,
+            "observability": {"proxy": {"implementation": proxy}},
+            **(MESH if proxy == "istio-sidecar" else {}),
+        }
         for proxy in PROXIES
     },
     "queries": {"slo": {"source": "queries", "queries": QUERIES}},
@@ -162,6 +167,7 @@ def test_traefiks_names_of_a_tracks_service_are_matched(track: str, names: list[
         ("traefik", "beacon-test-beacon-grpc-beacon-stable-9000@kubernetesingressnginx"),
         ("ingress-nginx", "beacon-grpc"),
         ("envoy-gateway", "grpcroute/beacon-test/beacon-grpc/rule/0"),
+        ("istio-sidecar", "inbound|9000||"),
     ],
 )
 def test_requests_to_additional_ports_are_counted(proxy: str, name: str) -> None:
@@ -169,9 +175,10 @@ def test_requests_to_additional_ports_are_counted(proxy: str, name: str) -> None
     two_ports = {
         "ports": {"http": 8080, "grpc": 9000},
         "routing": {"additionalPorts": {"grpc": route}},
-        "observability": {"proxy": {"implementation": proxy}},
     }
-    patterns = re.findall(r'=~"([^"]*)"', expression(REQUESTS, metrics=None, **two_ports))
+    patterns = re.findall(
+        r'=~"([^"]*)"', expression(REQUESTS, **changed(SOURCES[proxy], two_ports))
+    )
     assert any(re.fullmatch(pattern, name) for pattern in patterns), patterns
 
 
