@@ -9,7 +9,7 @@ the autoscaler has changed the replicas in between, they are set again.
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -185,7 +185,7 @@ class Capacity:
 
     def keep(self, services: Iterable[Service]) -> Mapping[str, TrackPods]:
         """Raise the minimums again that an update has reset. Return the tracks by object name."""
-        pods_of = {pods.name: pods for one in services for pods in self._tracks(one).values()}
+        pods_of = self._pods_of(services)
         for name, minimum in self._raised.items():
             if name in pods_of and pods_of[name].minimum < minimum:
                 self._raise_minimum(pods_of[name], minimum)
@@ -207,8 +207,7 @@ class Capacity:
         print(f"waiting for the autoscaler's metrics of {', '.join(sorted(raised))}")
         deadline = time.monotonic() + METRICS_SECONDS
         while True:
-            found = [pods for one in services for pods in self._tracks(one).values()]
-            kept = [pods for pods in found if pods.name in raised]
+            kept = [pods for name, pods in self._pods_of(services).items() if name in raised]
             if all(pods.is_justified for pods in kept) or time.monotonic() > deadline:
                 break
             time.sleep(POLL_SECONDS)
@@ -286,22 +285,33 @@ class Capacity:
         }
         kubectl.apply(manifest, environment=self._environment, context=self._context)
 
+    def _pods_of(self, services: Iterable[Service]) -> Mapping[str, TrackPods]:
+        """Tracks of services that are deployed, by the names of their objects."""
+        found = self._tracks_of(services)
+        return {pods.name: pods for tracks in found.values() for pods in tracks.values()}
+
     def _tracks(self, service: Service) -> Mapping[str, TrackPods]:
-        """Tracks of a service that are deployed, by their names in the names of the objects."""
+        return self._tracks_of([service])[service.name]
+
+    def _tracks_of(self, services: Iterable[Service]) -> Mapping[str, Mapping[str, TrackPods]]:
+        """Tracks that are deployed: service → track in the names of the objects → its pods."""
+        names = [service.name for service in services]
         items = kubectl.get(
             *("deployments,horizontalpodautoscalers", "--namespace", self._namespace),
-            *("--selector", f"app.kubernetes.io/name={service.name}"),
+            *("--selector", f"app.kubernetes.io/name in ({','.join(names)})"),
             environment=self._environment,
             context=self._context,
         )["items"]
         objects = {(item["kind"], item["metadata"]["name"]): item for item in items}
-        tracks: dict[str, TrackPods] = {}
-        for track in _TRACKS:
-            name = Identity(service.name, self._namespace, track).object_name
-            if deployment := objects.get(("Deployment", name)):
-                autoscaler = objects.get(("HorizontalPodAutoscaler", name))
-                tracks[track] = _track_pods(name, deployment, autoscaler)
-        return tracks
+
+        def tracks(service: str) -> Iterator[tuple[str, TrackPods]]:
+            for track in _TRACKS:
+                name = Identity(service, self._namespace, track).object_name
+                if deployment := objects.get(("Deployment", name)):
+                    autoscaler = objects.get(("HorizontalPodAutoscaler", name))
+                    yield track, _track_pods(name, deployment, autoscaler)
+
+        return {name: dict(tracks(name)) for name in names}
 
 
 def _track_pods(

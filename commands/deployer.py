@@ -173,7 +173,10 @@ class Deployer:
         services = load(str(config_file or self.stack.name)).services
         built = [services[only.name]] if only else services.values()
         capacity = Capacity(self.settings, self.environment)
-        with filled_build_cache(built, self.settings.builder, self.environment):
+        self.select(arguments)
+        deployed = {one.name: self._running_versions(one.name) for one in built}
+        state = deployed, self.stack.state_time
+        with filled_build_cache(built, self.settings.builder, self.environment, *state):
             released = built if is_rollback and only else services.values()
             try:
                 return self._update(
@@ -209,7 +212,6 @@ class Deployer:
         restores_capacity: bool,
         decision: Decision | None,
     ) -> list[FollowedRelease]:
-        self.select(arguments)
         if not is_rollback and not self.force:
             self._check_rolled_back(released)
         self._check_taints()

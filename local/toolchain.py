@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from local.errors import LocalError
@@ -79,6 +80,7 @@ def install(paths: Layout) -> Toolchain:
     return found
 
 
+@cache
 def _describe(command: Path) -> Toolchain | None:
     if not os.access(command, os.X_OK):
         return None

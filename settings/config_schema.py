@@ -7,7 +7,7 @@ Beyond the standard it may use the format ``go-duration`` with ``formatMinimum``
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +46,16 @@ class ConfigSchema:
     def read(cls, file: Path) -> "ConfigSchema":
         """Read a schema. Raises :class:`InvalidSchemaError`."""
         try:
-            schema = json.loads(file.read_text())
+            return cls._parsed(file.read_text())
         except OSError as error:
             raise InvalidSchemaError(str(error.strerror)) from None
+
+    @classmethod
+    @lru_cache
+    def _parsed(cls, text: str) -> "ConfigSchema":
+        # Checking a schema takes a tenth of a second; settings are loaded several times.
+        try:
+            schema = json.loads(text)
         except ValueError as error:
             raise InvalidSchemaError(f"not JSON: {error}") from None
         if not isinstance(schema, dict):

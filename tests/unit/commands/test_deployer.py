@@ -62,6 +62,7 @@ class FakeStack:
     """Whether the services were in a mesh in the last update."""
     hints: list[str] = field(default_factory=list)
     """Messages about base images. With one, an update fails."""
+    state_time: str = "2026-01-01T00:00:00Z"
 
     def select(self, check: Callable[[], None] = lambda: None) -> None:
         self.calls.append("select")
