@@ -86,7 +86,10 @@ def _build_with_buildkit(
         push=True,
         build_on_preview=False,
         cache_from=[{"registry": {"ref": cache}}] if registry_cache else [],
-        cache_to=[{"registry": {"ref": cache, "mode": docker_build.CacheMode.MAX}}]
+        cache_to=[
+            # As an image manifest, BuildKit's default: Amazon ECR refuses the provider's default.
+            {"registry": {"ref": cache, "mode": docker_build.CacheMode.MAX, "image_manifest": True}}
+        ]
         if registry_cache
         else [],
         registries=[

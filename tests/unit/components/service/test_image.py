@@ -186,7 +186,7 @@ def test_buildkit_can_cache_layers_in_the_registry(module: Path) -> None:
     image = built(cache="registry", source="shop").one("Image")
     ref = "localhost:5000/slipway/beacon:buildcache"
     assert image["cacheFrom"] == [{"registry": {"ref": ref}}]
-    assert image["cacheTo"] == [{"registry": {"ref": ref, "mode": "max"}}]
+    assert image["cacheTo"] == [{"registry": {"ref": ref, "mode": "max", "imageManifest": True}}]
     assert image["buildArgs"]["MODULES"] == "layer"
     (module / "vendor").mkdir()
     assert "MODULES" not in built(cache="registry", source="shop").one("Image")["buildArgs"]
