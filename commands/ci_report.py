@@ -1,8 +1,8 @@
 """``make ci-preview`` and ``make ci-drift``: a preview or a drift check as Markdown.
 
 Both change nothing and need no confirmation. Exit code 1: a mandatory policy is violated, or there
-is drift. Exit code 2: the check could not run; the report is not written then. A preview can save
-its plan for the update.
+is drift. Exit code 2: the check could not run, also not in a second try; the report is not written
+then. A preview can save its plan for the update.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import html
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ MAX_CHARACTERS = 60_000
 """Of a report. GitHub's limit for a comment is 65,536."""
 TIMEOUT_SECONDS = 1200
 """Longer than any preview takes."""
+RETRY_SECONDS = 10.0
+"""Wait before the second try: the state or the cluster may be out of reach for a moment."""
 COMMANDS: dict[Task, Sequence[str]] = {
     "preview": ("preview", "--policy-pack", "policy"),
     # Without the program: changes that are declared and not yet deployed are no drift.
@@ -173,6 +176,12 @@ def run(task: Task, name: str, settings: Settings, plan: Path | None = None) -> 
     stack.select(repair=False)
     Deployer(stack, settings, prerequisites, variables).read()
     result = _run_pulumi(task, stack, plan)
+    if not result.is_complete:
+        print(
+            f"{failure(result)}\ntrying again in {RETRY_SECONDS:.0f} s", file=sys.stderr, flush=True
+        )
+        time.sleep(RETRY_SECONDS)
+        result = _run_pulumi(task, stack, plan)
     full_output = output_file(task, name)
     files.write(PROJECT_FOLDER / full_output, result.text)
     if plan and not (result.is_complete and result.succeeded):

@@ -138,6 +138,7 @@ class FakePulumi:
         program.write_text(PULUMI.format(folder=folder))
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+        monkeypatch.setattr(ci_report, "RETRY_SECONDS", 0)
         monkeypatch.setattr(ci_report, "PROJECT_FOLDER", folder)
         monkeypatch.setattr("commands.pulumi.PROJECT_FOLDER", folder)
         monkeypatch.setattr(ci_report, "remove_encryption_salt", lambda _: None)
@@ -174,6 +175,16 @@ def test_the_exit_code_tells_a_finding_from_a_failure(
     out.write_text("old")
     assert ci_report.main([task, f"--out={out}"]) == exit_code
     assert (out.read_text() == "old") is (exit_code == 2)
+
+
+@pytest.mark.parametrize("task", ["preview", "drift"])
+def test_a_check_that_could_not_run_is_tried_once_more(
+    pulumi: FakePulumi, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    pulumi.returns(255, diagnostic("error", "connection refused"))
+    # The server is back after the wait.
+    monkeypatch.setattr(ci_report.time, "sleep", lambda _: pulumi.returns(0, summary(same=2)))
+    assert ci_report.main([task]) == 0
 
 
 @pytest.mark.parametrize(
