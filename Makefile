@@ -69,8 +69,8 @@ config: $(INSTALLED) ## Print the values of a stack's configuration, each with i
 render: $(INSTALLED) ## Write a stack's manifests to OUT, one file per object, without a cluster
 	@$(PY) render.py $(STACK_OPTION) --out=$(if $(value OUT),$(call shell_quote,OUT),out/$(call shell_quote,STACK))
 
-publish: $(INSTALLED) ## Build and push the images of a stack, or of SERVICE, and write their digests to its file; without a cluster
-	@$(PY) -m commands.publish $(STACK_OPTION) $(call options,SERVICE)
+publish: $(INSTALLED) ## Build and push the images of a stack, or of SERVICE, and write their digests to its file; without a cluster (OUT=file: list them as JSON)
+	@$(PY) -m commands.publish $(STACK_OPTION) $(call options,SERVICE OUT)
 
 gitops: $(INSTALLED) ## Write a stack's manifests for Argo CD or Flux to OUT, and show their changes (DIFF=file: as Markdown)
 	@$(PY) -m commands.gitops $(STACK_OPTION) $(call options,OUT DIFF)

@@ -1,6 +1,6 @@
 """``make built-image``: names and digests of the images that an update with a plan built.
 
-Printed as the output ``images`` of a workflow job: a JSON list of objects with the keys
+Printed as the output ``images`` of a workflow job: a JSON list of objects with the keys ``stack``,
 ``service``, ``name`` and ``digest``. Prints no output if the plan builds no image: a workflow can
 attest only the images that it built itself.
 """
@@ -77,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for service in services:
         (built,) = service.release.built.values()
         name, digest = of_version(outputs[service.name], built.version)
-        images.append({"service": service.name, "name": name, "digest": digest})
+        identity = {"stack": options.stack, "service": service.name}
+        images.append({**identity, "name": name, "digest": digest})
     write_output("images", json.dumps(images), options.out)
     return 0
 

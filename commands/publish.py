@@ -1,6 +1,8 @@
 """``make publish``: builds and pushes the images of a stack, and pins them in its stack file.
 
-Needs no cluster. A version that has a digest is published already.
+Needs no cluster. A version that has a digest is published already. ``OUT`` is a file for the images
+that were published: a JSON list of objects with the keys ``stack``, ``service``, ``name`` and
+``digest``.
 """
 
 import argparse
@@ -8,12 +10,14 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from commands.buildx import PROVENANCE_ARGUMENT, build_options, buildx
 from commands.errors import FAILED, CommandError, report_errors
 from commands.masked_output import run_masked
+from commands.out_option import out_file
 from commands.prerequisites import Prerequisites
 from commands.pulumi import Stack
 from commands.registry import login
@@ -23,13 +27,28 @@ from commands.stack_file import ReleaseFile
 from commands.stack_lock import hold_lock
 from commands.supply_chain.image import build_of, build_secrets, with_builder
 from components.service.image_build import ImageBuild
+from local import files
 from settings import PROJECT, Service, Settings, load
 from settings.project import project_name
 from settings.stack_file import PROJECT_FOLDER
 
 
-def publish(stack: str, service: str) -> Iterator[str]:
-    """Publish the versions without a digest of a service, or of all; yield a message for each."""
+@dataclass(frozen=True)
+class PublishedImage:
+    """An image that was published."""
+
+    stack: str
+    service: str
+    name: str
+    """``registry/repository``, without a tag."""
+    digest: str
+
+
+def publish(stack: str, service: str) -> Iterator[tuple[PublishedImage, str]]:
+    """Publish the versions without a digest of a service, or of all.
+
+    Yields each image with a message.
+    """
     settings = load(stack, check_sources=True)
     builds = [
         (one, key, version.version, build_of(one, version.version, settings))
@@ -38,7 +57,6 @@ def publish(stack: str, service: str) -> Iterator[str]:
         if version.digest is None
     ]
     if not builds:
-        yield "every version is published"
         return
     variables = {**os.environ, **with_builder()}
     variables |= registry_login(stack, settings, variables)
@@ -50,11 +68,12 @@ def publish(stack: str, service: str) -> Iterator[str]:
             *build_options(one, build, {id_: secret_file(text) for id_, text in secrets.items()}),
             build.context,
         )
-        tag = f"{settings.image_name(one)}:{version}"
-        digest = _push(tag, options, secrets.values(), variables)
+        name = settings.image_name(one)
+        digest = _push(f"{name}:{version}", options, secrets.values(), variables)
         file = ReleaseFile(stack, one.name)
         file.pin(key, digest).save()
-        yield f"{file.path.name}: {one.name}: {key} {version} is {digest}"
+        image = PublishedImage(stack, one.name, name, digest)
+        yield image, f"{file.path.name}: {one.name}: {key} {version} is {digest}"
 
 
 def missing_digests(settings: Settings) -> Iterator[str]:
@@ -113,10 +132,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="commands.publish", description=__doc__)
     parser.add_argument("--stack", required=True)
     parser.add_argument("--service", default="")
+    parser.add_argument("--out", type=out_file, help="file of the published images")
     options = parser.parse_args(arguments)
+    images: list[PublishedImage] = []
     with hold_lock(f"{project_name()}-{options.stack}"):
-        for message in publish(options.stack, options.service):
+        for image, message in publish(options.stack, options.service):
+            images.append(image)
             print(message)
+    if not images:
+        print("every version is published")
+    if options.out:
+        files.write(options.out, json.dumps([asdict(image) for image in images]))
     return 0
 
 

@@ -21,7 +21,7 @@ WORKFLOWS = sorted(FOLDER.glob("*.yaml"))
 ACTIONS_FOLDER = PROJECT_FOLDER / ".github" / "actions"
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
 WRITES = {
-    "attestations": {"deliver.yaml"},
+    "attestations": {"attest.yaml", "deliver.yaml", "gitops.yaml"},
     "actions": {"rollback.yaml"},
     "contents": {
         "deliver.yaml",
@@ -32,8 +32,9 @@ WRITES = {
     },
     "issues": {"drift.yaml"},
 }
-REVIEWED = {"push", "schedule", "workflow_dispatch"}
-"""Events that run the code of main, or of a tag that only maintainers create."""
+REVIEWED = {"push", "schedule", "workflow_call", "workflow_dispatch"}
+"""Events that run the code of main, or of a tag that only maintainers create. Only workflows with
+these events call others."""
 
 
 def _load(name: str) -> Any:
@@ -44,6 +45,10 @@ def _jobs() -> Iterator[tuple[Path, str, Any]]:
     for file in WORKFLOWS:
         for name, job in yaml.safe_load(file.read_text())["jobs"].items():
             yield file, name, job
+
+
+def _runs_code(job: Any) -> bool:
+    return any("checkout" in str(step.get("uses")) for step in job.get("steps", ()))
 
 
 def test_actionlint_finds_no_error() -> None:
@@ -62,7 +67,10 @@ def test_zizmor_finds_no_vulnerability() -> None:
 
 def test_every_job_has_a_timeout_and_few_permissions() -> None:
     for file, name, job in _jobs():
-        assert 0 < job["timeout-minutes"] <= 60, (file, name)
+        # A called workflow has timeouts of its own. All tests take hours.
+        if "uses" not in job:
+            limit = 480 if "self-hosted" in job["runs-on"] else 60
+            assert 0 < job["timeout-minutes"] <= limit, (file, name)
         assert isinstance(job["permissions"], dict), (file, name)
         for what, level in job["permissions"].items():
             is_expected = level == "read" or file.name in WRITES.get(what, {file.name})
@@ -76,7 +84,10 @@ def test_permissions_are_set_per_job(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["deliver", "drift", "drill", "gitops", "pull-request", "release", "restore-release"],
+    [
+        *("deliver", "drift", "drill", "gitops", "pull-request", "release", "restore-release"),
+        "slow-tests",
+    ],
 )
 def test_a_newer_run_does_not_run_beside_an_older_one(name: str) -> None:
     workflow = _load(name)
@@ -87,7 +98,7 @@ def test_a_newer_run_does_not_run_beside_an_older_one(name: str) -> None:
 def test_every_make_target_exists() -> None:
     targets = set(re.findall(r"(?m)^([a-z-]+):", (PROJECT_FOLDER / "Makefile").read_text()))
     for file, name, job in _jobs():
-        for step in job["steps"]:
+        for step in job.get("steps", ()):
             called = set(re.findall(r"\bmake ([a-z-]+)", step.get("run", "")))
             assert called <= targets, (file, name)
 
@@ -100,7 +111,8 @@ def test_unreviewed_code_meets_no_secret(file: Path, job: Any) -> None:
     workflow = yaml.safe_load(file.read_text())
     events = set(workflow[True])  # YAML reads "on" as true
     assert events <= {*REVIEWED, "pull_request"}
-    runs_code = any("checkout" in str(step.get("uses")) for step in job["steps"])
+    assert "uses" not in job or events <= REVIEWED
+    runs_code = _runs_code(job)
     is_privileged = "secrets." in str(job) or "write" in job["permissions"].values()
     if not (runs_code and is_privileged):
         return
@@ -127,8 +139,7 @@ def test_the_documentation_names_the_secrets_of_every_job() -> None:
     for file in WORKFLOWS:
         for name, job in yaml.safe_load(file.read_text())["jobs"].items():
             code, granted = documented.pop((file.stem, name))
-            runs_code = any("checkout" in str(step.get("uses")) for step in job["steps"])
-            assert code.startswith("none") is not runs_code, name
+            assert code.startswith("none") is not _runs_code(job), name
             permissions = {what for what, level in job["permissions"].items() if level == "write"}
             names = {*re.findall(r"secrets\.(\w+)", str(job)), *permissions} - {"id-token"}
             assert set(re.findall(r"`(\w[\w-]*)`", granted)) - {"dev", "prod"} == names, name
@@ -377,3 +388,76 @@ def test_drift_has_one_issue_per_stack(
     assert listed.startswith("issue list --label drift-prod")
     assert len(changes) == len(calls)
     assert all(change.startswith(call) for change, call in zip(changes, calls, strict=True))
+
+
+DOCKER = """\
+#!/bin/bash
+echo "docker $* <<< $(cat)" >> "$CALLS"
+[ "$(grep --count ^docker "$CALLS")" -gt "$FAILURES" ]
+"""
+AWS = """\
+#!/bin/bash
+echo "aws $*" >> "$CALLS"
+echo token
+"""
+
+
+@pytest.mark.parametrize(
+    ("registry", "failures", "calls"),
+    [
+        ("ghcr.io", 0, ["docker login ghcr.io --username robot --password-stdin <<< secret"]),
+        (
+            "123456789012.dkr.ecr.eu-central-1.amazonaws.com",
+            0,
+            [
+                "aws ecr get-login-password --region eu-central-1",
+                "docker login 123456789012.dkr.ecr.eu-central-1.amazonaws.com --username AWS"
+                " --password-stdin <<< token",
+            ],
+        ),
+        ("h.example.com", 2, ["docker login h.example.com --username robot --password-stdin"] * 3),
+        ("h.example.com", 3, ["docker login h.example.com --username robot --password-stdin"] * 3),
+    ],
+)
+def test_a_login_to_a_registry_is_repeated_and_amazons_password_is_a_token_of_the_role(
+    registry: str, failures: int, calls: list[str], tmp_path: Path
+) -> None:
+    for name, text in {"docker": DOCKER, "aws": AWS, "sleep": "#!/bin/sh\n"}.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    action = yaml.safe_load((ACTIONS_FOLDER / "setup" / "action.yaml").read_text())
+    steps = [one for one in action["runs"]["steps"] if one.get("name") == "Log in to the registry"]
+    variables = {"REGISTRY": registry, "REGISTRY_USER": "robot", "REGISTRY_PASSWORD": "secret"}
+    result = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", steps[0]["run"]],
+        env={
+            **variables,
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "CALLS": str(tmp_path / "calls"),
+            "FAILURES": str(failures),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode == 0) is (failures < 3), result.stderr
+    called = (tmp_path / "calls").read_text().splitlines()
+    assert len(called) == len(calls)
+    assert all(one.startswith(start) for one, start in zip(called, calls, strict=True))
+
+
+@pytest.mark.parametrize("lists", [{}, {"east": []}, {"east": [{"a": 1}], "west": [{"b": 2}]}])
+def test_the_images_of_all_stacks_are_attested(
+    lists: dict[str, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    for stack, images in lists.items():
+        (tmp_path / "out" / stack).mkdir()
+        (tmp_path / "out" / stack / "images.json").write_text(json.dumps(images))
+    result = _run_with_gh(
+        tmp_path, _script("gitops", "images", "List the images of all stacks"), ""
+    )
+    assert result.returncode == 0, result.stderr
+    listed = json.loads(result.stdout.removeprefix("images="))
+    assert sorted(map(str, listed)) == sorted(str(one) for all_ in lists.values() for one in all_)

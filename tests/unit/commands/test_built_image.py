@@ -59,8 +59,9 @@ def test_all_images_that_a_plan_builds_are_an_output(
     outputs = {"services": {"beacon": {"stable": running}, "other": {"stable": running}}}
     monkeypatch.setattr(built_image.Stack, "outputs", lambda _: outputs)
     assert built_image.main(["--stack", "dev", "--plan", str(file), "--out", str(out)]) == 0
+    image = {"name": "localhost:5000/slipway/beacon", "digest": DIGEST}
     assert json.loads(out.read_text().removeprefix("images=")) == [
-        {"service": "beacon", "name": "localhost:5000/slipway/beacon", "digest": DIGEST}
+        {"stack": "dev", "service": "beacon", **image}
     ]
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from commands import publish
 from commands.errors import FAILED
-from tests.unit.stacks import DIGEST, HELLO, OTHER_DIGEST, sections
+from tests.unit.stacks import DIGEST, HELLO, OTHER_DIGEST, REPOSITORY, sections
 
 BUILDX = f"""\
 #!{sys.executable}
@@ -50,7 +50,7 @@ def run(
         stack = sections(source=HELLO, **changes)
         text = yaml.safe_dump({"config": {f"slipway:{k}": v for k, v in stack.items()}})
         (tmp_path / "Pulumi.test.yaml").write_text(text)
-        code = publish.main(["--stack=test"])
+        code = publish.main(["--stack=test", f"--out={tmp_path}/images.json"])
         calls = tmp_path / "calls"
         lines = calls.read_text().splitlines() if calls.exists() else []
         return code, [json.loads(line) for line in lines]
@@ -75,12 +75,17 @@ def test_a_version_without_a_digest_is_pushed_and_pinned(run: Any, tmp_path: Pat
     release = pinned(tmp_path)
     assert release["canary"]["digest"] == DIGEST
     assert release["stable"]["digest"] == OTHER_DIGEST
+    image = {"name": f"localhost:5000/{REPOSITORY}", "digest": DIGEST}
+    assert json.loads((tmp_path / "images.json").read_text()) == [
+        {"stack": "test", "service": "beacon", **image}
+    ]
 
 
-def test_a_published_version_is_not_built_again(run: Any, capsys: Any) -> None:
+def test_a_published_version_is_not_built_again(run: Any, tmp_path: Path, capsys: Any) -> None:
     release = {"stable": {"version": "0.9.0", "digest": DIGEST}}
     assert run(release=release) == (0, [])
     assert capsys.readouterr().out == "every version is published\n"
+    assert json.loads((tmp_path / "images.json").read_text()) == []
 
 
 def test_a_builder_without_a_cache_reads_and_writes_that_of_the_registry(run: Any) -> None:
