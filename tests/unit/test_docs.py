@@ -6,6 +6,7 @@ from pathlib import Path
 
 from commands.settings_docs import Key, sections
 from settings.schema import EXTENDS
+from tests.cluster.conftest import SLOW
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"
@@ -56,3 +57,8 @@ def test_the_files_that_the_architecture_names_exist() -> None:
     named = re.findall(r"`([a-z_./-]+(?:/|\.py|\.yaml))`", (DOCS / "architecture.md").read_text())
     assert len(named) > 20
     assert [path for path in named if not (PROJECT / path).exists()] == []
+
+
+def test_every_slow_test_is_documented() -> None:
+    table = (DOCS / "tested.md").read_text().partition("## Slow tests")[2]
+    assert set(re.findall(r"`(test_\w+\.py)`", table)) == set(SLOW)
