@@ -94,11 +94,12 @@ OPERATOR = {
     },
 }
 
+NO_TLS = {"mode": "off"}
 MESH = {
     "mesh": {"istio": {}},
     "network": {"proxyNamespace": "istio-ingress"},
     "observability": {"mode": "bundled", "proxy": {"implementation": "istio"}},
-    "routing": {"backend": "istio", "paths": ["/api", "/web"]},
+    "routing": {"backend": "istio", "paths": ["/api", "/web"], "tls": NO_TLS},
 }
 """Istio's routing and sidecars."""
 
@@ -107,7 +108,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prod": ("prod", {}),
     "prod-canary": ("prod", {"release": CANARY}),
     "prod-blue-green": ("prod", {"release": BLUE_GREEN}),
-    "prod-gateway": ("prod", {"release": CANARY, "routing": {"backend": "gateway"}}),
+    "prod-gateway": ("prod", {"release": CANARY, "routing": {"backend": "gateway", "tls": NO_TLS}}),
     "prod-credentials": ("prod", {"registry": {"credentials": CREDENTIALS}}),
     "prod-receivers": ("prod", {"observability": RECEIVERS}),
     "prod-log-pipeline": ("prod", {"observability": LOG_PIPELINE}),
@@ -118,7 +119,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "release": AB_TEST,
             "observability": OPERATOR,
-            "routing": {"backend": "gateway", "paths": ["/api", "/web"]},
+            "routing": {"backend": "gateway", "paths": ["/api", "/web"], "tls": NO_TLS},
         },
     ),
     "prod-tls": (
