@@ -10,7 +10,8 @@ import pytest
 
 from local.environment import environment
 from local.plugins.install import PROGRAMS
-from tests.cluster.project import CHECKOUT, Project
+from tests.cluster.kubectl import kubectl
+from tests.cluster.project import CHECKOUT, IS_SLOW, Project
 
 SLOW = [
     "test_autoscaling.py",
@@ -36,7 +37,7 @@ SLOW = [
 ]
 """Files that need five minutes or more on two cores. They run with ``SLOW=1``, or by their name."""
 
-collect_ignore = [] if os.environ.get("SLOW") else SLOW
+collect_ignore = [] if IS_SLOW else SLOW
 # They deploy the example.
 collect_ignore_glob = [] if (CHECKOUT / "app").is_dir() else ["test_*", "observability"]
 
@@ -51,16 +52,33 @@ def cluster_environment() -> Mapping[str, str]:
     return variables
 
 
+@pytest.fixture(scope="session")
+def deleted_namespaces(cluster_environment: Mapping[str, str]) -> Iterator[list[str]]:
+    """Namespaces that the cluster deletes while other tests run. They are gone at the end."""
+    names: list[str] = []
+    yield names
+    if names:
+        gone = ("wait", "--for=delete", "--timeout=50s", *(f"namespace/{name}" for name in names))
+        kubectl(*gone, environment=cluster_environment)
+
+
 @pytest.fixture(scope="module")
 def project(
-    cluster_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    cluster_environment: Mapping[str, str],
+    deleted_namespaces: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Project]:
-    """A stack that the tests of a module share. It is destroyed after them."""
+    """A stack that the tests of a module share. It is deleted after them."""
     project = Project.copy(
         tmp_path_factory.mktemp("project"), f"test-{secrets.token_hex(3)}", cluster_environment
     )
     yield project
-    project.make("down")
+    if request.path.name in SLOW:  # their stacks have objects outside of their namespace
+        project.make("down")
+    else:
+        project.kubectl("delete", "namespace", project.stack, "--ignore-not-found", "--wait=false")
+        deleted_namespaces.append(project.stack)
     project.remove_stack()
 
 

@@ -1,6 +1,7 @@
 """A copy of the checkout with its own stack: tests do not change the checkout or its stacks."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from ruamel.yaml import YAML
 
 from settings import RoutingBackend
@@ -21,6 +23,9 @@ INGRESS_URL = "http://127.0.0.1:8080"
 NODE_BACKENDS: tuple[RoutingBackend, ...] = ("ingress", "gateway")
 """Back ends that the node serves. ``test_mesh.py`` starts Istio."""
 COMMAND_SECONDS = 420
+IS_SLOW = bool(os.environ.get("SLOW"))
+"""True with ``SLOW=1``: the tests that need minutes run too, and others on every back end."""
+needs_slow = pytest.mark.skipif(not IS_SLOW, reason="runs with SLOW=1")
 
 RECORDS = "slipway/release-records"
 """Label of the ConfigMaps with the times of the releases."""

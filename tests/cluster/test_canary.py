@@ -1,10 +1,10 @@
-"""Weighted canary on both back ends: weights, promotion and rollback under load."""
+"""Weighted canary: weights, promotion and rollback under load."""
 
 import time
 
 import pytest
 
-from tests.cluster.project import NODE_BACKENDS, Project, wait_until
+from tests.cluster.project import IS_SLOW, NODE_BACKENDS, Project, wait_until
 from tests.cluster.traffic import steady_load, versions_of
 
 pytestmark = pytest.mark.timeout(900)
@@ -15,7 +15,7 @@ FORCE = "FORCE=1"
 """The tests release versions again that they have rolled back."""
 
 
-@pytest.fixture(scope="module", autouse=True, params=NODE_BACKENDS)
+@pytest.fixture(scope="module", autouse=True, params=NODE_BACKENDS if IS_SLOW else ["ingress"])
 def deployed(project: Project, request: pytest.FixtureRequest) -> None:
     with project.service() as service:
         service["routing"]["backend"] = request.param

@@ -2,7 +2,7 @@
 
 from ruamel.yaml import YAML
 
-from tests.cluster.project import Project
+from tests.cluster.project import Project, needs_slow
 
 OWN = """\
 config:
@@ -18,6 +18,7 @@ def served_version(project: Project) -> str:
     return project.get().headers["X-Version"]
 
 
+@needs_slow
 def test_a_stack_follows_the_file_that_it_extends_and_is_rolled_back_in_its_own(
     project: Project,
 ) -> None:

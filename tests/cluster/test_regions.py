@@ -10,7 +10,7 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from tests.cluster.project import Project
+from tests.cluster.project import Project, needs_slow
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -47,8 +47,7 @@ class Regions:
         with self.prod.config() as config:
             config["slipway:namespace"]["name"] = self._id
             config["slipway:registry"]["host"] = "localhost:5000"
-            # One stack brings cert-manager to the node.
-            del config["slipway:defaults"]["image"], config["slipway:defaults"]["routing"]["tls"]
+            del config["slipway:defaults"]["image"]
             config["slipway:network"] = {"monitoringNamespace": f"{self._id}-monitoring"}
             config["slipway:observability"] |= {
                 "nodeNamespace": f"monitoring-node-{self._id}",
@@ -119,6 +118,7 @@ def test_a_region_is_added_by_one_file(regions: Regions) -> None:
     assert regions.added_files() == [f"?? {north.file.name}"]
 
 
+@needs_slow
 def test_a_region_that_argo_cd_syncs_is_added_by_one_file(regions: Regions) -> None:
     def delivery(name: str) -> dict[str, Any]:
         path = f"{MANIFESTS}/{name}"
