@@ -47,7 +47,8 @@ class Regions:
         with self.prod.config() as config:
             config["slipway:namespace"]["name"] = self._id
             config["slipway:registry"]["host"] = "localhost:5000"
-            del config["slipway:defaults"]["image"]
+            # One stack brings cert-manager to the node.
+            del config["slipway:defaults"]["image"], config["slipway:defaults"]["routing"]["tls"]
             config["slipway:network"] = {"monitoringNamespace": f"{self._id}-monitoring"}
             config["slipway:observability"] |= {
                 "nodeNamespace": f"monitoring-node-{self._id}",
