@@ -49,6 +49,7 @@ deployed = {
             "cluster": cluster,
             "registry": settings.registry,
             "builder": settings.builder,
+            "delivery": settings.delivery,
             "network": network,
             "observability": settings.observability,
             "platform": platform,

@@ -49,7 +49,7 @@ def is_never_healthy(one: RenderedObject) -> bool:
 
 
 def behind_routes(objects: Sequence[RenderedObject]) -> frozenset[str]:
-    """Return the files of the objects that a route depends on, which may still get requests."""
+    """Return the files of the objects behind a route, which may still get requests."""
     by_file = {one.file: one for one in objects}
 
     @cache
@@ -58,4 +58,5 @@ def behind_routes(objects: Sequence[RenderedObject]) -> frozenset[str]:
         return direct.union(*map(all_dependencies, direct))
 
     routes = [one.file for one in objects if one.manifest["kind"] in ROUTES]
-    return frozenset[str]().union(*map(all_dependencies, routes))
+    # The Ingress of a canary depends on that of stable.
+    return frozenset[str]().union(*map(all_dependencies, routes)).difference(routes)

@@ -11,7 +11,7 @@ from components.observability.monitored_service import MonitoredService
 from components.observability.release_gates import prometheus_url, release_gates
 from components.observability.trace_receiver import TraceReceiver
 from components.platform.platform import Platform
-from components.routing import ROUTERS, DestinationRules, ServiceTls, TrafficSplit
+from components.routing import ROUTERS, Backend, DestinationRules, ServiceTls, TrafficSplit
 from components.service.containers import encrypted_environment
 from components.service.credentials import Credentials
 from components.service.image import ContainerImage
@@ -20,11 +20,13 @@ from components.service.progressive import Analysis
 from components.service.release import Release, ReleaseArgs
 from settings import (
     BuilderSettings,
+    DeliverySettings,
     IstioSettings,
     Network,
     ObservabilitySettings,
     Ports,
     RegistrySettings,
+    RoutingSettings,
     Service,
     Track,
 )
@@ -48,6 +50,7 @@ class DeployedServiceArgs(TypedDict):
     """Ports of each service of the stack."""
     istio: IstioSettings | None
     """Mesh of the pods. ``None``: they have no sidecar."""
+    delivery: DeliverySettings
 
 
 class DeployedService:
@@ -165,7 +168,10 @@ class DeployedService:
             service.route_name(port): (
                 route,
                 TrafficSplit(
-                    route.hosts, route.paths, release.backends(port), routing.canary_override
+                    route.hosts,
+                    route.paths,
+                    _routed(release.backends(port), routing, args["delivery"]),
+                    routing.canary_override,
                 ),
             )
             for port, route in service.routes.items()
@@ -202,6 +208,17 @@ class DeployedService:
                 opts=after_release,
             )
         self.outputs |= {"url": routing.url, "hosts": [*routing.hosts]}
+
+
+def _routed(
+    backends: tuple[Backend, ...], routing: RoutingSettings, delivery: DeliverySettings
+) -> tuple[Backend, ...]:
+    """Return the back ends that have a route."""
+    if delivery.is_gitops and routing.backend == "ingress":
+        # A change of the canary's Ingress, which gets no address, would not end in Argo CD: a
+        # canary that has ended would stay, and no later commit would be synced.
+        return tuple(one for one in backends if one.is_running or one is backends[0])
+    return backends
 
 
 def is_routed_by_flagger(service: Service, port: str) -> bool:

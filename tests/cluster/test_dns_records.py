@@ -35,7 +35,9 @@ class ExternalDns:
         result = subprocess.run(
             [
                 Layout().bin / "external-dns",
-                *("--once", "--provider=aws", "--registry=txt", f"--txt-owner-id={owner}"),
+                *("--once", "--policy=sync", "--provider=aws"),
+                *("--registry=txt", f"--txt-owner-id={owner}"),
+                f"--kubeconfig={self._project.environment['KUBECONFIG']}",
                 *("--source=ingress", "--source=gateway-httproute"),
                 *(f"--namespace={self._project.stack}", "--gateway-namespace=gateway-system"),
                 f"--metrics-address=127.0.0.1:{free_port('127.0.0.1')}",
@@ -71,8 +73,7 @@ def deployed(project: Project) -> None:
         add_prometheus(config, project.stack)
         beacon = config["slipway:services"]["beacon"]
         beacon["slo"] = {"availability": 99.9}
-        beacon["autoscaling"] = {"enabled": False}
-        beacon["workload"]["replicas"] = 1
+        beacon["autoscaling"] = {"minReplicas": 1, "maxReplicas": 2}
         for name in SERVICES:
             service = copy.deepcopy(beacon)
             service["image"] = {"repository": f"slipway/{project.stack}/{name}"}

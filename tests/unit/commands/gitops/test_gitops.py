@@ -84,6 +84,22 @@ def test_argo_cd_ignores_the_health_of_an_ingress_that_gets_no_address(
         assert (ignored in metadata["annotations"]) == is_ignored
 
 
+def test_the_ingress_of_an_ended_canary_is_pruned_before_the_canary(
+    written: Any, tmp_path: Path
+) -> None:
+    # Argo CD would await the address of a changed Ingress before it deletes the canary.
+    def ingresses() -> dict[str, str]:
+        files = (tmp_path / "out" / "manifests").glob("60-ingress-*")
+        return {file.name: file.read_text() for file in files}
+
+    canary = {"version": "1.1.0", "digest": DIGEST, "weight": 10}
+    assert written(release={"strategy": "canary", "canary": canary}) == 0
+    running = ingresses()
+    assert written(release={"strategy": "canary"}) == 0
+    del running["60-ingress-beacon-weighted.yaml"]
+    assert ingresses() == running
+
+
 def test_what_the_program_leaves_in_the_cluster_is_no_difference(
     written: Any, tmp_path: Path
 ) -> None:
