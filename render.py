@@ -46,13 +46,13 @@ _APPLY_ORDER = (
         *("ClusterRoleBinding", "ConfigMap", "PersistentVolumeClaim", "RoleBinding", "Secret"),
         "ServiceAccount",
     ),
-    ("ExternalSecret", "Job", "SecretStore", "Service"),
+    ("ClusterDomainClaim", "Configuration", "ExternalSecret", "Job", "SecretStore", "Service"),
     ("DaemonSet", "Deployment", "StatefulSet"),
     (
         *("Certificate", "DestinationRule", "Gateway", "HorizontalPodAutoscaler", "Issuer"),
         *("ListenerSet", "PodDisruptionBudget"),
     ),
-    ("GRPCRoute", "HTTPRoute", "Ingress", "VirtualService"),
+    ("DomainMapping", "GRPCRoute", "HTTPRoute", "Ingress", "VirtualService"),
     ("MetricTemplate", "PodMonitor", "PrometheusRule", "ServiceMonitor"),
     ("Canary",),
 )

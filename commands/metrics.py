@@ -69,7 +69,7 @@ def _by_pods(services: Sequence[MonitoredService], series: Callable[[str], str])
     for service in services:
         for track, deployment in service.roles.deployments.items():
             # The series of whole pods: not every kubelet has series of containers.
-            name = f'pod=~"{deployment}-[^-]+-[^-]+",container=""'
+            name = f'pod=~"{deployment}{service.pod_suffix}",container=""'
             pods = series(f'namespace="{service.namespace}",{name}')
             expr = f'label_replace(sum ({pods}), "service", "{service.name}", "", "")'
             sums.append(f'label_replace({expr}, "track", "{track}", "", "")')

@@ -50,7 +50,7 @@ class RouteSwitch:
         ready pods that all requests need.
         """
         ports = [service.of_track(track).ports for track in service.release.tracks]
-        if service.routing is None or any(one != ports[0] for one in ports):
+        if service.routing is None or service.is_knative or any(one != ports[0] for one in ports):
             return None
         namespace, context = settings.namespace.name, settings.cluster.context
         identities = [

@@ -8,7 +8,7 @@ from rich.table import Table
 from commands import kubectl
 from commands.console import new_console
 from commands.flagger_canary import CanaryState
-from components.labels import NAME_LABEL, PRIMARY
+from components.labels import NAME_LABEL, PRIMARY, VERSION_LABEL
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest; Docker shows as many."""
@@ -89,7 +89,7 @@ def _rows(
             f"{track} ({color})" if color else track,
             running["version"],
             f"{weight} %" if "url" in service else "-",
-            _readiness(_of_track(objects, "Deployment", name, color or track)),
+            _readiness(_deployments(objects, name, color or track, running["version"])),
             _autoscaling(_of_track(objects, "HorizontalPodAutoscaler", name, color or track)),
             running["image"].rpartition(":")[2][:DIGEST_LENGTH],
         )
@@ -132,9 +132,30 @@ def _of_track(
     return {}
 
 
-def _readiness(deployment: dict[str, Any]) -> str:
-    status = deployment.get("status", {})
-    return f"{status.get('readyReplicas', 0)}/{status.get('replicas', 0)}"
+def _deployments(
+    objects: Sequence[dict[str, Any]], service: str, track: str, version: str
+) -> Sequence[dict[str, Any]]:
+    """Deployments of a track. Knative has one for each revision, also for those without requests.
+
+    The pods of the others are not counted.
+    """
+    labels = {NAME_LABEL: service, "track": track}
+    found = [
+        one
+        for one in objects
+        if one["kind"] == "Deployment"
+        and labels.items() <= one["metadata"].get("labels", {}).items()
+    ]
+    current = [one for one in found if one["metadata"]["labels"].get(VERSION_LABEL) == version]
+    return current if len(found) > 1 else found
+
+
+def _readiness(deployments: Sequence[dict[str, Any]]) -> str:
+    statuses = [one.get("status", {}) for one in deployments]
+    ready, desired = (
+        sum(one.get(key, 0) for one in statuses) for key in ("readyReplicas", "replicas")
+    )
+    return f"{ready}/{desired}"
 
 
 def _autoscaling(autoscaler: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ Labels = dict[str, str]
 _RECOMMENDED = "app.kubernetes.io"
 NAME_LABEL = f"{_RECOMMENDED}/name"
 """Label with the name of the service or server."""
+VERSION_LABEL = f"{_RECOMMENDED}/version"
+"""Label with the version that runs."""
 PART_OF_LABEL = f"{_RECOMMENDED}/part-of"
 """Label with the name of this project, of every object that the program creates."""
 INSTANCE_LABEL = f"{_RECOMMENDED}/instance"
@@ -60,5 +62,5 @@ class Identity:
     @property
     def labels(self) -> Labels:
         """Selector labels, common labels and the version."""
-        version = {f"{_RECOMMENDED}/version": self.version} if self.version else {}
+        version = {VERSION_LABEL: self.version} if self.version else {}
         return {**self.selector, **COMMON_LABELS, **version}

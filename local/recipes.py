@@ -88,6 +88,7 @@ _FLAGGER = "github.com/fluxcd/flagger"
 _ISTIO = "istio.io/istio"
 _JAEGER = "github.com/jaegertracing/jaeger"
 _KUBERNETES = "k8s.io/kubernetes"
+_KNATIVE = "knative.dev/serving"
 _KUBE_ROUTER = "github.com/cloudnativelabs/kube-router/v2"
 _KWOK = "sigs.k8s.io/kwok"
 _KUBE_STATE_METRICS = "k8s.io/kube-state-metrics/v2"
@@ -507,6 +508,26 @@ EXTERNAL_DNS = Recipe(
 )
 """external-dns with Route 53, for tests."""
 
+KNATIVE = Recipe(
+    "knative",
+    {
+        "net-gateway-api": Program(
+            "./net-gateway-api", "knative.dev/net-gateway-api", folder="knative"
+        ),
+        **{
+            name: Program(f"{_KNATIVE}/cmd/{name}", _KNATIVE, folder="knative")
+            for name in ("activator", "autoscaler", "controller", "queue", "webhook")
+        },
+    },
+    assets={
+        "knative-serving": (_KNATIVE, "config/core"),
+        "knative-networking": ("knative.dev/networking", "config"),
+        "knative-caching": ("knative.dev/caching", "config"),
+        "knative-net-gateway-api": ("knative.dev/net-gateway-api", "config"),
+    },
+)
+"""Knative Serving, and its networking layer for the Gateway API, for tests."""
+
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
 KUBE_SCORE = Recipe(
@@ -562,6 +583,7 @@ RECIPES = {
         ARGOCD,
         ISTIO,
         EXTERNAL_DNS,
+        KNATIVE,
         HELM,
         KUBE_SCORE,
         KWOK,

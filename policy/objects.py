@@ -120,7 +120,8 @@ class Object:
     @cached_property
     def pod(self) -> Pod | None:
         """Pod or pod template of the object, if its kind has one."""
-        path = _POD_SPECS.get(self.kind)
+        is_knative = str(self.manifest.get("apiVersion")).startswith("serving.knative.dev/")
+        path = _POD_SPECS["Deployment"] if is_knative else _POD_SPECS.get(self.kind)
         if path is None:
             return None
         template = get(self.manifest, *path[:-1])

@@ -33,6 +33,7 @@ from settings.go_source import (
 from settings.host import FIRST_PORT, PUBLISHED_PORTS, HostSettings
 from settings.image import ImageSettings
 from settings.istio_routing import IstioRouting, OutlierDetection
+from settings.knative import QUEUE_PROXY, KnativeSettings
 from settings.loader import check_owner, from_pulumi, load, merged_service, stable_settings
 from settings.mesh import IstioSettings, MeshSettings
 from settings.namespace import LimitRangeSettings, NamespaceSettings, ResourceQuotaSettings
@@ -108,6 +109,7 @@ __all__ = [
     "OFFLINE_TAINTS",
     "PROJECT",
     "PUBLISHED_PORTS",
+    "QUEUE_PROXY",
     "SECRETS_FOLDER",
     "TRACK_KEYS",
     "VERSION",
@@ -150,6 +152,7 @@ __all__ = [
     "IstioRouting",
     "IstioSettings",
     "KafkaSink",
+    "KnativeSettings",
     "LatencyObjective",
     "LimitRangeSettings",
     "LogKeys",

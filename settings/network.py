@@ -17,6 +17,9 @@ class Network(Section):
     """Namespace of the proxies that serve Ingresses or Gateways."""
     monitoring_namespace: DnsLabel = "monitoring"
     """Namespace of Prometheus. With `observability.mode: bundled` it is created by the stack."""
+    knative_namespace: DnsLabel = "knative-serving"
+    """Namespace of Knative Serving, whose activator and autoscaler connect to the pods of services
+    with `workload.kind: knative`."""
     node_cidrs: Annotated[
         tuple[Cidr, ...], Field(alias="nodeCIDRs", strict=False, min_length=1, max_length=50)
     ] = _PRIVATE_CIDRS

@@ -23,6 +23,7 @@ from settings.edge import (
 from settings.env import Env, EnvFrom
 from settings.errors import MISSING, FieldError
 from settings.image import ImageSettings
+from settings.knative import QUEUE_PROXY, USER_PORT, knative_errors
 from settings.peers import Peers
 from settings.pod_disruption_budget import PodDisruptionBudgetSettings
 from settings.ports import HTTP, Port, Ports, default_port
@@ -140,14 +141,23 @@ class Service(Section):
         return self.image.repository or f"{project_name().lower()}/{self.name}"
 
     @property
+    def is_knative(self) -> bool:
+        """True if the service is a Knative Service."""
+        return self.workload.kind == "knative"
+
+    @property
     def min_replicas(self) -> int:
         """Minimum number of replicas of a track."""
+        if self.is_knative:
+            return self.workload.knative.min_scale
         scaling = self.autoscaling
         return scaling.min_replicas if scaling.enabled else self.workload.replicas
 
     @property
     def max_replicas(self) -> int:
         """Maximum number of replicas of a track."""
+        if self.is_knative:
+            return self.workload.knative.max_scale
         scaling = self.autoscaling
         return scaling.max_replicas if scaling.enabled else self.workload.replicas
 
@@ -156,12 +166,20 @@ class Service(Section):
         """Maximum number of pods: rollouts of all tracks at maximum replicas."""
         tracks = 1 if self.release.strategy == "rolling" else 2
         replicas = self.max_replicas
+        if self.is_knative:
+            # The previous revision of stable is scaled down when the new one gets the requests.
+            return (tracks + 1) * replicas
         return tracks * (replicas + scaled_value(self.workload.rollout.max_surge, replicas))
 
     @property
     def metrics_port(self) -> str | None:
         """Name of the port with metrics. ``None``: there are none."""
         return self.metrics.port if self.metrics else None
+
+    @property
+    def scraped_port(self) -> str | None:
+        """Name of :attr:`metrics_port` in the pods."""
+        return USER_PORT if self.metrics and self.is_knative else self.metrics_port
 
     @property
     def request_source(self) -> Source | None:
@@ -175,7 +193,7 @@ class Service(Section):
             and not (self._probes_root and self.routing)
         ):
             return "service"
-        return "proxy" if self.routing else None
+        return "proxy" if self.routing and not self.is_knative else None
 
     @property
     def probe_paths(self) -> tuple[str, ...]:
@@ -291,6 +309,8 @@ class Service(Section):
             return parse_quantity(getattr(getattr(one.resources, part), resource))
 
         beside = sum(map(value, self.sidecars), Decimal(0))
+        if self.is_knative:
+            beside += parse_quantity(getattr(getattr(QUEUE_PROXY, part), resource))
         before = max(map(value, self.init_containers), default=Decimal(0))
         return beside + max(value(self.workload), before)
 
@@ -298,8 +318,9 @@ class Service(Section):
         if self.source is None and self.release.built:
             allowed = "the folder of the source code, or add the digest of each version"
             yield FieldError("source", MISSING, allowed)
-        yield from self._disruption_errors()
-        yield from self._shutdown_errors()
+        if not self.is_knative:
+            yield from self._disruption_errors()
+            yield from self._shutdown_errors()
         yield from self._port_errors()
         yield from self._container_errors()
         yield from self._volume_errors()
@@ -312,6 +333,7 @@ class Service(Section):
             yield FieldError("release.canary.weight", self.release.canary_weight, allowed)
         yield from self._blue_green_errors()
         yield from self._edge_errors()
+        yield from knative_errors(self)
 
     def _edge_errors(self) -> Iterator[FieldError]:
         edge, release = self.workload.edge, self.release

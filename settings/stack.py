@@ -326,6 +326,9 @@ class Settings(Section):
                     allowed = f"a name in services: {', '.join(self.services)}"
                     yield FieldError(f"{where}.service", peer.service, allowed)
                 elif direction == "to":
+                    if self.services[peer.service].is_knative:
+                        allowed = "namespace, that of Knative's gateway, which routes the requests"
+                        yield FieldError(f"{where}.service", peer.service, allowed)
                     ports = self.services[peer.service].served_ports
                     if not ports:
                         allowed = "a service with ports"
@@ -447,7 +450,11 @@ class Settings(Section):
             allowed = f"{others}, or add mesh.istio: it is null"
             yield FieldError("observability.proxy.implementation", proxy, allowed)
         for service in self.services.values():
-            if service.routing is None:
+            if service.is_knative and istio:
+                key = f"services.{service.name}.workload.kind"
+                allowed = '"deployment": mesh.istio adds sidecars, which Knative routes around'
+                yield FieldError(key, service.workload.kind, allowed)
+            if service.routing is None or service.is_knative:
                 continue
             backend, is_measured = service.routing.backend, service.request_source == "proxy"
             key = f"services.{service.name}.routing.backend"

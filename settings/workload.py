@@ -8,6 +8,7 @@ from pydantic import Field
 from settings.autoscaling import Replicas
 from settings.edge import EdgeSettings
 from settings.errors import FieldError
+from settings.knative import KnativeSettings
 from settings.quantities import IntOrPercent, Memory, scaled_value
 from settings.resources import ResourceList, ResourceRequirements
 from settings.section import Section
@@ -99,11 +100,14 @@ class Scheduling(Section):
 class WorkloadSettings(Section):
     """Pods of each version."""
 
+    kind: Literal["deployment", "knative"] = "deployment"
+    """`knative` creates a Knative Service, which Knative Serving scales, also to zero."""
     replicas: Replicas = 3
     """Number of replicas if autoscaling is disabled."""
     resources: PodResources = PodResources()
     rollout: Rollout = Rollout()
     scheduling: Scheduling = Scheduling()
+    knative: KnativeSettings = KnativeSettings()
     edge: EdgeSettings | None = None
     """Placement on edge nodes that may be offline. Default: none, the pods run on any node."""
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=900)] = 30

@@ -17,6 +17,7 @@ SECRETS = ("sops", "age-keygen")
 """Programs that encrypt and decrypt secrets."""
 SLOW = (
     *("argocd", "cert-manager", "acmesolver", "pebble", "external-secrets", "vault"),
+    *("activator", "autoscaler", "controller", "net-gateway-api", "queue", "webhook"),
     *("external-dns", "istio-cni", "kwok", "pilot-agent", "pilot-discovery", "prometheus"),
 )
 """Programs of the tests that run with ``SLOW=1``."""

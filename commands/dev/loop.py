@@ -39,6 +39,9 @@ class DevLoop:
         if service.source is None:
             key = f"slipway:services.{service.name}.source"
             raise CommandError(f"{key} is missing: `make dev` builds the source")
+        if service.is_knative:
+            key = f"slipway:services.{service.name}.workload.kind"
+            raise CommandError(f'{key} is "knative": `make dev` needs a Deployment')
         if service.release.canary:
             raise CommandError(
                 f"{service.name} has a canary: `make promote` or `make rollback` ends it"

@@ -85,6 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"a drill needs requests, and {service.name} has no routing: set "
             f"slipway:services.{service.name}.routing"
         )
+    if service.is_knative:
+        key = f"slipway:services.{service.name}.workload.kind"
+        raise CommandError(f'{key} is "knative": a drill observes Deployments')
     prerequisites = Prerequisites(settings)
     if not prerequisites.has_own_node and not is_forced:
         raise CommandError(

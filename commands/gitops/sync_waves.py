@@ -5,7 +5,7 @@ from functools import cache
 
 from render import RenderedObject
 
-ROUTES = ("GRPCRoute", "HTTPRoute", "Ingress", "VirtualService")
+ROUTES = ("DomainMapping", "GRPCRoute", "HTTPRoute", "Ingress", "VirtualService")
 NOT_AWAITED = (*ROUTES, "Canary", "Gateway", "HorizontalPodAutoscaler", "ListenerSet")
 """Kinds that are healthy only when something outside the sync has happened, such as requests,
 metrics or a load balancer's address. They are in the last wave: no other wave waits for it."""

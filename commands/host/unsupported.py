@@ -11,6 +11,8 @@ from settings.section import Section
 _NOT_APPLIED: Mapping[str, str] = {
     "autoscaling": "there is no HorizontalPodAutoscaler: host.instances is the number of instances",
     "podDisruptionBudget": "hosts and instances are updated one after the other",
+    "workload.kind": "an instance is a process",
+    "workload.knative": "host.instances is the number of instances",
     "workload.replicas": "host.instances is the number of instances",
     "workload.rollout": "hosts and instances are updated one after the other",
     "workload.scheduling": "every host of host.hosts runs every service",

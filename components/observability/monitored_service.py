@@ -16,6 +16,9 @@ from settings import (
     ServicePanel,
 )
 
+_POD_SUFFIX = "-[^-]+-[^-]+"
+"""Hash of the ReplicaSet and of the pod."""
+
 
 @dataclass(frozen=True)
 class MonitoredService:
@@ -30,6 +33,8 @@ class MonitoredService:
     """Its own Prometheus metrics. ``None``: it has none."""
     metrics_port: int = 0
     """Container port of its metrics."""
+    scraped_port: str | None = None
+    """Name of this port in the pods."""
     requests: RequestMetrics | None = None
     """Source of its request metrics. ``None``: nothing measures its requests."""
     slo: Slo | None = None
@@ -39,6 +44,10 @@ class MonitoredService:
     """Range of the rates that the gates of a progressive release read. ``None``: it has none."""
     owner: str | None = None
     """Label of its alerts. ``None``: the default receivers are notified."""
+    is_scaled_to_zero: bool = False
+    """True if it has no pods without requests, and so no metrics of its own."""
+    pod_suffix: str = _POD_SUFFIX
+    """Regular expression for the end of a pod's name, after the name of the track's objects."""
     alerts: tuple[ServiceAlert, ...] = ()
     panels: tuple[ServicePanel, ...] = ()
     has_sidecar: bool = False
@@ -63,6 +72,7 @@ class MonitoredService:
             roles=TrackRoles.of(service),
             metrics=service.metrics,
             metrics_port=service.ports[service.metrics.port] if service.metrics else 0,
+            scraped_port=service.scraped_port,
             requests=requests,
             slo=Slo.of(service.slo, requests) if service.slo and requests else None,
             log_keys=service.logs.keys,
@@ -72,6 +82,8 @@ class MonitoredService:
                 else None
             ),
             owner=service.owner,
+            is_scaled_to_zero=service.min_replicas == 0,
+            pod_suffix=f"-[^-]+-deployment{_POD_SUFFIX}" if service.is_knative else _POD_SUFFIX,
             alerts=service.alerts,
             panels=service.panels,
             has_sidecar=has_sidecar,

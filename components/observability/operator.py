@@ -147,7 +147,7 @@ class OperatorObjects(pulumi.ComponentResource):
                 "jobLabel": "app.kubernetes.io/name",
                 "podMetricsEndpoints": [
                     {
-                        "port": metrics.port if metrics else "http-envoy-prom",
+                        "port": service.scraped_port or "http-envoy-prom",
                         "path": metrics.path if metrics else METRICS_PATH,
                         "interval": f"{interval}s",
                         "scrapeTimeout": f"{min(interval, _MAX_SCRAPE_TIMEOUT)}s",

@@ -22,15 +22,24 @@ if TYPE_CHECKING:
         NetworkPolicySpecArgsDict,
     )
 
+_QUEUE_PROXY_PORTS = (8012, 8013)
+"""Ports of Knative's container ``queue-proxy``: HTTP and HTTP/2."""
+_QUEUE_METRICS_PORT = 9090
+"""Port of ``queue-proxy`` with the metrics that Knative scales by."""
+
 
 def ingress_rules(
     service: Service, namespace: str, network: Network, sidecar: IstioSidecar | None = None
 ) -> "list[NetworkPolicyIngressRuleArgsDict]":
     """Return the connections that the pods accept: of the proxy, of Prometheus and of peers."""
     peers: list[NetworkPeer] = []
-    if service.routes:
+    if service.is_knative:
+        knative_ports = (*_QUEUE_PROXY_PORTS, _QUEUE_METRICS_PORT)
+        peers.append(NetworkPeer(network.knative_namespace, knative_ports))
+        peers.append(NetworkPeer(network.proxy_namespace, _QUEUE_PROXY_PORTS))
+    elif service.routes:
         peers.append(NetworkPeer(network.proxy_namespace, tuple(service.routes)))
-    metrics_ports = [*filter(None, [service.metrics_port]), *([METRICS_PORT] if sidecar else [])]
+    metrics_ports = [*filter(None, [service.scraped_port]), *([METRICS_PORT] if sidecar else [])]
     if metrics_ports:
         peers.append(PROMETHEUS.peer(network.monitoring_namespace, *metrics_ports))
     if service.release.strategy == "progressive" and service.release.progressive.load:

@@ -13,7 +13,7 @@ from components.service.config_file import ConfigFile
 from components.service.containers import container_ports, init_containers, sidecars
 from components.service.credentials import CredentialNames
 from components.service.env import environment_from, service_environment
-from components.service.probe import container_probes
+from components.service.probe import container_probes, knative_probes
 from components.service.volumes import pod_volumes, storage_bytes, volume_mounts
 from settings import (
     ARCHITECTURE,
@@ -114,6 +114,24 @@ class ServicePod:
             # The primary that Flagger creates has another name; it runs other ReplicaSets.
             return {key: value for key, value in pods.items() if key != NAME_LABEL}
         return pods
+
+    def knative_spec(self, port_name: str) -> "PodSpecArgsDict":
+        """Pod spec of a Knative revision, whose only container port has a name of Knative's.
+
+        Knative sets the grace period, and ``queue-proxy`` ends the requests of a pod.
+        """
+        service, scheduling = self._service, self._service.workload.scheduling
+        (number,) = service.ports.values()
+        container: ContainerArgsDict = {
+            **self._container(),
+            "ports": [{"name": port_name, "container_port": number, "protocol": "TCP"}],
+            **knative_probes(service.probes, service.ports),
+        }
+        extra = init_containers(service, self._credentials.environment)
+        return {
+            **self._pod_spec([container], extra),
+            "topology_spread_constraints": _topology_spread(scheduling, self._spread_pods) or None,
+        }
 
     def job_spec(self, job: BeforeStart) -> "PodSpecArgsDict":
         """Pod spec of a Job that runs a command with the image, volumes and sidecars."""

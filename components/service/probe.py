@@ -34,6 +34,33 @@ def container_probes(probes: Probes, ports: Ports) -> ContainerProbes:
     }
 
 
+def knative_probes(probes: Probes, ports: Ports) -> ContainerProbes:
+    """Return the probes of a Knative revision, whose only port has another name.
+
+    They have what Knative's webhook adds to a new revision. It does not add it in an update, and
+    refuses one that would remove it.
+    """
+    (number,) = ports.values()
+    own = container_probes(probes, ports)
+    readiness = _of_port(own["readiness_probe"], number) or {"tcp_socket": {"port": number}}
+    return {
+        "startup_probe": _of_port(own["startup_probe"], number),
+        "liveness_probe": _of_port(own["liveness_probe"], number),
+        "readiness_probe": {**readiness, "success_threshold": 1},
+    }
+
+
+def _of_port(probe: "ProbeArgsDict | None", number: int) -> "ProbeArgsDict | None":
+    match probe:
+        case {"http_get": {"path": path, "scheme": scheme}}:
+            return {**probe, "http_get": {"path": path, "port": number, "scheme": scheme}}
+        case {"grpc": {"service": service}}:
+            return {**probe, "grpc": {"port": number, "service": service or ""}}
+        case {"tcp_socket": _}:
+            return {**probe, "tcp_socket": {"port": number}}
+    return probe
+
+
 def _probe(probe: Probe | None, ports: Ports) -> "ProbeArgsDict | None":
     action = probe.action(ports) if probe else None
     if probe is None or action is None:

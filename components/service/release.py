@@ -16,6 +16,7 @@ from components.labels import Identity, Labels
 from components.prune import prune_none
 from components.routing.split import Backend
 from components.service.before_start import BeforeStartJobs
+from components.service.knative import KnativeRelease
 from components.service.progressive import APP_PROTOCOLS, Analysis, ProgressiveRelease
 from components.service.workload import Workload, WorkloadArgs, WorkloadTemplate
 from settings import ReleasedVersion, ReleaseSettings, Service, Strategy, Track
@@ -61,6 +62,7 @@ class Release(pulumi.ComponentResource):
     """A Workload for each running version, and a Service for each track of a service with ports.
 
     A version's Workload is changed only after the version's Job, if there is one, has succeeded.
+    With ``workload.kind: knative``, one Knative Service has the traffic of both tracks instead.
 
     The Service of a track is kept when its version is removed, so that routes stay valid. Inside
     the cluster, the Service of stable has the same name with any strategy. A router has to depend
@@ -86,13 +88,16 @@ class Release(pulumi.ComponentResource):
         if set(images) != set(release.tracks):
             raise ValueError(f"images are of {sorted(images)}: use {sorted(release.tracks)}")
         jobs = self._before_start()
-        workloads = {
+        workloads: Mapping[Track, tuple[pulumi.Resource, Labels]] = {
             track: self._workload(track, version, jobs.get(version.version))
             for track, version in release.tracks.items()
         }
-        for track, service in self._services.items():
-            if service.served_ports:
-                self._service(track, service, *workloads["stable"])
+        if args["workload"]["service"].is_knative:
+            self._knative(workloads)
+        else:
+            for track, service in self._services.items():
+                if service.served_ports:
+                    self._service(track, service, *workloads["stable"])
         self.stable = self._running("stable", release.stable)
         self.canary = release.beside and {
             **self._running("canary", release.beside),
@@ -133,28 +138,46 @@ class Release(pulumi.ComponentResource):
         self, track: Track, version: ReleasedVersion, job: Job | None
     ) -> tuple[pulumi.Resource, Labels]:
         """Workload of a version, and the labels of the pods that serve when it is ready."""
-        args, release = self._args, self._args["release"]
+        release = self._args["release"]
         is_idle = release.strategy == "blueGreen" and track == "canary"
-        identity = self._identity(track, version.version)
-        name, child = identity.object_name, pulumi.ResourceOptions(parent=self)
-        workload_args: WorkloadArgs = {
-            **args["workload"],
-            "service": self._services[track],
-            "identity": identity,
-            "image": args["images"][track],
-            "keep_warm_seconds": release.blue_green.keep_warm_seconds if is_idle else 0,
-        }
+        workload_args = self._workload_args(track, version)
+        workload_args["keep_warm_seconds"] = release.blue_green.keep_warm_seconds if is_idle else 0
+        identity, child = workload_args["identity"], pulumi.ResourceOptions(parent=self)
+        name = identity.object_name
         opts = pulumi.ResourceOptions(parent=self, depends_on=[job] if job else None)
         workload = Workload(name, workload_args, opts=opts)
         if release.strategy != "progressive":
             return workload, identity.selector
-        analysis = args.get("analysis")
+        analysis = self._args.get("analysis")
         if analysis is None:
             raise ValueError(f"{self._name} has no analysis: use the gates of the release")
         progressive = ProgressiveRelease(
             f"{name}-release", workload_args, analysis, workload, opts=child
         )
         return progressive, progressive.pods
+
+    def _workload_args(self, track: Track, version: ReleasedVersion) -> WorkloadArgs:
+        return {
+            **self._args["workload"],
+            "service": self._services[track],
+            "identity": self._identity(track, version.version),
+            "image": self._args["images"][track],
+        }
+
+    def _knative(self, workloads: Mapping[Track, tuple[pulumi.Resource, Labels]]) -> None:
+        release = self._args["release"]
+        KnativeRelease(
+            f"{self._name}-knative",
+            {
+                "release": release,
+                "workloads": {
+                    track: self._workload_args(track, version)
+                    for track, version in release.tracks.items()
+                },
+                "dependencies": {track: one for track, (one, _) in workloads.items()},
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _identity(self, track: Track, version: str | None = None) -> Identity:
         workload = self._args["workload"]

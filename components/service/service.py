@@ -161,6 +161,10 @@ class DeployedService:
         self.outputs = {"stable": release.stable, "canary": release.canary}
         if routing is None:
             return
+        if service.is_knative:
+            # Its DomainMappings route the requests.
+            self.outputs |= {"url": routing.url, "hosts": [*routing.hosts]}
+            return
         after_release = pulumi.ResourceOptions(
             providers=providers, depends_on=[release, args["namespace"], *tls]
         )

@@ -65,7 +65,10 @@ class WorkloadArgs(WorkloadTemplate):
 
 
 class Workload(pulumi.ComponentResource):
-    """A Deployment and the objects that it depends on; ready when its rollout is complete."""
+    """A Deployment and the objects that it depends on; ready when its rollout is complete.
+
+    The pods of a Knative Service depend on the same objects, but have no Deployment of their own.
+    """
 
     def __init__(
         self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None
@@ -75,13 +78,12 @@ class Workload(pulumi.ComponentResource):
         self._args = args
         self._service = args["service"]
         self._child = pulumi.ResourceOptions(parent=self)
-        deployment = self._deployment(
-            [self._account(), *self._config_map(), self._network_policy()]
-        )
-        after = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
-        if self._service.autoscaling.enabled:
-            self._autoscaler(after)
-        self._disruption_budget(after)
+        objects = [self._account(), *self._config_map(), self._network_policy()]
+        if not self._service.is_knative:
+            after = pulumi.ResourceOptions(parent=self, depends_on=[self._deployment(objects)])
+            if self._service.autoscaling.enabled:
+                self._autoscaler(after)
+            self._disruption_budget(after)
         self.register_outputs({})
 
     def _metadata(self) -> "ObjectMetaArgsDict":

@@ -26,6 +26,7 @@ SLOW = [
     "test_gitops_operators.py",
     "test_host.py",
     "test_kills.py",
+    "test_knative.py",
     "test_log_pipeline.py",
     "test_mesh.py",
     "test_moving.py",

@@ -18,6 +18,9 @@ def versions_of(host: str, requests: int) -> Counter[str]:
     return seen
 
 
-def steady_load(host: str, rate: int = 50, path: str = "/") -> Load:
-    """Load of ``rate`` requests per second until the block ends."""
-    return Load(f"{INGRESS_URL}{path}", rate, {"Host": host})
+def steady_load(host: str, rate: int = 50, path: str = "/", timeout: float = 10) -> Load:
+    """Load of ``rate`` requests per second until the block ends.
+
+    A request fails after ``timeout`` seconds.
+    """
+    return Load(f"{INGRESS_URL}{path}", rate, {"Host": host}, timeout=timeout)

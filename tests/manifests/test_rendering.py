@@ -17,7 +17,10 @@ from tests.manifests.conftest import (
 )
 from tests.unit.stacks import needs_example
 
-CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace")
+CLUSTER_SCOPED = (
+    *("ClusterDomainClaim", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"),
+    "Namespace",
+)
 
 pytestmark = needs_example
 

@@ -11,7 +11,7 @@ import yaml
 
 from commands.gitops.__main__ import write_folder
 from components.versions import GATEWAY_API, KUBERNETES, PROMETHEUS_OPERATOR
-from local.recipes import CERT_MANAGER, FLAGGER, ISTIO, PLATFORM
+from local.recipes import CERT_MANAGER, FLAGGER, ISTIO, KNATIVE, PLATFORM
 from settings.stack_file import PROJECT_FOLDER
 from tests.manifests.conftest import CANARY, VERSION, Run, Variant, objects, read, stack_file
 from tests.manifests.custom_resources import Validators, read_crds, validators
@@ -58,7 +58,15 @@ def custom_resources(module: Module, cert_manager_crds: list[Any]) -> Validators
     )
     istio = module(f"istio.io/istio@{ISTIO.version('istioctl')}")
     flagger = module(f"github.com/fluxcd/flagger@{FLAGGER.version('flagger')}")
+    knative = module(f"knative.dev/serving@{KNATIVE.version('controller')}") / "config" / "core"
+    networking = "knative.dev/networking"
+    claim = module(f"{networking}@{KNATIVE.version_of(networking)}") / "config"
     return read_crds(
+        *(
+            knative / "300-resources" / f"{kind}.yaml"
+            for kind in ("configuration", "domain-mapping", "service")
+        ),
+        claim / "domain-claim.yaml",
         flagger / "artifacts" / "flagger" / "crd.yaml",
         PROJECT_FOLDER / "components" / "platform" / "crds" / "external-secrets.yaml",
         istio / "manifests" / "charts" / "base" / "files" / "crd-all.gen.yaml",

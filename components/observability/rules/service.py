@@ -201,16 +201,15 @@ def _saturation(service: MonitoredService) -> list[Rule]:
 
 def _metrics(service: MonitoredService) -> list[Rule]:
     own = service.selector()
+    up = f"sum by (track) (up{{{own}}})"
+    if not service.is_scaled_to_zero:
+        # The track stable always exists, canary only during a release.
+        up = f'(\n  {up}\nor\n  label_replace(vector(0), "track", "stable", "", "")\n)'
     alerts = [
         alert(
             "ServiceMetricsMissing",
             "page",
-            "(\n"
-            f"  sum by (track) (up{{{own}}})\n"
-            "or\n"
-            # The track stable always exists, canary only during a release.
-            '  label_replace(vector(0), "track", "stable", "", "")\n'
-            ") == 0",
+            f"{up} == 0",
             f"Prometheus cannot scrape a track of {service.name}",
             f"{{{{ $value }}}} pods of the track {{{{ $labels.track }}}} of {service.namespace}/"
             f"{service.name} have been scraped successfully for 5 minutes: the track is down, or "

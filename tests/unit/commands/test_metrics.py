@@ -1,6 +1,7 @@
 """`make metrics`, with responses of Prometheus given by the tests."""
 
 import math
+import re
 from argparse import ArgumentParser, Namespace
 from urllib.parse import urlencode
 
@@ -63,6 +64,14 @@ def prepare_responses(cluster: Cluster) -> None:
 @pytest.mark.parametrize("query", QUERIES.values())
 def test_every_query_is_promql(query: str) -> None:
     promql_parser.parse(query)
+
+
+def test_the_pods_of_a_knative_service_have_the_name_of_their_revision() -> None:
+    stack = settings(workload={"kind": "knative"}, observability={"mode": "bundled"})
+    columns = metrics.queries("beacon-test", monitored(stack, stack.services.values()))
+    (pattern, *_) = re.findall('pod=~"(.+?)"', columns["CPU"])
+    pods = ("beacon-stable-c6db37e037-deployment-56fccbc66-flqcp", "beacon-stable-56fccbc66-flqcp")
+    assert [bool(re.fullmatch(pattern, pod)) for pod in pods] == [True, False]
 
 
 @pytest.mark.parametrize(

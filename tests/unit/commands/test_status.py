@@ -7,8 +7,8 @@ import pytest
 from commands import status
 
 
-def deployment(service: str, track: str, ready: int) -> dict[str, Any]:
-    labels = {"app.kubernetes.io/name": service, "track": track}
+def deployment(service: str, track: str, ready: int, **more: str) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/name": service, "track": track, **more}
     return {
         "kind": "Deployment",
         "metadata": {"labels": labels},
@@ -55,6 +55,9 @@ def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
         deployment("payments", "stable", 2),
         deployment("payments", "green", 3),
         deployment("payments", "blue", 1),
+        # A Knative Service has one for each revision.
+        deployment("thumbnails", "stable", 0, **{"app.kubernetes.io/version": "3.0.0"}),
+        deployment("thumbnails", "stable", 2, **{"app.kubernetes.io/version": "3.1.0"}),
     ]
     monkeypatch.setattr(status.kubectl, "get", lambda *_, **__: {"items": items})
 
@@ -88,6 +91,12 @@ def test_the_colors_are_shown_with_their_tracks(show) -> None:
         ["stable (green)", "2.1.0", "100 %", "3/3"],
         ["canary (blue)", "2.0.0", "0 %", "1/3"],
     ]
+
+
+def test_only_the_revisions_of_the_running_version_are_counted(show) -> None:
+    thumbnails = {"namespace": "shop", "services": {"thumbnails": {"stable": runs("3.1.0")}}}
+    (row,) = [cells(line)[1:5] for line in show(thumbnails) if line.startswith("│")]
+    assert row == ["stable", "3.1.0", "-", "2/3"]
 
 
 def test_one_service_is_shown_alone(show) -> None:

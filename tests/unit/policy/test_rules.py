@@ -52,6 +52,14 @@ def test_pods_of_every_workload_kind_are_validated(kind: str) -> None:
     assert "hostPID" in message
 
 
+@pytest.mark.parametrize("kind", ["Service", "Configuration"])
+def test_pods_of_a_knative_service_are_validated(kind: str) -> None:
+    deployment = find(manifests({"pod hostPID": True}), "Deployment")
+    obj = Object({**deployment, "apiVersion": "serving.knative.dev/v1", "kind": kind})
+    (message,) = RULES["pod-security"].validate(obj, load("prod").stack)
+    assert "hostPID" in message
+
+
 @pytest.mark.parametrize(
     ("restart_policy", "messages"),
     [(None, []), ("Always", ["container init: add livenessProbe and readinessProbe"])],

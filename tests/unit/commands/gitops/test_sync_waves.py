@@ -27,7 +27,9 @@ def test_an_object_is_in_a_later_wave_than_its_dependencies() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["Canary", "HTTPRoute", "HorizontalPodAutoscaler", "Ingress"])
+@pytest.mark.parametrize(
+    "kind", ["Canary", "DomainMapping", "HTTPRoute", "HorizontalPodAutoscaler", "Ingress"]
+)
 def test_no_wave_waits_for_what_only_becomes_healthy_later(kind: str) -> None:
     waves = sync_waves(
         [
