@@ -73,9 +73,9 @@ CHANGES: Mapping[str, tuple[Change, ...]] = {
         autoscaler_bound,
         configuration_value,
         added_dashboard,
+        new_key_with_a_default,
     ),
     "removed and renamed objects": (removed_component, renamed_object),
-    "no object": (new_key_with_a_default,),
 }
 """Changes of different objects."""
 
@@ -127,10 +127,6 @@ class Deployed:
         out = self._out / name
         self._python("render.py", "--stack", "dev", "--out", str(out))
         return out
-
-    def command(self) -> list[dict[str, str]]:
-        """Return the changes that `make diff` lists."""
-        return json.loads(self._python("-m", "commands.diff", "--stack", "dev", "--format", "json"))
 
     def compared(self, head: Path) -> list[dict[str, str]]:
         """Return the changes between the applied manifests and rendered ones."""
@@ -206,12 +202,4 @@ def test_the_changed_objects_are_those_of_kubectl_diff(deployed: Deployed, name:
     expected = listed["added"] | listed["changed"]
     assert deployed.kubectl_diff(head, expected) == expected
     assert listed["removed"] == deployed.undeclared(head)
-    assert any(listed.values()) == (name != "no object")
-
-
-def test_the_command_lists_the_same_objects(deployed: Deployed) -> None:
-    deployed.repository.reset(deployed.commit)
-    removed_component(deployed.repository)
-    listed = deployed.command()
-    assert listed
-    assert listed == deployed.compared(deployed.rendered("command"))
+    assert any(listed.values())

@@ -119,13 +119,25 @@ class Source:
         return Image(target)
 
 
-@pytest.fixture
-def source(cluster_environment: Mapping[str, str], tmp_path: Path) -> Source:
-    folder = tmp_path / "source"
-    made = Source(folder, cluster_environment)
+def new_source(folder: Path, environment: Mapping[str, str]) -> Source:
+    """A module in a subfolder of ``folder``."""
+    made = Source(folder / "source", environment)
     made.write("go.mod", "module example.com/shop\n\ngo 1.26\n")
     made.write("main.go", MAIN)
     return made
+
+
+@pytest.fixture
+def source(cluster_environment: Mapping[str, str], tmp_path: Path) -> Source:
+    return new_source(tmp_path, cluster_environment)
+
+
+@pytest.fixture(scope="module")
+def image(
+    cluster_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Image:
+    """The image of the unchanged module."""
+    return new_source(tmp_path_factory.mktemp("image"), cluster_environment).build("image")
 
 
 def output_of(image: Image, folder: Path) -> str:
@@ -135,9 +147,8 @@ def output_of(image: Image, folder: Path) -> str:
 
 
 def test_an_image_has_the_program_certificates_and_a_user_and_nothing_else(
-    source: Source, tmp_path: Path
+    image: Image, tmp_path: Path
 ) -> None:
-    image = source.build("image")
     assert image.config["User"] == "65532:65532"
     assert image.config["Entrypoint"] == ["/app"]
     assert image.config["Labels"] == {"org.opencontainers.image.version": "1.2.3"}
@@ -149,12 +160,12 @@ def test_an_image_has_the_program_certificates_and_a_user_and_nothing_else(
     assert b"BEGIN CERTIFICATE" in (tmp_path / "root" / certificates).read_bytes()
 
 
-def test_the_program_knows_its_version_and_time_zones(source: Source, tmp_path: Path) -> None:
-    assert output_of(source.build("image"), tmp_path / "root") == "1.2.3 <nil>\n"
+def test_the_program_knows_its_version_and_time_zones(image: Image, tmp_path: Path) -> None:
+    assert output_of(image, tmp_path / "root") == "1.2.3 <nil>\n"
 
 
-def test_the_provenance_is_attached_to_the_image(source: Source) -> None:
-    _, attestation = source.build("image").manifests
+def test_the_provenance_is_attached_to_the_image(image: Image) -> None:
+    _, attestation = image.manifests
     (statement,) = attestation["layers"]
     kind = statement["annotations"]["in-toto.io/predicate-type"]
     assert kind == "https://slsa.dev/provenance/v1"

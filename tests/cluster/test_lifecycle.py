@@ -41,10 +41,6 @@ def test_the_first_up_prints_the_url_and_serves_the_version(project: Project) ->
     assert project.get().headers["X-Version"] == version
 
 
-def test_a_second_up_changes_nothing(project: Project) -> None:
-    project.assert_unchanged()
-
-
 def test_the_namespace_has_no_privileged_pod_and_rejects_one(project: Project) -> None:
     project.assert_pod_security(project.stack)
     overrides = (
@@ -56,10 +52,6 @@ def test_the_namespace_has_no_privileged_pod_and_rejects_one(project: Project) -
     )
     assert result.returncode != 0
     assert 'violates PodSecurity "restricted' in result.stderr
-
-
-def test_a_refresh_finds_no_drift(project: Project) -> None:
-    project.assert_no_drift()
 
 
 def test_a_configuration_value_is_reloaded_without_a_restart(project: Project) -> None:
@@ -109,22 +101,20 @@ def test_a_source_edit_rolls_out_a_new_image(project: Project) -> None:
     assert project.get().status_code == 200
 
 
-def test_a_renamed_object_replaces_the_old_one(project: Project) -> None:
+def test_a_renamed_object_replaces_the_old_one_and_a_removed_component_is_deleted(
+    project: Project, tmp_path: Path
+) -> None:
     with project.config() as config:
-        config["slipway:services"] = {"harbour": config["slipway:services"]["beacon"]}
-    project.make("up")
-    names = project.kubectl("get", "deployments", "--output", "name").split()
-    assert names == ["deployment.apps/harbour-stable"]
-    wait_until("a response of the renamed service", lambda: project.get().status_code == 200, 15)
-
-
-def test_a_component_removed_from_the_configuration_is_deleted(project: Project) -> None:
-    with project.service() as service:
+        service = config["slipway:services"].pop("beacon")
         service["release"]["strategy"] = "rolling"
-    project.make("up")
-    ingresses = project.kubectl("get", "ingresses", "--output", "name").split()
-    assert len(ingresses) == 1
-    assert project.get().status_code == 200
+        config["slipway:services"]["harbour"] = service
+    up = ("make", "--silent", "up", f"STACK={project.stack}")
+    result = project.run("env", f"TMPDIR={tmp_path}", *up)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not list(tmp_path.glob("*kubeconfig*"))
+    objects = project.kubectl("get", "deployments,ingresses", "--output", "name").split()
+    assert objects == ["deployment.apps/harbour-stable", "ingress.networking.k8s.io/harbour"]
+    wait_until("a response of the renamed service", lambda: project.get().status_code == 200, 15)
 
 
 def test_deleted_objects_are_recreated(project: Project) -> None:
@@ -134,14 +124,6 @@ def test_deleted_objects_are_recreated(project: Project) -> None:
     assert "created" in changes(output)
     wait_until("a response of the service", lambda: project.get().status_code == 200, 15)
     project.assert_unchanged()
-
-
-def test_an_update_leaves_no_kubeconfig_in_the_temporary_folder(
-    project: Project, tmp_path: Path
-) -> None:
-    up = ("make", "--silent", "up", f"STACK={project.stack}")
-    assert project.run("env", f"TMPDIR={tmp_path}", *up).returncode == 0
-    assert not list(tmp_path.glob("*kubeconfig*"))
 
 
 def test_down_deletes_all_objects(project: Project) -> None:

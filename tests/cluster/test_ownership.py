@@ -22,7 +22,10 @@ def other(
     file = other.folder / "Pulumi.yaml"
     file.write_text(file.read_text().replace("name: slipway", "name: other", 1))
     yield other
-    other.make("down")
+    # After a failed test only.
+    other.kubectl(
+        "delete", "namespace", f"{other.stack}-other", "--ignore-not-found", "--wait=false"
+    )
     other.remove_stack()
 
 

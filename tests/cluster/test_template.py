@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.project import CHECKOUT
+from tests.cluster.project import CHECKOUT, IS_SLOW
 from tests.cluster.pulumi_cli import PulumiCli
 from tests.unit.commands.repository import Repository
 
-UNIT_TESTS = ("components/service", "settings", "test_program.py", "test_render.py")
+FAST = ("settings/test_loader.py", "test_render.py")
+UNIT_TESTS = ("components/service", "settings", "test_program.py", FAST[1]) if IS_SLOW else FAST
 """Unit tests that read files of the project, and need no git repository."""
 
 
