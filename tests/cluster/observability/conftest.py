@@ -28,6 +28,16 @@ def cluster_objects(project: Project) -> list[str]:
     return [item["metadata"]["name"] for item in items if project.stack in json.dumps(item)]
 
 
+def set_alert_secrets(project: Project, values: Mapping[str, str]) -> None:
+    """Encrypt values of ``observability.alerts`` in the stack file."""
+    secret = (f"slipway:observability.alerts.{key}={value}" for key, value in values.items())
+    result = project.run(
+        *("pulumi", "config", "set-all", "--stack", project.stack, "--path"),
+        *(f"--secret={one}" for one in secret),
+    )
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.fixture(scope="package")
 def receiver() -> Iterator[Receiver]:
     with Receiver() as receiver:
@@ -62,16 +72,14 @@ def monitored(
         # By default, beacon starts a new trace for a request that the proxy forwards.
         service["config"]["tracing"] = {"trustParent": "always"}
     project.run("pulumi", "stack", "select", "--create", project.stack)
-    for key, path in (
-        ("page.webhook", "/page"),
-        ("ticket.webhook", "/ticket"),
-        ("heartbeat", "/heartbeat"),
-    ):
-        result = project.run(
-            *("pulumi", "config", "set", "--secret", "--stack", project.stack),
-            *("--path", f"slipway:observability.alerts.{key}", receiver.url(path)),
-        )
-        assert result.returncode == 0, result.stderr
+    set_alert_secrets(
+        project,
+        {
+            "page.webhook": receiver.url("/page"),
+            "ticket.webhook": receiver.url("/ticket"),
+            "heartbeat": receiver.url("/heartbeat"),
+        },
+    )
     project.make("up")
     yield project
     project.make("down")
