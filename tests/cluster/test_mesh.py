@@ -227,7 +227,7 @@ def test_the_mesh_is_switched_on_by_a_release_of_the_same_version(
     istio: Istio, project: Project
 ) -> None:
     with project.config() as config:
-        config["slipway:mesh"]["istio"] = {}
+        config["slipway:mesh"] = {"istio": {}}
         config["slipway:observability"]["proxy"] = {"implementation": "istio-sidecar"}
     with project.service() as service:
         service["slo"]["source"] = "proxy"
