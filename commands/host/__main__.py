@@ -7,6 +7,7 @@ Prometheus, and an Ansible role with playbooks that install them. It contains no
 import argparse
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -42,13 +43,13 @@ def write_folder(stack: str, out: Path) -> Sequence[str]:
     settings = load(stack, check_sources=True)
     stack_file = path_of(stack).name
     _check(settings, stack_file)
-    tracks = [*_tracks(settings, stack)]
-    project = f"{project_name()}-{stack_of(path_of(stack))}".lower()
+    project = _project(stack)
+    tracks = [*_tracks(settings, stack, project)]
     messages = [*not_applied(settings)]
     files: dict[str, str | bytes] = {
         f"hosts/{host}/{file}": text
         for host in sorted(settings.host.hosts)
-        for file, text in host_files(project, host, tracks).items()
+        for file, text in host_files(host, tracks).items()
     }
     files["balancer/slipway.conf"] = nginx_file(settings.host, tracks)
     release = _release(files)
@@ -75,7 +76,12 @@ def _check(settings: Settings, stack_file: str) -> None:
         )
 
 
-def _tracks(settings: Settings, stack: str) -> Iterator[DeployedTrack]:
+def _project(stack: str) -> str:
+    """Project and stack, with the characters that Compose accepts in a name."""
+    return re.sub("[^a-z0-9_-]", "_", f"{project_name()}-{stack_of(path_of(stack))}".lower())
+
+
+def _tracks(settings: Settings, stack: str, project: str) -> Iterator[DeployedTrack]:
     variables = {**os.environ, **with_builder()}
     variables |= registry_login(stack, settings, variables)
     for service in settings.services.values():
@@ -88,8 +94,9 @@ def _tracks(settings: Settings, stack: str) -> Iterator[DeployedTrack]:
                     f"{PROJECT}:services.{service.name}.command is missing: {image} has no program"
                 )
             first = settings.host.first_ports.get(service.name, FIRST_PORT)
+            namespace = settings.namespace.name
             yield DeployedTrack(
-                own, role, version, image, process, settings.namespace.name, first, settings.host
+                own, role, version, image, process, namespace, first, settings.host, project
             )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from commands.host.deployed_track import DeployedTrack
 from commands.host.environment import secret_variables
-from commands.host.nginx import upstream_name
+from commands.host.nginx import server_names
 from settings import HostSettings
 from settings.yaml_writer import to_yaml
 
@@ -26,7 +26,7 @@ def inventory(
 ) -> str:
     """Return the inventory; ``release`` identifies the files of this release.
 
-    ``project`` is the prefix of the containers' names.
+    ``project`` is the prefix of all names on a host.
     """
     hosts = {name: {"ansible_host": address} for name, address in sorted(host.hosts.items())}
     balancer = next(
@@ -38,13 +38,13 @@ def inventory(
         "slipway_release": release,
         "slipway_runtime": host.runtime,
         "slipway_secrets": [*dict.fromkeys(_secrets(tracks))],
-        "slipway_upstreams": [
-            upstream_name(track, port) for track in tracks for port in track.service.routes
-        ],
+        "slipway_server_names": server_names(tracks),
     }
     groups: dict[str, Any] = {
         "hosts": {"hosts": hosts},
         "balancer": {"hosts": {balancer: {"ansible_host": host.balancer_address}}},
+        # The role adds hosts that the stack file does not have any more.
+        "removed": {"hosts": {}},
     }
     return to_yaml({"all": {"vars": variables, "children": groups}}, sort_keys=False)
 

@@ -3,23 +3,23 @@
 from collections.abc import Iterable
 from typing import Any
 
-from commands.host.deployed_track import FOLDER, PROGRAMS, DeployedTrack, Instance
+from commands.host.deployed_track import PROGRAMS, DeployedTrack, Instance
 from commands.host.environment import Environment
 from commands.host.probes import PROGRAM, probe_command
 from settings import parse_quantity
 from settings.yaml_writer import to_yaml
 
 
-def compose_file(project: str, host: str, tracks: Iterable[DeployedTrack]) -> str:
-    """Return the Compose file of a host; ``project`` is the prefix of the containers' names."""
+def compose_file(host: str, tracks: Iterable[DeployedTrack]) -> str:
+    """Return the Compose file of a host."""
     tracks = [*tracks]
     services = {
-        one.name: {"container_name": f"{project}-{one.name}", **service(one)}
+        one.name: {"container_name": one.name, **service(one)}
         for track in tracks
         for one in track.instances(host)
     }
     secrets = {
-        f"{track.service.name}-{name}": {"file": f"{track.secrets_source}/{name}"}
+        f"{track.service.name}.{name}": {"file": f"{track.secrets_source}/{name}"}
         for track in tracks
         for name in track.secret_files
     }
@@ -58,7 +58,7 @@ def service(instance: Instance) -> dict[str, Any]:
             f"{path}:mode=1777,size={size}" for path, size in track.temporary_folders.items()
         ],
         "secrets": [
-            {"source": f"{own.name}-{name}", "target": f"{track.secrets_target}/{name}"}
+            {"source": f"{own.name}.{name}", "target": f"{track.secrets_target}/{name}"}
             for name in track.secret_files
         ],
         "healthcheck": _healthcheck(track),
@@ -82,7 +82,7 @@ def _volumes(track: DeployedTrack) -> list[str]:
     mounts = [f"{PROGRAMS}/probe:{PROGRAM}:ro"]
     if config := track.config:
         # The folder, not the file: a file that is replaced would keep its old content.
-        mounts.append(f"{FOLDER}/config/{track.name}:{config.path.parent}:ro")
+        mounts.append(f"{track.folder}/config/{track.name}:{config.path.parent}:ro")
     return mounts
 
 

@@ -10,7 +10,7 @@ from components.service.config_file import ConfigFile
 from settings import SECRETS_FOLDER, HostSettings, ReleasedVersion, Service, Track, parse_quantity
 
 FOLDER = "/etc/slipway"
-"""Folder of the files on a host."""
+"""Folder of the files on a host, with a folder for each stack."""
 PROGRAMS = "/usr/local/lib/slipway"
 """Folder of the programs ``probe`` and ``network`` on a host."""
 IMAGES = "/var/lib/slipway/images"
@@ -20,7 +20,7 @@ MAX_PORTS = 10
 _NETWORK = IPv4Address("10.90.0.0")
 """Network of the instances, a /16: the last two bytes of an address are a published port."""
 _PORTS_PER_TRACK = 100
-_SECOND = ("canary", "green")
+_SECOND = ("canary", "blue")
 """Tracks with the second half of the published ports of a service."""
 
 
@@ -38,6 +38,13 @@ class DeployedTrack:
     first_port: int
     """First published port of the service."""
     host: HostSettings
+    project: str
+    """Project and stack, such as ``slipway-prod``: prefix of all names on a host."""
+
+    @property
+    def folder(self) -> str:
+        """Folder of the stack's files on a host."""
+        return f"{FOLDER}/{self.project}"
 
     @property
     def identity(self) -> Identity:
@@ -47,8 +54,11 @@ class DeployedTrack:
 
     @property
     def name(self) -> str:
-        """Name of the track, such as ``shop-canary``."""
-        return self.identity.object_name
+        """Name of the track on a host, such as ``slipway-prod.shop-canary``.
+
+        No part of it has a dot, so the names of two stacks are different.
+        """
+        return f"{self.project}.{self.identity.object_name}"
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -80,7 +90,7 @@ class DeployedTrack:
     @property
     def secrets_source(self) -> str:
         """Folder on a host with the secret files, which the operator supplies."""
-        return f"{FOLDER}/secrets/{self.service.name}"
+        return f"{self.folder}/secrets/{self.service.name}"
 
     @property
     def secrets_target(self) -> str:
@@ -124,7 +134,7 @@ class Instance:
 
     @property
     def name(self) -> str:
-        """Name, unique on the host, such as ``shop-canary-1``."""
+        """Name, unique on the host, such as ``slipway-prod.shop-canary-1``."""
         return f"{self.track.name}-{self.number}"
 
     @property
@@ -135,7 +145,7 @@ class Instance:
     @property
     def pod_name(self) -> str:
         """Value of the variable ``POD_NAME``, unique in the stack."""
-        return f"{self.track.name}-{self.host}-{self.number}"
+        return f"{self.track.identity.object_name}-{self.host}-{self.number}"
 
     @property
     def first_port(self) -> int:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -11,15 +11,16 @@ from commands.host.deployed_track import PROGRAMS, DeployedTrack, Instance
 from commands.host.environment import Environment
 from commands.host.nginx import server_files
 from commands.host.probes import start_commands, start_seconds
-from settings import HostSettings
 from settings.yaml_writer import to_yaml
 
-INSTANCES = "instances.json"
-"""File with the instances, which the Ansible role reads."""
+RELEASE = "release.json"
+"""File with the runtime, the instances and the installed files, which the Ansible role reads."""
+_INSTALLED = {"systemd": "/etc/systemd/system", "supervisor": "/etc/supervisor/conf.d"}
+"""Folders of a host for the files of a runtime."""
 
 
-def host_files(project: str, host: str, tracks: Sequence[DeployedTrack]) -> Mapping[str, str]:
-    """Return the files of a host by their path. ``project`` is the name of its containers."""
+def host_files(host: str, tracks: Sequence[DeployedTrack]) -> Mapping[str, str]:
+    """Return the files of a host by their path."""
     runtime = tracks[0].host.runtime
     instances = [one for track in tracks for one in track.instances(host)]
     files: dict[str, str] = {}
@@ -37,20 +38,29 @@ def host_files(project: str, host: str, tracks: Sequence[DeployedTrack]) -> Mapp
                 files[f"etc/instances/{one.name}.env"] = text
                 files[f"etc/instances/{one.name}.network"] = f"ADDRESS={one.address}\n"
         case "compose":
-            text = compose.compose_file(project, host, tracks)
-            files["compose/compose.yaml"] = text
+            files["compose/compose.yaml"] = compose.compose_file(host, tracks)
         case "supervisor":
             for one in instances:
                 files[f"supervisor/{one.name}.conf"] = supervisor.program_file(one)
                 config = json.dumps(oci_bundle.oci_config(one), indent=2)
                 files[f"etc/instances/{one.name}/config.json"] = f"{config}\n"
     if runtime != "compose":
-        files["etc/network.nft"] = _network_rules(tracks[0].host, host, instances)
-    listed = [_listed(project, one, files) for one in instances]
-    return {**files, INSTANCES: json.dumps(listed, indent=2) + "\n"}
+        files |= {f"etc/instances/{one.name}.nft": _network_rules(one) for one in instances}
+    release = {
+        "runtime": runtime,
+        "instances": [_listed(one, files) for one in instances],
+        "files": sorted({_installed(tracks[0].folder, name) for name in files}),
+    }
+    return {**files, RELEASE: json.dumps(release, indent=2) + "\n"}
 
 
-def _listed(project: str, instance: Instance, files: Mapping[str, str]) -> dict[str, Any]:
+def _installed(folder: str, name: str) -> str:
+    """Path on a host of a file of the release, or of its folder below the folder of the stack."""
+    kind, *rest = name.split("/")
+    return "/".join([_INSTALLED.get(kind, folder), *rest[:2]])
+
+
+def _listed(instance: Instance, files: Mapping[str, str]) -> dict[str, Any]:
     """Variables of an instance for the role, which restarts it when the checksum changes."""
     track = instance.track
     text = "\0".join(_started_with(instance, files))
@@ -60,7 +70,8 @@ def _listed(project: str, instance: Instance, files: Mapping[str, str]) -> dict[
         "unit": instance.unit,
         "user": track.service.security_context.run_as_user,
         "group": track.service.security_context.run_as_group,
-        "container": f"{project}-{instance.name}",
+        # Marks the ports on the host as used by the instance.
+        "record": f"{instance.first_port}.{track.host.runtime}.{instance.name}",
         "image": {"reference": track.image_by_digest, "folder": track.root.rpartition("/")[0]},
         "checksum": hashlib.sha256(text.encode()).hexdigest()[:16],
         # nginx uses its new configuration within a second.
@@ -88,47 +99,36 @@ def _started_with(instance: Instance, files: Mapping[str, str]) -> Iterator[str]
             yield from systemd.track_units(track).values()
             yield files[f"etc/instances/{name}.env"]
             yield files[f"etc/instances/{name}.network"]
+            yield files[f"etc/instances/{name}.nft"]
         case "compose":
             yield to_yaml(compose.service(instance))
         case "supervisor":
             yield files[f"supervisor/{name}.conf"]
             yield files[f"etc/instances/{name}/config.json"]
+            yield files[f"etc/instances/{name}.nft"]
 
 
-def _network_rules(host: HostSettings, name: str, instances: Iterable[Instance]) -> str:
-    """Rules of nftables: published ports of the host, and connections of the instances."""
-    address = host.hosts[name]
-    published = [
-        f"        {port} : {one.address} . {one.track.service.ports[port_name]}"
-        for one in instances
-        for port_name, port in one.published.items()
-    ]
-    rule = f"ip daddr {address} dnat ip to tcp dport map @published"
-    elements = ",\n".join(published)
-    lines = [
-        "table ip slipway",
-        "delete table ip slipway",
-        "table ip slipway {",
-        "    chain postrouting {",
-        "        type nat hook postrouting priority srcnat;",
-        f'        ip saddr {systemd.BRIDGE_NETWORK} oifname != "slipway0" masquerade',
-        "    }",
-    ]
-    if published and not IPv4Address(address).is_loopback:
-        lines += [
-            "    map published {",
-            "        type inet_service : ipv4_addr . inet_service",
-            "        elements = {",
-            elements,
-            "        }",
-            "    }",
-            "    chain prerouting {",
-            "        type nat hook prerouting priority dstnat;",
-            f"        {rule}",
-            "    }",
-            "    chain output {",
-            "        type nat hook output priority -100;",
-            f"        {rule}",
-            "    }",
+def _network_rules(instance: Instance) -> str:
+    """Table of nftables of an instance: its connections, and its published ports of the host."""
+    host = instance.track.host.hosts[instance.host]
+    table = f"table ip slipway.{instance.name}"
+    chains = {
+        "postrouting": (
+            "srcnat",
+            [f'ip saddr {instance.address} oifname != "slipway0" masquerade'],
+        )
+    }
+    if not IPv4Address(host).is_loopback:
+        rules = [
+            f"ip daddr {host} tcp dport {port} dnat to "
+            f"{instance.address}:{instance.track.service.ports[name]}"
+            for name, port in instance.published.items()
         ]
+        # The instance accepts connections from the bridge only.
+        chains["postrouting"][1].append(f"ip daddr {instance.address} ct status dnat masquerade")
+        chains |= {"prerouting": ("dstnat", rules), "output": ("-100", rules)}
+    lines = [table, f"delete {table}", f"{table} {{"]
+    for hook, (priority, rules) in chains.items():
+        lines += [f"    chain {hook} {{", f"        type nat hook {hook} priority {priority};"]
+        lines += [*(f"        {rule}" for rule in rules), "    }"]
     return "\n".join([*lines, "}"]) + "\n"

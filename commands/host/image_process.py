@@ -9,6 +9,9 @@ from commands.errors import CommandError
 from commands.registry import inspect
 from settings import Service
 
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""PATH of an image without one, as of container runtimes."""
+
 
 @dataclass(frozen=True)
 class ImageProcess:
@@ -40,6 +43,6 @@ def image_process(reference: str, environment: Mapping[str, str]) -> ImageProces
     return ImageProcess(
         tuple(config.get("Entrypoint") or ()),
         tuple(config.get("Cmd") or ()),
-        {name: value for name, _, value in variables},
+        {"PATH": DEFAULT_PATH, **{name: value for name, _, value in variables}},
         config.get("WorkingDir") or "/",
     )

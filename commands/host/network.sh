@@ -2,8 +2,9 @@
 # Network namespace of an instance, on the bridge of the host. Several instances, and two versions of a
 # service, can then listen on the same ports.
 #
-#   network up NAME ADDRESS    creates it; ADDRESS is in 10.90.0.0/16
-#   network down NAME          deletes it
+#   network up NAME ADDRESS RULES    creates it; ADDRESS is in 10.90.0.0/16, RULES a file for nft
+#                                    with the table slipway.NAME
+#   network down NAME                deletes it
 set -eu
 bridge=slipway0
 gateway=10.90.0.1
@@ -19,7 +20,7 @@ up() {
 	down "$1"
 	create_bridge
 	sysctl -q -w net.ipv4.ip_forward=1
-	nft -f /etc/slipway/network.nft
+	nft -f "$3"
 	interface="slipway$(echo "$2" | cut -d . -f 3,4 | tr . -)"
 	ip netns add "$1"
 	# The kernel deletes the interface of a deleted namespace later.
@@ -38,12 +39,13 @@ up() {
 
 down() {
 	ip netns delete "$1" 2>/dev/null || true
+	nft delete table ip "slipway.$1" 2>/dev/null || true
 }
 
 exec 9>/run/lock/slipway-network
 flock 9
 case "$1" in
-up) up "$2" "$3" ;;
+up) up "$2" "$3" "$4" ;;
 down) down "$2" ;;
-*) echo "usage: network up NAME ADDRESS | network down NAME" >&2 && exit 2 ;;
+*) echo "usage: network up NAME ADDRESS RULES | network down NAME" >&2 && exit 2 ;;
 esac

@@ -6,10 +6,10 @@ instances are updated, and whatever their number. `upstream` uses smooth weighte
 the zones share its state between the workers.
 """
 
-import re
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from commands.host.deployed_track import FOLDER, DeployedTrack, Instance
+from commands.host.deployed_track import DeployedTrack, Instance
 from settings import (
     HostSettings,
     Route,
@@ -21,10 +21,11 @@ from settings import (
 
 SOCKETS = "/run/slipway-nginx"
 """Folder of the sockets between the two levels."""
-SERVERS = f"{FOLDER}/nginx/servers"
-"""Folder with the instances of each track and port, one file for each."""
-TLS = f"{FOLDER}/tls"
-"""Folder with the certificate and the key of each service with TLS, which the operator supplies."""
+SERVERS = "nginx/servers"
+"""Folder below that of the stack, with a file for each instance of a track and port."""
+TLS = "tls"
+"""Folder below that of the stack, with the certificate and the key of each service with TLS, which
+the operator supplies."""
 _TIMEOUT_SECONDS = 60
 _CONNECT_SECONDS = 5
 _ZONE = "64k"
@@ -60,22 +61,38 @@ def server_files(instance: Instance) -> Mapping[str, str]:
     failures = readiness.failure_threshold if readiness else 1
     seconds = readiness.period_seconds * failures if readiness else 10
     return {
-        f"{upstream_name(track, port)}/{instance.host}-{instance.number}.conf": (
+        f"{_instances(track, port)}@{instance.host}-{instance.number}.conf": (
             f"server {instance.endpoint(port)} max_fails={failures} fail_timeout={seconds}s;"
         )
         for port in track.service.routes
     }
 
 
-def upstream_name(track: DeployedTrack, port: str) -> str:
-    """Name of the upstream of a track's port."""
-    return f"{track.name}-{port}"
+def server_names(tracks: Iterable[DeployedTrack]) -> Sequence[str]:
+    """Return the names of the hosts in the file."""
+    return [*_by_host([[track] for track in tracks])]
+
+
+# No part of a name has a dot, so the names of two services are different.
+def _upstream(track: DeployedTrack, port: str) -> str:
+    """Name of the upstream of a service's port, on the first level."""
+    return f"{track.project}.{track.service.name}.{port}"
+
+
+def _direct(track: DeployedTrack, port: str) -> str:
+    """Name of the upstream of a track's port, on the first level."""
+    return f"{track.name}.{port}.direct"
+
+
+def _instances(track: DeployedTrack, port: str) -> str:
+    """Name of the upstream of a track's port, on the second level."""
+    return f"{track.name}.{port}.instances"
 
 
 def _upstreams(tracks: Sequence[DeployedTrack]) -> Iterator[Line]:
     service = tracks[0].service
     for port in service.routes:
-        name = f"{service.name}-{port}"
+        name = _upstream(tracks[0], port)
         weights: dict[Track, DeployedTrack] = {track.role: track for track in tracks}
         yield (
             f"upstream {name}",
@@ -91,11 +108,12 @@ def _upstreams(tracks: Sequence[DeployedTrack]) -> Iterator[Line]:
         for track in tracks:
             # No level keeps connections alive: an instance that stops, and a worker that ends
             # after a reload, would close one while a request is sent.
-            own = upstream_name(track, port)
-            yield (f"upstream {own}", [f"zone {own} {_ZONE}", f"include {SERVERS}/{own}/*.conf"])
+            own = _instances(track, port)
+            servers = f"{track.folder}/{SERVERS}/{own}@*.conf"
+            yield (f"upstream {own}", [f"zone {own} {_ZONE}", f"include {servers}"])
             # A request for one track uses the first level too: the second has its own listener.
             direct = f"server unix:{_socket(track, port)} max_fails=0"
-            yield f"upstream {own}-direct", [direct]
+            yield f"upstream {_direct(track, port)}", [direct]
         yield from _override(service, port, tracks)
 
 
@@ -108,22 +126,20 @@ def _override(service: Service, port: str, tracks: Sequence[DeployedTrack]) -> I
     """Map of the header, then of the cookie, to the upstream of a request."""
     routing, roles = service.routing, {track.role: track for track in tracks}
     assert routing  # noqa: S101  # it has routes
-    override, name = routing.canary_override, f"{service.name}-{port}"
+    override, name = routing.canary_override, _upstream(tracks[0], port)
     choices: list[Line] = [f"default {name}"]
-    keys = {
-        "header": override.header and f"$http_{override.header.lower().replace('-', '_')}",
-        "cookie": override.cookie and f"$cookie_{override.cookie}",
-    }
+    header, cookie = override.header, override.cookie
+    # The name of a variable `$cookie_…` cannot have a hyphen.
+    patterns = ((header, "^{}/"), (cookie, f"^[^/]*/(.*; *)?{cookie}={{}}(;|$)"))
     # A blue-green release has an override too; without a version beside stable there is none.
     if "canary" in roles:
-        for pattern, is_set in (("~^{}/", keys["header"]), ("~^[^/]*/{}$", keys["cookie"])):
-            if is_set:
-                choices += [
-                    f"{pattern.format(value)} {upstream_name(roles[role], port)}-direct"
-                    for value, role in (("always", "canary"), ("never", "stable"))
-                ]
-    source = "/".join(one or "" for one in keys.values())
-    yield f'map "{source}" ${_variable(name)}', choices
+        for pattern in (pattern for name, pattern in patterns if name):
+            choices += [
+                f'"~{pattern.format(value)}" {_direct(roles[role], port)}'
+                for value, role in (("always", "canary"), ("never", "stable"))
+            ]
+    value = f"$http_{header.lower().replace('-', '_')}" if header else ""
+    yield f'map "{value}/$http_cookie" ${_variable(name)}', choices
 
 
 def _track_servers(tracks: Sequence[DeployedTrack]) -> Iterator[Line]:
@@ -131,7 +147,7 @@ def _track_servers(tracks: Sequence[DeployedTrack]) -> Iterator[Line]:
     for track in tracks:
         for port, route in track.service.routes.items():
             listener = f"listen unix:{_socket(track, port)}"
-            target = upstream_name(track, port)
+            target = _instances(track, port)
             is_http2 = route.protocol != "http"
             yield (
                 "server",
@@ -153,12 +169,12 @@ def _by_host(
         service = tracks[0].service
         for port, route in service.routes.items():
             for host in route.hosts:
-                variable = f"${_variable(f'{service.name}-{port}')}"
+                variable = f"${_variable(_upstream(tracks[0], port))}"
                 hosts.setdefault(host, []).append((tracks, port, route, variable))
         preview = service.release.blue_green.preview_host
         idle = next((one for one in tracks if one.role == "canary"), None)
         if preview and idle and (routing := service.routing):
-            direct = f"{upstream_name(idle, routing.port)}-direct"
+            direct = _direct(idle, routing.port)
             hosts.setdefault(preview, []).append((tracks, routing.port, routing, direct))
     return hosts
 
@@ -168,13 +184,13 @@ def _host_servers(
     name: str,
     routes: Sequence[tuple[Sequence[DeployedTrack], str, Route, str]],
 ) -> Iterator[Line]:
-    service = routes[0][0][0].service
+    track = routes[0][0][0]
+    service = track.service
     routing, tls = _routing(service), service.tls
     plain = f"listen {host.listen_address}:{routing.external_port}"
     secure = f"listen {host.listen_address}:{routing.external_tls_port} ssl http2"
     certificate: list[Line] = [
-        f"ssl_certificate {TLS}/{service.name}.crt",
-        f"ssl_certificate_key {TLS}/{service.name}.key",
+        *_certificate(track),
         "ssl_protocols TLSv1.2 TLSv1.3",
         "ssl_session_cache shared:slipway:1m",
     ]
@@ -209,9 +225,22 @@ def _host_servers(
 def _unknown_hosts(
     host: HostSettings, services: Iterable[Sequence[DeployedTrack]]
 ) -> Iterator[Line]:
-    ports = {_routing(tracks[0].service).external_port for tracks in services}
-    for port in sorted(ports):
-        yield "server", [f"listen {host.listen_address}:{port}", "server_name _", "return 404"]
+    listeners: dict[str, tuple[DeployedTrack, Sequence[Line]]] = {}
+    for track, *_ in services:
+        routing = _routing(track.service)
+        listeners.setdefault(f"{routing.external_port}", (track, ()))
+        if track.service.tls.is_enabled:
+            secure = f"{routing.external_tls_port} ssl http2"
+            listeners.setdefault(secure, (track, _certificate(track)))
+    for port, (track, certificate) in listeners.items():
+        name = f"server_name {track.project}.invalid"  # of this stack only
+        listen = f"listen {host.listen_address}:{port}"
+        yield "server", [listen, name, *certificate, "return 404"]
+
+
+def _certificate(track: DeployedTrack) -> list[Line]:
+    file = f"{track.folder}/{TLS}/{track.service.name}"
+    return [f"ssl_certificate {file}.crt", f"ssl_certificate_key {file}.key"]
 
 
 def _proxy(route: Route, upstream: str) -> Iterator[Line]:
@@ -249,11 +278,17 @@ def _body_size(route: Route) -> str:
 
 
 def _socket(track: DeployedTrack, port: str) -> str:
-    return f"{SOCKETS}/{upstream_name(track, port)}.sock"
+    # The path has at most 107 characters.
+    return f"{SOCKETS}/{_checksum(_instances(track, port))}.sock"
 
 
 def _variable(name: str) -> str:
-    return f"slipway_{re.sub('[^a-z0-9]', '_', name)}"
+    # It has no hyphens, and nginx limits its length.
+    return f"slipway_{_checksum(name)}"
+
+
+def _checksum(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def _text(lines: Iterable[Line], indent: str = "") -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from commands.host.deployed_track import FOLDER, PROGRAMS, Instance
+from commands.host.deployed_track import PROGRAMS, Instance
 from commands.host.environment import Environment
 from commands.host.probes import PROGRAM
 from settings import parse_quantity
@@ -76,7 +76,7 @@ def _mounts(instance: Instance) -> Iterator[Json]:
         yield _mount(path, "tmpfs", *_SAFE, "mode=1777", f"size={size}")
     binds = {PROGRAM: f"{PROGRAMS}/probe", "/etc/resolv.conf": "/etc/resolv.conf"}
     if config := track.config:
-        binds[str(config.path.parent)] = f"{FOLDER}/config/{track.name}"
+        binds[str(config.path.parent)] = f"{track.folder}/config/{track.name}"
     for name in track.secret_files:
         binds[f"{track.secrets_target}/{name}"] = f"{track.secrets_source}/{name}"
     for path, source in binds.items():

@@ -2,16 +2,16 @@
 
 import shlex
 
-from commands.host.deployed_track import FOLDER, PROGRAMS, Instance
+from commands.host.deployed_track import PROGRAMS, Instance
 from commands.host.ini_file import to_ini
 
 
 def program_file(instance: Instance) -> str:
     """Return the file of an instance: ``runc`` in the foreground, in its network namespace."""
     track, name = instance.track, instance.name
-    bundle = f"{FOLDER}/instances/{name}"
+    bundle = f"{track.folder}/instances/{name}"
     script = (
-        f"{PROGRAMS}/network up {name} {instance.address}"
+        f"{PROGRAMS}/network up {name} {instance.address} {bundle}.nft"
         # A container that a killed runc has left behind.
         f" && {{ runc delete --force {name} 2>/dev/null || true; }}"
         f" && exec runc run --bundle {bundle} {name}"

@@ -1,15 +1,16 @@
 """Units of systemd: one template unit per track, and the units that it needs."""
 
+import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from commands.host.deployed_track import FOLDER, PROGRAMS, DeployedTrack
-from commands.host.environment import Environment, secret_variables
+from commands.host.deployed_track import PROGRAMS, DeployedTrack
+from commands.host.environment import Environment, expand, secret_variables
 from commands.host.ini_file import Sections, Values, to_ini
 from commands.host.probes import PROGRAM, probe_command, start_commands, start_seconds
-from settings import parse_quantity
+from settings import Service, parse_quantity
+from settings.go_source import own_dockerfile
 
-NETWORK_UNIT = "slipway-network@.service"
 RESTART_UNIT = "slipway-restart@.service"
 BRIDGE_NETWORK = "10.90.0.0/16"
 """Addresses of the instances and of the host."""
@@ -19,20 +20,6 @@ _ERROR = "EPERM"
 
 def shared_units() -> Mapping[str, str]:
     """Units that all services of a host share, by file name."""
-    network: Sections = {
-        "Unit": {
-            "Description": "Network namespace of %i",
-            "After": "network.target",
-            "StopWhenUnneeded": True,
-        },
-        "Service": {
-            "Type": "oneshot",
-            "RemainAfterExit": True,
-            "EnvironmentFile": f"{FOLDER}/instances/%i.network",
-            "ExecStart": f"{PROGRAMS}/network up %i $ADDRESS",
-            "ExecStop": f"{PROGRAMS}/network down %i",
-        },
-    }
     # A liveness probe that has failed restarts the instance, as the kubelet does. It also fails
     # with an instance that does not start, which systemd itself starts again.
     restart: Sections = {
@@ -43,12 +30,15 @@ def shared_units() -> Mapping[str, str]:
             "ExecStart": "/usr/bin/systemctl --no-block restart %i.service",
         },
     }
-    return {NETWORK_UNIT: to_ini(network), RESTART_UNIT: to_ini(restart)}
+    return {RESTART_UNIT: to_ini(restart)}
 
 
 def track_units(track: DeployedTrack) -> Mapping[str, str]:
     """Units of a track, by file name."""
-    units = {f"{track.name}@.service": to_ini(_service(track))}
+    units = {
+        f"{track.name}@.service": to_ini(_service(track)),
+        f"{track.name}-network@.service": to_ini(_network(track)),
+    }
     if command := _liveness_command(track):
         units[f"{track.name}-liveness@.service"] = to_ini(_liveness(track, command))
     return units
@@ -63,6 +53,25 @@ def environment_file(environment: Environment) -> str:
     return "".join(lines)
 
 
+def _network(track: DeployedTrack) -> Sections:
+    name = f"{track.name}-%i"
+    file = f"{track.folder}/instances/{name}"
+    return {
+        "Unit": {
+            "Description": f"Network namespace of {name}",
+            "After": "network.target",
+            "StopWhenUnneeded": True,
+        },
+        "Service": {
+            "Type": "oneshot",
+            "RemainAfterExit": True,
+            "EnvironmentFile": f"{file}.network",
+            "ExecStart": f"{PROGRAMS}/network up {name} $ADDRESS {file}.nft",
+            "ExecStop": f"{PROGRAMS}/network down {name}",
+        },
+    }
+
+
 def _service(track: DeployedTrack) -> Sections:
     service, pods = track.service, track.service.workload
     description = f"{service.name} {track.released.version}, {track.identity.track}, instance %i"
@@ -74,20 +83,17 @@ def _service(track: DeployedTrack) -> Sections:
                 "network-online.target",
                 *([f"{track.name}-liveness@%i.service"] if has_liveness else []),
             ],
-            "Requires": "slipway-network@%p-%i.service",
-            "After": ["network-online.target", "slipway-network@%p-%i.service"],
+            "Requires": "%p-network@%i.service",
+            "After": ["network-online.target", "%p-network@%i.service"],
             # The kubelet restarts a container without a limit.
             "StartLimitIntervalSec": 0,
         },
         "Service": {
             "Type": "exec",
-            "ExecStart": exec_line(track.command, variables=_variables(track)),
+            **_start(track),
             "ExecStartPost": [exec_line(one) for one in start_commands(track)],
             "WorkingDirectory": track.process.working_directory,
-            "EnvironmentFile": [
-                f"{FOLDER}/instances/%p-%i.env",
-                *([track.secret_environment] if secret_variables(track) else []),
-            ],
+            "EnvironmentFile": _environment_files(track, "%p-%i"),
             "LoadCredential": [
                 f"{name}:{track.secrets_source}/{name}" for name in track.secret_files
             ],
@@ -107,9 +113,33 @@ def _service(track: DeployedTrack) -> Sections:
     }
 
 
+def _start(track: DeployedTrack) -> dict[str, Values]:
+    """Program and arguments.
+
+    systemd needs an absolute path, or a name that it looks for; other runtimes resolve a path
+    from the working directory.
+    """
+    environment = Environment.of(next(track.instances(min(track.host.hosts))))
+    program, *arguments = track.command
+    program = expand(program, environment.values)
+    is_name = "/" not in program
+    if not is_name:
+        program = posixpath.normpath(posixpath.join(track.process.working_directory, program))
+    names = (*environment.values, *environment.secrets)
+    return {
+        "ExecStart": f"{exec_line([program])} {exec_line(arguments, names)}".rstrip(),
+        "ExecSearchPath": environment.values.get("PATH", ()) if is_name else (),
+    }
+
+
 def _liveness_command(track: DeployedTrack) -> Sequence[str]:
     """Command line that ends when the service is not live. Empty: it has no probe."""
     return probe_command("watch", track.service.probes.liveness, track)
+
+
+def _environment_files(track: DeployedTrack, name: str) -> list[str]:
+    secret = [track.secret_environment] if secret_variables(track) else []
+    return [f"{track.folder}/instances/{name}.env", *secret]
 
 
 def _liveness(track: DeployedTrack, command: Sequence[str]) -> Sections:
@@ -124,6 +154,8 @@ def _liveness(track: DeployedTrack, command: Sequence[str]) -> Sections:
         "Service": {
             "Type": "exec",
             "ExecStart": exec_line(command),
+            "WorkingDirectory": track.process.working_directory,
+            "EnvironmentFile": _environment_files(track, f"{track.name}-%i"),
             "MemoryMax": "64M",
             "CPUQuota": "20%",
             **_sandbox(track, f"{track.name}-%i", []),
@@ -149,7 +181,7 @@ def _files(track: DeployedTrack) -> Iterator[str]:
     """Files of the service: DNS, configuration and secrets."""
     yield "-/etc/resolv.conf"
     if config := track.config:
-        yield f"{FOLDER}/config/{track.name}:{config.path.parent}"
+        yield f"{track.folder}/config/{track.name}:{config.path.parent}"
     if track.secret_files:
         yield f"/run/credentials/%n:{track.secrets_target}"
 
@@ -188,8 +220,7 @@ def _sandbox(track: DeployedTrack, namespace: str, files: Iterable[str]) -> dict
         "ProtectKernelModules": True,
         "ProtectKernelTunables": True,
         "LockPersonality": True,
-        # Go programs need no writable and executable memory; a C library may.
-        "MemoryDenyWriteExecute": not service.image.build.cgo,
+        "MemoryDenyWriteExecute": _is_static_go_program(service),
         "RemoveIPC": True,
         "RestrictNamespaces": True,
         "RestrictRealtime": True,
@@ -210,16 +241,23 @@ def exec_line(command: Sequence[str], variables: Collection[str] = ()) -> str:
 
 
 def _word(text: str, variables: Collection[str]) -> str:
-    escaped = text.replace("%", "%%").replace("$", "$$")
-    for name in variables:
-        escaped = escaped.replace(f"$$({name})", f"${{{name}}}")
+    def reference(found: re.Match[str]) -> str:
+        if found[1] in variables:
+            return f"${{{found[1]}}}"
+        return "$$" if found[0] == "$$" else found[0].replace("$", "$$")
+
+    # Of Kubernetes: `$$` is `$`.
+    escaped = re.sub(r"\$\$|\$\((\w+)\)|\$", reference, text.replace("%", "%%"))
     if re.fullmatch(r"[A-Za-z0-9_@%+=:,./${}-]+", escaped):
         return escaped
     quoted = escaped.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{quoted}"'
 
 
-def _variables(track: DeployedTrack) -> tuple[str, ...]:
-    """Names of all variables of the service."""
-    environment = Environment.of(next(track.instances(min(track.host.hosts))))
-    return (*environment.values, *environment.secrets)
+def _is_static_go_program(service: Service) -> bool:
+    """True for a program that needs no writable and executable memory.
+
+    A C library may, and an image that Slipway has not built may compile its code at run time.
+    """
+    build = service.image.build
+    return bool(service.source) and not build.cgo and not own_dockerfile(service.source, build)

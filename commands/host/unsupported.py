@@ -5,7 +5,7 @@ from itertools import chain
 
 from commands.host.deployed_track import MAX_PORTS
 from commands.host.environment import UNRESOLVED_FIELDS
-from settings import PROJECT, EnvSource, Service, Settings
+from settings import PROJECT, EnvSource, ExecAction, Service, Settings
 from settings.section import Section
 
 _NOT_APPLIED: Mapping[str, str] = {
@@ -110,9 +110,16 @@ def _service_errors(service: Service, settings: Settings) -> Iterator[str]:
     if settings.host.runtime == "supervisor":
         for name in _secret_variables(service):
             yield f"{name} is a variable: Supervisor cannot read it from a file, use a secret file"
+        probes = {"startup": service.probes.startup, "readiness": service.probes.readiness}
+        for name, probe in probes.items():
+            if probe and isinstance(probe.action(service.ports), ExecAction):
+                yield f"probes.{name}.exec is not possible with Supervisor: use another action"
 
 
 def _port_errors(service: Service) -> Iterator[str]:
+    routing = service.routing
+    if routing and "_" in (header := routing.canary_override.header or ""):
+        yield f'routing.canaryOverride.header is "{header}": nginx ignores names with an underscore'
     if len(service.ports) > MAX_PORTS:
         yield f"ports has {len(service.ports)} ports: use at most {MAX_PORTS}"
     for port, route in service.routes.items():

@@ -18,16 +18,17 @@ class SystemdHost:
     """systemd as process 1, with this machine's files, and its own network, processes and cgroups.
 
     ``shared`` is mounted at :data:`SHARED`. ``port`` of the loopback interface of this machine is
-    the same port there.
+    the same port there. ``number`` is that of the machine, from 0.
     """
 
-    def __init__(self, folder: Path, shared: Path, port: int) -> None:
+    def __init__(self, folder: Path, shared: Path, port: int, number: int = 0) -> None:
         self._folder = folder
         self._shared = shared
         self._port = port
-        self._name = f"slipway-host-{os.getpid()}"
-        self._link = f"slh{os.getpid() % 100_000}"
-        self.address = "10.91.0.2"
+        self._name = f"slipway-host-{os.getpid()}-{number}"
+        self._link = f"slh{number}-{os.getpid() % 100_000}"
+        self._network = f"10.91.{number}"
+        self.address = f"{self._network}.2"
         """Address of the machine on a link to this one."""
 
     def __enter__(self) -> Self:
@@ -57,8 +58,8 @@ class SystemdHost:
         return state.stdout.strip() in ("running", "degraded")
 
     @property
-    def _init(self) -> str:
-        """Process ID of systemd."""
+    def process(self) -> str:
+        """Process ID of systemd on this machine."""
         children = Path(f"/proc/{self._started.pid}/task/{self._started.pid}/children")
         found = children.read_text().split()
         if not found:
@@ -68,8 +69,8 @@ class SystemdHost:
     def _connect(self) -> None:
         link = self._link
         for command in (
-            f"ip link add {link} type veth peer name host0 netns {self._init}",
-            f"ip address add 10.91.0.1/30 dev {link}",
+            f"ip link add {link} type veth peer name host0 netns {self.process}",
+            f"ip address add {self._network}.1/30 dev {link}",
             f"ip link set {link} up",
         ):
             subprocess.run(command.split(), check=True)
@@ -81,12 +82,23 @@ class SystemdHost:
         to_this = rf"nsenter --target {this} --net socat STDIO TCP\:127.0.0.1\:{port}"
         self._forward = subprocess.Popen(
             [
-                *("nsenter", "--target", self._init, "--net", "socat"),
+                *("nsenter", "--target", self.process, "--net", "socat"),
                 *(f"TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr", f"EXEC:{to_this}"),
             ],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    def connect(self, other: "SystemdHost") -> tuple[str, str]:
+        """Connect to another machine. Return the addresses of both on the link."""
+        ends = (self, "10.91.99.1"), (other, "10.91.99.2")
+        own, peer = (f"netns {one.process}" for one, _ in ends)
+        added = f"ip link add link0 {own} type veth peer name link0 {peer}"
+        subprocess.run(added.split(), check=True)
+        for machine, address in ends:
+            machine.run("ip", "address", "add", f"{address}/30", "dev", "link0")
+            machine.run("ip", "link", "set", "link0", "up")
+        return ends[0][1], ends[1][1]
 
     def __exit__(
         self,
@@ -122,7 +134,7 @@ class SystemdHost:
         self, *command: str | Path, check: bool = True, seconds: float = 600
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command in the machine."""
-        enter = ["nsenter", "--target", self._init, "--all", "--wdns=/"]
+        enter = ["nsenter", "--target", self.process, "--all", "--wdns=/"]
         done = subprocess.run(
             [*enter, *command],
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"},

@@ -3,8 +3,12 @@
 import json
 import re
 import secrets
+import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
 
 import httpx
 import pytest
@@ -13,6 +17,7 @@ from commands.load import Load
 from commands.supply_chain.python_tool import python_tool
 from local import debian
 from local.layout import Layout
+from settings.project import project_name
 from tests.cluster.project import Project, wait_until
 from tests.cluster.systemd_host import SHARED, SystemdHost
 
@@ -21,6 +26,8 @@ PACKAGES = [
     *("docker.io", "docker-compose"),
 ]
 REGISTRY_PORT = 5000
+LISTEN_ADDRESS = "10.91.0.2"
+"""Address of the machine with nginx."""
 PORT = 8080
 RATE = 120
 REQUESTS = 20_000
@@ -36,7 +43,7 @@ def stack(
     name = f"test-{secrets.token_hex(3)}"
     stack = Project.copy(tmp_path_factory.mktemp("project"), name, cluster_environment)
     with stack.config() as config:
-        config["slipway:host"] = {"listenAddress": "10.91.0.2"}
+        config["slipway:host"] = {"listenAddress": LISTEN_ADDRESS}
     with stack.service() as service:
         service["config"] = {"message": "Hello", "drain": "1s", **service["config"]}
         liveness = {"initialDelaySeconds": 1, "periodSeconds": 1, "timeoutSeconds": 1}
@@ -55,31 +62,55 @@ def digests(stack: Project) -> dict[str, str]:
         return {OLD: release["stable"]["digest"], NEW: release["canary"]["digest"]}
 
 
+def supply(machine: SystemdHost, stack: Project) -> None:
+    """Do what the operator of a host does before the first update."""
+    # skopeo and Docker log in to the registry of this machine.
+    docker = stack.environment["DOCKER_CONFIG"]
+    login = ("install", "-D", "-m", "0600", f"{docker}/config.json", "/root/.docker/config.json")
+    machine.run(*login)
+    folder = f"/etc/slipway/{prefix(stack)}/secrets"
+    machine.run("install", "-d", "-m", "0711", folder, f"{folder}/beacon")
+    machine.run("sh", "-c", f"umask 077; echo a-token-of-the-operator > {folder}/beacon/token")
+    machine.run("sh", "-c", f"cd {folder}/beacon && chgrp 65532 token && chmod 0440 token")
+
+
+def prefix(stack: Project) -> str:
+    """Prefix of the names of a stack on a host."""
+    return f"{project_name()}-{stack.stack}".replace(".", "_")
+
+
 @pytest.fixture(scope="module")
 def machine(stack: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemdHost]:
     """The machine; `make host` writes to the folder that it shares."""
-    docker = stack.environment["DOCKER_CONFIG"]
     shared = stack.folder / "out"
     shared.mkdir(exist_ok=True)
     with SystemdHost(tmp_path_factory.mktemp("machine"), shared, REGISTRY_PORT) as machine:
-        # skopeo and Docker log in to the registry of this machine.
-        machine.run(
-            "install", "-D", "-m", "0600", f"{docker}/config.json", "/root/.docker/config.json"
-        )
-        folder = "/etc/slipway/secrets/beacon"
-        machine.run("install", "-d", "-m", "0711", "/etc/slipway/secrets", folder)
-        machine.run("sh", "-c", f"umask 077; echo a-token-of-the-operator > {folder}/token")
-        machine.run("sh", "-c", f"chgrp 65532 {folder}/token && chmod 0440 {folder}/token")
+        supply(machine, stack)
         yield machine
 
 
-class Host:
-    """`make host` and `ansible-playbook` for a release of the stack."""
+Run = Callable[..., "CompletedProcess[str]"]
 
-    def __init__(self, stack: Project, machine: SystemdHost, known: Mapping[str, str]) -> None:
+
+class Host:
+    """`make host` and `ansible-playbook` for a release of the stack.
+
+    ``run`` runs a program where the written folder is ``out``, with the options ``connection``.
+    """
+
+    def __init__(
+        self,
+        stack: Project,
+        known: Mapping[str, str],
+        run: Run,
+        out: Path = SHARED / "host",
+        connection: Sequence[str] = ("-c", "local"),
+    ) -> None:
         self.stack = stack
-        self._machine = machine
         self._known = known
+        self._run = run
+        self._out = out
+        self._connection = connection
 
     def release(self, stable: str, canary: str = "", **service_keys: object) -> None:
         """Write the files of a release."""
@@ -89,25 +120,23 @@ class Host:
             if canary:
                 release["canary"] = {**self._version(canary), "weight": 10}
             service["release"] = release
-        self.stack.make("host", f"OUT={self.stack.folder / 'out' / 'host'}")
+        self.stack.make("host", f"OUT={self.stack.folder / 'out' / self._out.name}")
 
     def _version(self, version: str) -> dict[str, str]:
         return {"version": version, "digest": self._known[version]}
 
     def play(self, playbook: str, *options: str, fails: bool = False) -> str:
-        """Run a playbook in the machine."""
-        done = self._machine.run(
-            *(python_tool("ansible-lint").parent / "ansible-playbook", f"{SHARED}/host/{playbook}"),
-            *("-i", f"{SHARED}/host/inventory.yaml", "-c", "local"),
-            *(
-                "-e",
-                "slipway_install_packages=false",
-                "-e",
-                "slipway_registry_tls=false",
-                "-e",
-                "ansible_pipelining=true",
-            ),
-            *("-e", "slipway_compose=docker-compose"),
+        """Run a playbook; return its output."""
+        variables = {
+            "slipway_install_packages": "false",
+            "slipway_registry_tls": "false",
+            "slipway_compose": "docker-compose",
+            "ansible_pipelining": "true",
+        }
+        done = self._run(
+            *(python_tool("ansible-lint").parent / "ansible-playbook", self._out / playbook),
+            *("-i", self._out / "inventory.yaml", *self._connection),
+            *(word for name, value in variables.items() for word in ("-e", f"{name}={value}")),
             *options,
             check=False,
         )
@@ -117,25 +146,47 @@ class Host:
     @property
     def url(self) -> str:
         """URL of nginx."""
-        return f"http://{self._machine.address}:{PORT}"
+        return f"http://{LISTEN_ADDRESS}:{PORT}"
 
     def load(self) -> Load:
         """Requests until the block ends."""
         return Load(f"{self.url}/", RATE, {"Host": self.stack.host})
 
-    def versions(self, requests: int, **headers: str) -> Counter[str]:
-        """Versions that respond to requests, one after the other."""
-        seen: Counter[str] = Counter()
+    def responses(self, requests: int, **headers: str) -> list[httpx.Response]:
+        """Responses to requests, one after the other."""
         with httpx.Client(headers={"Host": self.stack.host, **headers}, timeout=10) as client:
-            for _ in range(requests):
-                response = client.get(f"{self.url}/")
-                seen[response.headers.get("X-Version", str(response.status_code))] += 1
-        return seen
+            return [client.get(f"{self.url}/") for _ in range(requests)]
+
+    def versions(self, requests: int, **headers: str) -> Counter[str]:
+        """Versions that respond to requests."""
+        seen = self.responses(requests, **headers)
+        return Counter(one.headers.get("X-Version", str(one.status_code)) for one in seen)
+
+    @contextmanager
+    def no_failed_request(self, at_least: int = 0) -> Iterator[Load]:
+        """Send requests while the block runs, none of which may fail."""
+        with self.load() as load:
+            yield load
+            wait_until("the rest of the requests", lambda: len(load.results) >= at_least, 600)
+        print(f"{len(load.results)} requests, {len(load.failures)} failed, {dict(load.versions)}")
+        assert not load.failures, load.failures[:3]
+
+    def update_and_roll_back(self) -> None:
+        """Update to the new version and roll back, under load."""
+        self.release(OLD)
+        self.play("update.yaml")
+        assert self.versions(10) == {OLD: 10}
+        self.release(NEW)
+        with self.no_failed_request(REQUESTS) as load:
+            self.play("update.yaml")
+            wait_until("responses of the new version", lambda: load.versions[NEW] > 0, 30)
+            self.play("rollback.yaml")
+        assert self.versions(10) == {OLD: 10}
 
 
 @pytest.fixture(scope="module")
 def host(stack: Project, machine: SystemdHost) -> Host:
-    return Host(stack, machine, digests(stack))
+    return Host(stack, digests(stack), machine.run)
 
 
 @pytest.mark.timeout(1200)
@@ -144,36 +195,33 @@ def test_a_check_of_an_empty_host_changes_nothing(host: Host, machine: SystemdHo
     printed = host.play("update.yaml", "--check")
     assert re.search(r"host-1 .*changed=[1-9]", printed), printed
     assert "failed=0" in printed
-    assert machine.run("ls", "/etc/slipway").stdout.split() == ["secrets"]
+    assert machine.run("ls", f"/etc/slipway/{prefix(host.stack)}").stdout.split() == ["secrets"]
 
 
 @pytest.mark.timeout(1200)
 def test_no_request_fails_over_an_update_and_a_rollback(host: Host) -> None:
-    host.release(OLD)
-    host.play("update.yaml")
-    assert host.versions(10) == {OLD: 10}
-    host.release(NEW)
-    with host.load() as load:
-        host.play("update.yaml")
-        wait_until("responses of the new version", lambda: load.versions[NEW] > 0, 30)
-        updated = load.versions[NEW]
-        host.play("rollback.yaml")
-        wait_until("the rest of the requests", lambda: len(load.results) >= REQUESTS, 600)
-    print(f"{len(load.results)} requests, {len(load.failures)} failed, {dict(load.versions)}")
-    assert not load.failures, load.failures[:3]
-    assert updated > 0
-    assert host.versions(10) == {OLD: 10}
+    host.update_and_roll_back()
 
 
 @pytest.mark.timeout(1200)
-def test_a_version_that_does_not_start_is_replaced_by_the_current_one(host: Host) -> None:
+def test_a_version_that_does_not_start_is_replaced_by_the_current_one(
+    host: Host, machine: SystemdHost
+) -> None:
+    second = main_process(machine, host.stack, 2)
     with host.stack.restored_config():
         host.release(NEW, env={"BEACON_LOG_LEVEL": "loud"})
-        with host.load() as load:
-            printed = host.play("update.yaml", fails=True)
+        with host.no_failed_request() as load:
+            printed = host.play("update.yaml", "-e", "slipway_restart=true", fails=True)
     assert "again" in printed
-    assert not load.failures, load.failures[:3]
     assert set(load.versions) == {OLD}
+    assert main_process(machine, host.stack, 2) == second, "it was not updated"
+
+
+def main_process(machine: SystemdHost, stack: Project, instance: int) -> str:
+    """Process ID of an instance of stable."""
+    unit = f"{prefix(stack)}.beacon-stable@{instance}.service"
+    show = ("systemctl", "show", "--value", "--property=MainPID", unit)
+    return machine.run(*show).stdout.strip()
 
 
 @pytest.mark.timeout(1200)
@@ -189,22 +237,45 @@ def test_the_shares_of_a_canary_are_exact_and_an_override_selects_it(
     host.release(OLD)
     host.play("update.yaml")
     assert host.versions(20, **{"X-Canary": "always"}) == {OLD: 20}
-    units = machine.run("systemctl", "list-units", "--plain", "--no-legend", "beacon-*").stdout
-    assert "beacon-canary" not in units
+    assert "beacon-canary" not in units(machine, host.stack)
+
+
+def units(machine: SystemdHost, stack: Project) -> str:
+    """Loaded units, and unit files, of a stack."""
+    pattern = f"{prefix(stack)}.*"
+    loaded = machine.run("systemctl", "list-units", "--all", "--plain", "--no-legend", pattern)
+    files = machine.run("find", "/etc/systemd/system", "-name", pattern)
+    return loaded.stdout + files.stdout
+
+
+@pytest.mark.timeout(1200)
+def test_an_instance_that_a_release_does_not_have_gets_no_requests_and_is_stopped(
+    machine: SystemdHost, host: Host
+) -> None:
+    with host.stack.restored_config(), host.no_failed_request():
+        with host.stack.config() as config:
+            config["slipway:host"]["instances"] = 1
+        host.release(OLD)
+        host.play("update.yaml")
+    assert "beacon-stable@2" not in units(machine, host.stack)
+    host.release(OLD)
+    host.play("update.yaml")
+    assert "beacon-stable@2" in units(machine, host.stack)
 
 
 def test_an_instance_is_hardened_and_has_the_limits_and_secrets_of_a_pod(
     machine: SystemdHost, host: Host
 ) -> None:
-    unit = "beacon-stable@1.service"
+    unit = f"{prefix(host.stack)}.beacon-stable@1.service"
     printed = machine.run("systemd-analyze", "security", "--no-pager", unit).stdout
     exposure = re.search(r"exposure level for \S+: ([0-9.]+)", printed)
     assert exposure, printed
     print(exposure[0])
     assert float(exposure[1]) <= 2.0
-    cgroup = f"/sys/fs/cgroup/memory/system.slice/system-beacon\\x2dstable.slice/{unit}"
+    group = machine.run("systemctl", "show", "--value", "--property=ControlGroup", unit).stdout
+    cgroup = f"/sys/fs/cgroup/memory/{group.strip()}"
     assert machine.run("cat", f"{cgroup}/memory.limit_in_bytes").stdout.strip() == str(512 * 2**20)
-    pid = machine.run("systemctl", "show", "--value", "--property=MainPID", unit).stdout.strip()
+    pid = main_process(machine, host.stack, 1)
     status = machine.run("cat", f"/proc/{pid}/status").stdout
     assert re.search(r"^Uid:\s+65532\b", status, re.M)
     assert re.search(r"^CapEff:\s+0+$", status, re.M)
@@ -220,33 +291,116 @@ def test_an_instance_is_hardened_and_has_the_limits_and_secrets_of_a_pod(
 def test_an_instance_that_hangs_is_restarted_and_its_requests_go_to_the_other(
     machine: SystemdHost, host: Host
 ) -> None:
-    show = ("systemctl", "show", "--value", "--property=MainPID", "beacon-stable@1.service")
-    pid = machine.run(*show).stdout.strip()
+    def process() -> str:
+        return main_process(machine, host.stack, 1)
+
+    pid = process()
     machine.run("kill", "-STOP", pid)
-    wait_until("a new process", lambda: machine.run(*show).stdout.strip() not in (pid, "0"), 120)
+    wait_until("a new process", lambda: process() not in (pid, "0"), 120)
     wait_until("both instances", lambda: host.versions(20) == {OLD: 20}, 60)
 
 
-@pytest.mark.timeout(1500)
+@pytest.fixture(scope="module")
+def other_machine(
+    stack: Project, machine: SystemdHost, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SystemdHost]:
+    """A second machine."""
+    folder = tmp_path_factory.mktemp("other_machine")
+    with SystemdHost(folder, stack.folder / "out", REGISTRY_PORT, number=1) as other:
+        yield other
+
+
+@pytest.mark.timeout(2400)
+def test_a_rollback_returns_two_hosts_to_one_release_beside_another_stack(
+    host: Host, machine: SystemdHost, other_machine: SystemdHost, tmp_path: Path
+) -> None:
+    addresses = machine.connect(other_machine)
+    stack = Project(host.stack.folder, f"{host.stack.stack}.2", host.stack.environment)
+    shutil.copy2(host.stack.file, stack.file)
+    ssh = tmp_path / "ssh"
+    ssh.write_text(SSH)
+    ssh.chmod(0o755)
+    with stack.config() as config:
+        config["slipway:host"] |= {"instances": 1, "hosts": {}}
+        for number, (one, address) in enumerate(
+            zip((machine, other_machine), addresses, strict=True), 1
+        ):
+            config["slipway:host"]["hosts"][f"web-{number}"] = address
+            Path(f"{ssh}.{address}").write_text(one.process)
+    with stack.service() as service:
+        service["routing"]["hosts"] = [stack.host]
+    for one in (machine, other_machine):
+        supply(one, stack)
+    options = (
+        "ansible_user=root",
+        "ansible_ssh_transfer_method=piped",
+        f"ansible_ssh_executable={ssh}",
+    )
+    two = Host(
+        stack,
+        digests(host.stack),
+        lambda *command, check: stack.run(*map(str, command), seconds=600),
+        stack.folder / "out" / "two",
+        [word for option in options for word in ("-e", option)],
+    )
+
+    def messages() -> set[str]:
+        return {one.json()["message"] for one in two.responses(20)}
+
+    def release(version: str, message: str, *, fails: bool = False) -> str:
+        with stack.service() as service:
+            service["config"]["message"] = message
+            # A container runtime finds both.
+            service["command"] = ["beacon" if message == "zero" else "./beacon"]
+            service["env"] = {"PATH": "/"}
+        two.release(version)
+        return two.play("update.yaml", fails=fails)
+
+    assert "use other ports in slipway:host.firstPorts" in release(OLD, "zero", fails=True)
+    with stack.config() as config:
+        config["slipway:host"]["firstPorts"] = {"beacon": 19_000}
+    with host.no_failed_request():
+        release(OLD, "zero")
+        release(OLD, "one")
+        # The image cannot be installed on the second host.
+        file = f"/var/lib/slipway/images/beacon/{digests(host.stack)[NEW][7:19]}"
+        other_machine.run("touch", file)
+        with two.no_failed_request():
+            assert "failed on web-2" in release(NEW, "two", fails=True)
+            other_machine.run("rm", file)
+            two.play("rollback.yaml")
+        assert messages() == {"one"}
+        two.play("rollback.yaml")
+        assert messages() == {"zero"}
+        with stack.config() as config:
+            del config["slipway:host"]["hosts"]["web-2"]
+        with two.no_failed_request():
+            release(OLD, "three")
+        assert messages() == {"three"}
+        assert not units(other_machine, stack)
+    assert "changed=0" in host.play("update.yaml"), "of the other stack"
+
+
+SSH = """#!/bin/bash
+# ssh OPTIONS ADDRESS COMMAND: runs the command in the machine with the address.
+address=${@: -2:1} command=${@: -1}
+exec nsenter --target "$(cat "$0.$address")" --all --wdns=/ \\
+    env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -c "$command"
+"""
+
+
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("runtime", ["compose", "supervisor"])
-def test_no_request_fails_over_an_update_of_other_runtimes(
+def test_no_request_fails_over_a_change_of_the_runtime_an_update_and_a_rollback(
     machine: SystemdHost, host: Host, runtime: str
 ) -> None:
-    machine.run("systemctl", "stop", "beacon-*", "slipway-network@*")
-    machine.run(
-        "sh", "-c", "rm -rf /var/lib/slipway/instances /etc/slipway/{releases,current,previous}"
-    )
     machine.run("systemctl", "start", {"compose": "docker"}.get(runtime, runtime))
     with host.stack.config() as config:
         config["slipway:host"]["runtime"] = runtime
     host.release(OLD)
-    host.play("update.yaml")
-    assert host.versions(10) == {OLD: 10}
-    host.release(NEW)
-    with host.load() as load:
+    with host.no_failed_request():
         host.play("update.yaml")
-        wait_until("responses of the new version", lambda: load.versions[NEW] > 0, 30)
-        host.play("rollback.yaml")
-    print(f"{runtime}: {len(load.results)} requests, {len(load.failures)} failed")
-    assert not load.failures, load.failures[:3]
-    assert host.versions(10) == {OLD: 10}
+    assert not units(machine, host.stack)
+    if runtime == "supervisor":
+        assert prefix(host.stack) not in machine.run("docker", "ps", "--all").stdout
+    host.update_and_roll_back()

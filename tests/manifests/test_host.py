@@ -1,22 +1,28 @@
 """Files for hosts without Kubernetes, checked by nginx, systemd, Compose, nftables and Ansible."""
 
+import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from commands.host import __main__ as host
+from commands.host.ansible_files import ANSIBLE
 from commands.host.image_process import ImageProcess
 from commands.host.nginx import SERVERS, SOCKETS, TLS
 from commands.supply_chain.python_tool import python_tool
 from local import debian
 from local.layout import Layout
+from settings.project import project_name
 from settings.yaml_writer import to_yaml
 from tests.manifests.conftest import free_port, run
 from tests.unit.stacks import DIGEST, OTHER_DIGEST
@@ -30,6 +36,7 @@ HOST = {
     "listenAddress": "127.0.0.1",
     "firstPorts": {"shop": 18_000, "chat": 18_200, "worker": 18_400},
 }
+LONG = ".".join(["long" * 15] * 4)
 SERVICES = {
     "shop": {
         "release": {
@@ -57,9 +64,9 @@ SERVICES = {
         "probes": {"readiness": {"grpc": {}}},
         "peers": {"to": [{"host": "db.example.com", "ports": [5432]}]},
         "routing": {
-            "hosts": ["chat.localhost", "*.chat.localhost"],
+            "hosts": ["chat.localhost", "*.chat.localhost", LONG],
             "additionalPorts": {"grpc": {"hosts": ["grpc.localhost"], "protocol": "grpc"}},
-            "canaryOverride": {"header": "X-Canary", "cookie": "canary"},
+            "canaryOverride": {"header": "X-Canary", "cookie": "can-ary"},
             "tls": {"mode": "selfSigned"},
         },
     },
@@ -102,15 +109,20 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return folder
 
 
-def test_nginx_accepts_the_configuration(written: Written, tmp_path: Path) -> None:
-    out = written("systemd")
-    for line in yaml.safe_load((out / "inventory.yaml").read_text())["all"]["vars"][
-        "slipway_upstreams"
-    ]:
-        servers = tmp_path / "servers" / line
-        servers.mkdir(parents=True)
-        (servers / "web-1-1.conf").write_text("server 127.0.0.1:1 down;\n")
-    key, certificate = tmp_path / "tls" / "chat.key", tmp_path / "tls" / "chat.crt"
+@pytest.fixture(scope="module")
+def nginx(written: Written, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of nginx with the written files, before servers that respond with their files' names."""
+    out, folder = written("systemd"), tmp_path_factory.mktemp("nginx")
+    (release,) = (json.loads(p.read_text()) for p in out.glob("hosts/web-1/release.json"))
+    (folder / SERVERS).mkdir(parents=True)
+    back_ends = ""
+    for instance in release["instances"]:
+        for server in instance["servers"]:
+            socket = f"unix:{folder}/{len(back_ends)}.sock"
+            (folder / SERVERS / server["file"]).write_text(f"server {socket};\n")
+            name = server["file"].partition("@")[0]
+            back_ends += f"server {{ listen {socket}; return 200 {name}; }}\n"
+    key, certificate = folder / TLS / "chat.key", folder / TLS / "chat.crt"
     key.parent.mkdir()
     made = run(
         *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=chat"),
@@ -118,19 +130,60 @@ def test_nginx_accepts_the_configuration(written: Written, tmp_path: Path) -> No
     )
     assert made.returncode == 0, made.stderr
     text = (out / "balancer" / "slipway.conf").read_text()
-    for folder, own in ((SERVERS, "servers"), (SOCKETS, "sockets"), (TLS, "tls")):
-        text = text.replace(folder, str(tmp_path / own))
-    (tmp_path / "sockets").mkdir()
-    text = text.replace("127.0.0.1:80;", f"127.0.0.1:{free_port()};")
-    text = text.replace("127.0.0.1:443 ", f"127.0.0.1:{free_port()} ")
-    (tmp_path / "slipway.conf").write_text(text)
-    (tmp_path / "nginx.conf").write_text(
-        f"pid {tmp_path}/nginx.pid;\nerror_log stderr;\nevents {{}}\n"
-        f"http {{ access_log off; include {tmp_path}/slipway.conf; }}\n"
+    plain, secure = free_port(), free_port()
+    for name, own in (
+        (re.escape(f"/etc/slipway/{project_name()}-test"), str(folder)),
+        (SOCKETS, str(folder)),
+        ("127.0.0.1:80;", f"127.0.0.1:{plain};"),
+        ("127.0.0.1:443 ", f"127.0.0.1:{secure} "),
+    ):
+        text = re.sub(name, own, text)
+    shared = yaml.safe_load((ANSIBLE / "roles/slipway/tasks/balancer_folders.yaml").read_text())
+    (names,) = (
+        task["ansible.builtin.copy"]["content"]
+        for task in shared
+        if "00-slipway.conf" in str(task.get("ansible.builtin.copy"))
     )
-    checked = run("nginx", "-t", "-c", tmp_path / "nginx.conf")
+    (folder / "nginx.conf").write_text(
+        f"user root;\npid {folder}/nginx.pid;\nerror_log stderr;\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{names}{text}{back_ends}}}\n"
+    )
+    checked = run("nginx", "-t", "-c", folder / "nginx.conf")
     assert checked.returncode == 0, checked.stderr
     assert "[warn]" not in checked.stderr, checked.stderr
+    command = ["nginx", "-c", folder / "nginx.conf", "-g", "daemon off;"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as process:
+        try:
+            yield f"https://127.0.0.1:{secure}"
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize(
+    ("host", "headers", "track"),
+    [
+        ("chat.localhost", {}, "blue"),
+        (LONG, {"Cookie": "can-ary=always"}, "green"),
+        ("room.chat.localhost", {"Cookie": "a=1; can-ary=always; b=2"}, "green"),
+        ("chat.localhost", {"Cookie": "xcan-ary=always"}, "blue"),
+        ("chat.localhost", {"Cookie": "can-ary=always1"}, "blue"),
+        ("chat.localhost", {"X-Canary": "always"}, "green"),
+        ("chat.localhost", {"X-Canary": "never", "Cookie": "can-ary=always"}, "blue"),
+        ("next.localhost", {}, "green"),
+        ("unknown.localhost", {}, None),
+    ],
+)
+def test_nginx_routes_by_host_header_and_cookie(
+    nginx: str, host: str, headers: dict[str, str], track: str | None
+) -> None:
+    # The certificate is that of the test.
+    transport = httpx.HTTPTransport(verify=False, retries=5)
+    with httpx.Client(transport=transport) as client:
+        response = client.get(nginx, headers={"Host": host, **headers})
+    if track:
+        assert response.text == f"{project_name()}-test.chat-{track}.http.instances"
+    else:
+        assert response.status_code == 404
 
 
 def test_systemd_accepts_the_units_and_their_exposure_is_at_most_two(
@@ -138,7 +191,7 @@ def test_systemd_accepts_the_units_and_their_exposure_is_at_most_two(
 ) -> None:
     units = written("systemd") / "hosts" / "web-1" / "systemd"
     names = sorted(path.name for path in units.iterdir())
-    services = [name for name in names if not name.startswith("slipway-")]
+    services = [name for name in names if not re.search("(network|restart)@", name)]
     assert len(services) == 4 + 4 + 1, names
     # systemd looks for the programs of a unit, which are in the image.
     for path in units.iterdir():
@@ -161,7 +214,7 @@ def test_systemd_accepts_the_units_and_their_exposure_is_at_most_two(
 def test_compose_accepts_the_file_of_each_host(written: Written, tmp_path: Path, name: str) -> None:
     file = written("compose") / "hosts" / name / "compose" / "compose.yaml"
     text = file.read_text()
-    text = text.replace("/etc/slipway/secrets", str(tmp_path))
+    text = text.replace(f"/etc/slipway/{project_name()}-test/secrets", str(tmp_path))
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "token").write_text("value")
     (tmp_path / "shop.env").write_text("PASSWORD=value\n")
@@ -170,7 +223,7 @@ def test_compose_accepts_the_file_of_each_host(written: Written, tmp_path: Path,
     assert checked.returncode == 0, checked.stderr
     services: Any = yaml.safe_load(checked.stdout)["services"]
     assert len(services) == 2 * (2 + 2 + 1)
-    shop = services["shop-stable-1"]
+    shop = services[f"{project_name()}-test.shop-stable-1"]
     assert shop["command"] == ["--name=shop-stable-web-1-1".replace("web-1", name), *COMMAND]
     assert shop["environment"]["QUOTED"].replace("$$", "$") == SERVICES["shop"]["env"]["QUOTED"]
 
@@ -179,8 +232,11 @@ COMMAND = ["50% of $$5", "it's"]
 
 
 def test_nftables_accepts_the_rules(written: Written) -> None:
-    checked = run("nft", "--check", "--file", written("systemd") / "hosts/web-1/etc/network.nft")
-    assert checked.returncode == 0, checked.stderr
+    files = [*(written("systemd") / "hosts/web-1/etc/instances").glob("*.nft")]
+    assert len(files) == 2 * (2 + 2 + 1)
+    for file in files:
+        checked = run("nft", "--check", "--file", file)
+        assert checked.returncode == 0, checked.stderr
 
 
 def test_prometheus_accepts_the_scrape_configuration(
@@ -193,22 +249,77 @@ def test_prometheus_accepts_the_scrape_configuration(
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_ansible_accepts_the_playbooks_and_the_role(written: Written, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def ansible(written: Written, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Runs a program of Ansible in a copy of the folder."""
     # ansible-lint writes to the folder.
-    folder = shutil.copytree(written("systemd"), tmp_path / "out")
+    folder = tmp_path_factory.mktemp("ansible")
+    shutil.copytree(written("systemd"), folder / "out")
     lint = python_tool("ansible-lint")
     path = f"{lint.parent}:{os.environ['PATH']}"
-    variables = {**os.environ, "PATH": path, "ANSIBLE_HOME": str(tmp_path / "ansible")}
-    options: dict[str, Any] = {"cwd": folder, "env": variables}
+    variables = {
+        **os.environ,
+        "PATH": path,
+        "ANSIBLE_HOME": str(folder / "ansible"),
+        "ANSIBLE_ROLES_PATH": str(folder / "out" / "roles"),
+    }
+    return lambda program, *arguments: run(
+        lint.parent / program, *arguments, cwd=folder / "out", env=variables
+    )
+
+
+def test_ansible_accepts_the_playbooks_and_the_role(ansible: Callable[..., Any]) -> None:
     for playbook in ("update.yaml", "rollback.yaml"):
-        checked = run(
-            *(lint.parent / "ansible-playbook", "--syntax-check", "-i", "inventory.yaml", playbook),
-            **options,
-        )
+        checked = ansible("ansible-playbook", "--syntax-check", "-i", "inventory.yaml", playbook)
         assert checked.returncode == 0, checked.stderr
-    linted = run(
-        *(lint, "--offline", "--strict", "--profile=production", "--nocolor"),
+    linted = ansible(
+        *("ansible-lint", "--offline", "--strict", "--profile=production", "--nocolor"),
         *("update.yaml", "rollback.yaml", "roles/slipway"),
-        **options,
     )
     assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+PLAY = (
+    *("-i", "inventory.yaml", "-c", "local", "--check", "-e", "ansible_become=false"),
+    *("-e", f"ansible_python_interpreter={sys.executable}"),
+)
+
+
+@pytest.mark.parametrize(
+    ("links", "selected"),
+    [
+        ({"previous": "r1", "current": "r2"}, "r1"),
+        ({"previous": "r1", "current": "r2", "pending": "r3"}, "r2"),
+        ({"current": "r1"}, None),
+        ({"pending": "r1"}, None),
+    ],
+)
+def test_a_rollback_returns_all_hosts_to_the_release_before(
+    ansible: Callable[..., Any], tmp_path: Path, links: dict[str, str], selected: str | None
+) -> None:
+    (tmp_path / "balancer").mkdir()
+    for name, release in links.items():
+        (tmp_path / "balancer" / name).symlink_to(f"{tmp_path}/balancer/{release}.conf")
+        (tmp_path / "releases" / release).mkdir(parents=True)
+        (tmp_path / "releases" / release / "release.json").touch()
+    role = {"name": "slipway", "tasks_from": "select.yaml"}
+    tasks = [{"include_role": role}, {"debug": {"var": "slipway_target"}}]
+    playbook = tmp_path / "select.yaml"
+    playbook.write_text(to_yaml([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    done = ansible(
+        *("ansible-playbook", playbook, *PLAY),
+        *("-e", f"slipway_folder={tmp_path}", "-e", "slipway_rollback=true"),
+    )
+    targets = re.findall(r'"slipway_target": "(.*?)"', done.stdout)
+    if selected:
+        assert (done.returncode, {*targets}) == (0, {selected}), done.stdout + done.stderr
+    else:
+        assert done.returncode != 0
+        assert "There is no previous release on the hosts" in done.stdout
+
+
+def test_a_part_of_the_hosts_is_refused(ansible: Callable[..., Any]) -> None:
+    done = ansible("ansible-playbook", "update.yaml", "--limit=web-2", *PLAY)
+    assert done.returncode != 0
+    assert "--limit is not possible" in done.stdout
+    assert "changed=0" in done.stdout

@@ -11,8 +11,12 @@ import yaml
 
 from commands.errors import BAD_INPUT
 from commands.host.environment import expand
+from settings.project import project_name
 from tests.unit.commands.host.conftest import WriteHost
-from tests.unit.stacks import DIGEST, OTHER_DIGEST
+from tests.unit.stacks import DIGEST, HELLO, OTHER_DIGEST
+
+STACK = f"{project_name()}-test"
+"""Prefix of the names of the stack on a host."""
 
 SECRET = {"secure": "v1:nonce:ciphertext"}
 CANARY = {
@@ -28,16 +32,17 @@ TWO_HOSTS = {"web-1": "10.0.0.11", "web-2": "10.0.0.12"}
 
 
 def unit(out: Path, name: str) -> RawConfigParser:
-    """A unit; of a key with several values, the last."""
+    """A unit of the stack; of a key with several values, the last."""
     parser = RawConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment]
-    parser.read_string((out / "hosts/host-1/systemd" / name).read_text())
+    parser.read_string((out / f"hosts/host-1/systemd/{STACK}.{name}").read_text())
     return parser
 
 
 def instances(out: Path, host: str = "host-1") -> dict[str, Any]:
-    listed = json.loads((out / f"hosts/{host}/instances.json").read_text())
-    return {one["name"]: one for one in listed}
+    """Instances by their name without the prefix."""
+    listed = json.loads((out / f"hosts/{host}/release.json").read_text())["instances"]
+    return {one["name"].removeprefix(f"{STACK}."): one for one in listed}
 
 
 def nginx(out: Path) -> str:
@@ -45,8 +50,8 @@ def nginx(out: Path) -> str:
 
 
 def upstream(out: Path, name: str) -> list[str]:
-    """Servers of an upstream."""
-    found = re.search(rf"^upstream {name} {{\n(.*?)^}}", nginx(out), re.M | re.S)
+    """Servers of an upstream of the stack."""
+    found = re.search(rf"^upstream {STACK}.{name} {{\n(.*?)^}}", nginx(out), re.M | re.S)
     assert found, nginx(out)
     return re.findall(r"server ([^;]+);", found[1])
 
@@ -64,7 +69,7 @@ def test_a_unit_runs_the_image_with_the_settings_of_the_pod(
     assert (service["CPUQuota"], service["CPUWeight"]) == ("150%", "20")
     assert (service["MemoryMax"], service["MemoryLow"]) == (str(512 * 2**20), str(64 * 2**20))
     assert service["TimeoutStopSec"] == "30"
-    text = (out / "hosts/host-1/etc/instances/beacon-stable-2.env").read_text()
+    text = (out / f"hosts/host-1/etc/instances/{STACK}.beacon-stable-2.env").read_text()
     assert 'POD_NAME="beacon-stable-host-1-2"' in text
     assert 'TRACK="stable"' in text
     assert 'GOMAXPROCS="2"' in text
@@ -77,13 +82,60 @@ def test_an_instance_is_started_when_its_probes_succeed(write_host: WriteHost, o
         "liveness": {"exec": {"command": ["/app", "alive"]}},
     }
     assert write_host(probes=probes) == 0
-    text = (out / "hosts/host-1/systemd/beacon-stable@.service").read_text()
+    text = (out / f"hosts/host-1/systemd/{STACK}.beacon-stable@.service").read_text()
     first, second = re.findall(r"ExecStartPost=(.*)", text)
     assert first.endswith("-period=1s -failures=60 http://127.0.0.1:8080/healthz")
     assert second.endswith("-period=3s -failures=100 grpc://127.0.0.1:8080/shop")
     liveness = unit(out, "beacon-stable-liveness@.service")
     assert liveness["Service"]["ExecStart"].endswith("exec /app alive")
-    assert liveness["Unit"]["OnFailure"] == "slipway-restart@beacon-stable@%i.service"
+    assert liveness["Unit"]["OnFailure"] == f"slipway-restart@{STACK}.beacon-stable@%i.service"
+
+
+@pytest.mark.parametrize(
+    ("command", "start"),
+    [
+        ("/bin/app", "/bin/app"),
+        ("./app", "/srv/app"),
+        ("../bin/app", "/bin/app"),
+        ("app", "app"),
+        ("/$(TRACK)/my app", '"/stable/my app"'),
+    ],
+)
+def test_systemd_starts_the_program_that_a_container_runtime_would(
+    write_host: WriteHost, out: Path, command: str, start: str
+) -> None:
+    assert write_host(command=[command], args=["$$(TRACK)", "$(TRACK)", "$HOME"]) == 0
+    service = unit(out, "beacon-stable@.service")["Service"]
+    assert service["ExecStart"] == f'{start} "$$(TRACK)" ${{TRACK}} $$HOME'
+    assert service.get("ExecSearchPath") == ("/opt/bin:/bin" if command == "app" else None)
+
+
+@pytest.mark.parametrize(("source", "denied"), [(HELLO, "yes"), ("app", "no"), (None, "no")])
+def test_a_program_that_may_compile_its_code_at_run_time_may_execute_its_memory(
+    write_host: WriteHost, out: Path, source: str | None, denied: str
+) -> None:
+    assert write_host(source=source) == 0
+    service = unit(out, "beacon-stable@.service")["Service"]
+    assert service["MemoryDenyWriteExecute"] == denied
+
+
+@pytest.mark.parametrize("runtime", ["systemd", "compose", "supervisor"])
+def test_the_names_of_two_stacks_on_a_host_are_different(
+    write_host: WriteHost, out: Path, runtime: str
+) -> None:
+    def names(stack: str) -> set[str]:
+        routing = {"tls": {"mode": "existing", "existing": {"secretName": "tls"}}}
+        host = {"runtime": runtime}
+        assert write_host(stack, host=host, routing=routing, secrets={"token": SECRET}) == 0
+        release = json.loads((out / "hosts/host-1/release.json").read_text())
+        texts = "".join(path.read_text() for path in out.glob("hosts/host-1/etc/**/*.nft"))
+        found = re.findall(r"unix:[^ ;]+|/etc/slipway/[^ ;]+|^upstream \S+", nginx(out), re.M)
+        found += re.findall(r"^table .*{", texts, re.M)
+        files = {file for file in release["files"] if "slipway-restart@" not in file}
+        return {*found, *files, *(one["name"] for one in release["instances"])}
+
+    assert not names("one") & names("two")
+    assert not names("A.b") & names("a-b")
 
 
 @pytest.mark.parametrize("runtime", ["systemd", "compose", "supervisor"])
@@ -91,18 +143,19 @@ def test_secrets_are_files_that_the_operator_supplies(
     write_host: WriteHost, out: Path, runtime: str
 ) -> None:
     assert write_host(host={"runtime": runtime}, secrets={"token": SECRET}) == 0
-    texts = [path.read_text() for path in out.rglob("*.*") if path.suffix != ".amd64"]
+    files = [path for path in out.rglob("*.*") if path.is_file()]
+    texts = [path.read_text() for path in files]
     assert not [text for text in texts if "ciphertext" in text or "(encrypted)" in text]
     variables = yaml.safe_load((out / "inventory.yaml").read_text())["all"]["vars"]
     assert variables["slipway_secrets"] == ["beacon/token"]
-    source = "/etc/slipway/secrets/beacon/token"
+    source = f"/etc/slipway/{STACK}/secrets/beacon/token"
     match runtime:
         case "systemd":
             service = unit(out, "beacon-stable@.service")["Service"]
             assert service["LoadCredential"] == f"token:{source}"
         case "compose":
             compose = yaml.safe_load((out / "hosts/host-1/compose/compose.yaml").read_text())
-            assert compose["secrets"] == {"beacon-token": {"file": source}}
+            assert compose["secrets"] == {"beacon.token": {"file": source}}
         case _:
             mounts = bundle(out, "beacon-stable-1")["mounts"]
             assert {"/run/secrets/beacon/token": source}.items() <= {
@@ -111,7 +164,7 @@ def test_secrets_are_files_that_the_operator_supplies(
 
 
 def bundle(out: Path, name: str) -> Any:
-    return json.loads((out / f"hosts/host-1/etc/instances/{name}/config.json").read_text())
+    return json.loads((out / f"hosts/host-1/etc/instances/{STACK}.{name}/config.json").read_text())
 
 
 def test_secret_variables_are_read_from_a_file_of_the_operator(
@@ -119,9 +172,10 @@ def test_secret_variables_are_read_from_a_file_of_the_operator(
 ) -> None:
     env = {"PASSWORD": {"secret": SECRET}, "LEVEL": "info"}
     assert write_host(env=env) == 0
-    text = (out / "hosts/host-1/systemd/beacon-stable@.service").read_text()
-    assert "EnvironmentFile=/etc/slipway/secrets/beacon.env" in text
-    assert "PASSWORD" not in (out / "hosts/host-1/etc/instances/beacon-stable-1.env").read_text()
+    text = (out / f"hosts/host-1/systemd/{STACK}.beacon-stable@.service").read_text()
+    assert f"EnvironmentFile=/etc/slipway/{STACK}/secrets/beacon.env" in text
+    values = (out / f"hosts/host-1/etc/instances/{STACK}.beacon-stable-1.env").read_text()
+    assert "PASSWORD" not in values
 
 
 def test_a_container_is_as_restricted_as_a_pod(write_host: WriteHost, out: Path) -> None:
@@ -130,9 +184,9 @@ def test_a_container_is_as_restricted_as_a_pod(write_host: WriteHost, out: Path)
     text = (out / "hosts/web-2/compose/compose.yaml").read_text()
     services = yaml.safe_load(text)["services"]
     assert [*services] == [
-        *("beacon-stable-1", "beacon-stable-2", "beacon-canary-1", "beacon-canary-2")
+        f"{STACK}.beacon-{one}" for one in ("stable-1", "stable-2", "canary-1", "canary-2")
     ]
-    canary = services["beacon-canary-2"]
+    canary = services[f"{STACK}.beacon-canary-2"]
     assert canary["image"] == f"localhost:5000/slipway/beacon:1.1.0@{OTHER_DIGEST}"
     assert canary["user"] == "65532:65532"
     assert (canary["read_only"], canary["cap_drop"]) == (True, ["ALL"])
@@ -155,8 +209,9 @@ def test_supervisor_runs_a_container_as_restricted_as_a_pod(
     assert config["root"]["readonly"] is True
     assert config["linux"]["resources"]["memory"]["limit"] == 512 * 2**20
     program = RawConfigParser(interpolation=None)
-    program.read_string((out / "hosts/host-1/supervisor/beacon-stable-1.conf").read_text())
-    section = program["program:beacon-stable-1"]
+    name = f"{STACK}.beacon-stable-1"
+    program.read_string((out / f"hosts/host-1/supervisor/{name}.conf").read_text())
+    section = program[f"program:{name}"]
     assert (section["autorestart"], section["stopwaitsecs"]) == ("true", "30")
 
 
@@ -165,30 +220,36 @@ def test_the_weights_are_those_of_the_tracks_whatever_the_number_of_instances(
 ) -> None:
     host = {"hosts": TWO_HOSTS, "instances": 3}
     assert write_host(host=host, release=CANARY) == 0
-    assert upstream(out, "beacon-http") == [
-        "unix:/run/slipway-nginx/beacon-stable-http.sock weight=90 max_fails=0",
-        "unix:/run/slipway-nginx/beacon-canary-http.sock weight=10 max_fails=0",
-    ]
-    files = [*(out / "hosts").glob("*/instances.json")]
+    stable, canary = upstream(out, "beacon.http")
+    assert (
+        stable
+        == f"{upstream(out, 'beacon-stable.http.direct')[0].split()[0]} weight=90 max_fails=0"
+    )
+    assert (
+        canary
+        == f"{upstream(out, 'beacon-canary.http.direct')[0].split()[0]} weight=10 max_fails=0"
+    )
     servers = [
-        s["line"] for f in files for one in json.loads(f.read_text()) for s in one["servers"]
+        server["line"]
+        for host in TWO_HOSTS
+        for one in instances(out, host).values()
+        for server in one["servers"]
     ]
     addresses = [line.split()[1] for line in servers]
     assert len(set(addresses)) == 2 * 2 * 3
     assert "10.0.0.11:18010" in addresses
-    assert '"~^always/" beacon-canary-http-direct' in nginx(out).replace(
-        "~^always/ ", '"~^always/" '
-    )
+    assert f'"~^always/" {STACK}.beacon-canary.http.direct;' in nginx(out)
 
 
 def test_the_live_color_gets_every_request_and_the_preview_host_the_other(
     write_host: WriteHost, out: Path
 ) -> None:
     assert write_host(release=BLUE_GREEN) == 0
-    (live,) = upstream(out, "beacon-http")
-    assert live.startswith("unix:/run/slipway-nginx/beacon-green-http.sock weight=100")
+    (live,) = upstream(out, "beacon.http")
+    (green,) = upstream(out, "beacon-green.http.direct")
+    assert live == f"{green.split()[0]} weight=100 max_fails=0"
     preview = nginx(out).partition("server_name preview.localhost;")[2]
-    assert "proxy_pass http://beacon-blue-http-direct;" in preview
+    assert f"proxy_pass http://{STACK}.beacon-blue.http.direct;" in preview
     assert unit(out, "beacon-green@.service")["Unit"]["Description"].startswith("beacon 1.0.0")
 
 
@@ -204,12 +265,12 @@ def test_hosts_paths_timeouts_and_tls_are_those_of_the_routing(
     }
     assert write_host(routing=routing, host={"listenAddress": "127.0.0.1"}) == 0
     text = nginx(out)
-    assert text.count("listen 127.0.0.1:443 ssl http2;") == 2
-    assert "ssl_certificate /etc/slipway/tls/beacon.crt;" in text
+    assert text.count("listen 127.0.0.1:443 ssl http2;") == 3
+    assert f"ssl_certificate /etc/slipway/{STACK}/tls/beacon.crt;" in text
     assert "return 308 https://$host$request_uri;" in text
     assert "location /api/ {" in text
     assert "location = /api {" in text
-    assert "location / {" not in text.partition("ssl http2")[2]
+    assert "location / {" not in text.partition("server_name a.example.com")[2]
     assert "proxy_read_timeout 7s;" in text
     assert f"client_max_body_size {2 * 2**20};" in text
 
@@ -292,8 +353,19 @@ def test_an_instance_is_restarted_when_what_it_was_started_with_changes(
             "services.beacon.env.P is a variable: Supervisor cannot read it from a file",
         ),
         (
+            {
+                "host": {"runtime": "supervisor"},
+                "probes": {"readiness": {"exec": {"command": ["/x"]}}},
+            },
+            "services.beacon.probes.readiness.exec is not possible with Supervisor",
+        ),
+        (
             {"routing": {"protocol": "h2c"}},
             'services.beacon.routing.protocol is "h2c": nginx needs routing.tls',
+        ),
+        (
+            {"routing": {"canaryOverride": {"header": "X_Canary"}}},
+            'canaryOverride.header is "X_Canary": nginx ignores names with an underscore',
         ),
         (
             {"services": {"cart": {"source": "tests/cluster/services/shop", "release": {}}}},
@@ -330,7 +402,8 @@ def test_several_services_need_published_ports_of_their_own(
     assert "slipway:host.firstPorts.cart is missing: use a port" in capsys.readouterr().err
     assert write_host(**stack, host={"firstPorts": {"beacon": 18000, "cart": 18200}}) == 0
     addresses = [
-        (out / f"hosts/host-1/etc/instances/{name}.network").read_text() for name in instances(out)
+        (out / f"hosts/host-1/etc/instances/{STACK}.{name}.network").read_text()
+        for name in instances(out)
     ]
     assert len(set(addresses)) == 4
 
@@ -355,9 +428,10 @@ def test_files_of_an_earlier_release_are_removed_and_those_of_others_are_kept(
     write_host: WriteHost, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_host(release=CANARY)
-    assert (out / "hosts/host-1/systemd/beacon-canary@.service").exists()
+    unit_file = out / f"hosts/host-1/systemd/{STACK}.beacon-canary@.service"
+    assert unit_file.exists()
     write_host()
-    assert not (out / "hosts/host-1/systemd/beacon-canary@.service").exists()
+    assert not unit_file.exists()
     (out / "hosts/host-1/notes.txt").write_text("mine")
     assert write_host() == BAD_INPUT
     assert "files that were not rendered (hosts/host-1/notes.txt)" in capsys.readouterr().err
