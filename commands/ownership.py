@@ -155,7 +155,7 @@ def objects(environment: Mapping[str, str], settings: Settings) -> list[Object]:
     context = settings.cluster.context
     routings = [one.routing for one in settings.services.values()]
     uses_istio = any(one and one.backend == "istio" for one in routings)
-    kinds = (*_KINDS, *([_ISTIO_KIND] if uses_istio else ()))
+    kinds = [*_KINDS, *([_ISTIO_KIND] if uses_istio else ())]
 
     def listed(kinds: str) -> list[Object]:
         return kubectl.get(kinds, "--all-namespaces", environment=environment, context=context)[
@@ -168,9 +168,19 @@ def objects(environment: Mapping[str, str], settings: Settings) -> list[Object]:
         except CommandError:
             return []
 
-    try:
-        # In one call: a start of kubectl takes longer than its requests.
-        return listed(",".join(kinds))
-    except CommandError:  # one of the kinds cannot be read
-        with ThreadPoolExecutor() as pool:
-            return [one for items in pool.map(listed_if_readable, kinds) for one in items]
+    # In one call: a start of kubectl takes longer than its requests.
+    while kinds:
+        try:
+            return listed(",".join(kinds))
+        except CommandError as error:
+            unknown = {
+                group
+                for name, _, group in (kind.partition(".") for kind in kinds)
+                if f'resource type "{name}"' in str(error)
+            }
+            if not unknown:
+                break
+            kinds = [kind for kind in kinds if kind.partition(".")[2] not in unknown]
+    # One of the kinds cannot be read.
+    with ThreadPoolExecutor() as pool:
+        return [one for items in pool.map(listed_if_readable, kinds) for one in items]

@@ -187,10 +187,20 @@ def test_a_service_without_routing_has_no_conflict() -> None:
 
 
 def test_a_kind_that_cannot_be_read_does_not_hide_the_others(cluster: Cluster) -> None:
-    cluster.kubectl_prints("get", "", "the server doesn't have a resource type", 1)
+    cluster.kubectl_prints("get", "", "Error from server (Forbidden)", 1)
     readable = {"kind": "List", "items": [namespace("shop")]}
     cluster.kubectl_prints("get namespaces --all-namespaces", json.dumps(readable))
     assert objects({"PATH": str(cluster.folder)}, settings()) == [namespace("shop")]
+
+
+def test_a_cluster_without_the_gateway_api_is_read_in_two_calls(cluster: Cluster) -> None:
+    kinds = "namespaces,ingresses.networking.k8s.io"
+    message = 'error: the server doesn\'t have a resource type "httproutes"'
+    cluster.kubectl_prints("get", "", message, 1)
+    readable = {"kind": "List", "items": [namespace("shop")]}
+    cluster.kubectl_prints(f"get {kinds} --all-namespaces", json.dumps(readable))
+    assert objects({"PATH": str(cluster.folder)}, settings()) == [namespace("shop")]
+    assert len(cluster.calls()) == 2
 
 
 def test_objects_are_those_of_the_context_and_read_at_once(cluster: Cluster) -> None:
