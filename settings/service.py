@@ -23,7 +23,7 @@ from settings.edge import (
 from settings.env import Env, EnvFrom
 from settings.errors import MISSING, FieldError
 from settings.image import ImageSettings
-from settings.knative import QUEUE_PROXY, USER_PORT, knative_errors
+from settings.knative import QUEUE_PROXY, USER_PORT
 from settings.peers import Peers
 from settings.pod_disruption_budget import PodDisruptionBudgetSettings
 from settings.ports import HTTP, Port, Ports, default_port
@@ -333,7 +333,6 @@ class Service(Section):
             yield FieldError("release.canary.weight", self.release.canary_weight, allowed)
         yield from self._blue_green_errors()
         yield from self._edge_errors()
-        yield from knative_errors(self)
 
     def _edge_errors(self) -> Iterator[FieldError]:
         edge, release = self.workload.edge, self.release

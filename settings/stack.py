@@ -18,6 +18,7 @@ from settings.external_secrets import ExternalSecretsSettings
 from settings.flagger import FlaggerSettings
 from settings.gitops import gitops_errors
 from settings.host import HostSettings
+from settings.knative_service import knative_errors
 from settings.mesh import MeshSettings
 from settings.namespace import NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
@@ -242,6 +243,8 @@ class Settings(Section):
             yield FieldError("services", service.name, allowed)
         yield from self._peer_errors(service, key)
         yield from _job_name_errors(service, key)
+        for error in knative_errors(service):
+            yield replace(error, key=f"{key}.{error.key}")
 
     def _image_errors(self) -> Iterator[FieldError]:
         """Repositories that two services push to. They would overwrite each other's tags."""
