@@ -216,7 +216,7 @@ class Deployer:
             self._check_rolled_back(released)
         self._check_taints()
         self._check_node_cidrs()
-        self._check_mesh(config_file)
+        self._check_mesh(is_rollback=is_rollback)
         self.stack.keep_moved_back(self.settings.namespaces.values())
         moves = list(self._moves(services))
         # In parallel: each start of kubectl takes a tenth of a second.
@@ -612,13 +612,12 @@ class Deployer:
                     f"server: add {ip_network(address)}, or the IP block of the control plane"
                 )
 
-    def _check_mesh(self, config_file: Path | None) -> None:
+    def _check_mesh(self, *, is_rollback: bool) -> None:
         """Raise :class:`CommandError` if promoted pods would keep their sidecars without a mesh.
 
         Flagger replaces them when a release is promoted. Until then, pods that the autoscaler adds
         would not get ready: their sidecars could not connect to istiod.
         """
-        is_rollback = config_file is not None  # with the configuration of the last update
         if is_rollback or self.settings.mesh.istio or not self.stack.has_mesh():
             return
         states: Mapping[str, CanaryState] = {}

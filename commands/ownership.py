@@ -173,14 +173,14 @@ def objects(environment: Mapping[str, str], settings: Settings) -> list[Object]:
         try:
             return listed(",".join(kinds))
         except CommandError as error:
-            unknown = {
-                group
-                for name, _, group in (kind.partition(".") for kind in kinds)
-                if f'resource type "{name}"' in str(error)
-            }
-            if not unknown:
+            known = [
+                kind
+                for kind in kinds
+                if f'resource type "{kind.partition(".")[0]}"' not in str(error)
+            ]
+            if known == kinds:
                 break
-            kinds = [kind for kind in kinds if kind.partition(".")[2] not in unknown]
+            kinds = known
     # One of the kinds cannot be read.
     with ThreadPoolExecutor() as pool:
         return [one for items in pool.map(listed_if_readable, kinds) for one in items]

@@ -385,6 +385,7 @@ def _ingress(namespace: str) -> Config:
         "kubernetes_sd_configs": [_pods({namespace}, field="status.phase=Running")],
         "relabel_configs": [
             _keep(f"{annotation}_scrape", "true"),
+            _keep(f"{annotation}_port", "[0-9]+"),
             # Service discovery makes a target for each port of a container: they become the same
             # target. The port of Istio's gateway is not one of its container's.
             {

@@ -193,13 +193,14 @@ def test_a_kind_that_cannot_be_read_does_not_hide_the_others(cluster: Cluster) -
     assert objects({"PATH": str(cluster.folder)}, settings()) == [namespace("shop")]
 
 
-def test_a_cluster_without_the_gateway_api_is_read_in_two_calls(cluster: Cluster) -> None:
-    kinds = "namespaces,ingresses.networking.k8s.io"
-    message = 'error: the server doesn\'t have a resource type "httproutes"'
+def test_a_kind_that_the_cluster_does_not_have_does_not_hide_the_others(cluster: Cluster) -> None:
+    known = "namespaces,ingresses.networking.k8s.io,httproutes.gateway.networking.k8s.io"
+    message = 'error: the server doesn\'t have a resource type "grpcroutes"'
     cluster.kubectl_prints("get", "", message, 1)
-    readable = {"kind": "List", "items": [namespace("shop")]}
-    cluster.kubectl_prints(f"get {kinds} --all-namespaces", json.dumps(readable))
-    assert objects({"PATH": str(cluster.folder)}, settings()) == [namespace("shop")]
+    found = [namespace("shop"), ingress("beacon.localhost", "/")]
+    readable = {"kind": "List", "items": found}
+    cluster.kubectl_prints(f"get {known} --all-namespaces", json.dumps(readable))
+    assert objects({"PATH": str(cluster.folder)}, settings()) == found
     assert len(cluster.calls()) == 2
 
 
