@@ -12,6 +12,8 @@ from components.labels import NAME_LABEL, PRIMARY, VERSION_LABEL
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest; Docker shows as many."""
+_REVISION_LABEL = "serving.knative.dev/revision"
+"""Label of the Deployments that Knative creates."""
 
 
 def show(
@@ -135,19 +137,18 @@ def _of_track(
 def _deployments(
     objects: Sequence[dict[str, Any]], service: str, track: str, version: str
 ) -> Sequence[dict[str, Any]]:
-    """Deployments of a track. Knative has one for each revision, also for those without requests.
+    """Deployments of a track.
 
-    The pods of the others are not counted.
+    Knative has one for each revision: those of other versions than ``version`` are left out.
     """
     labels = {NAME_LABEL: service, "track": track}
-    found = [
-        one
-        for one in objects
-        if one["kind"] == "Deployment"
-        and labels.items() <= one["metadata"].get("labels", {}).items()
-    ]
-    current = [one for one in found if one["metadata"]["labels"].get(VERSION_LABEL) == version]
-    return current if len(found) > 1 else found
+    found: list[dict[str, Any]] = []
+    for one in objects:
+        own = one["metadata"].get("labels", {})
+        is_current = _REVISION_LABEL not in own or own.get(VERSION_LABEL) == version
+        if one["kind"] == "Deployment" and labels.items() <= own.items() and is_current:
+            found.append(one)
+    return found
 
 
 def _readiness(deployments: Sequence[dict[str, Any]]) -> str:

@@ -22,6 +22,9 @@ _POD_SPECS = {
     ),
 }
 
+_KNATIVE_KINDS = ("Service", "Configuration")
+"""Kinds of Knative Serving with a pod template."""
+
 
 def get(value: Any, *path: str) -> Any:  # noqa: ANN401  # a manifest holds any JSON value
     """Value at a path of nested mappings; None if any step is missing."""
@@ -121,7 +124,8 @@ class Object:
     def pod(self) -> Pod | None:
         """Pod or pod template of the object, if its kind has one."""
         is_knative = str(self.manifest.get("apiVersion")).startswith("serving.knative.dev/")
-        path = _POD_SPECS["Deployment"] if is_knative else _POD_SPECS.get(self.kind)
+        has_pods = is_knative and self.kind in _KNATIVE_KINDS
+        path = _POD_SPECS["Deployment"] if has_pods else _POD_SPECS.get(self.kind)
         if path is None:
             return None
         template = get(self.manifest, *path[:-1])

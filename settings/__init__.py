@@ -33,7 +33,7 @@ from settings.go_source import (
 from settings.host import FIRST_PORT, PUBLISHED_PORTS, HostSettings
 from settings.image import ImageSettings
 from settings.istio_routing import IstioRouting, OutlierDetection
-from settings.knative import QUEUE_PROXY, KnativeSettings
+from settings.knative import QUEUE_PROXY, REVISION_HASH_LENGTH, KnativeSettings
 from settings.loader import check_owner, from_pulumi, load, merged_service, stable_settings
 from settings.mesh import IstioSettings, MeshSettings
 from settings.namespace import LimitRangeSettings, NamespaceSettings, ResourceQuotaSettings
@@ -110,6 +110,7 @@ __all__ = [
     "PROJECT",
     "PUBLISHED_PORTS",
     "QUEUE_PROXY",
+    "REVISION_HASH_LENGTH",
     "SECRETS_FOLDER",
     "TRACK_KEYS",
     "VERSION",

@@ -13,6 +13,8 @@ QUEUE_PROXY = ResourceRequirements(
     requests=ResourceList(cpu="25m", memory="50Mi"), limits=ResourceList(cpu="500m", memory="200Mi")
 )
 """Resources of the container ``queue-proxy``, which Knative adds to each pod."""
+REVISION_HASH_LENGTH = 10
+"""Hexadecimal digits at the end of a revision's name."""
 USER_PORT = "user-port"
 """Name that Knative gives to the only port of a container."""
 
@@ -27,7 +29,7 @@ class KnativeSettings(Section):
     initial_scale: Annotated[int, Field(ge=1, le=1000)] = 1
     """Ready pods that a new version needs before it gets requests."""
     metric: Literal["concurrency", "rps"] = "concurrency"
-    """What is scaled by: concurrent requests, or requests per second."""
+    """Metric that the autoscaler scales by: concurrent requests, or requests per second."""
     target: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Target value of the metric for each pod."""
     container_concurrency: Annotated[int, Field(ge=0, le=1000)] = 0

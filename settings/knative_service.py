@@ -1,10 +1,12 @@
 """Settings that ``workload.kind: knative`` does not allow."""
 
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from settings.errors import FieldError
-from settings.knative import KnativeSettings
+from settings.knative import REVISION_HASH_LENGTH, KnativeSettings
 from settings.ports import HTTP
+from settings.release import Track
 from settings.routing import is_wildcard
 from settings.section import Section
 from settings.service import Service
@@ -16,10 +18,23 @@ _MAX_TIMEOUT_SECONDS = 600
 """``max-revision-timeout-seconds`` of Knative's default configuration."""
 _RESERVED_VARIABLES = ("PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION")
 _IN_KNATIVE = 'with workload.kind "knative"'
+_MAX_OBJECT_NAME = 63
+"""Length of an object's name. Knative replaces a part of a longer one by a hash."""
+_MAX_SERVICE_NAME = _MAX_OBJECT_NAME - max(
+    len(f"-{track}-{'0' * REVISION_HASH_LENGTH}-deployment") for track in get_args(Track)
+)
+"""Length of a service's name, with which the names of its revisions' Deployments begin."""
+
+
+def knative_name_errors(service: Service) -> Iterator[FieldError]:
+    """Yield an error, with its whole key, for a name that is too long."""
+    if service.is_knative and len(service.name) > _MAX_SERVICE_NAME:
+        allowed = f"at most {_MAX_SERVICE_NAME} characters {_IN_KNATIVE}"
+        yield FieldError("services", service.name, allowed)
 
 
 def knative_errors(service: Service) -> Iterator[FieldError]:
-    """Keys of a service that do not apply to its kind of workload."""
+    """Yield an error for each key that does not apply to the service's kind of workload."""
     pods = service.workload
     yield from _kind_errors(service)
     if pods.kind == "deployment":
@@ -32,14 +47,15 @@ def knative_errors(service: Service) -> Iterator[FieldError]:
     yield from _given(
         service.pod_disruption_budget, "podDisruptionBudget", "workload.knative.minScale"
     )
-    switch = "no such key: requests go to a new version when workload.knative.initialScale is ready"
+    ready = "workload.knative.initialScale pods are ready"
+    switch = f"none: a new version gets requests when {ready}"
     yield from _given(pods.rollout, "workload.rollout", switch, kept=("progress_deadline_seconds",))
     drained = "routing.requestTimeoutSeconds: queue-proxy ends the requests of a pod"
     for name, allowed in (
         ("replicas", scale),
         ("termination_grace_period_seconds", drained),
         ("pre_stop_sleep_seconds", drained),
-        ("edge", f"no edge {_IN_KNATIVE}: its controllers activate the pods"),
+        ("edge", "none: Knative's controllers activate the pods"),
     ):
         if name in pods.model_fields_set and getattr(pods, name) is not None:
             key = type(pods).model_fields[name].alias
@@ -52,7 +68,7 @@ def knative_errors(service: Service) -> Iterator[FieldError]:
 
 
 def _kind_errors(service: Service) -> Iterator[FieldError]:
-    """Another kind of the version that is stable during a release."""
+    """Yield an error for another kind of the version that is stable during a release."""
     settings, kind = service.release.stable.settings, service.workload.kind
     if settings is None:
         return
@@ -64,7 +80,7 @@ def _kind_errors(service: Service) -> Iterator[FieldError]:
 
 
 def _pod_errors(service: Service) -> Iterator[FieldError]:
-    """Fields of a pod that Knative does not have."""
+    """Yield an error for each key whose field Knative does not have in a pod."""
     if set(service.ports) != {HTTP}:
         yield FieldError("ports", service.ports, f"one port, http, {_IN_KNATIVE}")
     for key, port in (
@@ -77,12 +93,11 @@ def _pod_errors(service: Service) -> Iterator[FieldError]:
             yield FieldError(key, port, f"{least}, and none of queue-proxy's: {reserved}")
     if service.sidecars:
         names = [one.name for one in service.sidecars]
-        yield FieldError("sidecars", names, f"no sidecars {_IN_KNATIVE}, or initContainers")
+        yield FieldError("sidecars", names, f"none {_IN_KNATIVE}, or initContainers")
     if service.service_account.automount_service_account_token:
         allowed = f"false {_IN_KNATIVE}"
         yield FieldError("serviceAccount.automountServiceAccountToken", True, allowed)
-    for name in sorted(service.env.keys() & {*_RESERVED_VARIABLES}):
-        yield FieldError(f"env.{name}", "…", "another name: Knative sets this variable")
+    yield from _variable_errors(service)
     for name, volume in service.volumes.items():
         if (volume.secret or volume.config_map) and not volume.read_only:
             yield FieldError(f"volumes.{name}.readOnly", False, f"true {_IN_KNATIVE}")
@@ -91,11 +106,22 @@ def _pod_errors(service: Service) -> Iterator[FieldError]:
             allowed = '"none" or "release": Reloader restarts Deployments'
             yield FieldError(f"secrets.{name}.onChange", "restart", allowed)
     if service.peers.from_:
-        allowed = "no peers: requests inside the cluster pass Knative's gateway too"
+        allowed = "none: requests inside the cluster pass Knative's gateway too"
         yield FieldError("peers.from", [_plain(one) for one in service.peers.from_], allowed)
 
 
+def _variable_errors(service: Service) -> Iterator[FieldError]:
+    """Yield an error for each variable that Knative sets."""
+    for name in sorted(service.env.keys() & {*_RESERVED_VARIABLES}):
+        yield FieldError(f"env.{name}", "…", "another name: Knative sets this variable")
+    for name, secret in service.secrets.items():
+        if secret.variable in _RESERVED_VARIABLES:
+            allowed = "another variable: Knative sets this one"
+            yield FieldError(f"secrets.{name}.variable", secret.variable, allowed)
+
+
 def _routing_errors(service: Service) -> Iterator[FieldError]:
+    """Yield an error for each key that Knative's networking layer has no use for."""
     routing = service.routing
     if service.slo and service.slo.source == "proxy":
         allowed = '"service" or "queries": the gateway of Knative is not known'
@@ -103,10 +129,10 @@ def _routing_errors(service: Service) -> Iterator[FieldError]:
     if routing is None:
         return
     for name, allowed in (
-        ("backend", "no back end: Knative's networking layer routes the requests"),
-        ("ingress", "no Ingress: Knative's networking layer routes the requests"),
-        ("istio", "no routes of Istio: Knative's networking layer routes the requests"),
-        ("gateway", "no Gateway: Knative's networking layer routes the requests"),
+        ("backend", "none: Knative's networking layer routes the requests"),
+        ("ingress", "none: Knative's networking layer routes the requests"),
+        ("istio", "none: Knative's networking layer routes the requests"),
+        ("gateway", "none: Knative's networking layer routes the requests"),
         ("additional_ports", "one port: Knative has no others"),
         ("canary_override", "the host of the tag canary"),
         ("dns", "the annotations of Knative's gateway"),
@@ -131,7 +157,7 @@ def _routing_errors(service: Service) -> Iterator[FieldError]:
 def _given(
     section: Section, key: str, allowed: str, kept: tuple[str, ...] = ()
 ) -> Iterator[FieldError]:
-    """An error for each key of a section that the stack file has."""
+    """Yield an error for each key of a section that the stack file has."""
     for name in sorted(section.model_fields_set - {*kept}):
         alias = type(section).model_fields[name].alias
         yield FieldError(f"{key}.{alias}", _plain(getattr(section, name)), allowed)

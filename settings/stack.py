@@ -18,7 +18,7 @@ from settings.external_secrets import ExternalSecretsSettings
 from settings.flagger import FlaggerSettings
 from settings.gitops import gitops_errors
 from settings.host import HostSettings
-from settings.knative_service import knative_errors
+from settings.knative_service import knative_errors, knative_name_errors
 from settings.mesh import MeshSettings
 from settings.namespace import NamespaceSettings, ResourceQuotaSettings
 from settings.network import Network
@@ -243,6 +243,7 @@ class Settings(Section):
             yield FieldError("services", service.name, allowed)
         yield from self._peer_errors(service, key)
         yield from _job_name_errors(service, key)
+        yield from knative_name_errors(service)
         for error in knative_errors(service):
             yield replace(error, key=f"{key}.{error.key}")
 
@@ -330,7 +331,7 @@ class Settings(Section):
                     yield FieldError(f"{where}.service", peer.service, allowed)
                 elif direction == "to":
                     if self.services[peer.service].is_knative:
-                        allowed = "namespace, that of Knative's gateway, which routes the requests"
+                        allowed = "peers.to.namespace with the namespace of Knative's gateway"
                         yield FieldError(f"{where}.service", peer.service, allowed)
                     ports = self.services[peer.service].served_ports
                     if not ports:

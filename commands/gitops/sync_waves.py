@@ -13,6 +13,7 @@ _CLAIM = "PersistentVolumeClaim"
 """Kind that is healthy only when a pod uses it: it is in the wave of its first workload."""
 _SKIP_AWAIT = "pulumi.com/skipAwait"
 """Annotation of objects whose readiness Pulumi does not await."""
+_KNATIVE = "serving.knative.dev/"
 _WORKLOADS = ("DaemonSet", "Deployment", "StatefulSet")
 
 
@@ -49,7 +50,11 @@ def is_never_healthy(one: RenderedObject) -> bool:
 
 
 def behind_routes(objects: Sequence[RenderedObject]) -> frozenset[str]:
-    """Return the files of the objects behind a route, which may still get requests."""
+    """Return the files of the objects behind a route, which may still get requests.
+
+    A Knative Service routes requests too. It is behind a route itself if a DomainMapping refers to
+    it.
+    """
     by_file = {one.file: one for one in objects}
 
     @cache
@@ -58,5 +63,11 @@ def behind_routes(objects: Sequence[RenderedObject]) -> frozenset[str]:
         return direct.union(*map(all_dependencies, direct))
 
     routes = [one.file for one in objects if one.manifest["kind"] in ROUTES]
+    knative = [one.file for one in objects if _is_knative_service(one)]
     # The Ingress of a canary depends on that of stable.
-    return frozenset[str]().union(*map(all_dependencies, routes)).difference(routes)
+    return frozenset[str]().union(*map(all_dependencies, (*routes, *knative))).difference(routes)
+
+
+def _is_knative_service(one: RenderedObject) -> bool:
+    manifest = one.manifest
+    return manifest["kind"] == "Service" and manifest["apiVersion"].startswith(_KNATIVE)

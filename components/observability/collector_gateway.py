@@ -133,7 +133,7 @@ def _role_statements(service: MonitoredService) -> Iterator[str]:
     if not service.roles.rules:
         return
     for track, deployment in service.roles.deployments.items():
-        pods = json.dumps(f"^{deployment}-[^-]+-[^-]+$")
+        pods = json.dumps(f"^{deployment}{service.pod_suffix}$")
         is_pod = (
             f'attributes["k8s.namespace.name"] == "{service.namespace}" and '
             f'IsMatch(attributes["k8s.pod.name"], {pods})'

@@ -8,6 +8,7 @@ from components.observability.request_metrics import RequestMetrics, request_met
 from components.observability.slo import Slo
 from components.track_roles import TrackRoles
 from settings import (
+    REVISION_HASH_LENGTH,
     LogKeys,
     ObservabilitySettings,
     Service,
@@ -18,6 +19,8 @@ from settings import (
 
 _POD_SUFFIX = "-[^-]+-[^-]+"
 """Hash of the ReplicaSet and of the pod."""
+_KNATIVE_POD_SUFFIX = f"-[0-9a-f]{{{REVISION_HASH_LENGTH}}}-.+"
+"""Hash of the revision, and more: Kubernetes truncates the rest in the name of a pod."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class MonitoredService:
             ),
             owner=service.owner,
             is_scaled_to_zero=service.min_replicas == 0,
-            pod_suffix=f"-[^-]+-deployment{_POD_SUFFIX}" if service.is_knative else _POD_SUFFIX,
+            pod_suffix=_KNATIVE_POD_SUFFIX if service.is_knative else _POD_SUFFIX,
             alerts=service.alerts,
             panels=service.panels,
             has_sidecar=has_sidecar,

@@ -121,7 +121,8 @@ class _Gates:
 
     def of_resources(self, gates: Gates) -> Iterator[ReleaseGate]:
         deployment = self.service.roles.deployments["canary"]
-        pods = f'namespace="{self.service.namespace}",pod=~"{deployment}-[^-]+-[^-]+"'
+        name = f'pod=~"{deployment}{self.service.pod_suffix}"'
+        pods = f'namespace="{self.service.namespace}",{name}'
         # The series of whole pods: not every kubelet has series of containers.
         whole = f'{pods},container=""'
         if gates.cpu:

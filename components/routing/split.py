@@ -22,7 +22,7 @@ class Backend:
 
 @dataclass(frozen=True)
 class TrafficSplit:
-    """Weights of ``stable`` and, with strategies of two tracks, of ``canary`` for hosts and paths.
+    """Weights of ``stable`` and, if there is a route to it, of ``canary`` for hosts and paths.
 
     Raises :class:`ValueError` if the weights do not add up to 100.
     """
@@ -49,7 +49,7 @@ class TrafficSplit:
 
     @property
     def canary(self) -> Backend | None:
-        """Backend of the canary track. ``None``: the strategy has no canary."""
+        """Backend of the canary track. ``None``: no route to a canary."""
         return self.backends[1] if len(self.backends) > 1 else None
 
     @property

@@ -18,7 +18,7 @@ from components.labels import Identity
 from components.prune import prune_none
 from components.service.pod import ServicePod
 from components.service.workload import WorkloadArgs
-from settings import QUEUE_PROXY, ReleaseSettings, Service, Track
+from settings import QUEUE_PROXY, REVISION_HASH_LENGTH, ReleaseSettings, Service, Track
 
 Json = dict[str, Any]
 
@@ -166,7 +166,8 @@ def _is_ready(revision: pulumi.Output[str]) -> pulumi.Output[str]:
 def _template(args: WorkloadArgs) -> tuple[pulumi.Output[Json], pulumi.Output[str]]:
     """Template of a track's revisions, and the name of its revision.
 
-    Knative refuses another template with the name of a revision, so it contains a hash of all.
+    Knative refuses another template with the name of a revision, so the name contains a hash of the
+    template.
     """
     service, identity = args["service"], args["identity"]
     pod = ServicePod(identity, args["image"], service, args["credentials"], args.get("traces"))
@@ -193,7 +194,8 @@ def _template(args: WorkloadArgs) -> tuple[pulumi.Output[Json], pulumi.Output[st
 
 
 def _checksum(template: Json) -> str:
-    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
+    text = json.dumps(template, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:REVISION_HASH_LENGTH]
 
 
 def _annotations(service: Service) -> dict[str, str]:

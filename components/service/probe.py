@@ -37,8 +37,7 @@ def container_probes(probes: Probes, ports: Ports) -> ContainerProbes:
 def knative_probes(probes: Probes, ports: Ports) -> ContainerProbes:
     """Return the probes of a Knative revision, whose only port has another name.
 
-    They have what Knative's webhook adds to a new revision. It does not add it in an update, and
-    refuses one that would remove it.
+    Sets the defaults that Knative's webhook adds on creation: an update without them is refused.
     """
     (number,) = ports.values()
     own = container_probes(probes, ports)

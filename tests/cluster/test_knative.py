@@ -86,7 +86,10 @@ def tagged(project: Project, track: str) -> str:
 
 def test_the_service_answers_on_its_hosts_and_nothing_is_left_to_change(project: Project) -> None:
     assert answer(host(project)).headers["X-Version"] == "0.1.0"
-    assert "hello" in project.make("status").stdout
+    text = project.make("status").stdout
+    (row,) = (line for line in text.splitlines() if line.startswith("│"))
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells[:5] == ["hello", "stable", "0.1.0", "100 %", "1/1"], text
     project.assert_unchanged()
     project.assert_no_drift()
 

@@ -16,6 +16,14 @@ def deployment(service: str, track: str, ready: int, **more: str) -> dict[str, A
     }
 
 
+def revision(service: str, version: str, ready: int) -> dict[str, Any]:
+    labels = {
+        "app.kubernetes.io/version": version,
+        "serving.knative.dev/revision": f"{service}-stable-{version}",
+    }
+    return deployment(service, "stable", ready, **labels)
+
+
 def runs(version: str, **more: object) -> dict[str, Any]:
     return {"version": version, "image": f"registry/it:{version}@sha256:{'a' * 64}", **more}
 
@@ -56,8 +64,9 @@ def show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
         deployment("payments", "green", 3),
         deployment("payments", "blue", 1),
         # A Knative Service has one for each revision.
-        deployment("thumbnails", "stable", 0, **{"app.kubernetes.io/version": "3.0.0"}),
-        deployment("thumbnails", "stable", 2, **{"app.kubernetes.io/version": "3.1.0"}),
+        revision("thumbnails", "3.0.0", 1),
+        revision("thumbnails", "3.1.0", 2),
+        revision("mailer", "2.9.0", 3),
     ]
     monkeypatch.setattr(status.kubectl, "get", lambda *_, **__: {"items": items})
 
@@ -97,6 +106,8 @@ def test_only_the_revisions_of_the_running_version_are_counted(show) -> None:
     thumbnails = {"namespace": "shop", "services": {"thumbnails": {"stable": runs("3.1.0")}}}
     (row,) = [cells(line)[1:5] for line in show(thumbnails) if line.startswith("│")]
     assert row == ["stable", "3.1.0", "-", "2/3"]
+    (row,) = [cells(line)[1:5] for line in show(only="mailer") if line.startswith("│")]
+    assert row == ["stable", "3.0.0", "-", "0/0"]
 
 
 def test_one_service_is_shown_alone(show) -> None:

@@ -60,6 +60,11 @@ def test_pods_of_a_knative_service_are_validated(kind: str) -> None:
     assert "hostPID" in message
 
 
+def test_a_host_of_a_knative_service_has_no_pod() -> None:
+    mapping = {"apiVersion": "serving.knative.dev/v1beta1", "kind": "DomainMapping"}
+    assert Object(mapping).pod is None
+
+
 @pytest.mark.parametrize(
     ("restart_policy", "messages"),
     [(None, []), ("Always", ["container init: add livenessProbe and readinessProbe"])],

@@ -36,7 +36,7 @@ def stable_with(settings: dict[str, Any]) -> dict[str, Any]:
         ),
         (
             {"workload": {**KNATIVE, "rollout": {"maxSurge": 2}}},
-            "workload.rollout.maxSurge is 2: use no such key: requests go to a new version",
+            "workload.rollout.maxSurge is 2: use none: a new version gets requests when",
         ),
         (
             {"workload": {**KNATIVE, "replicas": 2}},
@@ -83,8 +83,17 @@ def stable_with(settings: dict[str, Any]) -> dict[str, Any]:
             'env.PORT is "…": use another name: Knative sets this variable',
         ),
         (
+            {
+                "workload": KNATIVE,
+                "secrets": {
+                    "port": {"generate": {}, "as": "env", "variable": "PORT", "reason": "It must."}
+                },
+            },
+            'secrets.port.variable is "PORT": use another variable: Knative sets this one',
+        ),
+        (
             {"workload": KNATIVE, "routing": {"backend": "gateway"}},
-            'routing.backend is "gateway": use no back end: Knative\'s networking layer',
+            'routing.backend is "gateway": use none: Knative\'s networking layer',
         ),
         (
             {"workload": KNATIVE, "routing": {"paths": ["/api"]}},
@@ -96,7 +105,7 @@ def stable_with(settings: dict[str, Any]) -> dict[str, Any]:
         ),
         (
             {"workload": KNATIVE, "peers": {"from": [{"namespace": "batch"}]}},
-            'peers.from is [{"namespace": "batch"}]: use no peers: requests inside the cluster',
+            'peers.from is [{"namespace": "batch"}]: use none: requests inside the cluster',
         ),
     ],
 )
@@ -109,8 +118,20 @@ def test_a_key_that_does_not_apply_is_refused(changes: dict[str, Any], message: 
 
 def test_requests_of_other_services_pass_the_gateway_of_knative() -> None:
     shop = {**BEACON, "routing": None, "peers": {"to": [{"service": "beacon"}]}}
-    with pytest.raises(SettingsError, match="use namespace, that of Knative's gateway"):
+    with pytest.raises(SettingsError, match=r"use peers\.to\.namespace with the namespace"):
         settings(services={"beacon": {"workload": KNATIVE}, "shop": shop})
+
+
+def test_the_name_of_the_deployment_of_a_revision_has_at_most_63_characters() -> None:
+    longest = "b" * (63 - len("-stable-0123456789-deployment"))
+    beacon = {**BEACON, "routing": None}
+    settings(services={longest: {**beacon, "workload": KNATIVE}})
+    settings(services={f"{longest}b": beacon})
+    allowed = (
+        f'slipway:services is "{longest}b": use at most {len(longest)} characters with workload'
+    )
+    with pytest.raises(SettingsError, match=allowed):
+        settings(services={f"{longest}b": {**beacon, "workload": KNATIVE}})
 
 
 def test_a_knative_service_has_no_sidecar_of_a_mesh() -> None:

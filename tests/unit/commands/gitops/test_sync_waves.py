@@ -8,7 +8,9 @@ from render import RenderedObject
 
 def made(file: str, *dependencies: str) -> RenderedObject:
     """Return the object of a file such as ``Deployment-shop``."""
-    manifest = {"kind": file.partition("-")[0], "metadata": {"name": file}}
+    kind = file.partition("-")[0]
+    api = "serving.knative.dev/v1" if "knative" in file else "v1"
+    manifest = {"apiVersion": api, "kind": kind, "metadata": {"name": file}}
     return RenderedObject(file, manifest, frozenset(dependencies), (), False)
 
 
@@ -64,3 +66,25 @@ def test_what_a_route_depends_on_is_found_through_other_objects() -> None:
         made("Deployment-worker"),
     ]
     assert behind_routes(objects) == {"Service-shop", "Deployment-shop"}
+
+
+@pytest.mark.parametrize(
+    ("routes", "behind"),
+    [
+        ([], set[str]()),
+        ([made("DomainMapping-host", "Service-knative")], {"Service-knative"}),
+    ],
+    ids=["without routing", "with a host"],
+)
+def test_a_canary_of_knative_is_behind_the_service_that_routes_to_it(
+    routes: list[RenderedObject], behind: set[str]
+) -> None:
+    objects = [
+        *routes,
+        made("Service-knative", "Configuration-knative"),
+        made("Configuration-knative", "ConfigMap-canary"),
+        made("ConfigMap-canary"),
+        made("Service-other", "Deployment-other"),
+        made("Deployment-other"),
+    ]
+    assert behind_routes(objects) == {"Configuration-knative", "ConfigMap-canary", *behind}
