@@ -11,7 +11,7 @@ gateway=10.90.0.1
 
 create_bridge() {
 	ip link show dev "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
-	# Otherwise it is the lowest of the instances.
+	# Fixed MAC: a bridge otherwise takes the lowest of its ports.
 	ip link set "$bridge" address 02:5a:0a:5a:00:01 up
 	ip address replace "$gateway/16" dev "$bridge"
 }
@@ -25,7 +25,7 @@ up() {
 	ip netns add "$1"
 	# The kernel deletes the interface of a deleted namespace later.
 	ip link delete "$interface" 2>/dev/null || true
-	# Of the address: the neighbours would send packets to the last one for a minute.
+	# MAC derived from the address: ARP entries of other hosts stay valid.
 	mac=$(echo "$2" | tr . ' ' | xargs printf '02:5a:%02x:%02x:%02x:%02x')
 	ip link add "$interface" type veth peer name eth0 address "$mac" netns "$1"
 	ip link set "$interface" master "$bridge" up

@@ -73,14 +73,14 @@ def server_names(tracks: Iterable[DeployedTrack]) -> Sequence[str]:
     return [*_by_host([[track] for track in tracks])]
 
 
-# No part of a name has a dot, so the names of two services are different.
 def _upstream(track: DeployedTrack, port: str) -> str:
-    """Name of the upstream of a service's port, on the first level."""
+    """Name of the upstream of all requests to a port, on the first level."""
+    # No part of a name has a dot, so the names of two services are different.
     return f"{track.project}.{track.service.name}.{port}"
 
 
 def _direct(track: DeployedTrack, port: str) -> str:
-    """Name of the upstream of a track's port, on the first level."""
+    """Name of the upstream of requests for one track only, on the first level."""
     return f"{track.name}.{port}.direct"
 
 
@@ -133,11 +133,12 @@ def _override(service: Service, port: str, tracks: Sequence[DeployedTrack]) -> I
     patterns = ((header, "^{}/"), (cookie, f"^[^/]*/(.*; *)?{cookie}={{}}(;|$)"))
     # A blue-green release has an override too; without a version beside stable there is none.
     if "canary" in roles:
-        for pattern in (pattern for name, pattern in patterns if name):
-            choices += [
-                f'"~{pattern.format(value)}" {_direct(roles[role], port)}'
-                for value, role in (("always", "canary"), ("never", "stable"))
-            ]
+        for key, pattern in patterns:
+            if key:
+                choices += [
+                    f'"~{pattern.format(value)}" {_direct(roles[role], port)}'
+                    for value, role in (("always", "canary"), ("never", "stable"))
+                ]
     value = f"$http_{header.lower().replace('-', '_')}" if header else ""
     yield f'map "{value}/$http_cookie" ${_variable(name)}', choices
 
