@@ -43,7 +43,8 @@ def write_folder(stack: str, out: Path) -> Sequence[str]:
     settings = load(stack, check_sources=True)
     stack_file = path_of(stack).name
     _check(settings, stack_file)
-    project = _project(stack)
+    owner = f"{project_name()}/{stack_of(path_of(stack))}"
+    project = _project(owner)
     tracks = [*_tracks(settings, stack, project)]
     messages = [*not_applied(settings)]
     files: dict[str, str | bytes] = {
@@ -56,7 +57,7 @@ def write_folder(stack: str, out: Path) -> Sequence[str]:
     scrapes = prometheus_files(tracks)
     files |= {f"prometheus/{name}": text for name, text in scrapes.items()}
     files |= ansible_files()
-    files[INVENTORY] = inventory(project, settings.host, tracks, release)
+    files[INVENTORY] = inventory(project, owner, settings.host, tracks, release)
     files["programs/network"] = NETWORK.read_text()
     files |= probe_programs(tracks)
     files[NOT_APPLIED] = "".join(f"{one}\n" for one in messages)
@@ -76,9 +77,9 @@ def _check(settings: Settings, stack_file: str) -> None:
         )
 
 
-def _project(stack: str) -> str:
+def _project(owner: str) -> str:
     """Project and stack, with the characters that Compose accepts in a name."""
-    return re.sub("[^a-z0-9_-]", "_", f"{project_name()}-{stack_of(path_of(stack))}".lower())
+    return re.sub("[^a-z0-9_-]", "_", owner.replace("/", "-").lower())
 
 
 def _tracks(settings: Settings, stack: str, project: str) -> Iterator[DeployedTrack]:

@@ -22,11 +22,12 @@ def ansible_files() -> Mapping[str, str]:
 
 
 def inventory(
-    project: str, host: HostSettings, tracks: Sequence[DeployedTrack], release: str
+    project: str, owner: str, host: HostSettings, tracks: Sequence[DeployedTrack], release: str
 ) -> str:
     """Return the inventory; ``release`` identifies the files of this release.
 
-    ``project`` is the prefix of all names on a host.
+    ``project`` is the prefix of all names on a host, which several stacks can have in common;
+    ``owner`` is the stack, such as ``slipway/prod``.
     """
     hosts = {name: {"ansible_host": address} for name, address in sorted(host.hosts.items())}
     balancer = next(
@@ -35,6 +36,7 @@ def inventory(
     )
     variables = {
         "slipway_project": project,
+        "slipway_owner": owner,
         "slipway_release": release,
         "slipway_runtime": host.runtime,
         "slipway_secrets": [*dict.fromkeys(_secrets(tracks))],

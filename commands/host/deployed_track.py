@@ -56,7 +56,8 @@ class DeployedTrack:
     def name(self) -> str:
         """Name of the track on a host, such as ``slipway-prod.shop-canary``.
 
-        No part of it has a dot, so the names of two stacks are different.
+        No part of it has a dot: stacks with different prefixes have different names. The role
+        refuses a host where another stack has the prefix.
         """
         return f"{self.project}.{self.identity.object_name}"
 

@@ -285,6 +285,15 @@ PLAY = (
 )
 
 
+def select_playbook(folder: Path) -> Path:
+    """A playbook that selects the release, and changes nothing."""
+    role = {"name": "slipway", "tasks_from": "select.yaml"}
+    tasks = [{"include_role": role}, {"debug": {"var": "slipway_target"}}]
+    playbook = folder / "select.yaml"
+    playbook.write_text(to_yaml([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    return playbook
+
+
 @pytest.mark.parametrize(
     ("links", "selected"),
     [
@@ -302,10 +311,7 @@ def test_a_rollback_returns_all_hosts_to_the_release_before(
         (tmp_path / "balancer" / name).symlink_to(f"{tmp_path}/balancer/{release}.conf")
         (tmp_path / "releases" / release).mkdir(parents=True)
         (tmp_path / "releases" / release / "release.json").touch()
-    role = {"name": "slipway", "tasks_from": "select.yaml"}
-    tasks = [{"include_role": role}, {"debug": {"var": "slipway_target"}}]
-    playbook = tmp_path / "select.yaml"
-    playbook.write_text(to_yaml([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    playbook = select_playbook(tmp_path)
     done = ansible(
         *("ansible-playbook", playbook, *PLAY),
         *("-e", f"slipway_folder={tmp_path}", "-e", "slipway_rollback=true"),
@@ -316,6 +322,47 @@ def test_a_rollback_returns_all_hosts_to_the_release_before(
     else:
         assert done.returncode != 0
         assert "There is no previous release on the hosts" in done.stdout
+
+
+OWN = f"{project_name()}-test"
+
+
+@pytest.mark.parametrize(
+    ("installed", "message"),
+    [
+        ({"record": f"18010.compose.{OWN}.shop-stable-1", "owner": f"{project_name()}/test"}, None),
+        (
+            {"record": f"18410.systemd.{OWN}.shop-stable-1"},
+            f"{OWN}.shop-stable-1 has the port 18410: use other ports in slipway:host.firstPorts; "
+            "for another release.strategy, first update to blueGreen.live: blue without",
+        ),
+        (
+            {"record": "18010.systemd.other.shop-stable-1"},
+            'other.shop-stable-1 has the port 18010: use other ports in slipway:host.firstPorts"',
+        ),
+        ({"owner": "other/test"}, "belongs to the stack other/test: use another name for the"),
+    ],
+)
+def test_ports_and_files_of_others_are_refused(
+    written: Written,
+    ansible: Callable[..., Any],
+    tmp_path: Path,
+    installed: dict[str, str],
+    message: str | None,
+) -> None:
+    shutil.copytree(written("systemd") / "hosts", tmp_path / "hosts")
+    records = tmp_path / "state" / "stack" / "instances"
+    records.mkdir(parents=True)
+    if record := installed.get("record"):
+        (records / record).touch()
+    if owner := installed.get("owner"):
+        (tmp_path / "owner").write_text(f"{owner}\n")
+    done = ansible(
+        *("ansible-playbook", select_playbook(tmp_path), *PLAY),
+        *("-e", f"slipway_folder={tmp_path}", "-e", f"slipway_state={tmp_path}/state/own"),
+    )
+    assert (done.returncode != 0) == (message is not None), done.stdout + done.stderr
+    assert not message or message in done.stdout, done.stdout
 
 
 def test_a_part_of_the_hosts_is_refused(ansible: Callable[..., Any]) -> None:
