@@ -240,19 +240,20 @@ def test_an_error_of_the_program_is_shown_and_nothing_is_created(stack):
 
 
 def test_an_interrupted_program_ends_and_the_next_update_works(stack):
-    ended = stack.folder / "ended"
+    file = stack.folder / "pid"
     stack.program(
-        "import pathlib, time\nprint('waiting', flush=True)\n"
-        f"try: time.sleep(120)\nfinally: pathlib.Path({str(ended)!r}).touch()\n"
+        "import os, pathlib, time\n"
+        f"pathlib.Path({str(file)!r}).write_text(str(os.getpid()))\n"
+        "print('waiting', flush=True)\ntime.sleep(120)\n"
     )
     process = stack.start("up", "--yes", "--skip-preview")
-    assert process.stdout
-    while "waiting" not in process.stdout.readline():
-        assert process.poll() is None
+    read_until("waiting", process)
+    program = psutil.Process(int(file.read_text()))
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) != 0
+    assert process.stdout
     assert "Traceback" not in process.stdout.read()
-    wait_until("the program to end", ended.exists, seconds=10)
+    wait_until("the program to end", lambda: not program.is_running(), seconds=10)
     stack.program(PASSWORD)
     assert "created" in stack.up()
 
