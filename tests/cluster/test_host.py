@@ -101,13 +101,13 @@ class Host:
     def __init__(
         self,
         stack: Project,
-        known: Mapping[str, str],
+        digests: Mapping[str, str],
         run: Run,
         out: Path = SHARED / "host",
         connection: Sequence[str] = ("-c", "local"),
     ) -> None:
         self.stack = stack
-        self._known = known
+        self.digests = digests
         self._run = run
         self._out = out
         self._connection = connection
@@ -123,7 +123,7 @@ class Host:
         self.stack.make("host", f"OUT={self.stack.folder / 'out' / self._out.name}")
 
     def _version(self, version: str) -> dict[str, str]:
-        return {"version": version, "digest": self._known[version]}
+        return {"version": version, "digest": self.digests[version]}
 
     def play(self, playbook: str, *options: str, fails: bool = False) -> str:
         """Run a playbook; return its output."""
@@ -338,7 +338,7 @@ def test_a_rollback_returns_two_hosts_to_one_release_beside_another_stack(
     )
     two = Host(
         stack,
-        digests(host.stack),
+        host.digests,
         lambda *command, check: stack.run(*map(str, command), seconds=600),
         stack.folder / "out" / "two",
         [word for option in options for word in ("-e", option)],
@@ -363,7 +363,7 @@ def test_a_rollback_returns_two_hosts_to_one_release_beside_another_stack(
         release(OLD, "zero")
         release(OLD, "one")
         # The image cannot be installed on the second host.
-        file = f"/var/lib/slipway/images/beacon/{digests(host.stack)[NEW][7:19]}"
+        file = f"/var/lib/slipway/images/beacon/{host.digests[NEW][7:19]}"
         other_machine.run("touch", file)
         with two.no_failed_request():
             assert "failed on web-2" in release(NEW, "two", fails=True)
