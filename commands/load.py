@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
 from typing import IO, Any, Self
 
 from rich.console import Console
@@ -133,12 +132,7 @@ class Load:
         self._attack.stdin.close()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # vegeta waits for the responses to requests that it has sent.
         self._attack.send_signal(signal.SIGINT)
         try:

@@ -92,7 +92,9 @@ def _rows(
             running["version"],
             f"{weight} %" if "url" in service else "-",
             _readiness(_deployments(objects, name, color or track, running["version"])),
-            _autoscaling(_of_track(objects, "HorizontalPodAutoscaler", name, color or track)),
+            _autoscaling(
+                next(_of_track(objects, "HorizontalPodAutoscaler", name, color or track), {})
+            ),
             running["image"].rpartition(":")[2][:DIGEST_LENGTH],
         )
 
@@ -126,12 +128,11 @@ def _named(objects: Sequence[dict[str, Any]], kind: str, name: str) -> dict[str,
 
 def _of_track(
     objects: Sequence[dict[str, Any]], kind: str, service: str, track: str
-) -> dict[str, Any]:
+) -> Iterator[dict[str, Any]]:
     labels = {NAME_LABEL: service, "track": track}
     for item in objects:
         if item["kind"] == kind and labels.items() <= item["metadata"].get("labels", {}).items():
-            return item
-    return {}
+            yield item
 
 
 def _deployments(
@@ -141,14 +142,12 @@ def _deployments(
 
     Knative has one for each revision: those of other versions than ``version`` are left out.
     """
-    labels = {NAME_LABEL: service, "track": track}
-    found: list[dict[str, Any]] = []
-    for one in objects:
-        own = one["metadata"].get("labels", {})
-        is_current = _REVISION_LABEL not in own or own.get(VERSION_LABEL) == version
-        if one["kind"] == "Deployment" and labels.items() <= own.items() and is_current:
-            found.append(one)
-    return found
+
+    def is_current(labels: Mapping[str, str]) -> bool:
+        return _REVISION_LABEL not in labels or labels.get(VERSION_LABEL) == version
+
+    found = _of_track(objects, "Deployment", service, track)
+    return [one for one in found if is_current(one["metadata"]["labels"])]
 
 
 def _readiness(deployments: Sequence[dict[str, Any]]) -> str:

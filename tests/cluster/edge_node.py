@@ -3,7 +3,6 @@
 import json
 import subprocess
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Self
 
 from local.layout import Layout
@@ -56,12 +55,7 @@ class EdgeNode:
         wait_until("the edge node", lambda: self.ready == "True", seconds=60)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._kwok:
             self.disconnect()
         self._kubectl("delete", "node", self.name)

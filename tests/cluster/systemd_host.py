@@ -3,7 +3,6 @@
 import os
 import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tests.cluster.project import wait_until
@@ -100,12 +99,7 @@ class SystemdHost:
             machine.run("ip", "link", "set", "link0", "up")
         return ends[0][1], ends[1][1]
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if forward := getattr(self, "_forward", None):
             forward.terminate()
         # The kernel ends every process of the machine with its process 1.
