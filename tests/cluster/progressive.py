@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from commands.load import Load
 from local.layout import NODE_IP
 from tests.cluster.project import Project
+from tests.cluster.tls_client import tls_load
 from tests.cluster.traffic import steady_load
 
 PROXY_SECONDS = 3
@@ -77,17 +79,28 @@ def status(project: Project, service: str) -> Status:
 
 
 @contextmanager
-def loads(project: Project, names: Iterable[str], rate: int = RATE) -> Iterator[Mapping[str, Load]]:
-    """Steady load on each of the services."""
+def loads(
+    project: Project, names: Iterable[str], rate: int = RATE, authority: Path | None = None
+) -> Iterator[Mapping[str, Load]]:
+    """Steady load on each of the services, over HTTPS if there is a CA that is trusted."""
+    hosts = {name: host(project, name) for name in names}
     with ExitStack() as stack:
-        yield {name: stack.enter_context(steady_load(host(project, name), rate)) for name in names}
+        yield {
+            name: stack.enter_context(
+                tls_load(authority, one, rate) if authority else steady_load(one, rate)
+            )
+            for name, one in hosts.items()
+        }
 
 
 @contextmanager
-def no_request_fails(project: Project, names: Iterable[str], rate: int = RATE) -> Iterator[None]:
+def no_request_fails(
+    project: Project, names: Iterable[str], rate: int = RATE, authority: Path | None = None
+) -> Iterator[None]:
     """Send steady load to each of the services, of which no request may fail."""
-    with loads(project, names, rate) as sent:
+    with loads(project, names, rate, authority) as sent:
         yield
     for service, load in sent.items():
+        print(f"{service}: {load.statuses.total()} requests, {len(load.failures)} failures")
         assert load.failures == [], service
         assert sum(load.versions.values()) > rate, service

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +16,16 @@ from local.layout import CLUSTER_DOMAIN, DNS_SERVICE_IP, ENTRY_POINT
 from settings import RoutingBackend
 from tests.cluster.acme_server import BLOCKED, AcmeServer
 from tests.cluster.project import Project, wait_until
-from tests.cluster.tls_client import PROXY, get, renew, serial
+from tests.cluster.tls_client import (
+    PROXY,
+    get,
+    renew,
+    serial,
+    tls_load,
+    tls_routing,
+    use_cert_manager,
+    write_authority,
+)
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -34,14 +42,10 @@ def host(project: Project, service: str) -> str:
     return f"{service}.{project.stack}.localhost"
 
 
-def routing(project: Project, backend: RoutingBackend) -> dict[str, Any]:
+def hosts(project: Project, backend: RoutingBackend) -> list[str]:
+    """Hosts of the service of a back end."""
     name = host(project, SERVICES[backend])
-    common = {"backend": backend, "hosts": [name], "externalTlsPort": PROXY.port}
-    if backend == "ingress":
-        return {**common, "tls": {"mode": "selfSigned", "redirect": False}}
-    gateway = {"sectionName": "web", "className": "traefik", "tlsPort": PROXY.port}
-    tls = {"mode": "selfSigned", "hstsSeconds": 3600}
-    return {**common, "hosts": [name, f"www.{name}"], "gateway": gateway, "tls": tls}
+    return [name] if backend == "ingress" else [name, f"www.{name}"]
 
 
 def configure(project: Project) -> None:
@@ -53,7 +57,7 @@ def configure(project: Project) -> None:
         beacon["workload"]["replicas"] = 1
         for backend, name in SERVICES.items():
             service = copy.deepcopy(beacon)
-            service["routing"] = routing(project, backend)
+            service["routing"] = tls_routing(backend, *hosts(project, backend))
             config["slipway:services"][name] = service
             service["image"] = {"repository": f"slipway/{project.stack}/{name}"}
 
@@ -62,13 +66,9 @@ def configure(project: Project) -> None:
 def authority(project: Project) -> Path:
     """File with the certificate of the stack's CA. The services are deployed."""
     configure(project)
-    with project.config() as config:
-        used = project.run("kubectl", "get", "namespace", "cert-manager").returncode == 0
-        config["slipway:certManager"] = {"enabled": not used}
+    use_cert_manager(project)
     project.make("up")
-    file = project.folder / "ca.pem"
-    project.make("ca-certificate", f"OUT={file}")
-    return file
+    return write_authority(project)
 
 
 def serials(authority: Path, names: Collection[str]) -> dict[str, str]:
@@ -92,15 +92,7 @@ def renew_all(project: Project) -> None:
 
 def load(authority: Path, name: str) -> Load:
     """Load with a new TLS connection for each request."""
-    return Load(
-        f"https://{name}:{PROXY.port}/",
-        RATE,
-        options=(
-            f"-connect-to={name}:{PROXY.port}:{PROXY.netloc}",
-            f"-root-certs={authority}",
-            "-keepalive=false",
-        ),
-    )
+    return tls_load(authority, name, RATE, "-keepalive=false")
 
 
 def test_each_host_is_served_with_the_certificate_of_its_service(
@@ -164,9 +156,7 @@ def test_a_second_stack_uses_the_same_cert_manager_and_deletes_nothing_of_it(
     with other.config() as config:
         config["slipway:certManager"] = {"enabled": False}
     other.make("up")
-    file = other.folder / "ca.pem"
-    other.make("ca-certificate", f"OUT={file}")
-    assert get(file, host(other, "beacon")).status_code == 200
+    assert get(write_authority(other), host(other, "beacon")).status_code == 200
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         get(authority, host(other, "beacon"))
     assert other.stack in project.make_fails("down").stderr

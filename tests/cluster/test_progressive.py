@@ -1,8 +1,12 @@
-"""Progressive releases on both back ends at once: promotion, rollback and outages."""
+"""Progressive releases over HTTPS on both back ends at once: promotion, rollback and outages.
+
+The gates of one service are of its own metrics, those of the other one of the proxy's.
+"""
 
 import copy
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +22,7 @@ from tests.cluster.progressive import (
     status,
 )
 from tests.cluster.project import NODE_BACKENDS, Project, changes, wait_until
+from tests.cluster.tls_client import tls_routing, use_cert_manager, write_authority
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -60,9 +65,11 @@ def update(project: Project) -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def deployed(project: Project) -> None:
-    """Both services with strategy `rolling`, in a stack with Prometheus."""
+def authority(project: Project) -> Path:
+    """File with the certificate of the stack's CA. Both services are deployed, with strategy
+    `rolling`, and Prometheus too."""
     assert set(SERVICES) == set(NODE_BACKENDS)
+    use_cert_manager(project)
     with project.config() as config:
         add_prometheus(config, project.stack)
         beacon = config["slipway:services"]["beacon"]
@@ -84,28 +91,32 @@ def deployed(project: Project) -> None:
         for backend, name in SERVICES.items():
             service = copy.deepcopy(beacon)
             service["image"] = {"repository": f"slipway/{project.stack}/{name}"}
-            service["routing"] = {"hosts": [host(project, name)], "backend": backend}
+            service["routing"] = tls_routing(backend, host(project, name))
             config["slipway:services"][name] = service
+        config["slipway:services"]["edge"]["metrics"] = None
     project.make("up")
+    return write_authority(project)
 
 
-def test_a_running_service_becomes_progressive_without_a_failed_request(project: Project) -> None:
+def test_a_running_service_becomes_progressive_without_a_failed_request(
+    project: Project, authority: Path
+) -> None:
     with services(project) as all_services:
         for service in all_services.values():
             service["release"]["strategy"] = "progressive"
-    with no_request_fails(project, SERVICES.values()):
+    with no_request_fails(project, SERVICES.values(), authority=authority):
         project.make("up")
         wait_for_phase(project, "Initialized")
 
 
 def test_a_good_version_is_promoted_and_an_update_meanwhile_changes_nothing(
-    project: Project,
+    project: Project, authority: Path
 ) -> None:
     (project.folder / "app" / "VERSION").write_text("1.1.0\n")
     with services(project) as all_services:
         for service in all_services.values():
             service["release"]["stable"]["version"] = "1.1.0"
-    with no_request_fails(project, SERVICES.values()):
+    with no_request_fails(project, SERVICES.values(), authority=authority):
         update(project)
         wait_until("a step", lambda: status(project, "beacon").weight == FIRST_STEP, 60)
         preview = project.run(
@@ -124,7 +135,7 @@ def test_a_good_version_is_promoted_and_an_update_meanwhile_changes_nothing(
 
 
 def test_a_bad_version_is_rolled_back_and_got_no_more_requests_than_its_step(
-    project: Project,
+    project: Project, authority: Path
 ) -> None:
     (project.folder / "app" / "VERSION").write_text(f"{BAD}\n")
     with services(project) as all_services:
@@ -133,7 +144,7 @@ def test_a_bad_version_is_rolled_back_and_got_no_more_requests_than_its_step(
             release = all_services[name]["release"]
             release["progressive"]["threshold"] = THRESHOLD
             release["stable"]["version"] = BAD
-    with loads(project, SERVICES.values()) as sent:
+    with loads(project, SERVICES.values(), authority=authority) as sent:
         update(project)
         wait_for_phase(project, "Failed")
         time.sleep(PROXY_SECONDS)
@@ -149,7 +160,7 @@ def test_a_bad_version_is_rolled_back_and_got_no_more_requests_than_its_step(
 
 
 def test_without_flagger_and_prometheus_the_weights_stay_and_later_the_release_goes_on(
-    project: Project,
+    project: Project, authority: Path
 ) -> None:
     with services(project) as all_services:
         for name, fault in FAULTS.items():
@@ -161,7 +172,7 @@ def test_without_flagger_and_prometheus_the_weights_stay_and_later_the_release_g
     def scale(name: str, replicas: int, *options: str) -> None:
         project.kubectl("scale", name, f"--replicas={replicas}", *options)
 
-    with no_request_fails(project, SERVICES.values()):
+    with no_request_fails(project, SERVICES.values(), authority=authority):
         update(project)
         wait_until("a step", lambda: status(project, "beacon").weight == FIRST_STEP, 60)
         scale("deployment/flagger", 0)
@@ -180,12 +191,12 @@ def test_without_flagger_and_prometheus_the_weights_stay_and_later_the_release_g
 
 
 def test_a_running_service_becomes_rolling_again_without_a_failed_request(
-    project: Project,
+    project: Project, authority: Path
 ) -> None:
     with services(project) as all_services:
         for service in all_services.values():
             service["release"]["strategy"] = "rolling"
-    with no_request_fails(project, SERVICES.values()):
+    with no_request_fails(project, SERVICES.values(), authority=authority):
         project.make("up")
         time.sleep(PROXY_SECONDS)
     project.assert_no_drift()
