@@ -67,9 +67,9 @@ def _by_pods(services: Sequence[MonitoredService], series: Callable[[str], str])
     """
     sums: list[str] = []
     for service in services:
-        for track, deployment in service.roles.deployments.items():
+        for track in service.roles.deployments:
             # The series of whole pods: not every kubelet has series of containers.
-            name = f'pod=~"{deployment}{service.pod_suffix}",container=""'
+            name = f'pod=~"{service.pod_pattern(track)}",container=""'
             pods = series(f'namespace="{service.namespace}",{name}')
             expr = f'label_replace(sum ({pods}), "service", "{service.name}", "", "")'
             sums.append(f'label_replace({expr}, "track", "{track}", "", "")')

@@ -38,6 +38,9 @@ from settings.string_formats import OWN_NAMESPACE, ServiceName
 
 EXTERNAL_SECRETS = "external-secrets"
 """Name of the objects of External Secrets."""
+_MAX_PROGRESSIVE_NAME = 42
+"""Length of a service's name, to which Flagger adds ``-progressive-primary``: a Service has at most
+63 characters. With one less, the truncated names of the pods of both Deployments differ too."""
 _MAX_JOB_NAME = 63
 """Length of the label with the name of a Job in its pods."""
 
@@ -295,6 +298,10 @@ class Settings(Section):
                 f'"istio-sidecar": {reason}'
             )
             yield FieldError(f"{key}.release.progressive.mirror", settings.mirror, allowed)
+        if len(service.name) > _MAX_PROGRESSIVE_NAME:
+            longest = f"at most {_MAX_PROGRESSIVE_NAME} characters"
+            allowed = f'{longest} with release.strategy "progressive"'
+            yield FieldError("services", service.name, allowed)
         for name in ("flagger", "flagger-loadtester"):
             if name in self.services:
                 allowed = "another name: Flagger's objects have this name"

@@ -132,8 +132,8 @@ def _roles(services: Sequence[MonitoredService]) -> Config:
 def _role_statements(service: MonitoredService) -> Iterator[str]:
     if not service.roles.rules:
         return
-    for track, deployment in service.roles.deployments.items():
-        pods = json.dumps(f"^{deployment}{service.pod_suffix}$")
+    for track in service.roles.deployments:
+        pods = json.dumps(f"^{service.pod_pattern(track)}$")
         is_pod = (
             f'attributes["k8s.namespace.name"] == "{service.namespace}" and '
             f'IsMatch(attributes["k8s.pod.name"], {pods})'

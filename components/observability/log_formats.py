@@ -123,7 +123,7 @@ def _roles(service: MonitoredService) -> Iterator[Config]:
     if not service.roles.rules:
         return
     for track, deployment in service.roles.deployments.items():
-        pods = json.dumps(f"^{deployment}{service.pod_suffix}$")
+        pods = json.dumps(f"^{service.pod_pattern(track)}$")
         is_pod = (
             f'resource["k8s.namespace.name"] == "{service.namespace}" and '
             f'resource["k8s.pod.name"] matches {pods}'

@@ -15,12 +15,13 @@ from settings import (
     ServiceAlert,
     ServiceMetrics,
     ServicePanel,
+    Track,
 )
 
-_POD_SUFFIX = "-[^-]+-[^-]+"
-"""Hash of the ReplicaSet and of the pod."""
-_KNATIVE_POD_SUFFIX = f"-[0-9a-f]{{{REVISION_HASH_LENGTH}}}-.+"
-"""Hash of the revision, and more: Kubernetes truncates the rest in the name of a pod."""
+_MAX_GENERATE_NAME = 58
+"""Length to which Kubernetes truncates `generateName`, before it appends five characters."""
+_HASH_CHARACTER = "[b-df-hj-np-tv-xz24-9]"
+"""Character of a `pod-template-hash` and of the end of a generated name: no vowel, no hyphen."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class MonitoredService:
     """Label of its alerts. ``None``: the default receivers are notified."""
     is_scaled_to_zero: bool = False
     """True if it has no pods without requests, and so no metrics of its own."""
-    pod_suffix: str = _POD_SUFFIX
-    """Regular expression for the end of a pod's name, after the name of the track's objects."""
+    is_knative: bool = False
+    """Knative creates the Deployments of its revisions."""
     alerts: tuple[ServiceAlert, ...] = ()
     panels: tuple[ServicePanel, ...] = ()
     has_sidecar: bool = False
@@ -86,7 +87,7 @@ class MonitoredService:
             ),
             owner=service.owner,
             is_scaled_to_zero=service.min_replicas == 0,
-            pod_suffix=_KNATIVE_POD_SUFFIX if service.is_knative else _POD_SUFFIX,
+            is_knative=service.is_knative,
             alerts=service.alerts,
             panels=service.panels,
             has_sidecar=has_sidecar,
@@ -95,6 +96,17 @@ class MonitoredService:
                 *([CONTAINER] if has_sidecar else []),
             ),
         )
+
+    def pod_pattern(self, track: Track) -> str:
+        """Regular expression of the names of a role's pods."""
+        deployment = self.roles.deployments[track]
+        if self.is_knative:
+            # Kubernetes may truncate what follows the hash of the revision.
+            return f"{deployment}-[0-9a-f]{{{REVISION_HASH_LENGTH}}}-.+"
+        # The name of Flagger's primary begins with that of the Deployment that it copies: its pods
+        # differ by the vowels of `primary`.
+        prefix = f"{deployment}-"[:_MAX_GENERATE_NAME]
+        return f"{prefix}{_HASH_CHARACTER}*-?{_HASH_CHARACTER}{{5}}"
 
     def selector(self, **labels: str | None) -> str:
         """Label matchers of the service's series, without braces."""

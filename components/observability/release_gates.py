@@ -120,8 +120,7 @@ class _Gates:
         )
 
     def of_resources(self, gates: Gates) -> Iterator[ReleaseGate]:
-        deployment = self.service.roles.deployments["canary"]
-        name = f'pod=~"{deployment}{self.service.pod_suffix}"'
+        name = f'pod=~"{self.service.pod_pattern("canary")}"'
         pods = f'namespace="{self.service.namespace}",{name}'
         # The series of whole pods: not every kubelet has series of containers.
         whole = f'{pods},container=""'

@@ -19,6 +19,11 @@ SAMPLES = 120
 TRACK = {"requests": 10, "errors": 0, "milliseconds": 80, "cpu": 50, "memory": 50}
 NEW = "1.1.0"
 VERSIONS = {"stable": ("stable", "1.0.0"), "canary": ("canary", NEW), "previous": ("canary", "0.9")}
+PODS = {
+    "stable": "beacon-progressive-primary-5f8d7c9b4-x4kzb",
+    "canary": "beacon-progressive-7d4b8c6f9-x4kzb",
+    "previous": "beacon-progressive-64dfb8c5d-x4kzb",
+}
 STACK = settings(
     observability={"mode": "bundled", "metrics": {"scrapeIntervalSeconds": SCRAPE_SECONDS}},
     release={
@@ -36,7 +41,7 @@ def series(name: str, track: dict[str, float]) -> list[dict[str, str]]:
     """Samples of a track: of its requests, and of its pod."""
     role, version = VERSIONS[name]
     labels = f'namespace="beacon-test",service="beacon",track="{role}",version="{version}"'
-    pod = f'namespace="beacon-test",pod="beacon-progressive-6f-{version[0]}x"'
+    pod = f'namespace="beacon-test",pod="{PODS[name]}"'
     labels = f'{labels},pod="{version}",method="GET",path="/"'
     rate = track["requests"] * SCRAPE_SECONDS
     failed = rate * track["errors"] / 100
@@ -94,7 +99,7 @@ def test_the_memory_limit_of_a_pod_includes_that_of_its_sidecar(
     release = STACK.services["beacon"].release
     gates = {gate.name: gate for gate in release_gates(in_mesh, release.progressive)}
     init = 'kube_pod_init_container_resource_limits{namespace="beacon-test",resource="memory"'
-    pod = 'pod="beacon-progressive-6f-1x"'
+    pod = f'pod="{PODS["canary"]}"'
     inputs = [
         *series("canary", {**TRACK, "memory": usage}),
         {"series": f'{init},{pod},container="istio-proxy"}}', "values": f"80x{SAMPLES}"},

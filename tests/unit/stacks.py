@@ -48,6 +48,8 @@ BLUE_GREEN: dict[str, Any] = {
     "idle": {"version": "1.1.0"},
 }
 """Release section with a published version that is live and an idle one to build."""
+GENERATED = "[b-df-hj-np-tv-xz24-9]*-?[b-df-hj-np-tv-xz24-9]{5}"
+"""Regular expression of what Kubernetes appends to the name of a Deployment for that of a pod."""
 
 
 def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

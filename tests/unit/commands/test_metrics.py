@@ -14,7 +14,7 @@ from commands.errors import CommandError
 from commands.observability_client import monitored
 from components.observability.addresses import PROMETHEUS
 from tests.unit.commands.fake_kubectl import Cluster, matrix, printed, vector
-from tests.unit.stacks import settings
+from tests.unit.stacks import GENERATED, settings
 
 NOW, OVER = "/api/v1/query", "/api/v1/query_range"
 STABLE, CANARY = ({"service": "beacon", "track": track} for track in ("stable", "canary"))
@@ -97,7 +97,7 @@ def test_the_usage_of_a_track_is_that_of_the_pods_with_its_role(
     for column in ("CPU", "memory"):
         promql_parser.parse(columns[column])
         for track, deployment in deployments.items():
-            pods = f'pod=~"{deployment}-[^-]+-[^-]+"'
+            pods = f'pod=~"{deployment}-{GENERATED}"'
             (expr,) = (one for one in columns[column].split(" or ") if pods in one)
             assert f'"track", "{track}"' in expr
 

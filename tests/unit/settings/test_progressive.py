@@ -6,7 +6,7 @@ import pytest
 
 from settings import Progressive, Service, SettingsError
 from settings.loader import validate
-from tests.unit.stacks import changed, sections, settings
+from tests.unit.stacks import BEACON, changed, sections, settings
 
 BUNDLED = {"observability": {"mode": "bundled"}}
 GATEWAY = {"routing": {"backend": "gateway"}}
@@ -155,6 +155,16 @@ def test_a_service_that_cannot_be_released_progressively_is_refused(
     changes: dict[str, Any], message: str
 ) -> None:
     assert errors_of(changes)[0].startswith(f"slipway:{message}"), errors_of(changes)
+
+
+def test_a_name_has_room_for_what_flagger_adds_to_it() -> None:
+    release = {"strategy": "progressive"}
+    other = changed(BEACON, {"release": release, "routing": {"hosts": ["other.localhost"]}})
+    assert settings(**BUNDLED, services={"x" * 42: other})
+    assert errors_of({**BUNDLED, "services": {"x" * 43: other}}) == (
+        f'slipway:services is "{"x" * 43}": use at most 42 characters with release.strategy '
+        '"progressive"',
+    )
 
 
 def errors_of(changes: dict[str, Any]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from tests.unit.components.observability.servers import (
     deploy,
 )
 from tests.unit.harness import run
-from tests.unit.stacks import BLUE_GREEN
+from tests.unit.stacks import BLUE_GREEN, GENERATED
 
 
 def test_only_pods_of_the_services_namespace_may_send_spans() -> None:
@@ -33,10 +33,10 @@ def test_the_spans_of_dropped_traces_are_counted() -> None:
     [
         (
             {"strategy": "progressive"},
-            "^beacon-progressive-primary-[^-]+-[^-]+$",
-            "^beacon-progressive-[^-]+-[^-]+$",
+            f"^beacon-progressive-primary-{GENERATED}$",
+            f"^beacon-progressive-{GENERATED}$",
         ),
-        (BLUE_GREEN, "^beacon-blue-[^-]+-[^-]+$", "^beacon-green-[^-]+-[^-]+$"),
+        (BLUE_GREEN, f"^beacon-blue-{GENERATED}$", f"^beacon-green-{GENERATED}$"),
     ],
 )
 def test_spans_have_the_role_of_their_pod_with_every_strategy(
