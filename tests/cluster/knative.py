@@ -11,7 +11,7 @@ import yaml
 from components.labels import NAME_LABEL
 from local import images
 from local.base_image import CA_CERTIFICATES
-from local.layout import REGISTRY, Layout
+from local.layout import Layout
 from local.recipes import KNATIVE
 from tests.cluster.project import wait_until
 from tests.cluster.server import build
@@ -37,7 +37,6 @@ _CONFIG: Mapping[str, Mapping[str, str]] = {
     "config-features": {f"kubernetes.podspec-{name}": "enabled" for name in _FEATURES},
     "config-domain": {DOMAIN: ""},
     "config-network": {"ingress-class": "gateway-api.ingress.networking.knative.dev"},
-    "config-deployment": {"registries-skipping-tag-resolving": REGISTRY},
     "config-autoscaler": {
         "stable-window": "15s",
         "scale-to-zero-grace-period": "10s",
@@ -106,8 +105,10 @@ class Knative:
         for objects in (webhooks, others):
             command = ["kubectl", "delete", "--ignore-not-found", "--wait=false", "--filename=-"]
             self._run(command, _list(objects))
-        # The next run creates it again.
-        self._run(["kubectl", "wait", "--for=delete", f"namespace/{NAMESPACE}", "--timeout=180s"])
+        # The next run creates them again.
+        definitions = [one for one in self._applied if one["kind"] == _DEFINITION]
+        gone = [f"crd/{one['metadata']['name']}" for one in definitions]
+        self._kubectl("wait", "--for=delete", f"namespace/{NAMESPACE}", *gone, "--timeout=180s")
 
     def _image(self, program: str) -> str:
         build(program)

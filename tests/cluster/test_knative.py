@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 
 import httpx
@@ -61,6 +62,11 @@ def answer(name: str) -> httpx.Response:
     return httpx.get(INGRESS_URL, headers={"Host": name}, timeout=SECONDS)
 
 
+def versions(name: str, requests: int) -> Counter[str]:
+    """Send requests and count the responses by version."""
+    return versions_of(name, requests, timeout=SECONDS)
+
+
 def traffic(project: Project) -> dict[str, int]:
     """Percentage of each tag."""
     path = "jsonpath={.status.traffic}"
@@ -117,17 +123,19 @@ def test_a_canary_gets_its_percentage_and_has_a_host_and_is_promoted_and_rolled_
         project.make("canary", "VERSION=0.2.0", f"WEIGHT={WEIGHT}")
         shares = {"stable": 100 - WEIGHT, "canary": WEIGHT}
         wait_until("the percentages", lambda: traffic(project) == shares, seconds=30)
-    seen = versions_of(host(project), REQUESTS)
+    seen = versions(host(project), REQUESTS)
     print(f"{seen['0.2.0']} of {REQUESTS} requests at weight {WEIGHT}")
     assert abs(seen["0.2.0"] - REQUESTS * WEIGHT // 100) <= REQUESTS // 100
     assert set(seen) == {"0.1.0", "0.2.0"}
-    assert set(versions_of(tagged(project, "canary"), 20)) == {"0.2.0"}
-    assert set(versions_of(tagged(project, "stable"), 20)) == {"0.1.0"}
+    assert set(versions(tagged(project, "canary"), 20)) == {"0.2.0"}
+    assert set(versions(tagged(project, "stable"), 20)) == {"0.1.0"}
     with steady_load(host(project), timeout=SECONDS) as after:
         project.make("promote")
-        wait_until("0.2.0", lambda: set(versions_of(host(project), 20)) == {"0.2.0"}, seconds=30)
+        wait_until("0.2.0", lambda: set(versions(host(project), 20)) == {"0.2.0"}, seconds=30)
         project.make("rollback")
-        wait_until("0.1.0", lambda: set(versions_of(host(project), 20)) == {"0.1.0"}, seconds=30)
+        wait_until("0.1.0", lambda: set(versions(host(project), 20)) == {"0.1.0"}, seconds=30)
+    slowest = max(one.latency for one in after.results)
+    print(f"the slowest request of the promotion and the rollback took {slowest:.1f} s")
     assert before.failures == after.failures == []
     project.assert_no_drift()
 
@@ -138,7 +146,7 @@ def test_a_version_that_does_not_become_ready_gets_no_requests(project: Project)
             service["probes"] = {"readiness": {"httpGet": {"path": "/fail"}}}
             service["workload"]["rollout"] = {"progressDeadlineSeconds": DEADLINE}
         project.make_fails("up")
-        assert set(versions_of(host(project), 20)) == {"0.1.0"}
+        assert set(versions(host(project), 20)) == {"0.1.0"}
     assert load.failures == []
     project.make("up")
     project.assert_no_drift()

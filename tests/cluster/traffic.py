@@ -8,10 +8,13 @@ from commands.load import Load
 from tests.cluster.project import INGRESS_URL
 
 
-def versions_of(host: str, requests: int) -> Counter[str]:
-    """Send requests, one after the other, and count the responses by version."""
+def versions_of(host: str, requests: int, timeout: float = 10) -> Counter[str]:
+    """Send requests, one after the other, and count the responses by version.
+
+    A request fails after ``timeout`` seconds.
+    """
     seen: Counter[str] = Counter()
-    with httpx.Client(base_url=INGRESS_URL, headers={"Host": host}, timeout=10) as client:
+    with httpx.Client(base_url=INGRESS_URL, headers={"Host": host}, timeout=timeout) as client:
         for _ in range(requests):
             response = client.get("/")
             seen[response.headers.get("X-Version", str(response.status_code))] += 1
