@@ -61,7 +61,8 @@ def server_files(instance: Instance) -> Mapping[str, str]:
     failures = readiness.failure_threshold if readiness else 1
     seconds = readiness.period_seconds * failures if readiness else 10
     return {
-        f"{_instances(track, port)}@{instance.host}-{instance.number}.conf": (
+        # By address: a host with another name has the same file.
+        f"{_instances(track, port)}@{track.host.hosts[instance.host]}-{instance.number}.conf": (
             f"server {instance.endpoint(port)} max_fails={failures} fail_timeout={seconds}s;"
         )
         for port in track.service.routes

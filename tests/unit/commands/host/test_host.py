@@ -241,6 +241,17 @@ def test_the_weights_are_those_of_the_tracks_whatever_the_number_of_instances(
     assert f'"~^always/" {STACK}.beacon-canary.http.direct;' in nginx(out)
 
 
+def test_a_host_with_another_name_has_the_same_files_in_nginx(
+    write_host: WriteHost, out: Path
+) -> None:
+    names: list[list[str]] = []
+    for host in ("web-1", "web-2"):
+        write_host(host={"hosts": {host: "10.0.0.11"}})
+        servers = instances(out, host)["beacon-stable-1"]["servers"]
+        names.append([server["file"] for server in servers])
+    assert names[0] == names[1]
+
+
 def test_the_live_color_gets_every_request_and_the_preview_host_the_other(
     write_host: WriteHost, out: Path
 ) -> None:
