@@ -390,6 +390,10 @@ def test_an_instance_is_restarted_when_what_it_was_started_with_changes(
             {"host": {"firstPorts": {"a": 18000, "b": 18100}}},
             "slipway:host.firstPorts.b is 18100: use a port 200 or more from that of a, 18000",
         ),
+        (
+            {"host": {"firstPorts": {"beacon": 18005}}},
+            "firstPorts.beacon is 18005: use an integer from 1024 to 65335, a multiple of 10",
+        ),
     ],
 )
 def test_what_cannot_run_on_a_host_is_refused_by_its_key_and_nothing_is_written(
