@@ -310,7 +310,7 @@ def test_a_rollback_returns_all_hosts_to_the_release_before(
     for name, release in links.items():
         (tmp_path / "balancer" / name).symlink_to(f"{tmp_path}/balancer/{release}.conf")
         (tmp_path / "releases" / release).mkdir(parents=True)
-        (tmp_path / "releases" / release / "release.json").touch()
+        (tmp_path / "releases" / release / "release.json").write_text("{}")
     playbook = select_playbook(tmp_path)
     done = ansible(
         *("ansible-playbook", playbook, *PLAY),
@@ -340,10 +340,23 @@ OWN = f"{project_name()}-test"
             {"record": "18010.systemd.other.shop-stable-1"},
             'other.shop-stable-1 has the port 18010: use other ports in slipway:host.firstPorts"',
         ),
+        (
+            {"record": "18010.systemd.other.shop-stable-1", "rollback": "true"},
+            'has the port 18010: use other ports in slipway:host.firstPorts and update.yaml"',
+        ),
+        ({"record": "18210.systemd.other.shop-stable-1", "rollback": "absent"}, None),
         ({"owner": "other/test"}, "belongs to the stack other/test: use another name for the"),
+        ({"hosts": '{"hosts": {}}'}, None),
+        ({"hosts": '{"balancer": "10.0.0.11"}', "current": "before"}, None),
+        ({"hosts": '{"balancer": "10.0.0.12"}', "current": "same"}, None),
+        ({"hosts": '{"balancer": "10.0.0.12"}', "current": "before", "move": "true"}, None),
+        (
+            {"hosts": '{"balancer": "10.0.0.12"}', "current": "before"},
+            "nginx moves from 10.0.0.12 to 10.0.0.11: first update with slipway:host.balancer as",
+        ),
     ],
 )
-def test_ports_and_files_of_others_are_refused(
+def test_ports_and_files_of_others_and_a_load_balancer_that_moves_are_refused(
     written: Written,
     ansible: Callable[..., Any],
     tmp_path: Path,
@@ -357,12 +370,59 @@ def test_ports_and_files_of_others_are_refused(
         (records / record).touch()
     if owner := installed.get("owner"):
         (tmp_path / "owner").write_text(f"{owner}\n")
+    if hosts := installed.get("hosts"):
+        (tmp_path / "hosts.json").write_text(hosts)
+    if current := installed.get("current"):
+        (tmp_path / "current").symlink_to(tmp_path / "releases" / current)
+    if rollback := installed.get("rollback"):
+        (tmp_path / "balancer").mkdir()
+        (tmp_path / "balancer" / "previous").symlink_to(tmp_path / "balancer" / "before.conf")
+        release = tmp_path / "releases" / "before" / "release.json"
+        release.parent.mkdir(parents=True)
+        text = (tmp_path / "hosts/web-1/release.json").read_text()
+        release.write_text("{}" if rollback == "absent" else text)
+    variables = {
+        "slipway_folder": tmp_path,
+        "slipway_state": tmp_path / "state" / "own",
+        "slipway_release": "same",
+        "slipway_rollback": "rollback" in installed,
+        "slipway_move_balancer": installed.get("move", "false"),
+    }
     done = ansible(
         *("ansible-playbook", select_playbook(tmp_path), *PLAY),
-        *("-e", f"slipway_folder={tmp_path}", "-e", f"slipway_state={tmp_path}/state/own"),
+        *(word for name, value in variables.items() for word in ("-e", f"{name}={value}")),
     )
     assert (done.returncode != 0) == (message is not None), done.stdout + done.stderr
     assert not message or message in done.stdout, done.stdout
+
+
+def test_an_instance_that_a_release_does_not_have_is_stopped_after_its_own_drain_time(
+    ansible: Callable[..., Any], tmp_path: Path
+) -> None:
+    # Of no runtime: nothing is stopped on this machine.
+    records = {
+        "18010.none.shop-1": "checksum 3",
+        "18020.none.shop-2": "checksum 2",
+        "18030.none.x": "",
+    }
+    (tmp_path / "instances").mkdir()
+    for name, text in records.items():
+        (tmp_path / "instances" / name).write_text(text)
+    (tmp_path / "hosts.json").touch()
+    role = {"name": "slipway", "tasks_from": "cleanup.yaml"}
+    tasks = [
+        {"include_role": role, "vars": {"slipway_host_release": {"instances": [], "files": []}}}
+    ]
+    playbook = tmp_path / "cleanup.yaml"
+    playbook.write_text(to_yaml([{"hosts": "web-1", "gather_facts": False, "tasks": tasks}]))
+    done = ansible(
+        *("ansible-playbook", playbook, "-v", *(one for one in PLAY if one != "--check")),
+        *("-e", f"slipway_folder={tmp_path}", "-e", f"slipway_state={tmp_path}"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r'"elapsed": (\d+)', done.stdout) == ["3"], done.stdout
+    assert not [*(tmp_path / "instances").iterdir()]
+    assert not (tmp_path / "hosts.json").exists()
 
 
 def test_a_part_of_the_hosts_is_refused(ansible: Callable[..., Any]) -> None:
