@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -12,7 +13,7 @@ from typing import IO
 from local import files
 from local.errors import LocalError
 from local.layout import Layout
-from local.lock import BUILDS, hold_lock
+from local.lock import hold_lock
 from local.logs import tail
 from local.progress import ReportProgress
 from local.recipes import Recipe
@@ -21,11 +22,29 @@ from local.toolchain import Toolchain
 _REQUIRED_SPACE = 8 * 1024**3
 """Free bytes required to start a build: the size of the caches after building everything."""
 
+_CONCURRENT_BUILDS = 2
+"""Builds of one run: one compiles while the other downloads or links, which leaves cores idle."""
+
 _CONCURRENT_DOWNLOADS = 16
 """Go downloads one module per core by default, which is slow with few cores."""
 
-_COMPILER_FLAGS = "-gcflags=all=-dwarf=false"
+_COMPILER_FLAGS = "-dwarf=false"
 """The linker removes the debug information anyway: builds take 10 % less time without it."""
+
+_INLINED = (
+    "std",
+    "github.com/prometheus/prometheus/...",
+    "github.com/pulumi/...",
+    "github.com/traefik/...",
+    "go.etcd.io/...",
+    "google.golang.org/...",
+    "k8s.io/apimachinery/...",
+    "k8s.io/apiserver/...",
+    "k8s.io/kube-openapi/...",
+    "sigs.k8s.io/...",
+)
+"""Packages that most of the CPU time is spent in. The others are compiled without inlining: builds
+take 20 % less time."""
 
 _NO_SPACE = "no space left on device"
 
@@ -36,6 +55,7 @@ class Builder:
     def __init__(self, paths: Layout, go: Toolchain) -> None:
         self.paths = paths
         self.go = go
+        self._slots = threading.BoundedSemaphore(_CONCURRENT_BUILDS)
 
     def missing(self, recipe: Recipe, programs: Collection[str]) -> list[str]:
         """Programs that are not installed, or whose recipe or toolchain has changed."""
@@ -48,7 +68,7 @@ class Builder:
         """Build the missing ones of `programs`. Raises `LocalError` with the end of the log."""
         if not self.missing(recipe, programs):
             return
-        with hold_lock(self.paths, BUILDS):
+        with self._slots, hold_lock(self.paths, f"build-{recipe.name}"):
             # Another run may have built them in the meantime.
             if missing := self.missing(recipe, programs):
                 self._build(recipe, missing, report)
@@ -94,7 +114,7 @@ class Builder:
         report: ReportProgress,
     ) -> None:
         packages = [recipe.programs[name].package for name in programs]
-        flags = ["-v", _COMPILER_FLAGS, *_tags(recipe), *_linker_flags(recipe, programs)]
+        flags = ["-v", *_compiler_flags(), *_tags(recipe), *_linker_flags(recipe, programs)]
         self.log_of(recipe).parent.mkdir(parents=True, exist_ok=True)
         with self.log_of(recipe).open("w") as log:
             total = self._download([*_tags(recipe), *packages], source, log, report)
@@ -221,6 +241,11 @@ def _replace(text: str, old: str, new: str) -> str:
 
 def _tags(recipe: Recipe) -> list[str]:
     return [f"-tags={','.join(recipe.tags)}"] if recipe.tags else []
+
+
+def _compiler_flags() -> list[str]:
+    inlined = [f"-gcflags={pattern}={_COMPILER_FLAGS}" for pattern in _INLINED]
+    return [f"-gcflags=all={_COMPILER_FLAGS} -l", *inlined]
 
 
 def _linker_flags(recipe: Recipe, programs: Sequence[str]) -> list[str]:

@@ -11,8 +11,8 @@ from local.layout import Layout
 
 NODE = "node"
 """Lock of the daemons, which start in a second if nothing is missing."""
-BUILDS = "builds"
-"""Lock of the programs, whose build takes minutes."""
+TOOLCHAIN = "toolchain"
+"""Lock of the Go toolchain, which is installed once."""
 _TIMEOUT = 1800.0
 """Seconds: more than building everything takes."""
 

@@ -28,7 +28,7 @@ from local.detection import Machine, has_docker_engine
 from local.errors import LocalError
 from local.images import Image
 from local.layout import ENTRY_POINT, SANDBOX_IMAGE, TLS_ENTRY_POINT, Layout
-from local.lock import BUILDS, NODE, hold_lock
+from local.lock import NODE, TOOLCHAIN, hold_lock
 from local.progress import Display, ReportProgress
 from local.recipes import PLATFORM, RECIPES, Recipe
 from local.server_images import SERVERS, Server, can_be_pulled
@@ -200,7 +200,7 @@ class Node:
             return Builder(self.paths, toolchain.find(self.paths) or self._install_toolchain())
 
     def _install_toolchain(self) -> toolchain.Toolchain:
-        with hold_lock(self.paths, BUILDS):
+        with hold_lock(self.paths, TOOLCHAIN):
             return toolchain.find(self.paths) or toolchain.install(self.paths)
 
     def _install_packages(self, report: ReportProgress) -> None:
@@ -253,22 +253,18 @@ def _clear(paths: Layout) -> None:
     network.remove(paths.root)
 
 
-def _build(
-    builder: Builder, recipe: Recipe, programs: Sequence[str], needs: Sequence[str] = ()
-) -> Step:
-    return Step(recipe.name, lambda report: builder.build(recipe, programs, report), needs)
+def _build(builder: Builder, recipe: Recipe, programs: Sequence[str]) -> Step:
+    return Step(recipe.name, lambda report: builder.build(recipe, programs, report))
 
 
 def _image_steps(builder: Builder, servers: Sequence[Server]) -> list[Step]:
-    """Builds run one after the other, since each uses every core."""
     programs: dict[str, dict[str, None]] = {}
     for server in servers:
         programs.setdefault(server.recipe.name, {}).update(dict.fromkeys(server.programs))
-    steps: list[Step] = []
-    for names in programs.values():
-        previous = [steps[-1].name] if steps else []
-        steps.append(_build(builder, RECIPES[next(iter(names))], list(names), previous))
-    return steps + [_push(builder, server) for server in servers]
+    builds = [
+        _build(builder, RECIPES[next(iter(names))], list(names)) for names in programs.values()
+    ]
+    return builds + [_push(builder, server) for server in servers]
 
 
 def _push(builder: Builder, server: Server) -> Step:
