@@ -18,6 +18,12 @@ def buildx(environment: Mapping[str, str]) -> Sequence[str]:
     return ["docker", "buildx"]
 
 
+def registry_cache(name: str) -> Iterator[str]:
+    """Options of ``buildx build`` for ``builder.cache: registry``. ``name`` is the image's."""
+    cache = f"type=registry,ref={name}:buildcache"
+    yield from ("--cache-from", cache, "--cache-to", f"{cache},mode=max")
+
+
 def build_options(
     service: Service, build: ImageBuild, secrets: Mapping[str, Path] | None = None
 ) -> Iterator[str]:

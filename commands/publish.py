@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from commands.buildx import PROVENANCE_ARGUMENT, build_options, buildx
+from commands.buildx import PROVENANCE_ARGUMENT, build_options, buildx, registry_cache
 from commands.errors import FAILED, CommandError, report_errors
 from commands.masked_output import run_masked
 from commands.out_option import out_file
@@ -28,7 +28,7 @@ from commands.stack_lock import hold_lock
 from commands.supply_chain.image import build_of, build_secrets, with_builder
 from components.service.image_build import ImageBuild
 from local import files
-from settings import PROJECT, Service, Settings, load
+from settings import PROJECT, Settings, load
 from settings.project import project_name
 from settings.stack_file import PROJECT_FOLDER
 
@@ -62,13 +62,13 @@ def publish(stack: str, service: str) -> Iterator[tuple[PublishedImage, str]]:
     variables |= registry_login(stack, settings, variables)
     for one, key, version, build in builds:
         secrets = build_secrets(one, stack, settings)
+        name = settings.image_name(one)
         options = (
             *_attestations(build),
-            *_registry_cache(settings, one),
+            *(registry_cache(name) if settings.builder.cache == "registry" else ()),
             *build_options(one, build, {id_: secret_file(text) for id_, text in secrets.items()}),
             build.context,
         )
-        name = settings.image_name(one)
         digest = _push(f"{name}:{version}", options, secrets.values(), variables)
         file = ReleaseFile(stack, one.name)
         file.pin(key, digest).save()
@@ -118,12 +118,6 @@ def _attestations(build: ImageBuild) -> Iterator[str]:
         yield f"--attest=type=provenance,{mode}"
     else:
         yield "--provenance=false"
-
-
-def _registry_cache(settings: Settings, service: Service) -> Iterator[str]:
-    if settings.builder.cache == "registry":
-        cache = f"type=registry,ref={settings.image_name(service)}:buildcache"
-        yield from ("--cache-from", cache, "--cache-to", f"{cache},mode=max")
 
 
 @report_errors

@@ -1,21 +1,28 @@
-"""Images of Go modules without a Dockerfile, built by BuildKit."""
+"""Images built by BuildKit: with and without a Dockerfile, attestations, registry cache."""
 
 import json
 import os
+import secrets
 import stat
 import subprocess
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from commands.buildx import buildx
+from commands.buildx import buildx, registry_cache
+from commands.go import Go
 from components.service.image_build import ImageBuild
+from local import images, layout
+from local.base_image import BUSYBOX
+from local.layout import Layout
 from settings import BuilderSettings, BuildSettings
 from settings.stack_file import PROJECT_FOLDER
+from tests.cluster.empty_builder import empty_builder
+from tests.cluster.module_proxy import ModuleProxy
 
 MAIN = """\
 package main
@@ -43,6 +50,42 @@ import (
 
 func main() { fmt.Println(lib.Name) }
 """
+WITH_PROFILE = """\
+package main
+
+import (
+	"crypto/sha256"
+	"os"
+	"runtime/pprof"
+	"time"
+)
+
+func main() {
+	_ = pprof.StartCPUProfile(os.Stdout)
+	for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
+		sha256.Sum256(make([]byte, 1<<20))
+	}
+	pprof.StopCPUProfile()
+}
+"""
+"""Prints a profile of its own, in the format of ``/debug/pprof/profile``."""
+DOCKERFILE = """\
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY . .
+RUN CGO_ENABLED=0 go build -o /shop .
+FROM scratch
+COPY --from=build /shop /shop
+"""
+IN_TOTO = "in-toto.io/predicate-type"
+PROVENANCE = "https://slsa.dev/provenance/v1"
+SPDX = "https://spdx.dev/Document"
+SCAN = """\
+name=$(basename "$BUILDKIT_SCAN_SOURCE")
+printf '{"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "%s", "predicate": {}}' \\
+  SPDX > "$BUILDKIT_SCAN_DESTINATION/$name.spdx.json"
+""".replace("SPDX", SPDX)
+"""A generator of SBOMs without content, by BuildKit's protocol for generators."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +107,18 @@ class Image:
     def config(self) -> Any:
         return self._blob(self.manifests[0]["config"])["config"]
 
+    @property
+    def size(self) -> int:
+        """Bytes that a registry stores."""
+        manifest = self.manifests[0]
+        return sum(one["size"] for one in (manifest["config"], *manifest["layers"]))
+
+    @property
+    def attestations(self) -> set[str]:
+        """Types of the statements that are attached to the image."""
+        _, attached = self.manifests
+        return {layer["annotations"][IN_TOTO] for layer in attached["layers"]}
+
     def extract(self, target: Path) -> dict[str, int]:
         """Extract the files of the image; return their modes."""
         for layer in self.manifests[0]["layers"]:
@@ -83,8 +138,11 @@ class Image:
 
 @dataclass(frozen=True)
 class Source:
+    """``out`` is the folder of the images; by default, the one that contains ``folder``."""
+
     folder: Path
     environment: Mapping[str, str]
+    out: Path | None = None
 
     def write(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -104,7 +162,7 @@ class Source:
         builder = BuilderSettings(cache="registry" if registry_cache else "builder")
         relative = os.path.relpath(self.folder / folder, PROJECT_FOLDER)
         build = ImageBuild.of(relative, "1.2.3", "shop", settings, builder)
-        target = self.folder.parent / out
+        target = (self.out or self.folder.parent) / out
         arguments = [f"--build-arg={name}={value}" for name, value in build.arguments.items()]
         subprocess.run(
             [
@@ -140,6 +198,14 @@ def image(
     return new_source(tmp_path_factory.mktemp("image"), cluster_environment).build("image")
 
 
+def build_settings(program: Path) -> dict[str, str]:
+    """Settings of the build that a Go program contains."""
+    shown = Go().run("version", "-m", str(program)).stdout
+    lines = [line.split("\t") for line in shown.splitlines()]
+    settings = [line[2] for line in lines if line[1:2] == ["build"]]
+    return dict(one.split("=", 1) for one in settings)
+
+
 def output_of(image: Image, folder: Path) -> str:
     """Return the output of the program of an image."""
     image.extract(folder)
@@ -165,10 +231,88 @@ def test_the_program_knows_its_version_and_time_zones(image: Image, tmp_path: Pa
 
 
 def test_the_provenance_is_attached_to_the_image(image: Image) -> None:
-    _, attestation = image.manifests
-    (statement,) = attestation["layers"]
-    kind = statement["annotations"]["in-toto.io/predicate-type"]
-    assert kind == "https://slsa.dev/provenance/v1"
+    assert image.attestations == {PROVENANCE}
+
+
+def test_provenance_and_sbom_are_attached_to_an_image_with_its_own_dockerfile(
+    source: Source,
+) -> None:
+    generator = images.Image(
+        repository="slipway/test-sbom-generator",
+        key=SCAN,
+        content={"/bin/busybox": BUSYBOX, "/scan": SCAN.encode()},
+        links={f"/bin/{applet}": "busybox" for applet in ("basename", "sh")},
+        entrypoint=["/bin/sh", "/scan"],
+        environment={"PATH": "/bin"},
+        user="0:0",
+    )
+    images.push(Layout(), generator)
+    source.write("Dockerfile", DOCKERFILE)
+    image = source.build("image", provenance="max", sbom_generator=generator.reference)
+    assert image.attestations == {PROVENANCE, SPDX}
+
+
+def test_the_example_has_less_than_10_mb_and_no_shell(
+    cluster_environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    """It has metrics and traces. Its files are owned by root, so its user cannot change them."""
+    source = Source(PROJECT_FOLDER / "app", cluster_environment, out=tmp_path)
+    image = source.build("image", provenance="none")
+    assert image.size < 10_000_000
+    assert image.config["User"] == "65532:65532"
+    root = tmp_path / "root"
+    modes = image.extract(root)
+    assert {name for name in modes if (root / name).is_file()} == {
+        "beacon",
+        "etc/ssl/certs/ca-certificates.crt",
+        "etc/passwd",
+        "etc/group",
+    }
+    assert {name for name, mode in modes.items() if mode & stat.S_IWOTH} == {"tmp"}
+    assert "timetzdata" in build_settings(root / "beacon")["-tags"].split(",")
+
+
+def test_a_profile_beside_the_main_package_optimizes_the_program(
+    source: Source, tmp_path: Path
+) -> None:
+    source.write("main.go", WITH_PROFILE)
+    image = source.build("image")
+    image.extract(tmp_path / "root")
+    app = tmp_path / "root" / "app"
+    assert "-pgo" not in build_settings(app)
+    profile = subprocess.run([app], capture_output=True, check=True).stdout
+    (source.folder / "default.pgo").write_bytes(profile)
+    source.build("optimized").extract(tmp_path / "optimized")
+    assert build_settings(tmp_path / "optimized" / "app")["-pgo"] == "default.pgo"
+
+
+def test_an_empty_builder_downloads_no_module_that_the_registry_cache_has(
+    source: Source, tmp_path: Path
+) -> None:
+    """As in CI, where every job has a new builder."""
+    cache = [*registry_cache(f"{layout.REGISTRY}/slipway/test-{secrets.token_hex(4)}")]
+    with ModuleProxy(tmp_path / "proxy") as proxy:
+        proxy.add("example.com/lib", "v1.0.0", 'package lib\n\nconst Name = "from lib"\n')
+        go_mod = "module example.com/shop\n\ngo 1.26\n\nrequire example.com/lib v1.0.0\n"
+        source.write("go.mod", go_mod)
+        source.write("go.sum", proxy.checksums)
+        source.write("main.go", WITH_LIBRARY)
+        keys: dict[str, Any] = {
+            "registry_cache": True,
+            "provenance": "none",
+            "arguments": {"GOPROXY": proxy.url, "GONOSUMDB": "example.com"},
+        }
+        first = source.build("first", *cache, **keys)
+        assert proxy.requests
+        proxy.requests.clear()
+        with empty_builder(tmp_path / "builder", source.environment) as environment:
+            other = replace(source, environment=environment)
+            # With the times of the first build: no step ran again.
+            assert other.build("second", *cache, **keys).index == first.index
+            source.write("main.go", WITH_LIBRARY.replace("lib.Name", '"edited", lib.Name'))
+            edited = other.build("edited", *cache, **keys)
+        assert output_of(edited, tmp_path / "root") == "edited from lib\n"
+        assert proxy.requests == []
 
 
 def test_tests_and_history_are_not_part_of_the_build(source: Source) -> None:
