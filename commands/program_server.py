@@ -22,8 +22,9 @@ from settings.stack_file import PROJECT_FOLDER
 
 
 class _ProgramServer(language_pb2_grpc.LanguageRuntimeServicer):
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, logs_debug: bool) -> None:
         self._folder = folder
+        self._logs_debug = logs_debug
 
     def GetPluginInfo(  # noqa: N802
         self, request: Empty, context: grpc.ServicerContext
@@ -51,18 +52,23 @@ class _ProgramServer(language_pb2_grpc.LanguageRuntimeServicer):
         # The CLI adds the engine's address to the arguments of such a program.
         *_, engine = request.args
         # A killed CLI ends the call, but not the program, which waits for its resources.
-        is_done = copy_context().run(program.run, request, engine, context.add_callback)
+        is_done = copy_context().run(
+            program.run, request, engine, context.add_callback, logs_debug=self._logs_debug
+        )
         return language_pb2.RunResponse(bail=not is_done)
 
 
 @contextmanager
-def served_program(environment: Mapping[str, str], folder: Path = PROJECT_FOLDER) -> Iterator[str]:
+def served_program(
+    environment: Mapping[str, str], folder: Path = PROJECT_FOLDER, *, logs_debug: bool = False
+) -> Iterator[str]:
     """Serve the program for one run of the CLI; yield the value of its option ``--client``.
 
     The program has the variables of ``environment``, as a child process of the CLI would have.
+    With ``logs_debug``, the CLI gets the debug messages, which it shows with ``--debug`` only.
     """
     server = grpc.server(ThreadPoolExecutor())
-    program_server = _ProgramServer(folder)
+    program_server = _ProgramServer(folder, logs_debug=logs_debug)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(program_server, server)
     port = server.add_insecure_port("127.0.0.1:0")
     before = dict(os.environ)

@@ -43,6 +43,8 @@ _NEVER = "1970-01-01T00:00:00Z"
 _PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105  # name of a variable
 _UNREADABLE = "ERROR_UNABLE_TO_DECRYPT"
 """Placeholder in the history for a secret that another secrets provider has encrypted."""
+_DEBUG_OPTION = re.compile(r"--debug|-\w*d")
+"""Option of the CLI that shows debug messages, also after other short options."""
 IMAGE_TYPES = ("docker-build:index:Image", "docker:index/image:Image")
 
 
@@ -68,10 +70,14 @@ def import_program() -> None:
             import_module(name)
 
 
-def _served_program(environment: Mapping[str, str]) -> AbstractContextManager[str]:
+def _served_program(
+    environment: Mapping[str, str], arguments: Iterable[str]
+) -> AbstractContextManager[str]:
+    """Serve the program for a run of the CLI with these arguments."""
     from commands.program_server import served_program  # noqa: PLC0415 # imports the SDK
 
-    return served_program(environment)
+    logs_debug = any(_DEBUG_OPTION.match(one) for one in arguments)
+    return served_program(environment, logs_debug=logs_debug)
 
 
 def _from_json(text: str) -> Any:  # noqa: ANN401
@@ -253,12 +259,12 @@ class Stack:
             if "--config-file" not in arguments:
                 file = context.enter_context(complete_file(self.name))
                 config = () if file == path_of(self.name) else ("--config-file", str(file))
-            client = context.enter_context(_served_program(self.environment))
+            client = context.enter_context(_served_program(self.environment, arguments))
             self._run("up", "--stack", self.name, *config, *arguments, "--client", client)
 
     def preview(self, *arguments: str) -> None:
         """Run ``pulumi preview``."""
-        with _served_program(self.environment) as client:
+        with _served_program(self.environment, arguments) as client:
             self._run("preview", "--stack", self.name, *arguments, "--client", client)
 
     def destroy(self, *arguments: str) -> None:

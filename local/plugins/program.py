@@ -14,10 +14,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pulumi
 from pulumi.runtime import reset_options, run_in_stack, set_all_config
-from pulumi.runtime.proto import language_pb2
+from pulumi.runtime.proto import engine_pb2, language_pb2
+from pulumi.runtime.settings import get_engine
 
 _EXIT_AFTER_INTERRUPT = 130
 """As a shell reports an interrupted program."""
@@ -29,11 +31,14 @@ def run(
     request: language_pb2.RunRequest,
     engine: str,
     on_start: Callable[[Callable[[], None]], object] = lambda cancel: None,
+    *,
+    logs_debug: bool = True,
 ) -> bool:
     """Run the program of a request; return False if it failed or was cancelled.
 
     The CLI shows one error: the message of a `pulumi.RunError`, or else the traceback from the
     program's first line on. `on_start` gets a function that cancels the program, from any thread.
+    Without `logs_debug`, the CLI gets no debug messages, which it shows with `--debug` only.
     """
     # As in render.py: a program deletes next to nothing, so searching its growing graph of modules
     # and resources for cycles only takes time.
@@ -49,6 +54,8 @@ def run(
         parallel=request.parallel,
         preview=request.dryRun,
     )
+    if (client := get_engine()) and not logs_debug:
+        _drop_debug_messages(client)
     # A failed program leaves unfinished tasks, which asyncio would report.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
@@ -83,6 +90,15 @@ def run(
         finally:
             gc.enable()
     return True
+
+
+def _drop_debug_messages(engine: Any) -> None:
+    """Make the SDK's client of the engine send no debug messages.
+
+    The SDK logs five of them for each resource, and waits for the response to each.
+    """
+    log = engine.Log
+    engine.Log = lambda request: request.severity == engine_pb2.DEBUG or log(request)
 
 
 def _since(file: Path, trace: TracebackType | None) -> TracebackType | None:

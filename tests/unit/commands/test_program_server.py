@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
+from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import (
+    engine_pb2_grpc,
     language_pb2,
     language_pb2_grpc,
     resource_pb2,
@@ -19,7 +22,8 @@ SERVE = """
 import sys
 from pathlib import Path
 from commands.program_server import served_program
-with served_program({"NAME": "value"}, Path(sys.argv[1])) as address:
+logs_debug = sys.argv[2:] == ["debug"]
+with served_program({"NAME": "value"}, Path(sys.argv[1]), logs_debug=logs_debug) as address:
     print(address, flush=True)
     input()
 """
@@ -27,6 +31,11 @@ ENDLESS = """
 import asyncio, os
 import pulumi
 pulumi.export("endless", asyncio.sleep(600 if os.environ["NAME"] == "value" else 0))
+"""
+LOGGING = """
+import pulumi
+pulumi.log.debug("with --debug only")
+pulumi.log.warn("always")
 """
 
 
@@ -43,6 +52,21 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.is_called.set()
         return resource_pb2.RegisterResourceResponse(urn="urn:pulumi:dev::test::test")
+
+    def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return Empty()
+
+    def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return Empty()
+
+
+class Engine(engine_pb2_grpc.EngineServicer):
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def Log(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.messages.append(request.message)
+        return Empty()
 
 
 def test_a_command_ends_when_the_cli_was_killed(tmp_path: Path) -> None:
@@ -72,3 +96,30 @@ def test_a_command_ends_when_the_cli_was_killed(tmp_path: Path) -> None:
         finally:
             command.kill()
     assert command.returncode == 0
+
+
+@pytest.mark.parametrize("mode", ["", "debug"])
+def test_debug_messages_are_sent_only_to_a_cli_that_shows_them(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "__main__.py").write_text(LOGGING)
+    engine, server = Engine(), grpc.server(ThreadPoolExecutor())
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(Monitor(), server)
+    engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(tmp_path), mode],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as command:
+        assert command.stdout
+        with grpc.insecure_channel(command.stdout.readline().strip()) as channel:
+            request = language_pb2.RunRequest(
+                project="test", stack="dev", pwd="/", monitor_address=address, args=[address]
+            )
+            response = language_pb2_grpc.LanguageRuntimeStub(channel).Run(request, timeout=60)
+        command.communicate("\n", timeout=20)
+    server.stop(grace=None)
+    assert not response.bail
+    assert "always" in engine.messages
+    assert ("with --debug only" in engine.messages) == (mode == "debug")

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -355,3 +356,27 @@ def test_objects_that_are_tainted_are_named(tmp_path: Path) -> None:
     )
     made.select()
     assert made.tainted() == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "logs_debug"),
+    [
+        (("--debug",), True),
+        (("--yes", "-d"), True),
+        (("-yd",), True),
+        (("--diff", "--yes"), False),
+    ],
+)
+def test_the_program_logs_debug_messages_only_if_the_cli_shows_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, arguments: tuple[str], logs_debug: bool
+) -> None:
+    served: list[bool] = []
+
+    def serve(*_: Any, logs_debug: bool) -> AbstractContextManager[str]:
+        served.append(logs_debug)
+        return nullcontext("127.0.0.1:1")
+
+    monkeypatch.setattr("commands.program_server.served_program", serve)
+    made = stack(tmp_path, {})
+    made.preview(*arguments)
+    assert served == [logs_debug]
