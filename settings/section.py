@@ -22,6 +22,8 @@ class Section(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
+        # Each class is part of `Settings`, which builds one validator for all of them.
+        defer_build=True,
     )
 
     @classmethod
