@@ -34,6 +34,7 @@ METRICS_SECONDS = 90
 takes one every 15 s, and the period of the HPA controller, 15 s, with a margin."""
 POLL_SECONDS = 1
 
+Objects = Sequence[Mapping[str, Any]]
 Shares = Mapping[str, int]
 """Percentage of the requests, by the track in the names of the objects: roles change with a switch
 of the live color. A track that is not in it gets none."""
@@ -183,27 +184,33 @@ class Capacity:
             FAILED,
         )
 
-    def keep(self, services: Iterable[Service]) -> Mapping[str, TrackPods]:
-        """Raise the minimums again that an update has reset. Return the tracks by object name."""
-        pods_of = self._pods_of(services)
+    def keep(
+        self, services: Iterable[Service], found: Objects | None = None
+    ) -> Mapping[str, TrackPods]:
+        """Raise the minimums again that an update has reset. Return the tracks by object name.
+
+        ``found`` has the Deployments and autoscalers; by default they are read.
+        """
+        pods_of = self._pods_of(services, found)
         for name, minimum in self._raised.items():
             if name in pods_of and pods_of[name].minimum < minimum:
                 self._raise_minimum(pods_of[name], minimum)
         return pods_of
 
-    def restore(self, services: Sequence[Service]) -> None:
+    def restore(self, services: Sequence[Service], found: Objects | None = None) -> bool:
         """Restore the raised minimums, when the metrics of the autoscalers include all requests.
 
-        Also those that an interrupted command has raised.
+        Also those that an interrupted command has raised. ``found`` is that of :meth:`keep`.
+        Return True if there was any.
         """
-        pods_of = self.keep(services)
+        pods_of = self.keep(services, found)
         raised = {
             name
             for name, pods in pods_of.items()
             if name in self._raised or pods.declared_minimum is not None
         }
         if not raised:
-            return
+            return False
         print(f"waiting for the autoscaler's metrics of {', '.join(sorted(raised))}")
         deadline = time.monotonic() + METRICS_SECONDS
         while True:
@@ -213,22 +220,23 @@ class Capacity:
             time.sleep(POLL_SECONDS)
         for pods in kept:
             self._restore_minimum(pods)
+        return True
 
-    def restore_replicas(self, service: Service) -> None:
+    def restore_replicas(self, service: Service, found: Objects | None = None) -> bool:
         """Set the replicas of tracks without an autoscaler to the declared number, if they differ.
 
-        Wait for the pods. Raises :class:`CommandError` if they are not ready within the progress
-        deadline.
+        Wait for the pods. ``found`` is that of :meth:`keep`. Return True if any differed. Raises
+        :class:`CommandError` if they are not ready within the progress deadline.
         """
         if service.release.strategy == "progressive":
-            return  # Flagger scales the canary to 0
+            return False  # Flagger scales the canary to 0
         declared = {
             service.release.object_track(track): released.workload.replicas
             for track in service.release.tracks
             if not (released := service.of_track(track)).autoscaling.enabled
         }
         missing: dict[str, int] = {}
-        for track, pods in self._tracks(service).items() if declared else ():
+        for track, pods in self._tracks(service, found).items() if declared else ():
             replicas = declared.get(track, pods.desired)
             if pods.desired != replicas and not pods.is_autoscaled:
                 print(f"{pods.name}: {replicas} pods instead of {pods.desired}")
@@ -237,6 +245,7 @@ class Capacity:
         seconds = service.workload.rollout.progress_deadline_seconds
         if problem := self._wait(service, missing, seconds):
             raise CommandError(f"{problem}: `kubectl describe pods` shows why", FAILED)
+        return bool(missing)
 
     def _wait(self, service: Service, pods: Mapping[str, int], seconds: float) -> str:
         """Wait for ready pods, and return which are missing after ``seconds``. Empty: none."""
@@ -285,23 +294,22 @@ class Capacity:
         }
         kubectl.apply(manifest, environment=self._environment, context=self._context)
 
-    def _pods_of(self, services: Iterable[Service]) -> Mapping[str, TrackPods]:
+    def _pods_of(
+        self, services: Iterable[Service], found: Objects | None = None
+    ) -> Mapping[str, TrackPods]:
         """Tracks of services that are deployed, by the names of their objects."""
-        found = self._tracks_of(services)
-        return {pods.name: pods for tracks in found.values() for pods in tracks.values()}
+        tracks = self._tracks_of(services, found).values()
+        return {pods.name: pods for of_service in tracks for pods in of_service.values()}
 
-    def _tracks(self, service: Service) -> Mapping[str, TrackPods]:
-        return self._tracks_of([service])[service.name]
+    def _tracks(self, service: Service, found: Objects | None = None) -> Mapping[str, TrackPods]:
+        return self._tracks_of([service], found)[service.name]
 
-    def _tracks_of(self, services: Iterable[Service]) -> Mapping[str, Mapping[str, TrackPods]]:
+    def _tracks_of(
+        self, services: Iterable[Service], found: Objects | None = None
+    ) -> Mapping[str, Mapping[str, TrackPods]]:
         """Tracks that are deployed: service → track in the names of the objects → its pods."""
         names = [service.name for service in services]
-        items = kubectl.get(
-            *("deployments,horizontalpodautoscalers", "--namespace", self._namespace),
-            *("--selector", f"app.kubernetes.io/name in ({','.join(names)})"),
-            environment=self._environment,
-            context=self._context,
-        )["items"]
+        items = self._read(names) if found is None else found
         objects = {(item["kind"], item["metadata"]["name"]): item for item in items}
 
         def tracks(service: str) -> Iterator[tuple[str, TrackPods]]:
@@ -312,6 +320,14 @@ class Capacity:
                     yield track, _track_pods(name, deployment, autoscaler)
 
         return {name: dict(tracks(name)) for name in names}
+
+    def _read(self, services: Iterable[str]) -> Objects:
+        return kubectl.get(
+            *("deployments,horizontalpodautoscalers", "--namespace", self._namespace),
+            *("--selector", f"app.kubernetes.io/name in ({','.join(services)})"),
+            environment=self._environment,
+            context=self._context,
+        )["items"]
 
 
 def _track_pods(

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from commands import kubectl
 from commands.errors import CommandError
@@ -23,18 +25,23 @@ class ChangedConfig:
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         self._settings = settings
         self._environment = environment
-        try:
-            self._before = self._hashes()
-        except CommandError:
-            self._before = {}  # Pulumi's own message is better
+        self._before: Mapping[str, str] = {}
+        with suppress(CommandError):  # Pulumi's own message is better
+            self._before = self._hashes(self._read())
 
-    def sync(self) -> None:
-        """Annotate the running pods of each changed ConfigMap."""
-        if not self._before:
-            return
+    @property
+    def kinds(self) -> Sequence[str]:
+        """Kinds of the objects to read for :meth:`sync`."""
+        return ["configmaps"] if self._before else []
+
+    def sync(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """Annotate the running pods of each changed ConfigMap.
+
+        ``found`` has the objects after the update; those of other kinds are ignored.
+        """
         changed = {
             name: value
-            for name, value in self._hashes().items()
+            for name, value in self._hashes(found).items()
             if self._before.get(name, value) != value
         }
         for service in self._settings.services:
@@ -51,12 +58,14 @@ class ChangedConfig:
         if changed:
             print(f"the pods of {' and '.join(sorted(changed))} read the changed configuration now")
 
-    def _hashes(self) -> Mapping[str, str]:
-        found = kubectl.get(
+    def _read(self) -> Sequence[Mapping[str, Any]]:
+        return kubectl.get(
             *("configmaps", "--namespace", self._settings.namespace.name, "--ignore-not-found"),
             environment=self._environment,
             context=self._settings.cluster.context,
-        )
+        ).get("items", ())
+
+    def _hashes(self, found: Iterable[Mapping[str, Any]]) -> Mapping[str, str]:
         names = {
             Identity(service, "", track).object_name
             for service in self._settings.services
@@ -64,8 +73,8 @@ class ChangedConfig:
         }
         return {
             item["metadata"]["name"]: _hash(item.get("data"))
-            for item in found.get("items", ())
-            if item["metadata"]["name"] in names
+            for item in found
+            if item["kind"] == "ConfigMap" and item["metadata"]["name"] in names
         }
 
 

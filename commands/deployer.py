@@ -78,10 +78,8 @@ class Deployer:
     """Deploys versions that were rolled back."""
     notifier: Notifier | None = None
     """Notifies of the releases. ``None``: nobody is notified."""
-    _found_uids: dict[frozenset[str], Mapping[str, str]] = field(
-        default_factory=dict[frozenset[str], Mapping[str, str]], compare=False
-    )
-    """UIDs in the cluster by the names of namespaces: each start of kubectl takes time."""
+    _found_uids: dict[str, str | None] = field(default_factory=dict[str, str | None], compare=False)
+    """UIDs of namespaces in the cluster; None: there is none of that name. They are read once."""
 
     def logged_in(self) -> "Deployer":
         """The deployer with the credentials of the registry. The stack has to exist."""
@@ -263,17 +261,25 @@ class Deployer:
         if not (file or arguments):  # such as --target, which deploys a part
             for service in self.settings.services.values():
                 self.pending_release(service).clear()
+        found = kubectl.workloads(
+            self.settings.namespace.name,
+            *config.result().kinds,
+            environment=self.environment,
+            context=self.settings.cluster.context,
+        )
         with ThreadPoolExecutor() as pool:
-            sync = pool.submit(config.result().sync)
+            sync = pool.submit(config.result().sync, found)
             if restores_capacity:
-                capacity.restore(services)
+                is_changed = capacity.restore(services, found)
             else:
-                capacity.keep(services)
+                capacity.keep(services, found)
+                is_changed = True
         sync.result()
-        for service in scaled:
-            capacity.restore_replicas(service)
+        # Another configuration file may have another namespace.
+        unchanged = None if is_changed or file else found
+        is_scaled = [capacity.restore_replicas(service, unchanged) for service in scaled]
         log.succeed(self._digests)
-        self.status()
+        self.status(found=None if any(is_scaled) else unchanged)
         return releases.started(released)
 
     def _replace_routes(self, options: Sequence[str]) -> None:
@@ -530,12 +536,15 @@ class Deployer:
         self._check_removed_operators(None)
         self.stack.destroy(*self._confirmation(), *arguments)
 
-    def status(self, service: str = "") -> None:
-        """Show tracks, versions, traffic, pods and the URL of one service, or of all of them."""
+    def status(self, service: str = "", found: status.Objects | None = None) -> None:
+        """Show tracks, versions, traffic, pods and the URL of one service, or of all of them.
+
+        ``found`` is that of :func:`status.show`.
+        """
         context = self.settings.cluster.context
         states = self.progressive_releases().read(self.settings.services.values())
         outputs = self.stack.outputs()
-        status.show(outputs, service, self.environment, context, states)
+        status.show(outputs, service, self.environment, context, states, found=found)
         if outputs:
             self._show_external_secrets()
 
@@ -565,6 +574,8 @@ class Deployer:
         stack, in_state = self._owner, self.stack.namespaces()
         context = self.settings.cluster.context
         found = ownership.objects(self.environment, self.settings)
+        if uids := kubectl.uids(one for one in found if one["kind"] == "Namespace"):
+            self._found_uids.update({name: uids.get(name) for name in in_state})
         conflicts = [
             *ownership.stack_conflicts(self.settings, stack, in_state, self.stack.services()),
             *ownership.namespace_conflicts(self.settings, stack, in_state, found),
@@ -681,15 +692,15 @@ class Deployer:
         """
         if not (expected := self.stack.namespaces()):
             return {}, {}
-        names = frozenset(expected)
-        if names not in self._found_uids:
+        if not expected.keys() <= self._found_uids.keys():
             try:
-                self._found_uids[names] = kubectl.namespace_uids(
+                uids = kubectl.namespace_uids(
                     expected, environment=self.environment, context=self.settings.cluster.context
                 )
             except CommandError:
                 return {}, {}
-        return expected, self._found_uids[names]
+            self._found_uids.update({name: uids.get(name) for name in expected})
+        return expected, {name: uid for name in expected if (uid := self._found_uids[name])}
 
     def _refresh(self, arguments: Sequence[str]) -> Sequence[str]:
         """``--refresh`` if the state describes an own node that was deleted and created again.

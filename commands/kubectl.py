@@ -49,6 +49,18 @@ def get_named(
     return _items(get(kind, *names, "--ignore-not-found", environment=environment, context=context))
 
 
+def workloads(
+    namespace: str, *kinds: str, environment: Mapping[str, str], context: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the Deployments and HorizontalPodAutoscalers of a namespace, as :func:`get`.
+
+    And the objects of other ``kinds``: a start of kubectl takes longer than its requests.
+    """
+    names = ",".join(("deployments", "horizontalpodautoscalers", *kinds))
+    options = ("--namespace", namespace)
+    return get(names, *options, environment=environment, context=context)["items"]
+
+
 def _parse(output: str) -> dict[str, Any]:
     return json.loads(output.strip() or "{}")
 
@@ -251,8 +263,12 @@ def namespace_uids(
     A namespace that was recreated, or that is in another cluster, has another UID. Raises
     :class:`CommandError` as :func:`get`.
     """
-    found = get_named("namespaces", names, environment=environment, context=context)
-    return {one["metadata"]["name"]: one["metadata"]["uid"] for one in found}
+    return uids(get_named("namespaces", names, environment=environment, context=context))
+
+
+def uids(objects: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the UID of each object by its name."""
+    return {one["metadata"]["name"]: one["metadata"]["uid"] for one in objects}
 
 
 def api_server_addresses(

@@ -10,6 +10,7 @@ from commands.console import new_console
 from commands.flagger_canary import CanaryState
 from components.labels import NAME_LABEL, PRIMARY, VERSION_LABEL
 
+Objects = Sequence[Mapping[str, Any]]
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest; Docker shows as many."""
 _REVISION_LABEL = "serving.knative.dev/revision"
@@ -22,10 +23,13 @@ def show(
     environment: Mapping[str, str],
     context: str | None,
     progressive: Mapping[str, CanaryState] | None = None,
+    *,
+    found: Objects | None = None,
 ) -> None:
     """Print the tracks and URLs of a stack's services, or of the service ``only``.
 
-    ``progressive`` has the state of each service whose releases Flagger decides.
+    ``progressive`` has the state of each service whose releases Flagger decides. ``found`` has the
+    Deployments and HorizontalPodAutoscalers of the namespace; by default they are read.
     """
     states = progressive or {}
     console = new_console()
@@ -40,7 +44,7 @@ def show(
     table = Table(title=outputs["namespace"], title_justify="left")
     for column in ("service", "track", "version", "traffic", "ready", "autoscaling", "digest"):
         table.add_column(column, no_wrap=True)
-    for row in rows({**outputs, "services": services}, environment, context, states):
+    for row in rows({**outputs, "services": services}, environment, context, states, found):
         table.add_row(*row)
     console.print(table)
     for name, state in states.items():
@@ -58,25 +62,23 @@ def rows(
     environment: Mapping[str, str],
     context: str | None,
     progressive: Mapping[str, CanaryState],
+    found: Objects | None = None,
 ) -> Iterator[Sequence[str]]:
     """A row for each track: service, track, version, traffic, ready, autoscaling, digest.
 
-    Raises :class:`CommandError` if the cluster cannot be read.
+    ``found`` is that of :func:`show`. Raises :class:`CommandError` if the cluster cannot be read.
     """
-    objects = kubectl.get(
-        *("deployments,horizontalpodautoscalers", "--namespace", outputs["namespace"]),
-        environment=environment,
-        context=context,
-    )["items"]
+    objects = found
+    if objects is None:
+        namespace = outputs["namespace"]
+        objects = kubectl.workloads(namespace, environment=environment, context=context)
     for name, service in outputs["services"].items():
         state = progressive.get(name)
-        found = [*_progressive_rows(name, service, state, objects)] if state else []
-        yield from found or _rows(name, service, objects)
+        lines = [*_progressive_rows(name, service, state, objects)] if state else []
+        yield from lines or _rows(name, service, objects)
 
 
-def _rows(
-    name: str, service: Mapping[str, Any], objects: Sequence[dict[str, Any]]
-) -> Iterator[Sequence[str]]:
+def _rows(name: str, service: Mapping[str, Any], objects: Objects) -> Iterator[Sequence[str]]:
     canary = service.get("canary")
     canary_weight = canary["weight"] if canary else 0
     for track, running, weight in (
@@ -100,7 +102,7 @@ def _rows(
 
 
 def _progressive_rows(
-    name: str, service: Mapping[str, Any], state: CanaryState, objects: Sequence[dict[str, Any]]
+    name: str, service: Mapping[str, Any], state: CanaryState, objects: Objects
 ) -> Iterator[Sequence[str]]:
     """The version that serves, and beside it the one whose release is in progress."""
     target = state.canary["metadata"]["name"]
@@ -121,23 +123,19 @@ def _progressive_rows(
         )
 
 
-def _named(objects: Sequence[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+def _named(objects: Objects, kind: str, name: str) -> Mapping[str, Any]:
     found = (one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name)
     return next(found, {})
 
 
-def _of_track(
-    objects: Sequence[dict[str, Any]], kind: str, service: str, track: str
-) -> Iterator[dict[str, Any]]:
+def _of_track(objects: Objects, kind: str, service: str, track: str) -> Iterator[Mapping[str, Any]]:
     labels = {NAME_LABEL: service, "track": track}
     for item in objects:
         if item["kind"] == kind and labels.items() <= item["metadata"].get("labels", {}).items():
             yield item
 
 
-def _deployments(
-    objects: Sequence[dict[str, Any]], service: str, track: str, version: str
-) -> Sequence[dict[str, Any]]:
+def _deployments(objects: Objects, service: str, track: str, version: str) -> Objects:
     """Deployments of a track.
 
     Knative has one for each revision: those of other versions than ``version`` are left out.
@@ -150,7 +148,7 @@ def _deployments(
     return [one for one in found if is_current(one["metadata"]["labels"])]
 
 
-def _readiness(deployments: Sequence[dict[str, Any]]) -> str:
+def _readiness(deployments: Objects) -> str:
     statuses = [one.get("status", {}) for one in deployments]
     ready, desired = (
         sum(one.get(key, 0) for one in statuses) for key in ("readyReplicas", "replicas")
@@ -158,7 +156,7 @@ def _readiness(deployments: Sequence[dict[str, Any]]) -> str:
     return f"{ready}/{desired}"
 
 
-def _autoscaling(autoscaler: dict[str, Any]) -> str:
+def _autoscaling(autoscaler: Mapping[str, Any]) -> str:
     spec = autoscaler.get("spec")
     if not spec:
         return "-"

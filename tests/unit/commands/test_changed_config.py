@@ -23,12 +23,16 @@ class Cluster:
     def get(self, *_: str, **__: Any) -> dict[str, Any]:
         if not self.is_reachable:
             raise CommandError("cannot read the cluster")
-        return {
-            "items": [
-                {"metadata": {"name": f"beacon-{name}"}, "data": {"config.yaml": text}}
-                for name, text in self.data.items()
-            ]
-        }
+        return {"items": self.objects}
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """The ConfigMaps, and Deployments of the same names."""
+        return [
+            {"kind": kind, "metadata": {"name": f"beacon-{name}"}, "data": {"config.yaml": text}}
+            for name, text in self.data.items()
+            for kind in ("ConfigMap", "Deployment")
+        ]
 
     def annotate_pods(
         self, namespace: str, selector: dict[str, str], annotations: dict[str, str], **_: Any
@@ -42,13 +46,13 @@ def test_pods_of_a_changed_config_map_are_annotated(
     cluster = Cluster(monkeypatch, stable="a", canary="a", other="a")
     config = ChangedConfig(settings(), {})
     cluster.data = {"stable": "b", "canary": "a", "other": "b"}
-    config.sync()
+    config.sync(cluster.objects)
     ((track, value),) = cluster.annotated
     assert track == "stable"
     assert "the pods of beacon-stable read the changed" in capsys.readouterr().out
     config = ChangedConfig(settings(), {})
     cluster.data["stable"] = "c"
-    config.sync()
+    config.sync(cluster.objects)
     assert cluster.annotated[1] != (track, value)
 
 
@@ -56,12 +60,13 @@ def test_new_and_unchanged_config_maps_annotate_nothing(monkeypatch: pytest.Monk
     cluster = Cluster(monkeypatch, stable="a")
     config = ChangedConfig(settings(), {})
     cluster.data["canary"] = "b"
-    config.sync()
+    config.sync(cluster.objects)
     assert cluster.annotated == []
 
 
 def test_an_unreachable_cluster_is_left_to_pulumi(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = Cluster(monkeypatch, stable="a")
     cluster.is_reachable = False
-    ChangedConfig(settings(), {}).sync()
-    assert cluster.annotated == []
+    config = ChangedConfig(settings(), {})
+    config.sync(cluster.objects)
+    assert (config.kinds, cluster.annotated) == ([], [])

@@ -149,6 +149,7 @@ class FakeCapacity:
     calls: list[str]
     missing: int = 0
     adopted_pods: int = 0
+    changes: bool = False
 
     def missing_at_start(self, service: Service, before: Shares) -> int:
         return self.missing
@@ -162,30 +163,35 @@ class FakeCapacity:
         shares = f"{before.get('canary', 0)} % -> {service.release.canary_weight} %"
         self.calls.append(f"reserve {shares}, {seconds:g} s{'' if is_required else ' at most'}")
 
-    def keep(self, services: Iterable[Service]) -> None:
+    def keep(self, services: Iterable[Service], found: object) -> None:
         self.calls.append("keep")
 
-    def restore(self, services: Iterable[Service]) -> None:
+    def restore(self, services: Iterable[Service], found: object) -> bool:
         self.calls.append("restore")
+        return self.changes
 
-    def restore_replicas(self, service: Service) -> None:
+    def restore_replicas(self, service: Service, found: object) -> bool:
         self.calls.append(f"{service.name}: {service.workload.replicas} replicas")
+        return False
 
 
 class FakeConfig:
     """Fake configuration of pods."""
 
+    kinds = ("configmaps",)
+
     def __init__(self, *_: object) -> None: ...
 
-    def sync(self) -> None: ...
+    def sync(self, found: object) -> None: ...
 
 
 @pytest.fixture
 def no_cluster(monkeypatch):
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([]))
     monkeypatch.setattr(deployer, "ChangedConfig", FakeConfig)
-    monkeypatch.setattr(deployer.status, "show", lambda *_: None)
+    monkeypatch.setattr(deployer.status, "show", lambda *_, **__: None)
     monkeypatch.setattr(deployer.kubectl, "api_server_addresses", lambda **_: [])
+    monkeypatch.setattr(deployer.kubectl, "workloads", lambda *_, **__: [])
     monkeypatch.setattr(deployer.ReleaseRecords, "of", lambda *_: [])
     monkeypatch.setattr(deployer.ReleaseRecords, "_write", lambda *_: None)
     monkeypatch.setattr(ThreadStore, "last", lambda *_: None)
@@ -426,7 +432,34 @@ def test_the_state_of_a_recreated_own_node_is_refreshed(known, found, is_refresh
 
 def owned(name: str, owner: str | None) -> dict[str, Any]:
     annotations = {"slipway/stack": owner} if owner else {}
-    return {"kind": "Namespace", "metadata": {"name": name, "annotations": annotations}}
+    metadata = {"name": name, "uid": "1", "annotations": annotations}
+    return {"kind": "Namespace", "metadata": metadata}
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize("home", ["beacon-test", "deleted"])
+def test_namespaces_are_read_once(home, monkeypatch):
+    found = [owned("beacon-test", "slipway/dev")]
+    monkeypatch.setattr(deployer.ownership, "objects", lambda *_: found)
+    monkeypatch.setattr(deployer.kubectl, "namespace_uids", lambda *_, **__: pytest.fail())
+    fake = FakeStack(created={home: "1"})
+    one = deployer_of(fake)
+    one.check_ownership()
+    one.update()
+    assert ("--refresh" in fake.calls[-1]) == (home == "deleted")
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize("changes", [False, True])
+def test_the_status_after_an_update_shows_the_objects_as_they_are(monkeypatch, *, changes):
+    found = [{"kind": "Deployment"}]
+    monkeypatch.setattr(deployer.kubectl, "workloads", lambda *_, **__: found)
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], changes=changes))
+    shown: list[object] = []
+    monkeypatch.setattr(deployer.status, "show", lambda *_, found: shown.append(found))
+    deployer_of(FakeStack()).update()
+    # None: they are read again.
+    assert shown == [None if changes else found]
 
 
 @pytest.mark.usefixtures("no_cluster")

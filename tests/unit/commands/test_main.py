@@ -63,13 +63,13 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(commands, "load", made.load)
     monkeypatch.setattr(deployer, "load", made.load)
     monkeypatch.setattr(deployer.Capacity, "restore", lambda *_: None)
-    monkeypatch.setattr(deployer.ChangedConfig, "_hashes", lambda _: {})
+    monkeypatch.setattr(deployer.ChangedConfig, "_read", lambda _: ())
+    monkeypatch.setattr(deployer.kubectl, "workloads", lambda *_, **__: [])
     monkeypatch.setattr(deployer, "load", made.load)
     monkeypatch.setattr(commands.Stack, "tainted", lambda _: ())
     monkeypatch.setattr(commands.Stack, "keep_moved_back", lambda *_: None)
     monkeypatch.setattr(commands.Stack, "releases", lambda *_: iter(()))
     monkeypatch.setattr(deployer.Capacity, "restore", lambda *_: None)
-    monkeypatch.setattr(deployer.ChangedConfig, "_hashes", lambda _: {})
     monkeypatch.setattr(commands, "hold_lock", made.hold_lock)
     monkeypatch.setattr(
         commands.Prerequisites, "prepare", lambda self, **how: made.done.append(f"prepare {how}")
@@ -82,7 +82,7 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(commands.Stack, "keep_moved_back", lambda *_: None)
     monkeypatch.setattr(commands.Stack, "releases", lambda *_: iter(()))
     monkeypatch.setattr(commands.Stack, "deployed_configuration", lambda _: nullcontext())
-    monkeypatch.setattr(commands.Deployer, "status", lambda *_: None)
+    monkeypatch.setattr(commands.Deployer, "status", lambda *_, **__: None)
     monkeypatch.setattr(
         release.Release,
         "rollback",
@@ -255,7 +255,8 @@ def test_an_update_of_what_another_stack_owns_is_refused_before_the_stack_file_i
     command: str, machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     name = machine.settings.namespace.name
-    owned = {"metadata": {"name": name, "annotations": {"slipway/stack": "shop/dev"}}}
+    annotations = {"slipway/stack": "shop/dev"}
+    owned = {"metadata": {"name": name, "uid": "1", "annotations": annotations}}
     found = [{"kind": "Namespace", **owned}]
     monkeypatch.setattr(deployer.ownership, "objects", lambda *_: found)
     monkeypatch.setattr(release.Release, "rollback", lambda *_, **__: pytest.fail("changed"))
