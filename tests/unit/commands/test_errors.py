@@ -110,3 +110,17 @@ sys.exit(write())
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 141
     assert errors == ""
+
+
+def test_a_command_ends_without_a_search_of_its_memory_for_cycles() -> None:
+    cycle = """\
+import commands
+class Node:
+    def __del__(self):
+        print("found")
+node = Node()
+node.itself = node
+del node
+"""
+    done = subprocess.run([sys.executable, "-c", cycle], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
