@@ -39,6 +39,14 @@ class ArgoCd:
 
     def __enter__(self) -> Self:
         build("argocd")
+        try:
+            self._install()
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def _install(self) -> None:
         for kind in ("application", "appproject"):
             definition = str(Layout().share / f"argocd/{kind}-crd.yaml")
             self._kubectl("apply", "--server-side", "--filename", definition)
@@ -59,13 +67,15 @@ class ArgoCd:
             *(f"--repo-server={repositories}", "--repo-server-plaintext", f"--redis={redis}"),
             *("--app-resync=10", "--persist-resource-health"),
         )
-        return self
 
     def __exit__(self, *_: object) -> None:
+        self._remove()
+
+    def _remove(self) -> None:
         for process in self._processes:
             process.kill()
             process.wait()
-        self._kubectl("delete", "namespace", self._namespace)
+        self._kubectl("delete", "namespace", self._namespace, "--ignore-not-found")
         # Another test may have an Argo CD too.
         if not self._kubectl("get", "applications", "--all-namespaces", "--output=name"):
             self._kubectl("delete", "crd", "applications.argoproj.io", "appprojects.argoproj.io")

@@ -5,11 +5,13 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 import pytest
 
 from local.environment import environment
 from local.plugins.install import PROGRAMS
+from tests.cluster.definitions import delete_unused_definitions
 from tests.cluster.kubectl import kubectl
 from tests.cluster.project import CHECKOUT, IS_SLOW, Project
 
@@ -54,6 +56,12 @@ def cluster_environment() -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="session")
+def session_start() -> str:
+    """Time before the first stack is created, as Kubernetes writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.fixture(scope="session")
 def deleted_namespaces(cluster_environment: Mapping[str, str]) -> Iterator[list[str]]:
     """Namespaces that the cluster deletes while other tests run. They are gone at the end."""
     names: list[str] = []
@@ -66,6 +74,7 @@ def deleted_namespaces(cluster_environment: Mapping[str, str]) -> Iterator[list[
 @pytest.fixture(scope="module")
 def project(
     cluster_environment: Mapping[str, str],
+    session_start: str,
     deleted_namespaces: list[str],
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
@@ -77,6 +86,7 @@ def project(
     yield project
     if request.path.name in SLOW:  # their stacks have objects outside of their namespace
         project.make("down")
+        delete_unused_definitions(session_start, cluster_environment)
     else:
         project.kubectl("delete", "namespace", project.stack, "--ignore-not-found", "--wait=false")
         deleted_namespaces.append(project.stack)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from components.labels import INSTANCE_LABEL
 from tests.cluster.delivery import SETTLE_SECONDS, Delivery, delivered
 from tests.cluster.progressive import RATE as RATE_OF_RELEASES
 from tests.cluster.progressive import add_prometheus, status
@@ -30,13 +31,18 @@ pytestmark = pytest.mark.timeout(900 + REQUESTS // RATE + 5 * SETTLE_SECONDS)
 def delivery(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
     with project.service() as service:
         service["routing"]["backend"] = "gateway"
+        # Pods that start use the processor: the autoscaler adds pods, and may not delete others.
+        service["autoscaling"] = {"scaleDownStabilizationWindowSeconds": 3600}
         # Manifests have no generated values.
         del service["secrets"], service["config"]["faults"]
     with delivered(project, tmp_path_factory.mktemp("delivery")) as delivery:
         yield delivery
     # The stack is Pulumi's again, and empty.
-    for suffix in ("", "-monitoring", "-node"):
-        project.kubectl("delete", "namespace", f"{project.stack}{suffix}", "--ignore-not-found")
+    namespaces = [f"{project.stack}{suffix}" for suffix in ("", "-monitoring", "-node")]
+    for name in namespaces:
+        project.kubectl("delete", "namespace", name, "--ignore-not-found")
+    of_stack = f"--selector={INSTANCE_LABEL} in ({','.join(namespaces)})"
+    project.kubectl("delete", "clusterroles,clusterrolebindings", of_stack)
     delivery.set_mode("pulumi")
 
 
