@@ -160,8 +160,14 @@ def report(checkers: Path, folder: Path) -> Any:
 def test_only_exceptions_with_a_reason_are_found_in_the_manifests_and_the_project(
     checkers: Path, variant: Variant, tmp_path: Path
 ) -> None:
+    scanned: set[bytes] = set()
     for name in SCANNED:
-        shutil.copytree(variant(name), tmp_path / name)
+        (tmp_path / name).mkdir()
+        for file in variant(name).iterdir():
+            # Most objects are the same in several of them.
+            if (content := file.read_bytes()) not in scanned:
+                scanned.add(content)
+                (tmp_path / name / file.name).write_bytes(content)
     results = [*report(checkers, tmp_path), *report(checkers, PROJECT_FOLDER)]
     assert len({result["Target"] for result in results}) > 100, "few files were scanned"
     found = [
