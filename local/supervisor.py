@@ -237,9 +237,13 @@ class Supervisor:
         package = Path(supervisor.__file__).parent
         copied = folder / "supervisor"
         if not files.same_content(package / "version.txt", copied / "version.txt"):
-            shutil.rmtree(copied, ignore_errors=True)
+            # Complete or not there: an interrupted copy must not be taken for the whole package.
+            incomplete = folder / "supervisor.new"
+            for path in (incomplete, copied):
+                shutil.rmtree(path, ignore_errors=True)
             leave_out = shutil.ignore_patterns("__pycache__", "tests")
-            shutil.copytree(package, copied, ignore=leave_out)
+            shutil.copytree(package, incomplete, ignore=leave_out)
+            incomplete.rename(copied)
 
     def _command(self) -> list[str]:
         config = str(self.paths.supervisor_config)

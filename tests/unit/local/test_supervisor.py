@@ -133,3 +133,19 @@ def test_an_error_is_printed_as_one_line_with_exit_code_2(monkeypatch):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "SLIPWAY_HOME" in done.stderr
+
+
+def test_an_interrupted_copy_of_supervisord_is_repeated(tmp_path, monkeypatch):
+    made = Supervisor(Layout(tmp_path))
+
+    def interrupted(source, target, **_):
+        target.mkdir()
+        (target / "version.txt").write_bytes((source / "version.txt").read_bytes())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("local.supervisor.shutil.copytree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            made._copy_programs()
+    made._copy_programs()
+    assert (made.paths.supervisor_folder / "supervisor" / "supervisord.py").exists()
