@@ -1,6 +1,7 @@
 """Images of the servers and controllers that are built here when they cannot be pulled."""
 
 import json
+import os
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -126,7 +127,12 @@ CERT_MANAGER = (
 
 
 def can_be_pulled(reference: Reference) -> bool:
-    """Query the image's registry without credentials; takes at most a few seconds."""
+    """Query the image's registry without credentials; takes at most a few seconds.
+
+    `SLIPWAY_PULL=off` declares that the registries cannot be reached.
+    """
+    if os.environ.get("SLIPWAY_PULL") == "off":
+        return False
     host = _DOCKER_HUB_ADDRESS if reference.host == _DOCKER_HUB else reference.host
     url = f"https://{host}/v2/{reference.repository}/manifests/{reference.tag}"
     try:

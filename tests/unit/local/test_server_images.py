@@ -130,6 +130,13 @@ def test_an_image_that_cannot_be_pulled_is_no_error(response, web):
     assert not can_be_pulled(GRAFANA)
 
 
+def test_no_registry_is_queried_if_none_can_be_reached(monkeypatch, web):
+    monkeypatch.setenv("SLIPWAY_PULL", "off")
+    made = web(lambda *_: io.BytesIO())
+    assert not can_be_pulled(GRAFANA)
+    assert made.requests == []
+
+
 def store(paths: Layout, repository: str, tag: str, digest: str):
     link = registry._digest_file(paths, repository, tag)
     link.parent.mkdir(parents=True)
