@@ -1,6 +1,5 @@
 """A BuildKit daemon with an empty cache."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from tests.cluster.project import wait_until
 
 @contextmanager
 def empty_builder(folder: Path, environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    """Run a second BuildKit daemon, whose files are in ``folder``; they are deleted at the end.
+    """Run a second BuildKit daemon, whose files are in ``folder``, laid out as in SLIPWAY_HOME.
 
     It uses the programs and the registry of the node. Yields environment variables for buildx.
     """
@@ -37,4 +36,3 @@ def empty_builder(folder: Path, environment: Mapping[str, str]) -> Iterator[Mapp
     finally:
         process.terminate()
         process.wait(timeout=30)
-        shutil.rmtree(folder)

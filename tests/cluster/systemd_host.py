@@ -17,10 +17,13 @@ class SystemdHost:
     """systemd as process 1, with this machine's files, and its own network, processes and cgroups.
 
     ``shared`` is mounted at :data:`SHARED`. ``port`` of the loopback interface of this machine is
-    the same port there. ``number`` is that of the machine, from 0.
+    the same port there; without one, nothing outside of the machine can be reached, except this
+    machine's address on their link. ``number`` is that of the machine, from 0.
     """
 
-    def __init__(self, folder: Path, shared: Path, port: int, number: int = 0) -> None:
+    def __init__(
+        self, folder: Path, shared: Path, port: int | None = None, number: int = 0
+    ) -> None:
         self._folder = folder
         self._shared = shared
         self._port = port
@@ -76,6 +79,8 @@ class SystemdHost:
         self.run("ip", "address", "add", f"{self.address}/30", "dev", "host0")
         self.run("ip", "link", "set", "host0", "up")
         self.run("ip", "link", "set", "lo", "up")
+        if self._port is None:
+            return
         # A connection to the port in the machine is one to the port of this machine.
         this, port = os.getpid(), self._port
         to_this = rf"nsenter --target {this} --net socat STDIO TCP\:127.0.0.1\:{port}"

@@ -39,7 +39,8 @@ mount --bind "$shared" "$root/srv/slipway"
 # Docker cannot use an overlay on an overlay.
 mount --bind "$folder/docker" "$root/var/lib/docker"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
-for device in null zero full random urandom tty; do
+# The kubelet reads kmsg.
+for device in null zero full random urandom tty kmsg; do
 	touch "$root/dev/$device"
 	mount --bind "/dev/$device" "$root/dev/$device"
 done

@@ -1,27 +1,24 @@
 """Images built by BuildKit: with and without a Dockerfile, attestations, registry cache."""
 
-import json
-import os
 import secrets
+import shutil
 import stat
 import subprocess
-import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from commands.buildx import buildx, registry_cache
+from commands.buildx import registry_cache
 from commands.go import Go
-from components.service.image_build import ImageBuild
 from local import images, layout
 from local.base_image import BUSYBOX
 from local.layout import Layout
-from settings import BuilderSettings, BuildSettings
 from settings.stack_file import PROJECT_FOLDER
 from tests.cluster.empty_builder import empty_builder
+from tests.cluster.image_source import Image, Source
 from tests.cluster.module_proxy import ModuleProxy
 
 MAIN = """\
@@ -77,7 +74,6 @@ RUN CGO_ENABLED=0 go build -o /shop .
 FROM scratch
 COPY --from=build /shop /shop
 """
-IN_TOTO = "in-toto.io/predicate-type"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 SPDX = "https://spdx.dev/Document"
 SCAN = """\
@@ -86,95 +82,6 @@ printf '{"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "%s", "p
   SPDX > "$BUILDKIT_SCAN_DESTINATION/$name.spdx.json"
 """.replace("SPDX", SPDX)
 """A generator of SBOMs without content, by BuildKit's protocol for generators."""
-
-
-@dataclass(frozen=True)
-class Image:
-    """An image in the OCI layout."""
-
-    folder: Path
-
-    @property
-    def index(self) -> Any:
-        return self._blob(json.loads((self.folder / "index.json").read_text())["manifests"][0])
-
-    @property
-    def manifests(self) -> list[Any]:
-        index = self.index
-        return [self._blob(one) for one in index["manifests"]] if "manifests" in index else [index]
-
-    @property
-    def config(self) -> Any:
-        return self._blob(self.manifests[0]["config"])["config"]
-
-    @property
-    def size(self) -> int:
-        """Bytes that a registry stores."""
-        manifest = self.manifests[0]
-        return sum(one["size"] for one in (manifest["config"], *manifest["layers"]))
-
-    @property
-    def attestations(self) -> set[str]:
-        """Types of the statements that are attached to the image."""
-        _, attached = self.manifests
-        return {layer["annotations"][IN_TOTO] for layer in attached["layers"]}
-
-    def extract(self, target: Path) -> dict[str, int]:
-        """Extract the files of the image; return their modes."""
-        for layer in self.manifests[0]["layers"]:
-            with tarfile.open(self._path(layer)) as archive:
-                archive.extractall(target, filter="fully_trusted")  # noqa: S202  # built by this test
-        return {
-            str(path.relative_to(target)): stat.S_IMODE(path.stat().st_mode)
-            for path in target.rglob("*")
-        }
-
-    def _blob(self, descriptor: Mapping[str, str]) -> Any:
-        return json.loads(self._path(descriptor).read_text())
-
-    def _path(self, descriptor: Mapping[str, str]) -> Path:
-        return self.folder / "blobs" / descriptor["digest"].replace(":", "/")
-
-
-@dataclass(frozen=True)
-class Source:
-    """``out`` is the folder of the images; by default, the one that contains ``folder``."""
-
-    folder: Path
-    environment: Mapping[str, str]
-    out: Path | None = None
-
-    def write(self, name: str, text: str) -> None:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def build(
-        self,
-        out: str,
-        *options: str,
-        folder: str = ".",
-        registry_cache: bool = False,
-        **keys: Any,
-    ) -> Image:
-        """Build the source as the program does; ``options`` are of buildx."""
-        settings = BuildSettings(**keys)
-        builder = BuilderSettings(cache="registry" if registry_cache else "builder")
-        relative = os.path.relpath(self.folder / folder, PROJECT_FOLDER)
-        build = ImageBuild.of(relative, "1.2.3", "shop", settings, builder)
-        target = (self.out or self.folder.parent) / out
-        arguments = [f"--build-arg={name}={value}" for name, value in build.arguments.items()]
-        subprocess.run(
-            [
-                *(*buildx(self.environment), "build", "--provenance=false"),
-                *("--file", build.dockerfile, *arguments, *options),
-                *("--output", f"type=oci,tar=false,dest={target}", build.context),
-            ],
-            cwd=PROJECT_FOLDER,
-            env=self.environment,
-            check=True,
-        )
-        return Image(target)
 
 
 def new_source(folder: Path, environment: Mapping[str, str]) -> Source:
@@ -311,6 +218,7 @@ def test_an_empty_builder_downloads_no_module_that_the_registry_cache_has(
             assert other.build("second", *cache, **keys).index == first.index
             source.write("main.go", WITH_LIBRARY.replace("lib.Name", '"edited", lib.Name'))
             edited = other.build("edited", *cache, **keys)
+        shutil.rmtree(tmp_path / "builder")
         assert output_of(edited, tmp_path / "root") == "edited from lib\n"
         assert proxy.requests == []
 
