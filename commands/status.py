@@ -9,10 +9,13 @@ from commands import kubectl
 from commands.console import new_console
 from commands.flagger_canary import CanaryState
 from components.labels import NAME_LABEL, PRIMARY, VERSION_LABEL
+from settings import parse_quantity
 
 Objects = Sequence[Mapping[str, Any]]
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest; Docker shows as many."""
+_METRICS = ("Resource", "Pods")
+"""Types of an autoscaler's metrics that are shown."""
 _REVISION_LABEL = "serving.knative.dev/revision"
 """Label of the Deployments that Knative creates."""
 
@@ -160,19 +163,21 @@ def _autoscaling(autoscaler: Mapping[str, Any]) -> str:
     spec = autoscaler.get("spec")
     if not spec:
         return "-"
-    current = {
-        metric["resource"]["name"]: metric["resource"]["current"].get("averageUtilization")
-        for metric in autoscaler.get("status", {}).get("currentMetrics") or []
-        if metric.get("type") == "Resource"
-    }
+    known = autoscaler.get("status", {}).get("currentMetrics") or []
+    current = dict(_metric(one, "current") for one in known if one.get("type") in _METRICS)
     targets = ", ".join(
-        f"{metric['resource']['name']} {_percent(current.get(metric['resource']['name']))}"
-        f"/{metric['resource']['target'].get('averageUtilization')} %"
-        for metric in spec.get("metrics", [])
-        if metric.get("type") == "Resource"
+        f"{name} {current.get(name, '?')}/{target}{' %' if one['type'] == 'Resource' else ''}"
+        for one in spec.get("metrics", [])
+        if one.get("type") in _METRICS
+        for name, target in [_metric(one, "target")]
     )
     return f"{spec.get('minReplicas', 1)}-{spec['maxReplicas']}, {targets}"
 
 
-def _percent(value: int | None) -> str:
-    return "?" if value is None else str(value)
+def _metric(metric: Mapping[str, Any], field: str) -> tuple[str, str]:
+    """Name of a metric of an autoscaler, and its value in a field: percent, or an average."""
+    if metric["type"] == "Resource":
+        source = metric["resource"]
+        return source["name"], str(source[field].get("averageUtilization", "?"))
+    source = metric["pods"]
+    return source["metric"]["name"], f"{parse_quantity(source[field]['averageValue']):g}"

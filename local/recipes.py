@@ -96,6 +96,8 @@ _LOKI = "github.com/grafana/loki/v3"
 _NODE_EXPORTER = "github.com/prometheus/node_exporter"
 _PEBBLE = "github.com/letsencrypt/pebble/v2"
 _PROMETHEUS = "github.com/prometheus/prometheus"
+_PROMETHEUS_ADAPTER = "sigs.k8s.io/prometheus-adapter"
+_PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 _PULUMI = "github.com/pulumi/pulumi"
 _PULUMI_DOCKER_BUILD = "github.com/pulumi/pulumi-docker-build"
 _PULUMI_KUBERNETES = "github.com/pulumi/pulumi-kubernetes/provider/v4"
@@ -528,6 +530,31 @@ KNATIVE = Recipe(
 )
 """Knative Serving, and its networking layer for the Gateway API, for tests."""
 
+PROMETHEUS_OPERATOR = Recipe(
+    "prometheus-operator",
+    {
+        name: Program(
+            f"{_PROMETHEUS_OPERATOR}/cmd/{name}",
+            _PROMETHEUS_OPERATOR,
+            _PROMETHEUS_VERSION_VARIABLE,
+            folder="prometheus-operator",
+        )
+        for name in ("operator", "prometheus-config-reloader")
+    },
+    assets={"prometheus-operator": (_PROMETHEUS_OPERATOR, "example/prometheus-operator-crd")},
+)
+"""The operator of kube-prometheus-stack, for tests."""
+
+PROMETHEUS_ADAPTER = Recipe(
+    "prometheus-adapter",
+    {
+        "adapter": Program(
+            f"{_PROMETHEUS_ADAPTER}/cmd/adapter", _PROMETHEUS_ADAPTER, folder="prometheus-adapter"
+        )
+    },
+)
+"""Pod metrics for autoscalers from Prometheus, for tests."""
+
 HELM = Recipe("helm", {"helm": Program("helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4")})
 
 KUBE_SCORE = Recipe(
@@ -584,6 +611,8 @@ RECIPES = {
         ISTIO,
         EXTERNAL_DNS,
         KNATIVE,
+        PROMETHEUS_OPERATOR,
+        PROMETHEUS_ADAPTER,
         HELM,
         KUBE_SCORE,
         KWOK,

@@ -32,6 +32,7 @@ SLOW = [
     "test_log_pipeline.py",
     "test_mesh.py",
     "test_moving.py",
+    "test_operator.py",
     "test_outages.py",
     "test_progressive.py",
     "test_secret_values.py",

@@ -23,12 +23,15 @@ def free_port(address: str) -> int:
 
 
 def start(
-    program: str,
+    program: str | Path,
     *arguments: str | Path,
     environment: Mapping[str, str] | None = None,
     log: Path | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """Start a program that ends with the tests, even if they are killed."""
+    """Start a program that ends with the tests, even if they are killed.
+
+    Without a folder, it is one of those in ``bin``.
+    """
     command = ["setpriv", "--pdeathsig", "KILL", "--", Layout().bin / program, *arguments]
     if log is None:
         return subprocess.Popen(command, env=environment)
