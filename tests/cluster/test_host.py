@@ -4,11 +4,12 @@ import json
 import re
 import secrets
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import CompletedProcess
+from typing import Any
 
 import httpx
 import pytest
@@ -68,6 +69,8 @@ def supply(machine: SystemdHost, stack: Project) -> None:
     docker = stack.environment["DOCKER_CONFIG"]
     login = ("install", "-D", "-m", "0600", f"{docker}/config.json", "/root/.docker/config.json")
     machine.run(*login)
+    connections = "s/worker_connections .*/worker_connections 4096;/"
+    machine.run("sed", "-i", connections, "/etc/nginx/nginx.conf")
     folder = f"/etc/slipway/{prefix(stack)}/secrets"
     machine.run("install", "-d", "-m", "0711", folder, f"{folder}/beacon")
     machine.run("sh", "-c", f"umask 077; echo a-token-of-the-operator > {folder}/beacon/token")
@@ -89,7 +92,7 @@ def machine(stack: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield machine
 
 
-Run = Callable[..., "CompletedProcess[str]"]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 class Host:
@@ -310,75 +313,126 @@ def other_machine(
         yield other
 
 
-@pytest.mark.timeout(2400)
-def test_a_rollback_returns_two_hosts_to_one_release_beside_another_stack(
-    host: Host, machine: SystemdHost, other_machine: SystemdHost, tmp_path: Path
-) -> None:
-    addresses = machine.connect(other_machine)
+@pytest.fixture(scope="module")
+def addresses(machine: SystemdHost, other_machine: SystemdHost) -> tuple[str, str]:
+    """Addresses of both machines on a link between them."""
+    return machine.connect(other_machine)
+
+
+class TwoHosts(Host):
+    """A stack of its own on two machines. A message identifies each release."""
+
+    def messages(self) -> set[str]:
+        return {one.json()["message"] for one in self.responses(20)}
+
+    @contextmanager
+    def settings(self) -> Iterator[Any]:
+        """Edit the section ``host``."""
+        with self.stack.config() as config:
+            yield config["slipway:host"]
+
+    def update(self, version: str, message: str, *, fails: bool = False) -> str:
+        with self.stack.service() as service:
+            service["config"]["message"] = message
+            # A container runtime finds both.
+            service["command"] = ["beacon" if message == "zero" else "./beacon"]
+            service["env"] = {"PATH": "/"}
+        self.release(version)
+        return self.play("update.yaml", fails=fails)
+
+
+@pytest.fixture(scope="module")
+def two(
+    host: Host,
+    machine: SystemdHost,
+    other_machine: SystemdHost,
+    addresses: tuple[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> TwoHosts:
     stack = Project(host.stack.folder, f"{host.stack.stack}.2", host.stack.environment)
     shutil.copy2(host.stack.file, stack.file)
-    ssh = tmp_path / "ssh"
+    ssh = tmp_path_factory.mktemp("ssh") / "ssh"
     ssh.write_text(SSH)
     ssh.chmod(0o755)
-    with stack.config() as config:
-        config["slipway:host"] |= {"instances": 1, "hosts": {}}
-        for number, (one, address) in enumerate(
-            zip((machine, other_machine), addresses, strict=True), 1
-        ):
-            config["slipway:host"]["hosts"][f"web-{number}"] = address
-            Path(f"{ssh}.{address}").write_text(one.process)
+    for one, address in zip((machine, other_machine), addresses, strict=True):
+        Path(f"{ssh}.{address}").write_text(one.process)
+        supply(one, stack)
     with stack.service() as service:
         service["routing"]["hosts"] = [stack.host]
-    for one in (machine, other_machine):
-        supply(one, stack)
     options = (
         "ansible_user=root",
         "ansible_ssh_transfer_method=piped",
         f"ansible_ssh_executable={ssh}",
     )
-    two = Host(
+    two = TwoHosts(
         stack,
         host.digests,
         lambda *command, check: stack.run(*map(str, command), seconds=600),
         stack.folder / "out" / "two",
         [word for option in options for word in ("-e", option)],
     )
+    with two.settings() as settings:
+        settings |= {"instances": 1, "hosts": dict(zip(("web-1", "web-2"), addresses, strict=True))}
+    return two
 
-    def messages() -> set[str]:
-        return {one.json()["message"] for one in two.responses(20)}
 
-    def release(version: str, message: str, *, fails: bool = False) -> str:
-        with stack.service() as service:
-            service["config"]["message"] = message
-            # A container runtime finds both.
-            service["command"] = ["beacon" if message == "zero" else "./beacon"]
-            service["env"] = {"PATH": "/"}
-        two.release(version)
-        return two.play("update.yaml", fails=fails)
-
-    assert "use other ports in slipway:host.firstPorts" in release(OLD, "zero", fails=True)
-    with stack.config() as config:
-        config["slipway:host"]["firstPorts"] = {"beacon": 19_000}
+@pytest.mark.timeout(2400)
+def test_a_rollback_returns_two_hosts_to_one_release_beside_another_stack(
+    host: Host, two: TwoHosts, other_machine: SystemdHost
+) -> None:
+    assert "use other ports in slipway:host.firstPorts" in two.update(OLD, "zero", fails=True)
+    with two.settings() as settings:
+        settings["firstPorts"] = {"beacon": 19_000}
     with host.no_failed_request():
-        release(OLD, "zero")
-        release(OLD, "one")
+        two.update(OLD, "zero")
+        two.update(OLD, "one")
         # The image cannot be installed on the second host.
         file = f"/var/lib/slipway/images/beacon/{host.digests[NEW][7:19]}"
         other_machine.run("touch", file)
         with two.no_failed_request():
-            assert "failed on web-2" in release(NEW, "two", fails=True)
+            assert "failed on web-2" in two.update(NEW, "two", fails=True)
             other_machine.run("rm", file)
             two.play("rollback.yaml")
-        assert messages() == {"one"}
+        assert two.messages() == {"one"}
         two.play("rollback.yaml")
-        assert messages() == {"zero"}
-        with stack.config() as config:
-            del config["slipway:host"]["hosts"]["web-2"]
-        with two.no_failed_request():
-            release(OLD, "three")
-        assert messages() == {"three"}
-        assert not units(other_machine, stack)
+        assert two.messages() == {"zero"}
     assert "changed=0" in host.play("update.yaml"), "of the other stack"
+
+
+@pytest.mark.timeout(2400)
+def test_no_request_fails_while_a_host_is_removed_and_while_nginx_moves(
+    two: TwoHosts, machine: SystemdHost, other_machine: SystemdHost, addresses: tuple[str, str]
+) -> None:
+    with two.settings() as settings:
+        del settings["hosts"]["web-2"]
+    with two.no_failed_request():
+        two.update(OLD, "three")
+    assert two.messages() == {"three"}
+    assert not units(other_machine, two.stack)
+    with two.settings() as settings:
+        settings["hosts"]["web-2"] = addresses[1]
+    two.update(OLD, "four")
+    with two.settings() as settings:
+        del settings["hosts"]["web-1"]
+    assert f"nginx moves from {addresses[0]} to" in two.update(OLD, "four", fails=True)
+    with two.settings() as settings:
+        settings["hosts"]["web-1"] = addresses[0]
+        settings["balancer"] = addresses[1]
+    other_machine.run("ip", "address", "add", f"{LISTEN_ADDRESS}/32", "dev", "lo")
+    with two.no_failed_request():
+        two.update(OLD, "four")
+    # The requests go to the second host, and the first one is removed.
+    route = ("ip", "route", "{}", f"{LISTEN_ADDRESS}/32", "via", other_machine.address)
+    subprocess.run([one.format("add") for one in route], check=True)
+    try:
+        with two.settings() as settings:
+            del settings["hosts"]["web-1"]
+        with two.no_failed_request():
+            two.update(OLD, "five")
+        assert two.messages() == {"five"}
+        assert not units(machine, two.stack)
+    finally:
+        subprocess.run([one.format("delete") for one in route], check=True)
 
 
 SSH = """#!/bin/bash
