@@ -16,7 +16,9 @@ from tests.cluster.kubectl import kubectl
 from tests.cluster.project import CHECKOUT, IS_SLOW, Project
 
 SLOW = [
+    "test_air_gapped.py",
     "test_autoscaling.py",
+    "test_binaries.py",
     "test_certificates.py",
     "test_dns_records.py",
     "test_drill.py",
@@ -39,7 +41,7 @@ SLOW = [
     "test_secrets_provider.py",
     "test_zero_downtime.py",
 ]
-"""Files that need five minutes or more on two cores. They run with ``SLOW=1``, or by their name."""
+"""Files that need minutes of two cores. They run with ``SLOW=1``, or by their name."""
 
 collect_ignore = [] if IS_SLOW else SLOW
 # They deploy the example.
