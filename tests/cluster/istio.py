@@ -31,6 +31,10 @@ _PORT = 8080
 _LABELS = {"app": "gateway"}
 _NOT_LABELED = "IST0102"
 """The namespace has no label for injection: the pods have it."""
+_GATEWAY_CLASSES = ("istio", "istio-remote")
+"""They are created by istiod, and left."""
+_BY_ISTIOD = "istio.io/config=true"
+"""Label of the ConfigMaps that istiod creates in each namespace, and leaves."""
 _CNI_FILE = "05-istio.conflist"
 """Its name comes before that of the node's own file: containerd uses the first."""
 
@@ -73,6 +77,8 @@ class Istio:
         if self._manifest.exists():
             self.kubectl("delete", "--ignore-not-found", f"--filename={self._manifest}")
         self.kubectl("delete", "namespace", SYSTEM, "--ignore-not-found")
+        self.kubectl("delete", "gatewayclasses", *_GATEWAY_CLASSES, "--ignore-not-found")
+        self.kubectl("delete", "configmaps", "--all-namespaces", f"--selector={_BY_ISTIOD}")
 
     @property
     def url(self) -> str:
