@@ -146,8 +146,9 @@ def test_flagger_promotes_and_rolls_back_by_its_metrics(project: Project) -> Non
             "strategy": "progressive",
             "progressive": {"steps": [20, 50], "intervalSeconds": 10, "threshold": 4},
         }
-    project.make("up")
+    # Flagger analyses the settings that differ from those of the strategy before, too.
     with steady_load(project.host, rate=20) as load:
+        project.make("up")
         output = project.make("release", "VERSION=1.2.0").stdout
     assert "beacon 1.2.0 is promoted" in output
     assert load.failures == []
