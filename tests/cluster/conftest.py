@@ -37,6 +37,7 @@ SLOW = [
     "test_operator.py",
     "test_outages.py",
     "test_progressive.py",
+    "test_regions.py",
     "test_secret_values.py",
     "test_secrets_provider.py",
     "test_zero_downtime.py",

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from tests.cluster.project import Project, needs_slow
+from tests.cluster.project import Project
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -119,7 +119,6 @@ def test_a_region_is_added_by_one_file(regions: Regions) -> None:
     assert regions.added_files() == [f"?? {north.file.name}"]
 
 
-@needs_slow
 def test_a_region_that_argo_cd_syncs_is_added_by_one_file(regions: Regions) -> None:
     def delivery(name: str) -> dict[str, Any]:
         path = f"{MANIFESTS}/{name}"
