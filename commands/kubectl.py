@@ -52,9 +52,9 @@ def get_named(
 def workloads(
     namespace: str, *kinds: str, environment: Mapping[str, str], context: str | None = None
 ) -> list[dict[str, Any]]:
-    """Return the Deployments and HorizontalPodAutoscalers of a namespace, as :func:`get`.
+    """Return the Deployments, HorizontalPodAutoscalers and objects of ``kinds`` of a namespace.
 
-    And the objects of other ``kinds``: a start of kubectl takes longer than its requests.
+    In one call: a start of kubectl takes longer than its requests. Raises as :func:`get`.
     """
     names = ",".join(("deployments", "horizontalpodautoscalers", *kinds))
     options = ("--namespace", namespace)

@@ -61,7 +61,7 @@ def server_files(instance: Instance) -> Mapping[str, str]:
     failures = readiness.failure_threshold if readiness else 1
     seconds = readiness.period_seconds * failures if readiness else 10
     return {
-        # By address: a host with another name has the same file.
+        # Named by the address, so that a renamed host keeps its file.
         f"{_instances(track, port)}@{track.host.hosts[instance.host]}-{instance.number}.conf": (
             f"server {instance.endpoint(port)} max_fails={failures} fail_timeout={seconds}s;"
         )
