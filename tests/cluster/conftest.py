@@ -42,7 +42,7 @@ SLOW = [
     "test_secrets_provider.py",
     "test_zero_downtime.py",
 ]
-"""Files that need minutes of two cores. They run with ``SLOW=1``, or by their name."""
+"""Files that keep two cores busy for minutes. They run with ``SLOW=1``, or by their name."""
 
 collect_ignore = [] if IS_SLOW else SLOW
 # They deploy the example.

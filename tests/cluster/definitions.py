@@ -10,7 +10,7 @@ _OF_SLIPWAY = f"--selector={PART_OF_LABEL}={COMMON_LABELS[PART_OF_LABEL]}"
 
 
 def delete_unused_definitions(created_since: str, environment: Mapping[str, str]) -> None:
-    """Delete those of operators that no stack runs, if they were created since an ISO 8601 time."""
+    """Delete definitions of operators that no stack runs, created since an ISO 8601 time."""
 
     def by_operator(*arguments: str) -> list[tuple[str, Mapping[str, str]]]:
         text = kubectl("get", *arguments, _OF_SLIPWAY, "--output=json", environment=environment)
@@ -18,7 +18,7 @@ def delete_unused_definitions(created_since: str, environment: Mapping[str, str]
         return [(one["labels"].get(NAME_LABEL, ""), one) for one in metadata]
 
     definitions = by_operator("customresourcedefinitions")
-    # Created after the definitions, so there is one while a stack uses them.
+    # Read last: a stack creates an operator after its definitions.
     running = {name for name, _ in by_operator("deployments", "--all-namespaces")}
     unused = [
         f"crd/{metadata['name']}"

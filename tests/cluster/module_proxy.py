@@ -1,4 +1,4 @@
-"""A server with Go modules, by the protocol of module proxies."""
+"""A server of Go modules with the GOPROXY protocol."""
 
 import base64
 import hashlib

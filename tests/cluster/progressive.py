@@ -82,7 +82,7 @@ def status(project: Project, service: str) -> Status:
 def loads(
     project: Project, names: Iterable[str], rate: int = RATE, authority: Path | None = None
 ) -> Iterator[Mapping[str, Load]]:
-    """Steady load on each of the services, over HTTPS if there is a CA that is trusted."""
+    """Steady load on each of the services, over HTTPS with the certificate file of a CA."""
     hosts = {name: host(project, name) for name in names}
     with ExitStack() as stack:
         yield {

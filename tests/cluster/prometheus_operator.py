@@ -43,7 +43,7 @@ class PrometheusOperator(Server):
         self._definitions = Layout().share / "prometheus-operator"
 
     def __enter__(self) -> Self:
-        # That of Prometheus is one of the bundled servers'.
+        # The operator's Prometheus uses the image of the bundled server.
         subprocess.run([sys.executable, "-m", "local", "images"], cwd=CHECKOUT, check=True)
         for program in PROMETHEUS_OPERATOR.programs:
             build(program)

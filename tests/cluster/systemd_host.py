@@ -17,8 +17,8 @@ class SystemdHost:
     """systemd as process 1, with this machine's files, and its own network, processes and cgroups.
 
     ``shared`` is mounted at :data:`SHARED`. ``port`` of the loopback interface of this machine is
-    the same port there; without one, nothing outside of the machine can be reached, except this
-    machine's address on their link. ``number`` is that of the machine, from 0.
+    the same port there; without ``port``, the machine reaches nothing but the address of this
+    machine on the link between them. ``number`` is that of the machine, from 0.
     """
 
     def __init__(

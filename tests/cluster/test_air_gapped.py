@@ -61,7 +61,7 @@ COPIED = (
 def machine(
     cluster_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SystemdHost]:
-    """The copies are in the folders ``home`` and ``project``."""
+    """A machine without a network. The copies are in ``home`` and ``project`` of :data:`SHARED`."""
     folder = tmp_path_factory.mktemp("connected")
     shared = tmp_path_factory.mktemp("shared")
     for name in (*PROGRAMS, *COPIED):

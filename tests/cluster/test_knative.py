@@ -63,7 +63,7 @@ def answer(name: str) -> httpx.Response:
 
 
 def versions(name: str, requests: int) -> Counter[str]:
-    """Send requests and count the responses by version."""
+    """Count the responses by version, with time for a start of a pod."""
     return versions_of(name, requests, timeout=SECONDS)
 
 

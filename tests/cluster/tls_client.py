@@ -28,14 +28,14 @@ def tls_routing(backend: RoutingBackend, *hosts: str) -> dict[str, Any]:
 
 
 def use_cert_manager(project: Project) -> None:
-    """Let the stack bring cert-manager, unless another one has."""
+    """Let the stack bring cert-manager, unless the cluster has it."""
     is_used = project.run("kubectl", "get", "namespace", "cert-manager").returncode == 0
     with project.config() as config:
         config["slipway:certManager"] = {"enabled": not is_used}
 
 
 def write_authority(project: Project) -> Path:
-    """Return a file with the certificate of the deployed stack's CA."""
+    """Write the certificate of the deployed stack's CA to a file, and return its path."""
     file = project.folder / "ca.pem"
     project.make("ca-certificate", f"OUT={file}")
     return file

@@ -15,7 +15,7 @@ FASTEST = {"service": "hello", "window": "1h"}
 """Labels of the alert with the shortest window, which fires first."""
 SERVES = 'r.URL.Path == "/fail"'
 FAILS = 'r.URL.Path != "/never"'
-"""The condition of a response with the status 500, which then all have."""
+"""Condition of a response with the status 500. With this one, every response has it."""
 
 
 def host(project: Project) -> str:

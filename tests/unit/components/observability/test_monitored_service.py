@@ -20,7 +20,7 @@ STRATEGIES = [
 
 
 def pod_names(deployment: str) -> list[str]:
-    """Names of pods of ReplicaSets with hashes of several lengths, of `SimpleNameGenerator`."""
+    """Names of pods of ReplicaSets with several hashes, as `SimpleNameGenerator` forms them."""
     hashes = ("5f8d7c9b4", "7d4b8c6f9d", "pr8d7c9b4")
     return [f"{deployment}-{one}-"[:58] + "x4kzb" for one in hashes]
 
