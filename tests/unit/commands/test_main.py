@@ -65,11 +65,9 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(deployer.Capacity, "restore", lambda *_: None)
     monkeypatch.setattr(deployer.ChangedConfig, "_read", lambda _: ())
     monkeypatch.setattr(deployer.kubectl, "workloads", lambda *_, **__: [])
-    monkeypatch.setattr(deployer, "load", made.load)
     monkeypatch.setattr(commands.Stack, "tainted", lambda _: ())
     monkeypatch.setattr(commands.Stack, "keep_moved_back", lambda *_: None)
     monkeypatch.setattr(commands.Stack, "releases", lambda *_: iter(()))
-    monkeypatch.setattr(deployer.Capacity, "restore", lambda *_: None)
     monkeypatch.setattr(commands, "hold_lock", made.hold_lock)
     monkeypatch.setattr(
         commands.Prerequisites, "prepare", lambda self, **how: made.done.append(f"prepare {how}")
@@ -78,9 +76,6 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setattr(commands.Prerequisites, "has_own_node", True)
     monkeypatch.setattr(commands.Stack, "select", lambda *_: None)
     monkeypatch.setattr(commands.Stack, "up", made.up)
-    monkeypatch.setattr(commands.Stack, "tainted", lambda _: ())
-    monkeypatch.setattr(commands.Stack, "keep_moved_back", lambda *_: None)
-    monkeypatch.setattr(commands.Stack, "releases", lambda *_: iter(()))
     monkeypatch.setattr(commands.Stack, "deployed_configuration", lambda _: nullcontext())
     monkeypatch.setattr(commands.Deployer, "status", lambda *_, **__: None)
     monkeypatch.setattr(
