@@ -270,13 +270,13 @@ class Deployer:
         with ThreadPoolExecutor() as pool:
             sync = pool.submit(config.result().sync, found)
             if restores_capacity:
-                is_changed = capacity.restore(services, found)
+                is_stale = capacity.restore(services, found)
             else:
                 capacity.keep(services, found)
-                is_changed = True
+                is_stale = True
         sync.result()
         # Another configuration file may have another namespace.
-        unchanged = None if is_changed or file else found
+        unchanged = None if is_stale or file else found
         is_scaled = [capacity.restore_replicas(service, unchanged) for service in scaled]
         log.succeed(self._digests)
         self.status(found=None if any(is_scaled) else unchanged)

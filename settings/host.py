@@ -51,7 +51,7 @@ class HostSettings(Section):
     instances: Annotated[int, Field(ge=1, le=MAX_INSTANCES)] = 2
     """Number of instances of each track on each host. An update needs two, or two hosts."""
     first_ports: dict[ServiceName, Annotated[int, Field(ge=1024, le=65_335, multiple_of=10)]] = {}
-    """First of 200 ports of a service that its instances are published on, by service: ten of each
+    """First of 200 ports of a service that its instances are published on, by service: ten for each
     instance. Default: 18000. Required in a stack of several services."""
     otlp_endpoint: Url | None = None
     """OTLP/HTTP receiver of the traces. Default: none, the services export no traces."""
