@@ -75,7 +75,7 @@ def test_a_trace_id_identifies_the_exemplar_log_lines_and_trace_of_a_request(
 def test_the_counters_equal_the_requests_of_the_client_by_version(
     monitored: Project, servers: Servers
 ) -> None:
-    monitored.make("canary", "VERSION=1.1.0", "WEIGHT=10")
+    monitored.make("canary", "SERVICE=beacon", "VERSION=1.1.0", "WEIGHT=10")
     wait_until("a response of the canary", lambda: "1.1.0" in versions_of(monitored.host, 20), 20)
     counted = f'sum by (version) (http_requests_total{{namespace="{monitored.stack}",path="/"}})'
     sent = dict.fromkeys(("1.0.0", "1.1.0"), 0.0)
