@@ -45,6 +45,8 @@ _UNREADABLE = "ERROR_UNABLE_TO_DECRYPT"
 """Placeholder in the history for a secret that another secrets provider has encrypted."""
 _DEBUG_OPTION = re.compile(r"--debug|-\w*d")
 """Option of the CLI that shows debug messages, also after other short options."""
+_DEBUG_VARIABLE = "PULUMI_OPTION_DEBUG"
+"""The option as a variable."""
 IMAGE_TYPES = ("docker-build:index:Image", "docker:index/image:Image")
 
 
@@ -76,7 +78,7 @@ def _served_program(
     """Serve the program for a run of the CLI with these arguments."""
     from commands.program_server import served_program  # noqa: PLC0415 # imports the SDK
 
-    logs_debug = any(_DEBUG_OPTION.match(one) for one in arguments)
+    logs_debug = _DEBUG_VARIABLE in environment or any(map(_DEBUG_OPTION.match, arguments))
     return served_program(environment, logs_debug=logs_debug)
 
 

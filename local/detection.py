@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from local.errors import LocalError
 from local.layout import Layout
 
 _DOCKER_SOCKET = "unix:///var/run/docker.sock"
@@ -59,8 +60,10 @@ def detect(paths: Layout, variables: Mapping[str, str] = os.environ) -> Machine:
     """Inspect `variables` and connect to the Docker socket; takes milliseconds.
 
     A Pulumi CLI counts as complete if the Python language host is beside it.
-    `SLIPWAY_PLUGINS=off` declares that Pulumi can download its plugins.
+    `SLIPWAY_PLUGINS=off` declares that Pulumi can download its plugins. Raises `LocalError` for an
+    invalid `SLIPWAY_PULL`, before anything is built.
     """
+    pulls_images(variables)
     path = _path_without(paths.bin, variables.get("PATH", os.defpath))
     plugins = (
         variables.get("SLIPWAY_PLUGINS") == "off"
@@ -72,6 +75,17 @@ def detect(paths: Layout, variables: Mapping[str, str] = os.environ) -> Machine:
         pulumi=plugins and shutil.which("pulumi", path=path) is not None,
         plugins=plugins,
     )
+
+
+def pulls_images(variables: Mapping[str, str] = os.environ) -> bool:
+    """False if `SLIPWAY_PULL=off` declares that no image can be pulled.
+
+    Raises `LocalError` for another value.
+    """
+    value = variables.get("SLIPWAY_PULL", "")
+    if value not in ("", "off"):
+        raise LocalError(f"SLIPWAY_PULL is {value}: use off, or unset it.")
+    return not value
 
 
 def has_docker_engine(variables: Mapping[str, str] = os.environ) -> bool:

@@ -1,7 +1,6 @@
 """Images of the servers and controllers that are built here when they cannot be pulled."""
 
 import json
-import os
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 
 from components.versions import server_image
 from local import base_image
+from local.detection import pulls_images
 from local.images import Image
 from local.layout import Layout
 from local.recipes import RECIPES, Recipe
@@ -131,7 +131,7 @@ def can_be_pulled(reference: Reference) -> bool:
 
     `SLIPWAY_PULL=off` declares that the registries cannot be reached.
     """
-    if os.environ.get("SLIPWAY_PULL") == "off":
+    if not pulls_images():
         return False
     host = _DOCKER_HUB_ADDRESS if reference.host == _DOCKER_HUB else reference.host
     url = f"https://{host}/v2/{reference.repository}/manifests/{reference.tag}"

@@ -30,7 +30,7 @@ from settings.go_source import (
     own_dockerfile,
     workspace_of,
 )
-from settings.host import FIRST_PORT, PUBLISHED_PORTS, HostSettings
+from settings.host import BALANCER, FIRST_PORT, PUBLISHED_PORTS, HostSettings
 from settings.image import ImageSettings
 from settings.istio_routing import IstioRouting, OutlierDetection
 from settings.knative import QUEUE_PROXY, REVISION_HASH_LENGTH, KnativeSettings
@@ -101,6 +101,7 @@ from settings.workload import Scheduling, WorkloadSettings
 
 __all__ = [
     "ARCHITECTURE",
+    "BALANCER",
     "EDGE_NODE",
     "EXTERNAL_SECRETS",
     "FIRST_PORT",

@@ -17,6 +17,8 @@ FIRST_PORT = 18_000
 PUBLISHED_PORTS = 200
 """Published ports of a service on a host: two tracks of up to nine instances of up to ten ports."""
 MAX_INSTANCES = 9
+BALANCER = "balancer"
+"""Name of a host with nginx alone in the inventory."""
 
 
 def _is_address(text: str) -> bool:
@@ -61,6 +63,12 @@ class HostSettings(Section):
             if abs(port - taken) < PUBLISHED_PORTS:
                 allowed = f"a port {PUBLISHED_PORTS} or more from that of {one}, {port}"
                 yield FieldError(f"firstPorts.{other}", taken, allowed)
+        for (one, address), (other, taken) in combinations(self.hosts.items(), 2):
+            if address == taken:
+                yield FieldError(f"hosts.{other}", taken, f"another address than that of {one}")
+        if BALANCER in self.hosts and self.balancer_address not in self.hosts.values():
+            allowed = "another name: the host with nginx alone has this one"
+            yield FieldError("hosts", BALANCER, allowed)
         loopback = [name for name, one in self.hosts.items() if IPv4Address(one).is_loopback]
         if loopback and len(self.hosts) > 1 and self.runtime != "compose":
             allowed = "an address that the other hosts can reach"

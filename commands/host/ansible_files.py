@@ -7,7 +7,7 @@ from typing import Any
 from commands.host.deployed_track import DeployedTrack
 from commands.host.environment import secret_variables
 from commands.host.nginx import server_names
-from settings import HostSettings
+from settings import BALANCER, HostSettings
 from settings.yaml_writer import to_yaml
 
 ANSIBLE = Path(__file__).parent / "ansible"
@@ -32,7 +32,7 @@ def inventory(
     hosts = {name: {"ansible_host": address} for name, address in sorted(host.hosts.items())}
     balancer = next(
         (name for name, address in host.hosts.items() if address == host.balancer_address),
-        "balancer",
+        BALANCER,
     )
     variables = {
         "slipway_project": project,

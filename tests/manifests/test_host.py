@@ -396,6 +396,33 @@ def test_ports_and_files_of_others_and_a_load_balancer_that_moves_are_refused(
     assert not message or message in done.stdout, done.stdout
 
 
+def test_only_addresses_that_a_host_has_recorded_are_those_of_removed_hosts(
+    ansible: Callable[..., Any], tmp_path: Path
+) -> None:
+    written = tmp_path / "written"
+    recorded = {
+        "a": "10.0.0.13",
+        "b": "10.0.0.11",
+        "c": "127.0.0.1",
+        "d": f"{{{{ lookup('pipe', 'touch {written}; echo 10.0.0.14') }}}}",
+        "e": "example.com",
+    }
+    (tmp_path / "hosts.json").write_text(json.dumps({"hosts": recorded}))
+    read = {"slurp": {"src": f"{tmp_path}/hosts.json"}, "register": "slipway_hosts_file"}
+    role = {"name": "slipway", "tasks_from": "servers.yaml", "public": True}
+    # The role sets its variables, and does nothing.
+    removed = {"include_role": role, "vars": {"slipway_instance": {"servers": []}}}
+    shown = {"debug": {"var": "slipway_removed_addresses"}}
+    task = {"hosts": "all", "gather_facts": False, "tasks": [read, removed, shown]}
+    playbook = tmp_path / "removed.yaml"
+    playbook.write_text(to_yaml([task]))
+    done = ansible("ansible-playbook", playbook, *PLAY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.findall(r'"slipway_removed_addresses": (\[.*?\])', done.stdout, re.S)
+    assert found and all(json.loads(one) == ["10.0.0.13"] for one in found), done.stdout
+    assert not written.exists()
+
+
 def test_an_instance_that_a_release_does_not_have_is_stopped_after_its_own_drain_time(
     ansible: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -380,3 +380,18 @@ def test_the_program_logs_debug_messages_only_if_the_cli_shows_them(
     made = stack(tmp_path, {})
     made.preview(*arguments)
     assert served == [logs_debug]
+
+
+def test_the_variable_of_the_option_shows_debug_messages_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[bool] = []
+
+    def serve(*_: Any, logs_debug: bool) -> AbstractContextManager[str]:
+        served.append(logs_debug)
+        return nullcontext("127.0.0.1:1")
+
+    monkeypatch.setattr("commands.program_server.served_program", serve)
+    variables = {**stack(tmp_path, {}).environment, "PULUMI_OPTION_DEBUG": "true"}
+    Stack("dev", variables).preview()
+    assert served == [True]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from local.detection import Machine, detect
+from local.detection import Machine, detect, pulls_images
+from local.errors import LocalError
 from local.layout import Layout
 
 BARE = Machine(cluster=False, docker=False, pulumi=False, plugins=False)
@@ -78,3 +79,18 @@ def test_a_docker_engine_that_accepts_connections_is_used(paths, variables, tmp_
 def test_a_docker_client_without_an_engine_does_not_count(paths, variables, tmp_path):
     install(tmp_path / "bin", "docker")
     assert detect(paths, variables) == BARE
+
+
+@pytest.mark.parametrize("value", ["OFF", "0", "false", "on"])
+def test_another_value_than_off_is_refused_before_anything_is_built(value, paths, variables):
+    variables["SLIPWAY_PULL"] = value
+    with pytest.raises(LocalError, match=f"^SLIPWAY_PULL is {value}: use off, or unset it"):
+        detect(paths, variables)
+
+
+@pytest.mark.parametrize(
+    ("given", "is_pulled"),
+    [({}, True), ({"SLIPWAY_PULL": ""}, True), ({"SLIPWAY_PULL": "off"}, False)],
+)
+def test_images_are_pulled_by_default(given, is_pulled):
+    assert pulls_images(given) is is_pulled

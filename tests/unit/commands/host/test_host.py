@@ -387,6 +387,14 @@ def test_an_instance_is_restarted_when_what_it_was_started_with_changes(
             'slipway:host.hosts.b is "127.0.0.1": use an address that the other hosts can reach',
         ),
         (
+            {"host": {"hosts": {"a": "10.0.0.1", "b": "10.0.0.1"}}},
+            'slipway:host.hosts.b is "10.0.0.1": use another address than that of a',
+        ),
+        (
+            {"host": {"hosts": {"balancer": "10.0.0.1"}, "balancer": "10.0.0.3"}},
+            'slipway:host.hosts is "balancer": use another name: the host with nginx alone',
+        ),
+        (
             {"host": {"firstPorts": {"a": 18000, "b": 18100}}},
             "slipway:host.firstPorts.b is 18100: use a port 200 or more from that of a, 18000",
         ),
