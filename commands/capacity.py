@@ -34,7 +34,6 @@ METRICS_SECONDS = 90
 takes one every 15 s, and the period of the HPA controller, 15 s, with a margin."""
 POLL_SECONDS = 1
 
-Objects = Sequence[Mapping[str, Any]]
 Shares = Mapping[str, int]
 """Percentage of the requests, by the track in the names of the objects: roles change with a switch
 of the live color. A track that is not in it gets none."""
@@ -185,7 +184,7 @@ class Capacity:
         )
 
     def keep(
-        self, services: Iterable[Service], found: Objects | None = None
+        self, services: Iterable[Service], found: kubectl.Objects | None = None
     ) -> Mapping[str, TrackPods]:
         """Raise the minimums again that an update has reset. Return the tracks by object name.
 
@@ -197,7 +196,7 @@ class Capacity:
                 self._raise_minimum(pods_of[name], minimum)
         return pods_of
 
-    def restore(self, services: Sequence[Service], found: Objects | None = None) -> bool:
+    def restore(self, services: Sequence[Service], found: kubectl.Objects | None = None) -> bool:
         """Restore the raised minimums, when the metrics of the autoscalers include all requests.
 
         Also those that an interrupted command has raised. ``found`` is that of :meth:`keep`.
@@ -222,7 +221,7 @@ class Capacity:
             self._restore_minimum(pods)
         return True
 
-    def restore_replicas(self, service: Service, found: Objects | None = None) -> bool:
+    def restore_replicas(self, service: Service, found: kubectl.Objects | None = None) -> bool:
         """Set the replicas of tracks without an autoscaler to the declared number, if they differ.
 
         Wait for the pods. ``found`` is that of :meth:`keep`. Return True if any differed. Raises
@@ -295,21 +294,30 @@ class Capacity:
         kubectl.apply(manifest, environment=self._environment, context=self._context)
 
     def _pods_of(
-        self, services: Iterable[Service], found: Objects | None = None
+        self, services: Iterable[Service], found: kubectl.Objects | None = None
     ) -> Mapping[str, TrackPods]:
         """Tracks of services that are deployed, by the names of their objects."""
         tracks = self._tracks_of(services, found).values()
         return {pods.name: pods for of_service in tracks for pods in of_service.values()}
 
-    def _tracks(self, service: Service, found: Objects | None = None) -> Mapping[str, TrackPods]:
+    def _tracks(
+        self, service: Service, found: kubectl.Objects | None = None
+    ) -> Mapping[str, TrackPods]:
         return self._tracks_of([service], found)[service.name]
 
     def _tracks_of(
-        self, services: Iterable[Service], found: Objects | None = None
+        self, services: Iterable[Service], found: kubectl.Objects | None = None
     ) -> Mapping[str, Mapping[str, TrackPods]]:
         """Tracks that are deployed: service → track in the names of the objects → its pods."""
         names = [service.name for service in services]
-        items = self._read(names) if found is None else found
+        items = found
+        if items is None:
+            items = kubectl.workloads(
+                self._namespace,
+                selector=f"app.kubernetes.io/name in ({','.join(names)})",
+                environment=self._environment,
+                context=self._context,
+            )
         objects = {(item["kind"], item["metadata"]["name"]): item for item in items}
 
         def tracks(service: str) -> Iterator[tuple[str, TrackPods]]:
@@ -320,14 +328,6 @@ class Capacity:
                     yield track, _track_pods(name, deployment, autoscaler)
 
         return {name: dict(tracks(name)) for name in names}
-
-    def _read(self, services: Iterable[str]) -> Objects:
-        return kubectl.get(
-            *("deployments,horizontalpodautoscalers", "--namespace", self._namespace),
-            *("--selector", f"app.kubernetes.io/name in ({','.join(services)})"),
-            environment=self._environment,
-            context=self._context,
-        )["items"]
 
 
 def _track_pods(

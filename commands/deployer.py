@@ -536,7 +536,7 @@ class Deployer:
         self._check_removed_operators(None)
         self.stack.destroy(*self._confirmation(), *arguments)
 
-    def status(self, service: str = "", found: status.Objects | None = None) -> None:
+    def status(self, service: str = "", found: kubectl.Objects | None = None) -> None:
         """Show tracks, versions, traffic, pods and the URL of one service, or of all of them.
 
         ``found`` is that of :func:`status.show`.

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from commands.errors import FAILED, CommandError
 
+Objects = Sequence[Mapping[str, Any]]
+"""Objects of a cluster, of any kinds."""
+
 TIMEOUT_SECONDS = 20
 
 
@@ -50,14 +53,19 @@ def get_named(
 
 
 def workloads(
-    namespace: str, *kinds: str, environment: Mapping[str, str], context: str | None = None
-) -> list[dict[str, Any]]:
+    namespace: str,
+    *kinds: str,
+    selector: str = "",
+    environment: Mapping[str, str],
+    context: str | None = None,
+) -> Objects:
     """Return the Deployments, HorizontalPodAutoscalers and objects of ``kinds`` of a namespace.
 
-    In one call: a start of kubectl takes longer than its requests. Raises as :func:`get`.
+    In one call: a start of kubectl takes longer than its requests. ``selector`` is one of labels;
+    by default, all are returned. Raises as :func:`get`.
     """
     names = ",".join(("deployments", "horizontalpodautoscalers", *kinds))
-    options = ("--namespace", namespace)
+    options = ("--namespace", namespace, *(("--selector", selector) if selector else ()))
     return get(names, *options, environment=environment, context=context)["items"]
 
 

@@ -11,7 +11,6 @@ from commands.flagger_canary import CanaryState
 from components.labels import NAME_LABEL, PRIMARY, VERSION_LABEL
 from settings import parse_quantity
 
-Objects = Sequence[Mapping[str, Any]]
 DIGEST_LENGTH = 12
 """Hexadecimal digits of a digest; Docker shows as many."""
 _METRICS = ("Resource", "Pods")
@@ -27,7 +26,7 @@ def show(
     context: str | None,
     progressive: Mapping[str, CanaryState] | None = None,
     *,
-    found: Objects | None = None,
+    found: kubectl.Objects | None = None,
 ) -> None:
     """Print the tracks and URLs of a stack's services, or of the service ``only``.
 
@@ -65,7 +64,7 @@ def rows(
     environment: Mapping[str, str],
     context: str | None,
     progressive: Mapping[str, CanaryState],
-    found: Objects | None = None,
+    found: kubectl.Objects | None = None,
 ) -> Iterator[Sequence[str]]:
     """A row for each track: service, track, version, traffic, ready, autoscaling, digest.
 
@@ -81,7 +80,9 @@ def rows(
         yield from lines or _rows(name, service, objects)
 
 
-def _rows(name: str, service: Mapping[str, Any], objects: Objects) -> Iterator[Sequence[str]]:
+def _rows(
+    name: str, service: Mapping[str, Any], objects: kubectl.Objects
+) -> Iterator[Sequence[str]]:
     canary = service.get("canary")
     canary_weight = canary["weight"] if canary else 0
     for track, running, weight in (
@@ -105,7 +106,7 @@ def _rows(name: str, service: Mapping[str, Any], objects: Objects) -> Iterator[S
 
 
 def _progressive_rows(
-    name: str, service: Mapping[str, Any], state: CanaryState, objects: Objects
+    name: str, service: Mapping[str, Any], state: CanaryState, objects: kubectl.Objects
 ) -> Iterator[Sequence[str]]:
     """The version that serves, and beside it the one whose release is in progress."""
     target = state.canary["metadata"]["name"]
@@ -126,19 +127,23 @@ def _progressive_rows(
         )
 
 
-def _named(objects: Objects, kind: str, name: str) -> Mapping[str, Any]:
+def _named(objects: kubectl.Objects, kind: str, name: str) -> Mapping[str, Any]:
     found = (one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name)
     return next(found, {})
 
 
-def _of_track(objects: Objects, kind: str, service: str, track: str) -> Iterator[Mapping[str, Any]]:
+def _of_track(
+    objects: kubectl.Objects, kind: str, service: str, track: str
+) -> Iterator[Mapping[str, Any]]:
     labels = {NAME_LABEL: service, "track": track}
     for item in objects:
         if item["kind"] == kind and labels.items() <= item["metadata"].get("labels", {}).items():
             yield item
 
 
-def _deployments(objects: Objects, service: str, track: str, version: str) -> Objects:
+def _deployments(
+    objects: kubectl.Objects, service: str, track: str, version: str
+) -> kubectl.Objects:
     """Deployments of a track.
 
     Knative has one for each revision: those of other versions than ``version`` are left out.
@@ -151,7 +156,7 @@ def _deployments(objects: Objects, service: str, track: str, version: str) -> Ob
     return [one for one in found if is_current(one["metadata"]["labels"])]
 
 
-def _readiness(deployments: Objects) -> str:
+def _readiness(deployments: kubectl.Objects) -> str:
     statuses = [one.get("status", {}) for one in deployments]
     ready, desired = (
         sum(one.get(key, 0) for one in statuses) for key in ("readyReplicas", "replicas")
