@@ -128,11 +128,12 @@ def _routing_errors(service: Service) -> Iterator[FieldError]:
         yield FieldError("slo.source", "proxy", allowed)
     if routing is None:
         return
+    by_layer = "none: Knative's networking layer routes the requests"
     for name, allowed in (
-        ("backend", "none: Knative's networking layer routes the requests"),
-        ("ingress", "none: Knative's networking layer routes the requests"),
-        ("istio", "none: Knative's networking layer routes the requests"),
-        ("gateway", "none: Knative's networking layer routes the requests"),
+        ("backend", by_layer),
+        ("ingress", by_layer),
+        ("istio", by_layer),
+        ("gateway", by_layer),
         ("additional_ports", "one port: Knative has no others"),
         ("canary_override", "the host of the tag canary"),
         ("dns", "the annotations of Knative's gateway"),
