@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from local.layout import Layout
+from tests.cluster.installation import Installation
 from tests.cluster.kubectl import kubectl
 from tests.cluster.project import wait_until
 from tests.cluster.server import build, free_port, start
@@ -17,7 +18,7 @@ _HOST = "127.0.0.1"
 _REFRESH = "argocd.argoproj.io/refresh"
 
 
-class ArgoCd:
+class ArgoCd(Installation):
     """Redis, the repository server and the application controller.
 
     ``namespace`` is that of its Applications. It is deleted with them at the end. ``settings`` is
@@ -39,12 +40,7 @@ class ArgoCd:
 
     def __enter__(self) -> Self:
         build("argocd")
-        try:
-            self._install()
-        except BaseException:
-            self._remove()
-            raise
-        return self
+        return super().__enter__()
 
     def _install(self) -> None:
         for kind in ("application", "appproject"):
@@ -67,9 +63,6 @@ class ArgoCd:
             *(f"--repo-server={repositories}", "--repo-server-plaintext", f"--redis={redis}"),
             *("--app-resync=10", "--persist-resource-health"),
         )
-
-    def __exit__(self, *_: object) -> None:
-        self._remove()
 
     def _remove(self) -> None:
         for process in self._processes:

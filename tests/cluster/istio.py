@@ -21,6 +21,7 @@ from local import images
 from local.images import Image
 from local.layout import Layout
 from local.recipes import ISTIO
+from tests.cluster.installation import Installation
 from tests.cluster.server import build
 
 SYSTEM = "istio-system"
@@ -39,7 +40,7 @@ _CNI_FILE = "05-istio.conflist"
 """Its name comes before that of the node's own file: containerd uses the first."""
 
 
-class Istio:
+class Istio(Installation):
     """Installs Istio for the duration of a block."""
 
     namespace: str
@@ -57,19 +58,14 @@ class Istio:
     def __enter__(self) -> Self:
         for program in ISTIO.programs:
             build(program)
-        try:
-            self._install()
-            self._chain_plugin()
-            self._gateway()
-        except BaseException:
-            self._uninstall()
-            raise
-        return self
+        return super().__enter__()
 
-    def __exit__(self, *_: object) -> None:
-        self._uninstall()
+    def _install(self) -> None:
+        self._control_plane()
+        self._chain_plugin()
+        self._gateway()
 
-    def _uninstall(self) -> None:
+    def _remove(self) -> None:
         (self._paths.cni / "net.d" / _CNI_FILE).unlink(missing_ok=True)
         self._plugin.unlink(missing_ok=True)
         shutil.rmtree(self._state, ignore_errors=True)
@@ -125,7 +121,7 @@ class Istio:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self.kubectl("apply", "--server-side", "--filename=-", stdin=text)
 
-    def _install(self) -> None:
+    def _control_plane(self) -> None:
         discovery, proxy = _discovery_image(self._paths), _proxy_image(self._paths)
         for image in (discovery, proxy):
             images.push(self._paths, image)

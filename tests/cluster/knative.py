@@ -4,7 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
@@ -13,6 +13,7 @@ from local import images
 from local.base_image import CA_CERTIFICATES
 from local.layout import Layout
 from local.recipes import KNATIVE
+from tests.cluster.installation import Installation
 from tests.cluster.project import wait_until
 from tests.cluster.server import build
 
@@ -62,23 +63,12 @@ _LEFT_OUT = ("HorizontalPodAutoscaler", "PodDisruptionBudget")
 _READY_SECONDS = 180
 
 
-class Knative:
+class Knative(Installation):
     """Knative Serving while the block runs; then everything of it is deleted."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._applied: list[dict[str, Any]] = []
-
-    def __enter__(self) -> Self:
-        try:
-            self._install()
-        except BaseException:
-            self._remove()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._remove()
 
     def _install(self) -> None:
         references = {name: self._image(name) for name in KNATIVE.programs}
