@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,33 +71,50 @@ class Engine(engine_pb2_grpc.EngineServicer):
         return Empty()
 
 
+def command(*arguments: str | Path) -> "subprocess.Popen[str]":
+    """Start a command that serves the program until it gets a line."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SERVE, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def cli_of(
+    command: "subprocess.Popen[str]",
+) -> Iterator[language_pb2_grpc.LanguageRuntimeStub]:
+    """The connection of the CLI to a command, until the CLI ends."""
+    assert command.stdout
+    with grpc.insecure_channel(command.stdout.readline().strip()) as channel:
+        yield language_pb2_grpc.LanguageRuntimeStub(channel)
+
+
+def run_request(address: str, engine: str) -> language_pb2.RunRequest:
+    """Request of a CLI whose resource monitor has this address."""
+    return language_pb2.RunRequest(
+        project="test", stack="dev", pwd="/", monitor_address=address, args=[engine]
+    )
+
+
 def test_a_command_ends_when_the_cli_was_killed(tmp_path: Path) -> None:
     (tmp_path / "__main__.py").write_text(ENDLESS)
     monitor, server = Monitor(), grpc.server(ThreadPoolExecutor())
     resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as command:
-        assert command.stdout
-        with grpc.insecure_channel(command.stdout.readline().strip()) as channel:
-            request = language_pb2.RunRequest(
-                project="test", stack="dev", pwd="/", monitor_address=address
-            )
-            request.args.append("")  # no engine, which only logs
-            call = language_pb2_grpc.LanguageRuntimeStub(channel).Run.future(request)
+    with command(tmp_path) as started:
+        with cli_of(started) as cli:
+            call = cli.Run.future(run_request(address, engine=""))  # the engine only logs
             assert monitor.is_called.wait(30), "the program has not started after 30 s"
             call.cancel()
         server.stop(grace=None)
         try:
-            command.communicate("\n", timeout=20)
+            started.communicate("\n", timeout=20)
         finally:
-            command.kill()
-    assert command.returncode == 0
+            started.kill()
+    assert started.returncode == 0
 
 
 @pytest.mark.parametrize("mode", ["", "debug"])
@@ -106,19 +125,10 @@ def test_debug_messages_are_sent_only_to_a_cli_that_shows_them(tmp_path: Path, m
     engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(tmp_path), mode],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as command:
-        assert command.stdout
-        with grpc.insecure_channel(command.stdout.readline().strip()) as channel:
-            request = language_pb2.RunRequest(
-                project="test", stack="dev", pwd="/", monitor_address=address, args=[address]
-            )
-            response = language_pb2_grpc.LanguageRuntimeStub(channel).Run(request, timeout=60)
-        command.communicate("\n", timeout=20)
+    with command(tmp_path, mode) as started:
+        with cli_of(started) as cli:
+            response = cli.Run(run_request(address, engine=address), timeout=60)
+        started.communicate("\n", timeout=20)
     server.stop(grace=None)
     assert not response.bail
     assert "always" in engine.messages
