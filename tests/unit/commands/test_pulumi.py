@@ -359,16 +359,22 @@ def test_objects_that_are_tainted_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "logs_debug"),
+    ("arguments", "variables", "logs_debug"),
     [
-        (("--debug",), True),
-        (("--yes", "-d"), True),
-        (("-yd",), True),
-        (("--diff", "--yes"), False),
+        (("--debug",), {}, True),
+        (("--yes", "-d"), {}, True),
+        (("-yd",), {}, True),
+        ((), {"PULUMI_OPTION_DEBUG": "true"}, True),
+        (("--diff", "--yes"), {}, False),
     ],
 )
 def test_the_program_logs_debug_messages_only_if_the_cli_shows_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, arguments: tuple[str], logs_debug: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    arguments: tuple[str, ...],
+    variables: dict[str, str],
+    logs_debug: bool,
 ) -> None:
     served: list[bool] = []
 
@@ -378,20 +384,5 @@ def test_the_program_logs_debug_messages_only_if_the_cli_shows_them(
 
     monkeypatch.setattr("commands.program_server.served_program", serve)
     made = stack(tmp_path, {})
-    made.preview(*arguments)
+    Stack("dev", {**made.environment, **variables}).preview(*arguments)
     assert served == [logs_debug]
-
-
-def test_the_variable_of_the_option_shows_debug_messages_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    served: list[bool] = []
-
-    def serve(*_: Any, logs_debug: bool) -> AbstractContextManager[str]:
-        served.append(logs_debug)
-        return nullcontext("127.0.0.1:1")
-
-    monkeypatch.setattr("commands.program_server.served_program", serve)
-    variables = {**stack(tmp_path, {}).environment, "PULUMI_OPTION_DEBUG": "true"}
-    Stack("dev", variables).preview()
-    assert served == [True]
