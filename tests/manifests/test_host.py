@@ -261,6 +261,7 @@ def ansible(written: Written, tmp_path_factory: pytest.TempPathFactory) -> Calla
         **os.environ,
         "PATH": path,
         "ANSIBLE_HOME": str(folder / "ansible"),
+        "ANSIBLE_PIPELINING": "true",
         "ANSIBLE_ROLES_PATH": str(folder / "out" / "roles"),
     }
     return lambda program, *arguments: run(
@@ -283,117 +284,115 @@ PLAY = (
     *("-i", "inventory.yaml", "-c", "local", "--check", "-e", "ansible_become=false"),
     *("-e", f"ansible_python_interpreter={sys.executable}"),
 )
-
-
-def select_playbook(folder: Path) -> Path:
-    """A playbook that selects the release, and changes nothing."""
-    role = {"name": "slipway", "tasks_from": "select.yaml"}
-    tasks = [{"include_role": role}, {"debug": {"var": "slipway_target"}}]
-    playbook = folder / "select.yaml"
-    playbook.write_text(to_yaml([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-    return playbook
-
-
-@pytest.mark.parametrize(
-    ("links", "selected"),
-    [
-        ({"previous": "r1", "current": "r2"}, "r1"),
-        ({"previous": "r1", "current": "r2", "pending": "r3"}, "r2"),
-        ({"current": "r1"}, None),
-        ({"pending": "r1"}, None),
-    ],
-)
-def test_a_rollback_returns_all_hosts_to_the_release_before(
-    ansible: Callable[..., Any], tmp_path: Path, links: dict[str, str], selected: str | None
-) -> None:
-    (tmp_path / "balancer").mkdir()
-    for name, release in links.items():
-        (tmp_path / "balancer" / name).symlink_to(f"{tmp_path}/balancer/{release}.conf")
-        (tmp_path / "releases" / release).mkdir(parents=True)
-        (tmp_path / "releases" / release / "release.json").write_text("{}")
-    playbook = select_playbook(tmp_path)
-    done = ansible(
-        *("ansible-playbook", playbook, *PLAY),
-        *("-e", f"slipway_folder={tmp_path}", "-e", "slipway_rollback=true"),
-    )
-    targets = re.findall(r'"slipway_target": "(.*?)"', done.stdout)
-    if selected:
-        assert (done.returncode, {*targets}) == (0, {selected}), done.stdout + done.stderr
-    else:
-        assert done.returncode != 0
-        assert "There is no previous release on the hosts" in done.stdout
-
-
+NO_PREVIOUS = "There is no previous release on the hosts"
 OWN = f"{project_name()}-test"
+SELECTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"links": {"previous": "r1", "current": "r2"}}, "r1"),
+    ({"links": {"previous": "r1", "current": "r2", "pending": "r3"}}, "r2"),
+    ({"links": {"current": "r1"}}, NO_PREVIOUS),
+    ({"links": {"pending": "r1"}}, NO_PREVIOUS),
+    (
+        {
+            "record": f"18010.compose.{OWN}.shop-stable-1",
+            "owner": f"{project_name()}/test",
+            "hosts": '{"balancer": "10.0.0.11"}',
+            "current": "before",
+        },
+        "same",
+    ),
+    (
+        {"record": f"18410.systemd.{OWN}.shop-stable-1"},
+        f"{OWN}.shop-stable-1 has the port 18410: use other ports in slipway:host.firstPorts; "
+        "for another release.strategy, first update to blueGreen.live: blue without an",
+    ),
+    (
+        {"record": "18010.systemd.other.shop-stable-1"},
+        "other.shop-stable-1 has the port 18010: use other ports in slipway:host.firstPorts",
+    ),
+    (
+        {"record": "18010.systemd.other.shop-stable-1", "links": {"previous": "recorded"}},
+        "other.shop-stable-1 has the port 18010: "
+        "use other ports in slipway:host.firstPorts and update.yaml",
+    ),
+    (
+        {"record": "18210.systemd.other.shop-stable-1", "links": {"previous": "without-ports"}},
+        "without-ports",
+    ),
+    ({"owner": "other/test"}, "belongs to the stack other/test: use another name for the stack"),
+    ({"hosts": '{"hosts": {}}'}, "same"),
+    ({"hosts": '{"balancer": "10.0.0.12"}', "current": "same"}, "same"),
+    ({"hosts": '{"balancer": "10.0.0.12"}', "current": "before", "move": True}, "same"),
+    (
+        {"hosts": '{"balancer": "10.0.0.12"}', "current": "before"},
+        "nginx moves from 10.0.0.12 to 10.0.0.11: first update with slipway:host.balancer as",
+    ),
+]
+"""Files on a host, and the release that is selected, or the error. With links, it is a rollback."""
 
 
-@pytest.mark.parametrize(
-    ("installed", "message"),
-    [
-        ({"record": f"18010.compose.{OWN}.shop-stable-1", "owner": f"{project_name()}/test"}, None),
-        (
-            {"record": f"18410.systemd.{OWN}.shop-stable-1"},
-            f"{OWN}.shop-stable-1 has the port 18410: use other ports in slipway:host.firstPorts; "
-            "for another release.strategy, first update to blueGreen.live: blue without",
-        ),
-        (
-            {"record": "18010.systemd.other.shop-stable-1"},
-            'other.shop-stable-1 has the port 18010: use other ports in slipway:host.firstPorts"',
-        ),
-        (
-            {"record": "18010.systemd.other.shop-stable-1", "rollback": "true"},
-            'has the port 18010: use other ports in slipway:host.firstPorts and update.yaml"',
-        ),
-        ({"record": "18210.systemd.other.shop-stable-1", "rollback": "absent"}, None),
-        ({"owner": "other/test"}, "belongs to the stack other/test: use another name for the"),
-        ({"hosts": '{"hosts": {}}'}, None),
-        ({"hosts": '{"balancer": "10.0.0.11"}', "current": "before"}, None),
-        ({"hosts": '{"balancer": "10.0.0.12"}', "current": "same"}, None),
-        ({"hosts": '{"balancer": "10.0.0.12"}', "current": "before", "move": "true"}, None),
-        (
-            {"hosts": '{"balancer": "10.0.0.12"}', "current": "before"},
-            "nginx moves from 10.0.0.12 to 10.0.0.11: first update with slipway:host.balancer as",
-        ),
-    ],
-)
-def test_ports_and_files_of_others_and_a_load_balancer_that_moves_are_refused(
-    written: Written,
-    ansible: Callable[..., Any],
-    tmp_path: Path,
-    installed: dict[str, str],
-    message: str | None,
-) -> None:
-    shutil.copytree(written("systemd") / "hosts", tmp_path / "hosts")
-    records = tmp_path / "state" / "stack" / "instances"
+def selection(folder: Path, release: Path, installed: dict[str, Any]) -> dict[str, Any]:
+    """Write the files of a host; return the variables of its selection."""
+    records = folder / "state" / "stack" / "instances"
     records.mkdir(parents=True)
     if record := installed.get("record"):
         (records / record).touch()
     if owner := installed.get("owner"):
-        (tmp_path / "owner").write_text(f"{owner}\n")
+        (folder / "owner").write_text(f"{owner}\n")
     if hosts := installed.get("hosts"):
-        (tmp_path / "hosts.json").write_text(hosts)
+        (folder / "hosts.json").write_text(hosts)
     if current := installed.get("current"):
-        (tmp_path / "current").symlink_to(tmp_path / "releases" / current)
-    if rollback := installed.get("rollback"):
-        (tmp_path / "balancer").mkdir()
-        (tmp_path / "balancer" / "previous").symlink_to(tmp_path / "balancer" / "before.conf")
-        release = tmp_path / "releases" / "before" / "release.json"
-        release.parent.mkdir(parents=True)
-        text = (tmp_path / "hosts/web-1/release.json").read_text()
-        release.write_text("{}" if rollback == "absent" else text)
-    variables = {
-        "slipway_folder": tmp_path,
-        "slipway_state": tmp_path / "state" / "own",
+        (folder / "current").symlink_to(folder / "releases" / current)
+    (folder / "balancer").mkdir()
+    for name, target in installed.get("links", {}).items():
+        (folder / "balancer" / name).symlink_to(folder / "balancer" / f"{target}.conf")
+        file = folder / "releases" / target / "release.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(release.read_text() if target == "recorded" else "{}")
+    return {
+        "slipway_folder": str(folder),
+        "slipway_state": str(folder / "state" / "own"),
         "slipway_release": "same",
-        "slipway_rollback": "rollback" in installed,
-        "slipway_move_balancer": installed.get("move", "false"),
+        "slipway_rollback": "links" in installed,
+        "slipway_move_balancer": installed.get("move", False),
     }
-    done = ansible(
-        *("ansible-playbook", select_playbook(tmp_path), *PLAY),
-        *(word for name, value in variables.items() for word in ("-e", f"{name}={value}")),
+
+
+@pytest.fixture(scope="module")
+def selected(
+    written: Written, ansible: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The selected release or the error of each selection, all from one run of Ansible."""
+    folder = tmp_path_factory.mktemp("selections")
+    shutil.copytree(written("systemd") / "hosts", folder / "hosts")
+    role = {"name": "slipway", "tasks_from": "select.yaml"}
+    # A variable of the role has precedence over one of a play, and not over one of a task.
+    tasks = [
+        {
+            "vars": selection(folder / str(number), folder / "hosts/web-1/release.json", installed),
+            "block": [
+                {"include_role": role},
+                {"debug": {"msg": f"case {number}: {{{{ slipway_target }}}}"}},
+            ],
+            "rescue": [{"debug": {"msg": f"case {number}: {{{{ ansible_failed_result.msg }}}}"}}],
+        }
+        for number, (installed, _) in enumerate(SELECTIONS)
+    ]
+    play = {"hosts": "web-1", "gather_facts": False, "tasks": tasks}
+    playbook = folder / "select.yaml"
+    playbook.write_text(to_yaml([play]))
+    done = ansible("ansible-playbook", playbook, *PLAY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(re.findall(r'"msg": "case (\d+): (.*)"$', done.stdout, re.M))
+
+
+@pytest.mark.parametrize("number", range(len(SELECTIONS)))
+def test_a_release_is_selected_unless_ports_or_files_of_others_or_its_own_state_forbid_it(
+    selected: dict[str, str], number: int
+) -> None:
+    expected = SELECTIONS[number][1]
+    assert (
+        expected in selected[str(number)] if " " in expected else selected[str(number)] == expected
     )
-    assert (done.returncode != 0) == (message is not None), done.stdout + done.stderr
-    assert not message or message in done.stdout, done.stdout
 
 
 def test_only_addresses_that_a_host_has_recorded_are_those_of_removed_hosts(
@@ -413,7 +412,7 @@ def test_only_addresses_that_a_host_has_recorded_are_those_of_removed_hosts(
     # The role sets its variables, and does nothing.
     removed = {"include_role": role, "vars": {"slipway_instance": {"servers": []}}}
     shown = {"debug": {"var": "slipway_removed_addresses"}}
-    task = {"hosts": "all", "gather_facts": False, "tasks": [read, removed, shown]}
+    task = {"hosts": "web-1", "gather_facts": False, "tasks": [read, removed, shown]}
     playbook = tmp_path / "removed.yaml"
     playbook.write_text(to_yaml([task]))
     done = ansible("ansible-playbook", playbook, *PLAY)
