@@ -29,11 +29,6 @@ class ChangedConfig:
         with suppress(CommandError):  # Pulumi's own message is better
             self._before = self._hashes(self._read())
 
-    @property
-    def kinds(self) -> Sequence[str]:
-        """Kinds of the objects to read for :meth:`sync`."""
-        return ["configmaps"] if self._before else []
-
     def sync(self, found: Iterable[Mapping[str, Any]]) -> None:
         """Annotate the running pods of each changed ConfigMap.
 

@@ -258,15 +258,14 @@ class Deployer:
             log.fail()
             hints = self.prerequisites.unavailable_base_images()
             raise CommandError("\n".join([str(error), *hints]), error.exit_code) from None
+        # First: what follows reads and changes the cluster, and may fail.
+        log.succeed(self._digests)
         if not (file or arguments):  # such as --target, which deploys a part
             for service in self.settings.services.values():
                 self.pending_release(service).clear()
-        found = kubectl.workloads(
-            self.settings.namespace.name,
-            *config.result().kinds,
-            environment=self.environment,
-            context=self.settings.cluster.context,
-        )
+        found = self._updated_objects()
+        # The receivers were notified by the update that could not record the end.
+        ReleaseRecords(self.settings, self.environment).end_missed(log.services, found)
         with ThreadPoolExecutor() as pool:
             sync = pool.submit(config.result().sync, found)
             if restores_capacity:
@@ -278,9 +277,24 @@ class Deployer:
         # Another configuration file may have another namespace.
         unchanged = None if is_stale or file else found
         is_scaled = [capacity.restore_replicas(service, unchanged) for service in scaled]
-        log.succeed(self._digests)
         self.status(found=None if any(is_scaled) else unchanged)
         return releases.started(released)
+
+    def _updated_objects(self) -> kubectl.Objects:
+        """The objects in the cluster that are checked after an update."""
+        try:
+            return kubectl.workloads(
+                self.settings.namespace.name,
+                "configmaps",
+                environment=self.environment,
+                context=self.settings.cluster.context,
+            )
+        except CommandError as error:
+            raise CommandError(
+                f"{self.stack.name} is updated, and only its autoscalers are not checked: {error}. "
+                "Run this again",
+                error.exit_code,
+            ) from None
 
     def _replace_routes(self, options: Sequence[str]) -> None:
         """Create the routes of services that are no longer progressive, and delete the others."""

@@ -45,6 +45,7 @@ class ReleaseLog:
         notifier: Notifier | None = None,
     ) -> None:
         self._records = records
+        self.services = services.values()
         self._notifier = notifier
         self._weights = [
             (service, weight)

@@ -13,7 +13,7 @@ from commands.errors import CommandError
 from commands.notifications import Notifier, VersionChange
 from commands.notifications.event import format_time
 from components.labels import COMMON_LABELS, NAME_LABEL
-from settings import Settings, Strategy
+from settings import Service, Settings, Strategy
 
 MAX_RECORDS = 50
 """Number of releases that are kept, for each service."""
@@ -95,6 +95,10 @@ class ReleaseRecords:
 
     def of(self, service: str) -> list[ReleaseRecord]:
         """Records of a service, newest first."""
+        return self._read(service) or []
+
+    def _read(self, service: str) -> list[ReleaseRecord] | None:
+        """Records of a service, newest first. ``None``: the cluster cannot be read."""
         name = config_map_name(service)
         try:
             found = kubectl.get(
@@ -104,11 +108,12 @@ class ReleaseRecords:
             )
         except CommandError as error:
             print(f"the releases of {service} are not known: {_last_line(error)}")
-            return []
-        if not found:
-            return []
+            return None
+        return self._parse(name, found) if found else []
+
+    def _parse(self, name: str, config_map: Mapping[str, Any]) -> list[ReleaseRecord]:
         try:
-            return [ReleaseRecord.of(one) for one in json.loads(found["data"][DATA_KEY])]
+            return [ReleaseRecord.of(one) for one in json.loads(config_map["data"][DATA_KEY])]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             print(
                 f"the ConfigMap {self._namespace}/{name} has no readable releases "
@@ -148,12 +153,13 @@ class ReleaseRecords:
         version ends: it is replaced. ``previous`` is the version that serves, by default the last
         promoted one, and ``weight`` the percentage of the requests, if it is known.
         """
-        records = self.of(service)
+        known = self._read(service)
+        records = known or []
         if records and records[0].result == "running" and records[0].version == version:
             return
         new = ReleaseRecord(version, strategy, format_time(started or datetime.now(UTC)))
         by = Decision(current_user(), f"replaced by {version}")
-        self._write(service, [new, *_ended(records, by)])
+        self._write(service, new, None if known is None else [new, *_ended(records, by)])
         if self._notifier:
             change = VersionChange(service, version, previous or _promoted(records, version))
             self._notifier.started(change, weight=weight)
@@ -175,7 +181,8 @@ class ReleaseRecords:
         version that was promoted before. ``previous`` is the version that served before, or that
         serves after a rollback; by default the last promoted one.
         """
-        records, now = self.of(service), format_time(datetime.now(UTC))
+        known, now = self._read(service), format_time(datetime.now(UTC))
+        records = known or []
         running = next(
             (one for one in records if one.result == "running" and one.version == version),
             ReleaseRecord(version, strategy, now),
@@ -190,7 +197,8 @@ class ReleaseRecords:
         )
         others = [one for one in records if one is not running]
         at = records.index(running) if running in records else 0
-        self._write(service, [*others[:at], ended, *others[at:]])
+        written = None if known is None else [*others[:at], ended, *others[at:]]
+        self._write(service, ended, written)
         if self._notifier is None:
             return
         change = VersionChange(service, version, previous or _promoted(records, version))
@@ -200,7 +208,40 @@ class ReleaseRecords:
             case "rolledBack":
                 self._notifier.rolled_back(change, reason=decision.reason, decided_by=decision.by)
 
-    def _write(self, service: str, records: Sequence[ReleaseRecord]) -> None:
+    def end_missed(self, services: Iterable[Service], found: kubectl.Objects) -> None:
+        """Record the ends of releases that an update has deployed and could not record.
+
+        Call it after a successful update; ``found`` has the ConfigMaps after it. Flagger decides
+        the end of progressive releases.
+        """
+        maps = {one["metadata"]["name"]: one for one in found if one["kind"] == "ConfigMap"}
+        for service in services:
+            release, name = service.release, config_map_name(service.name)
+            if release.strategy == "progressive" or name not in maps:
+                continue
+            newest = next(iter(self._parse(name, maps[name])), None)
+            beside = release.beside.version if release.beside else None
+            if newest is None or newest.result != "running" or newest.version == beside:
+                continue
+            is_stable = newest.version == release.stable.version
+            self.end(
+                service.name,
+                newest.version,
+                newest.strategy,
+                result="promoted" if is_stable else "rolledBack",
+                decision=Decision(
+                    current_user(), f"{release.stable.version} serves; recorded by a later update"
+                ),
+            )
+
+    def _write(
+        self, service: str, changed: ReleaseRecord, records: Sequence[ReleaseRecord] | None
+    ) -> None:
+        """Write the records, of which one is changed. ``None``: the others are not known."""
+        state = f"{service} {changed.version} is not recorded as {changed.result}"
+        if records is None:
+            print(state)
+            return
         manifest = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -220,7 +261,7 @@ class ReleaseRecords:
         try:
             kubectl.apply(manifest, environment=self._environment, context=self._context)
         except CommandError as error:
-            print(f"the release of {service} is not recorded: {_last_line(error)}")
+            print(f"{state}: {_last_line(error)}")
 
 
 def config_map_name(service: str) -> str:

@@ -178,8 +178,6 @@ class FakeCapacity:
 class FakeConfig:
     """Fake configuration of pods."""
 
-    kinds = ("configmaps",)
-
     def __init__(self, *_: object) -> None: ...
 
     def sync(self, found: object) -> None: ...
@@ -192,7 +190,7 @@ def no_cluster(monkeypatch):
     monkeypatch.setattr(deployer.status, "show", lambda *_, **__: None)
     monkeypatch.setattr(deployer.kubectl, "api_server_addresses", lambda **_: [])
     monkeypatch.setattr(deployer.kubectl, "workloads", lambda *_, **__: [])
-    monkeypatch.setattr(deployer.ReleaseRecords, "of", lambda *_: [])
+    monkeypatch.setattr(deployer.ReleaseRecords, "_read", lambda *_: [])
     monkeypatch.setattr(deployer.ReleaseRecords, "_write", lambda *_: None)
     monkeypatch.setattr(ThreadStore, "last", lambda *_: None)
     monkeypatch.setattr(ThreadStore, "save", lambda *_: None)
@@ -289,6 +287,20 @@ def test_receivers_are_notified_of_the_releases_that_an_update_changes(
         assert (one["version"], one["previousVersion"]) == ("1.1.0", "1.0.0")
         if one["event"] in ("promotion", "rollback"):
             assert (one["user"], one["reason"]) == ("gate", "errors")
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_a_release_is_recorded_although_the_cluster_cannot_be_read_after_the_update(monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise CommandError("cannot read the cluster", FAILED)
+
+    written: list[ReleaseRecord] = []
+    monkeypatch.setattr(deployer.ReleaseRecords, "_write", lambda *how: written.append(how[2]))
+    monkeypatch.setattr(deployer.kubectl, "workloads", fail)
+    fake = FakeStack(deployed_releases=[{"strategy": "rolling", "stable": {"version": "0.9.0"}}])
+    with pytest.raises(CommandError, match="dev is updated, and only its autoscalers are not"):
+        deployer_of(fake, release={"strategy": "rolling"}).update()
+    assert written[-1].result == "promoted"
 
 
 @pytest.mark.usefixtures("no_cluster")

@@ -16,7 +16,7 @@ from commands.release_records import (
     ReleaseRecords,
 )
 from tests.unit.commands.fake_kubectl import Cluster
-from tests.unit.stacks import DIGEST
+from tests.unit.stacks import CANARY, DIGEST, changed, settings
 
 BY = Decision("ann", "errors 6.8 > 1")
 START = "2026-01-01T00:00:00Z"
@@ -158,12 +158,38 @@ def test_keys_that_a_newer_program_writes_are_ignored(records: Records) -> None:
 def test_a_cluster_that_cannot_be_read_or_changed_does_not_stop_a_release(
     records: Records, capsys
 ) -> None:
-    records.cluster.kubectl_prints("get", "", "connection refused", 1)
-    records.cluster.kubectl_prints("apply", "", "connection refused", 1)
-    records.records.end("beacon", "1.1.0", "canary", result="promoted", decision=BY)
-    printed = capsys.readouterr().out
-    assert "the releases of beacon are not known: cannot read the cluster" in printed
-    assert "the release of beacon is not recorded: cannot change the cluster" in printed
+    for command, reason in (
+        ("apply", ": cannot change the cluster: connection refused"),
+        ("get", ""),  # the records that it may have are not replaced
+    ):
+        records.cluster.kubectl_prints(command, "", "connection refused", 1)
+        records.records.end("beacon", "1.1.0", "canary", result="promoted", decision=BY)
+        printed = capsys.readouterr().out.splitlines()
+        assert printed[-1] == f"beacon 1.1.0 is not recorded as promoted{reason}"
+    assert printed[0].startswith("the releases of beacon are not known: cannot read the cluster")
+    assert len(records.cluster.applied()) == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "release", "ended"),
+    [
+        ("1.1.0", {"stable": {"version": "1.1.0"}}, ["promoted"]),
+        ("1.2.0", {"stable": {"version": "1.1.0"}}, ["rolledBack"]),
+        ("1.2.0", changed(CANARY, {"canary": {"version": "1.2.0"}}), []),
+        ("1.1.0", {"strategy": "progressive", "stable": {"version": "1.1.0"}}, []),
+    ],
+    ids=["promoted", "ended", "still a canary", "of Flagger"],
+)
+def test_the_next_update_records_an_end_that_was_not_recorded(
+    records: Records, version, release, ended
+) -> None:
+    records.have(record(version, "running"))
+    data = {DATA_KEY: json.dumps([record(version, "running")])}
+    found = [{"kind": "ConfigMap", "metadata": {"name": "beacon-releases"}, "data": data}]
+    services = settings(release=release, observability={"mode": "bundled"}).services.values()
+    records.records.end_missed(services, found)
+    applied = records.cluster.applied()
+    assert [json.loads(one["data"][DATA_KEY])[0]["result"] for one in applied] == ended
 
 
 def test_the_history_has_a_row_for_each_release(records: Records, capsys) -> None:
