@@ -320,6 +320,7 @@ SELECTIONS: list[tuple[dict[str, Any], str]] = [
     ),
     ({"owner": "other/test"}, "belongs to the stack other/test: use another name for the stack"),
     ({"hosts": '{"hosts": {}}'}, "same"),
+    ({"hosts": '{"balancer": '}, "/hosts.json of web-1 has been changed since the last update"),
     ({"hosts": '{"balancer": "10.0.0.12"}', "current": "same"}, "same"),
     ({"hosts": '{"balancer": "10.0.0.12"}', "current": "before", "move": True}, "same"),
     (
