@@ -186,6 +186,8 @@ class Settings(Section):
         yield from self._route_errors()
         yield from self._acme_errors()
         yield from self._quota_errors()
+        for name in sorted(self.host.first_ports.keys() - self.services.keys()):
+            yield FieldError("host.firstPorts", name, self._a_service)
         yield from self._observability_errors()
         yield from self._istio_errors()
         for service in self.progressive:
@@ -193,6 +195,10 @@ class Settings(Section):
         yield from self._external_secret_errors()
         if self.delivery.is_gitops:
             yield from gitops_errors(self, self.delivery, self.services)
+
+    @property
+    def _a_service(self) -> str:
+        return f"a name in services: {', '.join(self.services)}"
 
     def _namespace_errors(self) -> Iterator[FieldError]:
         node = self.observability.node_namespace
@@ -334,8 +340,7 @@ class Settings(Section):
                 if peer.service is None:
                     continue
                 if peer.service not in self.services:
-                    allowed = f"a name in services: {', '.join(self.services)}"
-                    yield FieldError(f"{where}.service", peer.service, allowed)
+                    yield FieldError(f"{where}.service", peer.service, self._a_service)
                 elif direction == "to":
                     if self.services[peer.service].is_knative:
                         allowed = "peers.to.namespace with the namespace of Knative's gateway"

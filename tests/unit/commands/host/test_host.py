@@ -399,6 +399,10 @@ def test_an_instance_is_restarted_when_what_it_was_started_with_changes(
             "slipway:host.firstPorts.b is 18100: use a port 200 or more from that of a, 18000",
         ),
         (
+            {"host": {"firstPorts": {"cart": 18000}}},
+            'slipway:host.firstPorts is "cart": use a name in services: beacon',
+        ),
+        (
             {"host": {"firstPorts": {"beacon": 18005}}},
             "firstPorts.beacon is 18005: use an integer from 1024 to 65335, a multiple of 10",
         ),
