@@ -16,8 +16,7 @@ from typing import Any
 
 from commands import kubectl
 from commands.errors import FAILED, CommandError
-from components.labels import Identity
-from components.track_roles import PRIMARY
+from components.labels import NAME_LABEL, PRIMARY, Identity
 from settings import (
     OBJECT_TRACKS,
     BlueGreen,
@@ -312,9 +311,10 @@ class Capacity:
         names = [service.name for service in services]
         items = found
         if items is None:
+            labels = ",".join(one for name in names for one in (name, f"{name}{PRIMARY}"))
             items = kubectl.workloads(
                 self._namespace,
-                selector=f"app.kubernetes.io/name in ({','.join(names)})",
+                selector=f"{NAME_LABEL} in ({labels})",
                 environment=self._environment,
                 context=self._context,
             )

@@ -298,11 +298,14 @@ class Deployer:
 
     def _replace_routes(self, options: Sequence[str]) -> None:
         """Create the routes of services that are no longer progressive, and delete the others."""
-        if not self.stack.has_canaries():
-            return
-        if canaries := replaced_canaries(self.settings, self.environment):
+        if canaries := self._replaced_canaries():
             self.stack.up(*exclusions(canaries), *options)
             delete_routes(canaries, self.settings, self.environment)
+
+    def _replaced_canaries(self) -> Mapping[str, str]:
+        if not self.stack.has_canaries():
+            return {}
+        return replaced_canaries(self.settings, self.environment)
 
     def _release_log(
         self,
@@ -356,7 +359,8 @@ class Deployer:
             else:  # another strategy
                 file.set_value(_MIN_REPLICAS, str(pods))
 
-        self._deploy_changed(services, change, config_file, options)
+        kept = exclusions(self._replaced_canaries())
+        self._deploy_changed(services, change, config_file, (*options, *kept))
 
     def _adopt_tracks(
         self, services: Mapping[str, int], config_file: Path | None, options: Sequence[str]

@@ -5,7 +5,7 @@ would still send requests to the pods for a short time, so the route is deleted 
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from commands import kubectl
@@ -44,9 +44,9 @@ def replaced_canaries(settings: Settings, environment: Mapping[str, str]) -> Map
     }
 
 
-def exclusions(canaries: Iterable[str]) -> Iterator[str]:
+def exclusions(canaries: Collection[str]) -> Iterator[str]:
     """Arguments of an update that keeps the Canaries with all that belongs to them."""
-    for pattern in (*canaries, "flagger"):
+    for pattern in (*canaries, "flagger") if canaries else ():
         yield from ("--exclude", f"**::{pattern}**")
 
 

@@ -1,5 +1,6 @@
 """Pods of tracks before and after requests move between them, with a simulated cluster."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from commands.errors import FAILED, CommandError
 from settings import Service
 from tests.unit.stacks import BLUE_GREEN, CANARY, changed, settings
 
+PRIMARY = "progressive-primary"
 MINIMUM, MAXIMUM, TARGET = 2, 8, 50
 START_SECONDS = 3
 """Time until a new pod is ready."""
@@ -39,9 +41,13 @@ class Cluster:
             if self.can_start_pods and self.now >= at + START_SECONDS:
                 self.ready[track] = self.replicas[track]
 
-    def get(self, *_: str, **__: Any) -> dict[str, Any]:
+    def get(self, *arguments: str, **_: Any) -> dict[str, Any]:
         items: list[dict[str, Any]] = []
+        selected = re.split("[(,)]", arguments[arguments.index("--selector") + 1])
         for track, ready in self.ready.items():
+            # The label that Flagger gives the objects of its primary.
+            if ("beacon-primary" if track == PRIMARY else "beacon") not in selected:
+                continue
             metadata = {"name": f"beacon-{track}", "annotations": self.annotations[track]}
             utilization = self.utilization[track]
             cpu = {"averageUtilization": utilization}
@@ -272,12 +278,16 @@ def test_the_next_color_has_ready_pods_for_all_requests_before_the_switch(
     assert cluster.ready == {"blue": 6, "green": 6}
 
 
+@pytest.mark.parametrize(
+    ("pods", "before"),
+    [({"stable": 5, "canary": 1}, shares(10)), ({"progressive": 0, PRIMARY: 6}, {PRIMARY: 100})],
+    ids=["canary", "progressive"],
+)
 def test_the_pods_of_another_strategy_are_started_before_the_requests_move(
-    monkeypatch: pytest.MonkeyPatch,
+    pods: dict[str, int], before: Shares, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Cluster(monkeypatch, stable=5, canary=1)
+    Cluster(monkeypatch, **pods)
     blue = of_release({"strategy": "blueGreen"})
-    before = shares(10)
     assert Capacity(settings(), {}).missing_at_start(blue, before) == 6
 
 

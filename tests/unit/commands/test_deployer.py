@@ -359,6 +359,19 @@ def test_the_pods_of_another_strategy_are_started_with_those_that_serve(monkeypa
 
 
 @pytest.mark.usefixtures("no_cluster")
+def test_flaggers_route_is_kept_while_the_pods_of_another_strategy_start(monkeypatch, tmp_path):
+    stack_file(tmp_path, release={"strategy": "blueGreen"})
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    fake = FakeStack(deployed_releases=[{"strategy": "progressive"}])
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], 6))
+    monkeypatch.setattr(deployer, "replaced_canaries", lambda *_: {"beacon-progressive": "routes"})
+    monkeypatch.setattr(deployer, "delete_routes", lambda *_: fake.calls.append("delete"))
+    deployer_of(fake, release={"strategy": "blueGreen"}).update()
+    kept = ["delete" if one == "delete" else "--exclude" in one for one in fake.calls[1:]]
+    assert kept == [True, True, "delete", False]
+
+
+@pytest.mark.usefixtures("no_cluster")
 @pytest.mark.parametrize(
     ("running", "expected"),
     [({}, [5, 3]), ({"beacon": {"stable": {"version": "1.0.0"}}}, [3])],
