@@ -357,7 +357,7 @@ class Deployer:
             if "canary" in file.release:
                 file.set_weight(0)
             else:  # another strategy
-                file.set_value(_MIN_REPLICAS, str(pods))
+                file.set_value("autoscaling.startReplicas", str(pods))
 
         kept = exclusions(self._replaced_canaries())
         self._deploy_changed(services, change, config_file, (*options, *kept))

@@ -31,6 +31,8 @@ class Autoscaling(Section):
     """Minimum number of replicas."""
     max_replicas: Replicas = 10
     """Maximum number of replicas. They must fit into `namespace.resourceQuota`."""
+    start_replicas: Annotated[Replicas | None, Field(repr=False)] = None
+    """Number of replicas that a new Deployment starts with. Default: `minReplicas`."""
     target_cpu: Annotated[int, Field(alias="targetCPU", ge=1, le=100)] = 70
     """Target average CPU utilization, percent of the request."""
     target_memory: Annotated[int, Field(ge=1, le=100)] | None = None
@@ -46,3 +48,7 @@ class Autoscaling(Section):
         if self.min_replicas > self.max_replicas:
             allowed = f"at most maxReplicas, which is {self.max_replicas}"
             yield FieldError("minReplicas", self.min_replicas, allowed)
+        start = self.start_replicas
+        if start is not None and not self.min_replicas <= start <= self.max_replicas:
+            allowed = f"from minReplicas, {self.min_replicas}, to maxReplicas, {self.max_replicas}"
+            yield FieldError("startReplicas", start, allowed)

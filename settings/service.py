@@ -154,6 +154,12 @@ class Service(Section):
         return scaling.min_replicas if scaling.enabled else self.workload.replicas
 
     @property
+    def start_replicas(self) -> int:
+        """Number of replicas that a track's Deployment is created with."""
+        scaling = self.autoscaling
+        return (scaling.start_replicas if scaling.enabled else None) or self.min_replicas
+
+    @property
     def max_replicas(self) -> int:
         """Maximum number of replicas of a track."""
         if self.is_knative:

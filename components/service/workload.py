@@ -149,7 +149,7 @@ class Workload(pulumi.ComponentResource):
             ),
             spec=prune_none(
                 {
-                    "replicas": service.min_replicas,
+                    "replicas": service.start_replicas,
                     "selector": {"match_labels": identity.selector},
                     "strategy": {
                         "type": "RollingUpdate",

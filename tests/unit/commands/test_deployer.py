@@ -334,17 +334,17 @@ def test_requests_move_after_their_track_has_the_pods(
     assert load(str(file)).services["beacon"].release.canary_weight == weight
 
 
-def minimums_of_updates(fake: FakeStack, file: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """List that each update of the stack appends its minimum number of replicas to."""
-    minimums: list[int] = []
+def replicas_of_updates(fake: FakeStack, file: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """List that each update of the stack appends the replicas of a new Deployment to."""
+    replicas: list[int] = []
 
     def up(*arguments: str) -> None:
         has_file = "--config-file" in arguments
         config = arguments[arguments.index("--config-file") + 1] if has_file else str(file)
-        minimums.append(load(config).services["beacon"].min_replicas)
+        replicas.append(load(config).services["beacon"].start_replicas)
 
     monkeypatch.setattr(fake, "up", up)
-    return minimums
+    return replicas
 
 
 @pytest.mark.usefixtures("no_cluster")
@@ -352,10 +352,10 @@ def test_the_pods_of_another_strategy_are_started_with_those_that_serve(monkeypa
     file = stack_file(tmp_path, release={"strategy": "blueGreen"})
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
     fake = FakeStack(deployed_releases=[{"strategy": "canary"}])
-    minimums = minimums_of_updates(fake, file, monkeypatch)
+    replicas = replicas_of_updates(fake, file, monkeypatch)
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], 6))
     deployer_of(fake, release={"strategy": "blueGreen"}).update()
-    assert minimums == [6, 3]
+    assert replicas == [6, 3]
 
 
 @pytest.mark.usefixtures("no_cluster")
@@ -382,10 +382,10 @@ def test_the_first_update_adopts_deployments_with_the_replicas_of_their_autoscal
     file = stack_file(tmp_path)
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
     fake = FakeStack(running=running)
-    minimums = minimums_of_updates(fake, file, monkeypatch)
+    replicas = replicas_of_updates(fake, file, monkeypatch)
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], adopted_pods=5))
     deployer_of(fake).update()
-    assert minimums == expected
+    assert replicas == expected
 
 
 def on_users_cluster(fake: FakeStack, **variables: str) -> Deployer:
@@ -699,7 +699,7 @@ def test_a_rollback_starts_its_pods_with_the_deployed_configuration(tmp_path, mo
         assert arguments.count("--config-file") == 1
         service = load(arguments[-1]).services["beacon"]
         assert service.routing
-        updates.append((service.min_replicas, service.routing.hosts))
+        updates.append((service.start_replicas, service.routing.hosts))
 
     monkeypatch.setattr(fake, "up", up)
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], 6))

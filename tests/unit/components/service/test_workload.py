@@ -56,6 +56,19 @@ def test_the_hpa_owns_the_replicas_of_a_deployment_that_is_created_with_its_mini
     assert (autoscaler["minReplicas"], autoscaler["maxReplicas"]) == (4, 7)
 
 
+def test_more_pods_at_the_start_are_no_other_revision_that_flagger_would_analyze() -> None:
+    changes: dict[str, Any] = {
+        "release": {"strategy": "progressive"},
+        "observability": {"mode": "bundled"},
+    }
+    usual, started, scaled = (
+        workload(**changes, autoscaling=scaling).one("Deployment")["spec"]
+        for scaling in ({}, {"startReplicas": 6}, {"minReplicas": 6})
+    )
+    assert (usual["replicas"], started["replicas"]) == (3, 6)
+    assert usual["template"] == started["template"] != scaled["template"]
+
+
 def test_without_an_hpa_the_replicas_come_from_the_settings_even_if_an_hpa_set_others() -> None:
     registry = workload(autoscaling={"enabled": False}, workload={"replicas": 4})
     assert registry.one("Deployment")["spec"]["replicas"] == 4
