@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from settings import PROJECT, Settings
-from settings.schema import allowed_values, resolve, value_node
+from settings.schema import allowed_values, model_schema, resolve, value_node
 
 DEFAULTS = f"{PROJECT}:defaults"
 """Section with the keys of a service."""
@@ -47,9 +48,10 @@ class Key:
             yield from key.leaves()
 
 
+@cache
 def sections() -> tuple[Key, ...]:
     """Return the sections of a stack file."""
-    schema = Settings.model_json_schema()
+    schema = model_schema(Settings)
     return tuple(
         _Schema(schema).key(f"{PROJECT}:{name}", "", node, is_required=name in schema["required"])
         for name, node in schema["properties"].items()

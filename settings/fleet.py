@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from settings import stack_file
 from settings.errors import MISSING, FieldError, SettingsError, invalid_keys, suggestion
 from settings.loader import check_owner, load
 from settings.quantities import duration_format, duration_seconds
-from settings.schema import PROJECT
+from settings.schema import PROJECT, model_schema
 from settings.section import Section
 from settings.stack import Settings
 from settings.stack_file import path_of, stack_files, stack_of
@@ -203,7 +202,7 @@ def _read() -> Mapping[str, Fleet]:
     try:
         fleets = FleetFile.model_validate({"fleets": document}, by_name=False, by_alias=True).fleets
     except ValidationError as error:
-        errors = invalid_keys(error, _schema())
+        errors = invalid_keys(error, model_schema(FleetFile))
         texts = [str(one).removeprefix("fleets.").removeprefix("fleets ") for one in errors]
         raise SettingsError(FILE, texts) from None
     stacks = [stack_of(one) for one in stack_files(stack_file.PROJECT_FOLDER)]
@@ -271,14 +270,9 @@ def _shared_records(loaded: Mapping[str, Settings]) -> Iterator[str]:
                     yield f"{path_of(stack).name}: {FieldError(key, identifier, allowed)}"
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    return FleetFile.model_json_schema()
-
-
 def fleet_schema() -> dict[str, Any]:
     """JSON schema of ``fleet.yaml``."""
-    schema = _schema()
+    schema = model_schema(FleetFile)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema["properties"]["fleets"],

@@ -5,7 +5,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import zip_longest
 from typing import Any
 
@@ -17,7 +16,7 @@ from settings.errors import FieldError, InvalidKey, SettingsError, invalid_keys
 from settings.go_source import SourceError, check_source
 from settings.kubeconfig import check_server
 from settings.release import TRACK_KEYS, Track
-from settings.schema import EXTENDS, PROJECT, accepts_null, child_node, node_at
+from settings.schema import EXTENDS, PROJECT, accepts_null, child_node, model_schema, node_at
 from settings.secret import DECRYPTED
 from settings.service import Service
 from settings.sops_secrets import decrypt, placeholders, set_values, sops_errors
@@ -237,7 +236,8 @@ def _merge(defaults: object, service: object) -> Any:  # noqa: ANN401
 def _accepts_null(key: Location) -> bool:
     """True if a key of a service may be ``null``, by its location in the service."""
     *parent, name = ("defaults", *key)
-    return accepts_null(child_node(_schema(), node_at(_schema(), parent), name))
+    schema = model_schema(Settings)
+    return accepts_null(child_node(schema, node_at(schema, parent), name))
 
 
 def _parse(
@@ -246,12 +246,7 @@ def _parse(
     try:
         return Settings.model_validate(sections, context=context, by_name=False, by_alias=True), ()
     except ValidationError as error:
-        return None, list(invalid_keys(error, _schema()))
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    return Settings.model_json_schema()
+        return None, list(invalid_keys(error, model_schema(Settings)))
 
 
 def _with_errors_of_defaults(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,15 @@ STACK_FILE_KEYS = ("config", "environment", "encryptedkey", "encryptionsalt", "s
 """Top-level keys that Pulumi allows in a stack file."""
 
 
+@cache
+def model_schema(model: type[BaseModel]) -> JsonSchema:
+    """JSON schema of a section with the sections below it. Generating that of a stack is slow."""
+    return model.model_json_schema()
+
+
 def stack_file_schema(settings: type[BaseModel]) -> dict[str, Any]:
     """JSON schema of a stack file with the sections of ``settings`` under ``config``."""
-    schema = settings.model_json_schema()
+    schema = model_schema(settings)
     sections = _without_required_keys(schema)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -2,7 +2,9 @@
 
 import ast
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import pairwise
 from typing import Any, Self
 
@@ -79,12 +81,17 @@ class Section(BaseModel):
 def _field_docstrings(section: type[Section]) -> Iterator[tuple[str, str]]:
     """Names and docstrings of the fields, with those of the base classes first."""
     for base in reversed(section.__mro__[: section.__mro__.index(Section)]):
-        tree = ast.parse(inspect.getsource(base))
-        (definition,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
-        for field, following in pairwise(definition.body):
+        for field, following in pairwise(_classes(base.__module__)[base.__name__].body):
             match field, following:
                 case (
                     ast.AnnAssign(target=ast.Name(id=name)),
                     ast.Expr(value=ast.Constant(value=str(text))),
                 ):
                     yield name, inspect.cleandoc(text)
+
+
+@cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """The classes of a module, by name."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}

@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from settings import stack_file
 from settings.defaults import is_encrypted, merge
 from settings.errors import FieldError, SettingsError, dotted, suggestion
-from settings.schema import EXTENDS, PROJECT, accepts_null, child_node, node_at
+from settings.schema import EXTENDS, PROJECT, accepts_null, child_node, model_schema, node_at
 from settings.stack import Settings
 from settings.stack_file import read_own, stack_files, stack_of
 from settings.yaml_reader import Location
@@ -219,12 +218,8 @@ def _location(key: str) -> Location:
     return tuple(int(part[1:-1]) if part.startswith("[") else part for part in parts)
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    return Settings.model_json_schema()
-
-
 def _accepts_null(key: Location) -> bool:
     """True if a key may be ``null``."""
     *parent, name = key
-    return accepts_null(child_node(_schema(), node_at(_schema(), parent), name))
+    schema = model_schema(Settings)
+    return accepts_null(child_node(schema, node_at(schema, parent), name))

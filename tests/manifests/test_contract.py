@@ -5,10 +5,9 @@ from typing import Any
 import yaml
 
 from settings import Service
-from settings.schema import child_node, resolve, value_node
+from settings.schema import child_node, model_schema, resolve, value_node
 from tests.manifests.conftest import CONTRACT, Variant
 
-SCHEMA = Service.model_json_schema()
 KEYS = (
     *("command", "args", "env", "envFrom", "ports", "pprofPort", "probes", "config"),
     *("configFile", "secrets", "volumes", "initContainers", "sidecars", "serviceAccount"),
@@ -26,7 +25,7 @@ def section(title: str) -> str:
 
 def walk(node: Any, values: list[Any], known: Keys, used: Keys) -> None:
     """Collect the keys of a node of the schema, and those that ``values`` have."""
-    node = resolve(SCHEMA, node)
+    node = resolve(model_schema(Service), node)
     if items := node.get("items"):
         walk(items, [item for value in values for item in value], known, used)
     mappings = [value for value in values if isinstance(value, dict)]
@@ -36,7 +35,7 @@ def walk(node: Any, values: list[Any], known: Keys, used: Keys) -> None:
         known.add((title, name))
         if found:
             used.add((title, name))
-        walk(child_node(SCHEMA, node, name), found, known, used)
+        walk(child_node(model_schema(Service), node, name), found, known, used)
     if "properties" not in node and (of_names := value_node(node)):
         walk(of_names, [one for value in mappings for one in value.values()], known, used)
 
@@ -54,7 +53,7 @@ def test_every_key_of_a_service_is_used() -> None:
     for key in KEYS:
         values = [one[key] for one in services if key in one]
         assert values, key
-        walk(SCHEMA["properties"][key], values, known, used)
+        walk(model_schema(Service)["properties"][key], values, known, used)
     assert len(known) > 80
     assert known - used == set()
 

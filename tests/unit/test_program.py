@@ -14,6 +14,7 @@ from pulumi.runtime import set_all_config
 
 from render import engine_config
 from settings import Settings
+from settings.schema import model_schema
 from tests.unit.harness import Registry, run
 from tests.unit.stacks import (
     BEACON,
@@ -311,7 +312,7 @@ def test_pulumi_yaml_declares_all_sections() -> None:
     config = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
     # Such as the tag with the template that `pulumi new` adds.
     declared = {name: one for name, one in config.items() if not name.startswith("pulumi:")}
-    schema = Settings.model_json_schema()
+    schema = model_schema(Settings)
     sections = {
         name: schema["$defs"].get(one.get("$ref", "").rpartition("/")[2], {}) | one
         for name, one in schema["properties"].items()
