@@ -16,19 +16,20 @@ from commands.observability_client import ObservabilityClient
 from components.observability.addresses import Address
 from tests.unit.stacks import settings
 
-# It listens on a free port and ignores the requested one, because tests run in parallel.
+# It listens on a free port and ignores the requested one, because tests run in parallel. Tests start
+# it often: it does not import what it may not need.
 KUBECTL = f"""\
-#!{sys.executable}
-import json, os, pathlib, sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+#!{sys.executable} -S
+import json, os, sys
 
-here = pathlib.Path(__file__).parent
-with (here / "calls").open("a") as calls:
+here = os.path.dirname(__file__) + "/"
+with open(here + "calls", "a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
-outputs = json.loads((here / "outputs").read_text())
+with open(here + "outputs") as file:
+    outputs = json.load(file)
 line = " ".join(sys.argv[1:])
 if "apply" in sys.argv:
-    with (here / "applied").open("a") as applied:
+    with open(here + "applied", "a") as applied:
         applied.write(json.dumps(json.loads(sys.stdin.read())) + "\\n")
 if command := max((one for one in outputs if one in line), key=len, default=""):
     output = outputs[command]
@@ -38,22 +39,26 @@ if command := max((one for one in outputs if one in line), key=len, default=""):
 if "port-forward" not in sys.argv:
     sys.exit(0)
 
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 service, ports = sys.argv[-2:]
 server = service.removeprefix("service/") + ":" + ports.partition(":")[2]
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        with (here / "requests").open("a") as requests:
+        with open(here + "requests", "a") as requests:
             requests.write(self.path + "\\n")
         self.respond(self.path)
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        with (here / "posts").open("a") as posts:
+        with open(here + "posts", "a") as posts:
             posts.write(json.dumps([self.headers["Authorization"], json.loads(body)]) + "\\n")
         self.respond(self.path + "?")
     def respond(self, path):
         print("Handling connection for", port, flush=True)
-        for start, part, status, body in json.loads((here / "responses").read_text()):
+        with open(here + "responses") as file:
+            responses = json.load(file)
+        for start, part, status, body in responses:
             if (server + path).startswith(start) and part in path:
                 break
         else:
@@ -69,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
 
 listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 port = listening.server_port
-with (here / "forwards").open("a") as forwards:
+with open(here + "forwards", "a") as forwards:
     forwards.write(json.dumps([server, os.getpid(), port]) + "\\n")
 print(f"Forwarding from 127.0.0.1:{{port}} -> {{ports.partition(':')[2]}}", flush=True)
 listening.serve_forever()

@@ -60,10 +60,10 @@ class FakeFleet:
         """Write the programs that stand for others; return their folder, for ``PATH``."""
         folder = self.root / "bin"
         folder.mkdir()
-        for name, script in (("kubectl", "fake_kubectl.py"), ("pulumi", "fake_command.py")):
-            command = [sys.executable, "-S", str(FAKES / script), str(self.root)]
-            # The first argument of the other script is a module.
-            command += ["commands"] if name == "pulumi" else []
+        kubectl = (str(FAKES / "fake_kubectl.sh"), str(self.root), sys.executable)
+        # The first argument of the other script is a module.
+        pulumi = (*fake_python(self.root), "commands")
+        for name, command in (("kubectl", kubectl), ("pulumi", pulumi)):
             program = folder / name
             program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
             program.chmod(0o755)
