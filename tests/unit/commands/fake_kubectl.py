@@ -16,8 +16,8 @@ from commands.observability_client import ObservabilityClient
 from components.observability.addresses import Address
 from tests.unit.stacks import settings
 
-# It listens on a free port and ignores the requested one, because tests run in parallel. Tests start
-# it often: it does not import what it may not need.
+# It listens on a free port and ignores the requested one, because tests run in parallel. Tests
+# start it often: it imports only what it needs.
 KUBECTL = f"""\
 #!{sys.executable} -S
 import json, os, sys
