@@ -33,6 +33,8 @@ options = $(foreach name,$(1),$(if $(value $(name)),--$(subst _,-,$(shell echo $
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
+# Commands and tests live for seconds: without bytecode, half of it is compilation.
+unexport PYTHONDONTWRITEBYTECODE
 STACK_OPTION = --stack=$(call shell_quote,STACK)
 # STACK has no default for `make policy`, which then checks every stack.
 STACK_OPTION_IF_SET = $(if $(filter-out file,$(origin STACK)),$(STACK_OPTION))
