@@ -11,6 +11,7 @@ the autoscaler has changed the replicas in between, they are set again.
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -23,6 +24,7 @@ from settings import (
     ReleaseSettings,
     Service,
     Settings,
+    duration_seconds,
     parse_quantity,
 )
 
@@ -31,6 +33,9 @@ MINIMUM_ANNOTATION = "slipway/declared-min-replicas"
 METRICS_SECONDS = 90
 """Time after which the metrics of an HPA include all requests: two samples of metrics-server, which
 takes one every 15 s, and the period of the HPA controller, 15 s, with a margin."""
+METRICS_POLL_SECONDS = 5
+HPA_SYNC_SECONDS = 15
+"""Default period in which the HPA controller reads the metrics."""
 POLL_SECONDS = 1
 
 Shares = Mapping[str, int]
@@ -77,6 +82,8 @@ class TrackPods:
     declared_minimum: int | None
     """Minimum to restore. ``None``: the minimum is not raised."""
     is_autoscaled: bool
+    has_pod_metrics: bool = False
+    """True if metrics-server has all metrics of the HPA."""
 
     @property
     def serving(self) -> float | None:
@@ -210,15 +217,34 @@ class Capacity:
         if not raised:
             return False
         print(f"waiting for the autoscaler's metrics of {', '.join(sorted(raised))}")
-        deadline = time.monotonic() + METRICS_SECONDS
+        start, deadline = time.time(), time.monotonic() + METRICS_SECONDS
         while True:
             kept = [pods for name, pods in self._pods_of(services).items() if name in raised]
             if all(pods.is_justified for pods in kept) or time.monotonic() > deadline:
                 break
-            time.sleep(POLL_SECONDS)
+            if all(pods.has_pod_metrics for pods in kept) and self._is_measured(services, start):
+                deadline = min(deadline, time.monotonic() + HPA_SYNC_SECONDS)
+            time.sleep(METRICS_POLL_SECONDS)
         for pods in kept:
             self._restore_minimum(pods)
         return True
+
+    def _is_measured(self, services: Iterable[Service], start: float) -> bool:
+        """Return True if metrics-server has measured all pods after ``start``, a Unix time."""
+        try:
+            found = kubectl.get(
+                "podmetrics.metrics.k8s.io",
+                *("--namespace", self._namespace, "--selector", _selector(services)),
+                environment=self._environment,
+                context=self._context,
+            )
+        except CommandError:
+            return False  # not permitted, or there is no metrics-server
+        starts = [
+            datetime.fromisoformat(one["timestamp"]).timestamp() - duration_seconds(one["window"])
+            for one in found["items"]
+        ]
+        return bool(starts) and min(starts) >= start
 
     def restore_replicas(self, service: Service, found: kubectl.Objects | None = None) -> bool:
         """Set the replicas of tracks without an autoscaler to the declared number, if they differ.
@@ -308,13 +334,12 @@ class Capacity:
         self, services: Iterable[Service], found: kubectl.Objects | None = None
     ) -> Mapping[str, Mapping[str, TrackPods]]:
         """Tracks that are deployed: service → track in the names of the objects → its pods."""
-        names = [service.name for service in services]
+        services = [*services]
         items = found
         if items is None:
-            labels = ",".join(one for name in names for one in (name, f"{name}{PRIMARY}"))
             items = kubectl.workloads(
                 self._namespace,
-                selector=f"{NAME_LABEL} in ({labels})",
+                selector=_selector(services),
                 environment=self._environment,
                 context=self._context,
             )
@@ -327,7 +352,13 @@ class Capacity:
                     autoscaler = objects.get(("HorizontalPodAutoscaler", name))
                     yield track, _track_pods(name, deployment, autoscaler)
 
-        return {name: dict(tracks(name)) for name in names}
+        return {service.name: dict(tracks(service.name)) for service in services}
+
+
+def _selector(services: Iterable[Service]) -> str:
+    """Value of ``--selector`` for the objects and pods of services."""
+    names = (name for one in services for name in (one.name, f"{one.name}{PRIMARY}"))
+    return f"{NAME_LABEL} in ({','.join(names)})"
 
 
 def _track_pods(
@@ -347,6 +378,10 @@ def _track_pods(
         _recommended(autoscaler),
         None if declared is None else int(declared),
         is_autoscaled=True,
+        has_pod_metrics=all(
+            metric["type"] in ("Resource", "ContainerResource")
+            for metric in autoscaler["spec"]["metrics"]
+        ),
     )
 
 

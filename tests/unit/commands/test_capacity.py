@@ -1,6 +1,7 @@
 """Pods of tracks before and after requests move between them, with a simulated cluster."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -30,9 +31,11 @@ class Cluster:
         self.minimum = dict.fromkeys(ready, MINIMUM)
         self.annotations: dict[str, dict[str, str]] = {track: {} for track in ready}
         self.scaled_at: dict[str, float] = {}
+        self.measured_at: float | None = None
         for name in ("get", "apply", "scale"):
             monkeypatch.setattr(capacity.kubectl, name, getattr(self, name))
-        monkeypatch.setattr(capacity.time, "monotonic", lambda: self.now)
+        for clock in ("time", "monotonic"):
+            monkeypatch.setattr(capacity.time, clock, lambda: self.now)
         monkeypatch.setattr(capacity.time, "sleep", self.sleep)
 
     def sleep(self, seconds: float) -> None:
@@ -42,6 +45,11 @@ class Cluster:
                 self.ready[track] = self.replicas[track]
 
     def get(self, *arguments: str, **_: Any) -> dict[str, Any]:
+        if arguments[0] == "podmetrics.metrics.k8s.io":
+            if self.measured_at is None:
+                raise CommandError("cannot read the cluster: (Forbidden)", FAILED)
+            time = datetime.fromtimestamp(self.measured_at, UTC).isoformat()
+            return {"items": [{"timestamp": time, "window": "14.5s"}]}
         items: list[dict[str, Any]] = []
         selected = re.split("[(,)]", arguments[arguments.index("--selector") + 1])
         for track, ready in self.ready.items():
@@ -204,13 +212,25 @@ def test_the_minimum_is_restored_when_the_metrics_require_the_pods(
     assert cluster.annotations["canary"] == {}
 
 
-def test_the_minimum_is_restored_after_a_time_even_if_the_load_is_gone(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("measured_at", "low", "high"),
+    [
+        (None, capacity.METRICS_SECONDS, capacity.METRICS_SECONDS + 10),
+        (17, capacity.METRICS_SECONDS, capacity.METRICS_SECONDS + 10),
+        (18, capacity.HPA_SYNC_SECONDS, capacity.HPA_SYNC_SECONDS + 10),
+    ],
+)
+def test_the_minimum_is_restored_after_a_sample_of_all_requests_even_if_the_load_is_gone(
+    measured_at: float | None, low: float, high: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = Cluster(monkeypatch, stable=6, canary=2)
     cluster.utilization["canary"] = None
-    reserve(0, 100).restore([service(100)])
+    reserved = reserve(0, 100)
+    assert cluster.now == START_SECONDS
+    cluster.measured_at = measured_at
+    reserved.restore([service(100)])
     assert cluster.minimum["canary"] == MINIMUM
+    assert low <= cluster.now - START_SECONDS <= high
 
 
 def test_a_minimum_that_the_update_has_reset_is_raised_again(
