@@ -28,8 +28,14 @@ from settings.yaml_writer import to_yaml_line
 
 _NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
 _ALLOWED_NAMES = "at most 40 of a-z, 0-9 and -, beginning with a letter"
-_CLUSTERS = ("slipway:cluster.context", "slipway:delivery.argocd.cluster")
+_CLUSTERS = (
+    "slipway:cluster.context",
+    "slipway:cluster.server",
+    "slipway:delivery.argocd.cluster",
+)
 """Keys with the name of a cluster, which may have several stacks."""
+_MACHINES = ("slipway:network.nodeCIDRs", "slipway:host.hosts", "slipway:host.balancer")
+"""Keys with the addresses of machines, which may have several stacks."""
 _RENAMED = (*_CLUSTERS, "slipway:namespace.name", "slipway:delivery.path")
 """Keys of the stack with a name that differs between stacks."""
 _RECORDS = "routing.dns.route53"
@@ -87,6 +93,9 @@ def derive(
             _change(new, path, old_value, value)
         if kept := _kept(old_value, value):
             new.unchanged.append(f"{path}: {_text(kept)}")
+    for path in _MACHINES:
+        if value := _get(new.sections, path):
+            new.unchanged.append(f"{path}: {to_yaml_line(value)}")
     _rename_records(new, name, source)
     if _get(new.sections, "slipway:observability.mode") == "bundled" and _is_same_cluster(
         new.sections, source_sections

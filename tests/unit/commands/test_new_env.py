@@ -57,11 +57,13 @@ def test_a_preview_host_is_changed(project: Any) -> None:
 def test_values_are_copied_and_names_are_changed(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert project(autoscaling={"maxReplicas": 7}) == 0
+    cluster = {"context": "prod", "server": "https://prod.example.com"}
+    assert project(autoscaling={"maxReplicas": 7}, cluster=cluster) == 0
     config = config_of(project)
     assert beacon_of(project)["autoscaling"] == {"maxReplicas": 7}
     assert config["slipway:namespace"] == {"name": "beacon-staging"}
-    assert config["slipway:cluster"] == {"context": "staging"}
+    server = "https://staging.example.com"
+    assert config["slipway:cluster"] == {"context": "staging", "server": server}
     assert beacon_of(project)["routing"] == {"hosts": ["beacon-staging.example.com"]}
     assert "slipway:namespace.name: beacon-prod -> beacon-staging" in capsys.readouterr().out
 
@@ -73,12 +75,18 @@ def test_the_hosts_of_additional_ports_are_changed(project: Any) -> None:
     assert ports == {"grpc": {"hosts": ["grpc-staging.example.com"]}}
 
 
-def test_a_context_without_the_name_of_the_stack_is_unchanged_and_reported(
+def test_a_cluster_and_hosts_without_the_name_of_the_stack_are_unchanged_and_reported(
     project: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert project(cluster={"context": "eu-1"}) == 0
-    assert config_of(project)["slipway:cluster"] == {"context": "eu-1"}
-    assert "check them\n    slipway:cluster.context: eu-1" in capsys.readouterr().out
+    cluster = {"context": "eu-1", "server": "https://10.0.0.1:6443"}
+    assert project(cluster=cluster, host={"hosts": {"web": "10.0.0.2"}}) == 0
+    assert config_of(project)["slipway:cluster"] == cluster
+    _, _, unchanged = capsys.readouterr().out.partition("check them\n")
+    assert unchanged.splitlines()[:2] == [
+        "    slipway:cluster.context: eu-1",
+        "    slipway:cluster.server: https://10.0.0.1:6443",
+    ]
+    assert "    slipway:host.hosts: {web: 10.0.0.2}\n" in unchanged
 
 
 def test_the_name_of_the_stack_is_replaced_only_as_a_whole_word(project: Any) -> None:
