@@ -4,7 +4,9 @@ The recorded series are the same for every source of metrics. Dashboards, object
 gate and ``make metrics`` read only these.
 """
 
+from collections.abc import Iterable
 from math import ceil
+from typing import Literal
 
 WINDOW = "5m"
 """Range of the rates: with the longest scrape interval, it contains two samples."""
@@ -66,6 +68,22 @@ def latency_quantile(quantile: float, matchers: str, by: str = "") -> str:
     """Quantile of the request duration in seconds, for each value of the labels ``by``."""
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({quantile}, {_sum(labels)} ({DURATION}{{{matchers}}}))"
+
+
+def pod_resource(
+    kind: Literal["requests", "limits"], pods: str, resource: str, sidecars: Iterable[str]
+) -> str:
+    """Requests or limits of each pod, with those of its sidecars.
+
+    ``pods`` are label matchers without braces, and ``sidecars`` names of containers.
+    """
+    matchers = f'{pods},resource="{resource}"'
+    series = f"kube_pod_container_resource_{kind}{{{matchers}}}"
+    if names := "|".join(sidecars):
+        # Sidecars are init containers; others of them have ended.
+        running = f'{matchers},container=~"{names}"'
+        series += f" or kube_pod_init_container_resource_{kind}{{{running}}}"
+    return f"sum by (pod) ({series})"
 
 
 def _sum(by: str) -> str:

@@ -12,6 +12,7 @@ from components.observability.monitored_service import MonitoredService
 from components.observability.queries import (
     duration_series,
     errors_series,
+    pod_resource,
     requests_series,
     selector,
 )
@@ -128,7 +129,7 @@ class _Gates:
             used = (
                 f"sum by (pod) (rate(container_cpu_usage_seconds_total{{{whole}}}[{self.window}]))"
             )
-            requested = self._resource("requests", pods, "cpu")
+            requested = pod_resource("requests", pods, "cpu", self.service.sidecars)
             yield ReleaseGate(
                 "cpu",
                 "CPU usage of the pods, percent of their request",
@@ -138,10 +139,11 @@ class _Gates:
             )
         if gates.memory:
             used = f"max by (pod) (container_memory_working_set_bytes{{{whole}}})"
+            limit = pod_resource("limits", pods, "memory", self.service.sidecars)
             yield ReleaseGate(
                 "memory",
                 "memory usage of a pod, percent of its limit",
-                f"100 * max({used} / on (pod) {self._resource('limits', pods, 'memory')})",
+                f"100 * max({used} / on (pod) {limit})",
                 max=gates.memory,
                 unit="%",
             )
@@ -151,16 +153,6 @@ class _Gates:
         for gate in gates.queries:
             query = gate.query.replace(SELECTOR, matchers)
             yield ReleaseGate(gate.name, gate.name, query, gate.min, gate.max)
-
-    def _resource(self, kind: str, pods: str, resource: str) -> str:
-        """Request or limit of each pod, with its sidecars."""
-        matchers = f'{pods},resource="{resource}"'
-        series = f"kube_pod_container_resource_{kind}{{{matchers}}}"
-        if self.service.sidecars:
-            # Sidecars are init containers; others of them have ended.
-            running = f'{matchers},container=~"{"|".join(self.service.sidecars)}"'
-            series += f" or kube_pod_init_container_resource_{kind}{{{running}}}"
-        return f"sum by (pod) ({series})"
 
     @property
     def _seconds(self) -> int:

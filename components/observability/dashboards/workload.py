@@ -1,6 +1,7 @@
 """Dashboard of the service's pods: replicas, restarts, resources and autoscaling."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from grafana_foundation_sdk.builders import dashboard, timeseries
 
@@ -13,7 +14,7 @@ from components.observability.dashboards.panels import (
     service_variable,
 )
 from components.observability.monitored_service import MonitoredService
-from components.observability.queries import selector
+from components.observability.queries import pod_resource, selector
 
 
 def workload_dashboard(namespace: str, services: Sequence[MonitoredService]) -> dashboard.Dashboard:
@@ -25,14 +26,15 @@ def workload_dashboard(namespace: str, services: Sequence[MonitoredService]) -> 
     pod_names = f'"$service-({suffixes})-.+"'
     tracks = f'"$service-({suffixes})"'
     pods = f'{in_namespace},pod=~{pod_names},pod=~"$pod"'
+    sidecars = [*dict.fromkeys(one for service in services for one in service.sidecars)]
     return (
         new_dashboard(
             "Service: pods and autoscaling",
             "State of the service's pods, their resource usage, autoscaling and quota.",
             {
                 "Pods": _pods(f"{in_namespace},deployment=~{tracks}", pods),
-                "CPU": _cpu(pods),
-                "Memory": _memory(selector(namespace, "$service"), pods),
+                "CPU": _cpu(pods, sidecars),
+                "Memory": _memory(selector(namespace, "$service"), pods, sidecars),
                 "Autoscaling and quota": _scaling(in_namespace, tracks),
             },
         )
@@ -102,7 +104,7 @@ def _of_pods(pods: str) -> str:
     return f'{pods},pod!="",container=""'
 
 
-def _cpu(pods: str) -> tuple[Panel, ...]:
+def _cpu(pods: str, sidecars: Sequence[str]) -> tuple[Panel, ...]:
     used = f"rate(container_cpu_usage_seconds_total{{{_of_pods(pods)}}}[$__rate_interval])"
     periods = f"container_cpu_cfs_periods_total{{{_of_pods(pods)}}}"
     throttled = f"container_cpu_cfs_throttled_periods_total{{{_of_pods(pods)}}}"
@@ -114,7 +116,7 @@ def _cpu(pods: str) -> tuple[Panel, ...]:
             query(f"sum by (pod) ({used})", "{{pod}}"),
             stacked=True,
         ).span(8),
-        _requests_and_limits(pods, "CPU", "cpu", used),
+        _requests_and_limits(pods, "CPU", "cpu", used, sidecars),
         graph(
             "CPU throttling",
             "Percentage of periods in which the CPU limit throttled the pod.",
@@ -131,7 +133,7 @@ def _cpu(pods: str) -> tuple[Panel, ...]:
     )
 
 
-def _memory(service: str, pods: str) -> tuple[Panel, ...]:
+def _memory(service: str, pods: str, sidecars: Sequence[str]) -> tuple[Panel, ...]:
     used = f"container_memory_working_set_bytes{{{_of_pods(pods)}}}"
     return (
         graph(
@@ -141,7 +143,7 @@ def _memory(service: str, pods: str) -> tuple[Panel, ...]:
             query(f"sum by (pod) ({used})", "{{pod}}"),
             stacked=True,
         ).span(8),
-        _requests_and_limits(pods, "Memory", "memory", used),
+        _requests_and_limits(pods, "Memory", "memory", used, sidecars),
         graph(
             "Go heap",
             "Heap in use of each pod. It grows steadily with a memory leak.",
@@ -154,18 +156,20 @@ def _memory(service: str, pods: str) -> tuple[Panel, ...]:
     )
 
 
-def _requests_and_limits(pods: str, title: str, resource: str, used: str) -> timeseries.Panel:
+def _requests_and_limits(
+    pods: str, title: str, resource: str, used: str, sidecars: Sequence[str]
+) -> timeseries.Panel:
+    bounds: tuple[Literal["requests", "limits"], ...] = ("requests", "limits")
     return graph(
         f"{title} usage by request and limit",
         "Percentage of the pod's request and of its limit.",
         "percentunit",
         *(
             query(
-                f"sum by (pod) ({used}) / sum by (pod) "
-                f'(kube_pod_container_resource_{bound}{{{pods},resource="{resource}"}})',
+                f"sum by (pod) ({used}) / {pod_resource(bound, pods, resource, sidecars)}",
                 f"{{{{pod}}}} of {bound}",
             )
-            for bound in ("requests", "limits")
+            for bound in bounds
         ),
         thresholds=(0.9, 1),
     ).span(8)

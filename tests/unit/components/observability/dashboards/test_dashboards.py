@@ -10,12 +10,15 @@ import pytest
 from components.observability.dashboards import all_dashboards
 from tests.unit.components.observability.dashboards.queries import queries
 from tests.unit.components.observability.servers import args_of, bundled
-from tests.unit.stacks import BEACON
+from tests.unit.stacks import BEACON, DIGEST
 
 PANEL = {"title": "Jobs", "query": "sum(rate(jobs_total{$selector}[$__rate_interval]))"}
 STACK = bundled(
     services={
-        "beacon": {"panels": [PANEL]},
+        "beacon": {
+            "panels": [PANEL],
+            "sidecars": [{"name": "proxy", "image": f"ghcr.io/org/proxy:1.0@{DIGEST}"}],
+        },
         "hello": {**BEACON, "metrics": None, "routing": {"hosts": ["hello.localhost"]}},
     }
 )
@@ -87,6 +90,14 @@ def test_network_panels_count_physical_interfaces_only() -> None:
             assert re.fullmatch(virtual, name), name
         for name in ("eth0", "ens5", "enp3s0", "eno1", "bond0", "wlan0"):
             assert not re.fullmatch(virtual, name), name
+
+
+def test_usage_by_request_and_limit_counts_those_of_the_sidecars() -> None:
+    usage = [query.expr for query in QUERIES if query.panel.endswith("usage by request and limit")]
+    for resource in ("cpu", "memory"):
+        for bound in ("requests", "limits"):
+            counted = rf'kube_pod_init_container_resource_{bound}{{.*"{resource}",.*=~"proxy"}}'
+            assert any(re.search(counted, expr) for expr in usage)
 
 
 def test_dashboards_are_reproducible_and_the_same_for_any_service() -> None:
