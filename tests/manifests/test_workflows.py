@@ -278,6 +278,33 @@ def test_a_delivery_ends_with_the_exit_code_of_the_release() -> None:
     assert not any("make up" in script for script in scripts)
 
 
+@pytest.mark.parametrize("is_changed", [True, False])
+@pytest.mark.parametrize("name", ["release", "rollback"])
+def test_a_pull_request_has_the_files_that_a_command_has_changed(
+    name: str, is_changed: bool, tmp_path: Path
+) -> None:
+    project, output = tmp_path / "project", tmp_path / "output"
+    project.mkdir()
+    output.touch()
+    file = project / "Pulumi.prod.yaml"
+    file.write_text("stable: 1.0.0\n")
+    for command in (["init", "--quiet"], ["add", "."], [*_AUTHOR, "commit", "--quiet", "-m", "a"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
+    if is_changed:
+        file.write_text("stable: 1.1.0\n")
+    script = _script(name, name, "Save the changed files")
+    environment = {"STACK": "prod", "GITHUB_OUTPUT": str(output), "PATH": "/usr/bin:/bin"}
+    subprocess.run(["bash", "-e", "-c", script], cwd=project, env=environment, check=True)
+    assert output.read_text().startswith("commit=") is is_changed
+    job = _load(name)["jobs"]["propose"]
+    assert f"needs.{name}.outputs.commit" in job["if"]
+    if is_changed:
+        subprocess.run(["git", "reset", "--quiet", "--hard"], cwd=project, check=True)
+        (applies,) = (step["run"] for step in job["steps"] if "run" in step)
+        subprocess.run(applies.split(), cwd=project, check=True)
+        assert file.read_text() == "stable: 1.1.0\n"
+
+
 @pytest.mark.parametrize("is_rolled_back", [True, False])
 def test_a_pull_request_takes_back_the_stack_file_of_a_rolled_back_delivery(
     is_rolled_back: bool, tmp_path: Path
