@@ -28,7 +28,7 @@ from tests.unit.stacks import BEACON, BLUE_GREEN, CANARY, OTHER_DIGEST, changed,
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
+def home(tmp_path, monkeypatch, no_kubectl):
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
     monkeypatch.setattr(deployer.ownership, "objects", lambda *_: [])
 

@@ -54,7 +54,7 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path, tmp_path_factory, monkeypatch):
+def machine(tmp_path, tmp_path_factory, monkeypatch, no_kubectl):
     made = Machine()
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {slipway:services: {beacon: {}}}\n")
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
@@ -84,7 +84,7 @@ def machine(tmp_path, tmp_path_factory, monkeypatch):
         lambda self, _, **__: str(self._service.release.stable.version),
     )
     monkeypatch.setattr(commands.Stack, "outputs", lambda _: {})
-    monkeypatch.setattr(ReleaseRecords, "of", lambda *_: [])
+    monkeypatch.setattr(ReleaseRecords, "_read", lambda *_: [])
     monkeypatch.setattr(ReleaseRecords, "_write", lambda *_: None)
     return made
 
