@@ -13,7 +13,7 @@ CLUSTER = "tests/cluster/"
 """Tests that use the cluster."""
 MANIFESTS = "tests/manifests/"
 """Tests of rendered stacks. Those with the same parameter share one, which a worker renders."""
-CLUSTER_WORKERS = 2
+CLUSTER_WORKERS = 3
 """Maximum number of workers that run them: the pods share the processors of the node."""
 EXCLUSIVE = "tests/cluster/test_outages.py"
 """Stops parts of the cluster: no other cluster test runs at the same time."""

@@ -15,8 +15,11 @@ MAIN = "app/main.go"
 FUNCTION = "func main() {"
 CRASH = f'func init() {{ panic("crashes at start") }}\n\n{FUNCTION}'
 
-FAST_ROLLOUT = {"progressDeadlineSeconds": 20, "maxSurge": "100%"}
-"""Pulumi waits for the progress deadline and for one batch of pods, 110 s in all."""
+SHORT_WAIT = {
+    "probes": {"startup": {"httpGet": {"path": "/healthz"}, "failureThreshold": 10}},
+    "workload": {"rollout": {"progressDeadlineSeconds": 20, "maxSurge": "100%"}},
+}
+"""Pulumi waits for the progress deadline and for one batch of pods, 60 s in all."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,7 +62,8 @@ def test_a_compiler_error_and_a_full_disk_are_printed_and_change_nothing(project
 def test_a_crashing_image_is_reported_while_the_previous_one_serves(project: Project) -> None:
     with project.restored_config():
         with project.service() as service:
-            service["workload"]["rollout"] = FAST_ROLLOUT
+            for section, keys in SHORT_WAIT.items():
+                service[section] |= keys
         with project.edited(MAIN, FUNCTION, CRASH), steady_load(project.host) as load:
             result = project.make_fails("up")
     text = result.stdout + result.stderr

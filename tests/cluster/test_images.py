@@ -20,6 +20,7 @@ from settings.stack_file import PROJECT_FOLDER
 from tests.cluster.empty_builder import empty_builder
 from tests.cluster.image_source import Image, Source
 from tests.cluster.module_proxy import ModuleProxy
+from tests.cluster.project import needs_slow
 
 MAIN = """\
 package main
@@ -179,6 +180,7 @@ def test_the_example_has_less_than_10_mb_and_no_shell(
     assert "timetzdata" in build_settings(root / "beacon")["-tags"].split(",")
 
 
+@needs_slow
 def test_a_profile_beside_the_main_package_optimizes_the_program(
     source: Source, tmp_path: Path
 ) -> None:

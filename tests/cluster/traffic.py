@@ -21,7 +21,7 @@ def versions_of(host: str, requests: int, timeout: float = 10) -> Counter[str]:
     return seen
 
 
-def steady_load(host: str, rate: int = 50, path: str = "/", timeout: float = 10) -> Load:
+def steady_load(host: str, rate: int = 25, path: str = "/", timeout: float = 10) -> Load:
     """Load of ``rate`` requests per second until the block ends.
 
     A request fails after ``timeout`` seconds.

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.cluster.project import Project, wait_until
+from tests.cluster.project import Project, needs_slow, wait_until
 from tests.cluster.traffic import steady_load, versions_of
 
 pytestmark = pytest.mark.timeout(900)
@@ -30,6 +30,7 @@ def blue_green(monitored: Project) -> Project:
     return monitored
 
 
+@needs_slow
 def test_a_good_version_passes_the_gate_and_stays_live(blue_green: Project) -> None:
     blue_green.make("release", "VERSION=1.3.0")
     with steady_load(blue_green.host, rate=20) as load:
