@@ -560,7 +560,7 @@ class Deployer:
         ``found`` is that of :func:`status.show`.
         """
         context = self.settings.cluster.context
-        states = self.progressive_releases().read(self.settings.services.values())
+        states = self.progressive_releases().before
         outputs = self.stack.outputs()
         status.show(outputs, service, self.environment, context, states, found=found)
         if outputs:

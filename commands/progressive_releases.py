@@ -42,7 +42,8 @@ class ProgressiveReleases:
         self._records = records
         self.canaries = Canaries(settings, environment)
         self._started = datetime.now(UTC)
-        self._before = self.read(settings.services.values())
+        self.before = self.read(settings.services.values())
+        """State of each progressive service that is deployed, before the update."""
 
     def read(self, services: Iterable[Service]) -> Mapping[str, CanaryState]:
         """State of each progressive service that is deployed.
@@ -59,7 +60,7 @@ class ProgressiveReleases:
         states = self.read(services)
         followed: list[FollowedRelease] = []
         for service in progressive(services):
-            state, before = states.get(service.name), self._before.get(service.name)
+            state, before = states.get(service.name), self.before.get(service.name)
             if state is None or not self._is_followed(service, state, before):
                 continue
             version = service.release.stable.version
@@ -149,7 +150,7 @@ class ProgressiveReleases:
         interval = max((one.interval_seconds for one in self.read([service]).values()), default=0)
         deadline = time.monotonic() + interval + SETTLE_SECONDS
         while time.monotonic() < deadline:
-            self._before = self.read([service])
+            self.before = self.read([service])
             self._started = datetime.now(UTC)
             if releases := self.started([service]):
                 return releases

@@ -488,6 +488,14 @@ def test_the_status_after_an_update_shows_the_objects_as_they_are(monkeypatch, *
 
 
 @pytest.mark.usefixtures("no_cluster")
+def test_the_status_reads_progressive_releases_once(monkeypatch):
+    reads: list[list[str]] = []
+    monkeypatch.setattr(deployer.Canaries, "read", lambda _, names: reads.append([*names]) or {})
+    deployer_of(FakeStack(), release={"strategy": "progressive"}).status()
+    assert reads == [["beacon"]]
+
+
+@pytest.mark.usefixtures("no_cluster")
 def test_a_preview_of_what_another_stack_owns_is_refused(monkeypatch):
     found = [owned("beacon-test", "shop/dev"), owned("monitoring", None)]
     monkeypatch.setattr(deployer.ownership, "objects", lambda *_: found)
