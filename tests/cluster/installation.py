@@ -1,11 +1,11 @@
-"""Programs that a test installs in the cluster."""
+"""Programs and machines that a test installs."""
 
 from abc import ABC, abstractmethod
 from typing import Self
 
 
 class Installation(ABC):
-    """Base of a context manager whose programs are in the cluster during the block.
+    """Base of a context manager whose programs run during the block, most of them in the cluster.
 
     They are also removed if the installation fails.
     """

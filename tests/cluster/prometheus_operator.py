@@ -20,9 +20,10 @@ from local.base_image import CA_CERTIFICATES
 from local.images import Image
 from local.layout import NODE_IP, Layout
 from local.recipes import PROMETHEUS_ADAPTER, PROMETHEUS_OPERATOR, Recipe
+from tests.cluster.installation import Installation
 from tests.cluster.kubectl import kubectl
 from tests.cluster.project import CHECKOUT, Project, wait_until
-from tests.cluster.server import Server, build, free_port, start
+from tests.cluster.server import build, end, free_port, start
 
 Json = dict[str, Any]
 
@@ -34,40 +35,41 @@ _ALL: Json = {}
 """Selector of all namespaces."""
 
 
-class PrometheusOperator(Server):
+class PrometheusOperator(Installation):
     """The operator and a Prometheus in the monitoring namespace of a stack during a block."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self.namespace = f"{project.stack}-monitoring"
         self._definitions = Layout().share / "prometheus-operator"
+        self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         # The operator's Prometheus uses the image of the bundled server.
         subprocess.run([sys.executable, "-m", "local", "images"], cwd=CHECKOUT, check=True)
         for program in PROMETHEUS_OPERATOR.programs:
             build(program)
+        return super().__enter__()
+
+    def _install(self) -> None:
         reloader = _reloader_image()
         images.push(Layout(), reloader)
         self._kubectl("apply", "--server-side", f"--filename={self._definitions}")
         self._kubectl("wait", "--for=condition=Established", f"--filename={self._definitions}")
-        self._process = start(
-            _program(PROMETHEUS_OPERATOR, "operator"),
-            f"--prometheus-config-reloader={reloader.reference}",
-            f"--web.listen-address=127.0.0.1:{free_port('127.0.0.1')}",
-            environment=self._project.environment,
-            log=self._project.folder / "operator.log",
+        self._processes.append(
+            start(
+                _program(PROMETHEUS_OPERATOR, "operator"),
+                f"--prometheus-config-reloader={reloader.reference}",
+                f"--web.listen-address=127.0.0.1:{free_port('127.0.0.1')}",
+                environment=self._project.environment,
+                log=self._project.folder / "operator.log",
+            )
         )
-        try:
-            _apply(self._project, self._objects())
-            wait_until("Prometheus", self._is_ready, _READY_SECONDS)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        _apply(self._project, self._objects())
+        wait_until("Prometheus", self._is_ready, _READY_SECONDS)
 
-    def __exit__(self, *_: object) -> None:
-        super().__exit__()
+    def _remove(self) -> None:
+        end(self._processes)
         namespace = self.namespace
         for objects in (
             ["namespace", namespace],
@@ -96,7 +98,7 @@ class PrometheusOperator(Server):
         return response.raise_for_status().json()["data"]
 
     def _is_ready(self) -> bool:
-        assert self._process.poll() is None, "the operator has ended"
+        assert self._processes[0].poll() is None, "the operator has ended"
         condition = "jsonpath={.status.conditions[?(@.type=='Available')].status}"
         prometheus = ("prometheus/main", f"--namespace={self.namespace}")
         return self._kubectl("get", *prometheus, f"--output={condition}") == "True"
@@ -152,7 +154,7 @@ class PrometheusOperator(Server):
         return result.stdout
 
 
-class PrometheusAdapter(Server):
+class PrometheusAdapter(Installation):
     """Server of the custom metrics API during a block: ``rules`` name metrics of Prometheus."""
 
     def __init__(
@@ -162,33 +164,36 @@ class PrometheusAdapter(Server):
         self._operator = operator
         self._rules = rules
         self._service = {"name": "prometheus-adapter", "namespace": operator.namespace}
+        self._processes: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> Self:
+    def _install(self) -> None:
         build("adapter")
         config = self._project.folder / "adapter.yaml"
         config.write_text(yaml.safe_dump({"rules": [*self._rules]}))
         port = free_port(NODE_IP)
         kubeconfig = self._project.environment["KUBECONFIG"]
-        self._process = start(
-            _program(PROMETHEUS_ADAPTER, "adapter"),
-            f"--config={config}",
-            f"--prometheus-url={self._operator.url}",
-            "--metrics-relist-interval=10s",
-            "--metrics-max-age=1m",
-            f"--bind-address={NODE_IP}",
-            f"--secure-port={port}",
-            f"--cert-dir={self._project.folder / 'adapter'}",
-            f"--lister-kubeconfig={kubeconfig}",
-            f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
-            log=self._project.folder / "adapter.log",
+        self._processes.append(
+            start(
+                _program(PROMETHEUS_ADAPTER, "adapter"),
+                f"--config={config}",
+                f"--prometheus-url={self._operator.url}",
+                "--metrics-relist-interval=10s",
+                "--metrics-max-age=1m",
+                f"--bind-address={NODE_IP}",
+                f"--secure-port={port}",
+                f"--cert-dir={self._project.folder / 'adapter'}",
+                f"--lister-kubeconfig={kubeconfig}",
+                f"--authentication-kubeconfig={kubeconfig}",
+                f"--authorization-kubeconfig={kubeconfig}",
+                log=self._project.folder / "adapter.log",
+            )
         )
         _apply(self._project, self._objects(port))
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._project.kubectl("delete", "apiservice", "v1beta1.custom.metrics.k8s.io")
-        super().__exit__()
+    def _remove(self) -> None:
+        service = ("apiservice", "v1beta1.custom.metrics.k8s.io")
+        self._project.kubectl("delete", "--ignore-not-found", *service)
+        end(self._processes)
 
     def _objects(self, port: int) -> Sequence[Json]:
         group, version = "custom.metrics.k8s.io", "v1beta1"

@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from local.layout import Layout
@@ -39,11 +39,17 @@ def start(
         return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
 
 
+def end(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
+    """End programs, and wait for their end."""
+    for process in processes:
+        process.terminate()
+        process.wait()
+
+
 class Server:
     """Base of a context manager that starts ``_process`` and ends it after the block."""
 
     _process: "subprocess.Popen[bytes]"
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait()
+        end([self._process])

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
+from tests.cluster.installation import Installation
 from tests.cluster.project import wait_until
 
 SHARED = Path("/srv/slipway")
@@ -13,7 +14,7 @@ _SCRIPT = Path(__file__).parent / "systemd_host.sh"
 _HIERARCHIES = Path("/sys/fs/cgroup")
 
 
-class SystemdHost:
+class SystemdHost(Installation):
     """systemd as process 1, with this machine's files, and its own network, processes and cgroups.
 
     ``shared`` is mounted at :data:`SHARED`. ``port`` of the loopback interface of this machine is
@@ -30,6 +31,7 @@ class SystemdHost:
         self._name = f"slipway-host-{os.getpid()}-{number}"
         self._link = f"slh{number}-{os.getpid() % 100_000}"
         self._network = f"10.91.{number}"
+        self._forward: subprocess.Popen[bytes] | None = None
         self.address = f"{self._network}.2"
         """Address of the machine on a link to this one."""
 
@@ -43,13 +45,11 @@ class SystemdHost:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        try:
-            wait_until("systemd to start", self._is_running, 60)
-            self._connect()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
+        return super().__enter__()
+
+    def _install(self) -> None:
+        wait_until("systemd to start", self._is_running, 60)
+        self._connect()
 
     def _is_running(self) -> bool:
         assert self._started.poll() is None, (self._folder / "boot.log").read_text()
@@ -104,9 +104,9 @@ class SystemdHost:
             machine.run("ip", "link", "set", "link0", "up")
         return ends[0][1], ends[1][1]
 
-    def __exit__(self, *_: object) -> None:
-        if forward := getattr(self, "_forward", None):
-            forward.terminate()
+    def _remove(self) -> None:
+        if self._forward:
+            self._forward.terminate()
         # The kernel ends every process of the machine with its process 1.
         self._started.kill()
         self._started.wait()
