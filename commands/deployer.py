@@ -353,11 +353,14 @@ class Deployer:
     ) -> None:
         """Deploy new tracks with these numbers of pods, by service; canaries with weight 0."""
 
-        def change(file: ReleaseFile, pods: int) -> None:
+        def change(file: ReleaseFile, service: Service, pods: int) -> None:
             if "canary" in file.release:
                 file.set_weight(0)
-            else:  # another strategy
+            elif service.release.strategy == "progressive":
+                # Flagger would analyze another minimum as a second revision.
                 file.set_value("autoscaling.startReplicas", str(pods))
+            else:  # another strategy
+                file.set_value(_MIN_REPLICAS, str(pods))
 
         kept = exclusions(self._replaced_canaries())
         self._deploy_changed(services, change, config_file, (*options, *kept))
@@ -371,7 +374,7 @@ class Deployer:
         server refuses as a conflict.
         """
 
-        def change(file: ReleaseFile, replicas: int) -> None:
+        def change(file: ReleaseFile, _: Service, replicas: int) -> None:
             file.set_value(_MIN_REPLICAS, str(replicas))
 
         for name, replicas in services.items():
@@ -396,7 +399,7 @@ class Deployer:
     def _deploy_changed(
         self,
         services: Mapping[str, int],
-        change: Callable[[ReleaseFile, int], None],
+        change: Callable[[ReleaseFile, Service, int], None],
         config_file: Path | None,
         options: Sequence[str],
     ) -> None:
@@ -406,9 +409,10 @@ class Deployer:
             TemporaryDirectory(prefix="slipway-") as folder,
         ):
             path = shutil.copy(complete, folder)
+            deployed = load(path).services
             for name, number in services.items():
                 file = ReleaseFile(path, name)
-                change(file, number)
+                change(file, deployed[name], number)
                 file.save()
             self.stack.up(*options, "--config-file", path)
 

@@ -334,28 +334,35 @@ def test_requests_move_after_their_track_has_the_pods(
     assert load(str(file)).services["beacon"].release.canary_weight == weight
 
 
-def replicas_of_updates(fake: FakeStack, file: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """List that each update of the stack appends the replicas of a new Deployment to."""
-    replicas: list[int] = []
+def replicas_of_updates(
+    fake: FakeStack, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[int, int]]:
+    """List that each update appends the replicas of a new Deployment and their minimum to."""
+    replicas: list[tuple[int, int]] = []
 
     def up(*arguments: str) -> None:
         has_file = "--config-file" in arguments
         config = arguments[arguments.index("--config-file") + 1] if has_file else str(file)
-        replicas.append(load(config).services["beacon"].start_replicas)
+        service = load(config).services["beacon"]
+        replicas.append((service.start_replicas, service.min_replicas))
 
     monkeypatch.setattr(fake, "up", up)
     return replicas
 
 
 @pytest.mark.usefixtures("no_cluster")
-def test_the_pods_of_another_strategy_are_started_with_those_that_serve(monkeypatch, tmp_path):
-    file = stack_file(tmp_path, release={"strategy": "blueGreen"})
+@pytest.mark.parametrize(("strategy", "minimum"), [("blueGreen", 6), ("progressive", 3)])
+def test_the_pods_of_another_strategy_are_started_with_those_that_serve(
+    strategy, minimum, monkeypatch, tmp_path
+):
+    changes = {"release": {"strategy": strategy}, "observability": {"mode": "bundled"}}
+    file = stack_file(tmp_path, **changes)
     monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
     fake = FakeStack(deployed_releases=[{"strategy": "canary"}])
     replicas = replicas_of_updates(fake, file, monkeypatch)
     monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], 6))
-    deployer_of(fake, release={"strategy": "blueGreen"}).update()
-    assert replicas == [6, 3]
+    deployer_of(fake, release={"strategy": strategy}).update()
+    assert replicas == [(6, minimum), (3, 3)]
 
 
 @pytest.mark.usefixtures("no_cluster")
@@ -374,7 +381,7 @@ def test_flaggers_route_is_kept_while_the_pods_of_another_strategy_start(monkeyp
 @pytest.mark.usefixtures("no_cluster")
 @pytest.mark.parametrize(
     ("running", "expected"),
-    [({}, [5, 3]), ({"beacon": {"stable": {"version": "1.0.0"}}}, [3])],
+    [({}, [(5, 5), (3, 3)]), ({"beacon": {"stable": {"version": "1.0.0"}}}, [(3, 3)])],
 )
 def test_the_first_update_adopts_deployments_with_the_replicas_of_their_autoscaler(
     running, expected, monkeypatch, tmp_path
