@@ -20,6 +20,7 @@ EXCLUSIVE = "tests/cluster/test_outages.py"
 ONE_SCOPE = (
     "tests/cluster/observability/",
     "tests/manifests/test_policy.py",
+    "tests/manifests/test_schemas.py",
     "tests/unit/commands/diff/test_diff.py",
 )
 """Folders and files whose tests share an expensive fixture, and so a worker."""

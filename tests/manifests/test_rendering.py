@@ -25,26 +25,17 @@ CLUSTER_SCOPED = (
 pytestmark = needs_example
 
 
-def render(stack: Path, out: Path) -> None:
-    result = run(sys.executable, "render.py", "--stack", stack, "--out", out)
+def test_rendering_is_reproducible_and_removes_files_of_an_earlier_rendering(
+    variant: Variant, tmp_path: Path
+) -> None:
+    first, second = variant("prod"), shutil.copytree(variant("prod-canary"), tmp_path / "out")
+    stack = stack_file(tmp_path, *VARIANTS["prod"])
+    result = run(sys.executable, "render.py", "--stack", stack, "--out", second)
     assert result.returncode == 0, result.stderr
-
-
-def test_rendering_is_reproducible(variant: Variant, tmp_path: Path) -> None:
-    first, second = variant("prod-canary"), tmp_path / "out"
-    render(stack_file(tmp_path, *VARIANTS["prod-canary"]), second)
     names = {file.name for file in first.iterdir()}
     assert names == {file.name for file in second.iterdir()}
     _, changed, unreadable = filecmp.cmpfiles(first, second, names, shallow=False)
     assert (changed, unreadable) == ([], [])
-
-
-def test_rendering_removes_files_of_an_earlier_rendering(variant: Variant, tmp_path: Path) -> None:
-    out = shutil.copytree(variant("prod-canary"), tmp_path / "out")
-    render(stack_file(tmp_path, *VARIANTS["prod"]), out)
-    assert {file.name for file in out.iterdir()} == {
-        file.name for file in variant("prod").iterdir()
-    }
 
 
 def test_no_secret_is_rendered(rendered: Path) -> None:
