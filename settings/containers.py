@@ -65,7 +65,7 @@ class InitContainer(Section):
     """Environment variables."""
     env_from: EnvFrom = ()
     """Objects whose keys all become variables."""
-    resources: ContainerResources = ContainerResources()
+    resources: ContainerResources = ContainerResources.model_construct()
     volume_mounts: Annotated[tuple[VolumeMount, ...], Field(strict=False, max_length=20)] = ()
     """Volumes of the service in this container. `tmp` is not mounted by default."""
 
@@ -75,7 +75,7 @@ class Sidecar(InitContainer):
 
     ports: Ports = {}
     """Container ports by name. Names and numbers must differ from those of the service."""
-    probes: Probes = Probes()
+    probes: Probes = Probes.model_construct()
 
     def cross_field_errors(self) -> Iterator[FieldError]:
         yield from self.probes.port_errors(self.ports, "probes")

@@ -60,8 +60,8 @@ class DeliverySettings(Section):
     """Reverts manual changes in the cluster. Flux always does."""
     retries: Annotated[int, Field(ge=0, le=100)] = 5
     """Attempts after a failed sync, with Argo CD. Flux has no limit."""
-    argocd: ArgoCdSettings = ArgoCdSettings()
-    flux: FluxSettings = FluxSettings()
+    argocd: ArgoCdSettings = ArgoCdSettings.model_construct()
+    flux: FluxSettings = FluxSettings.model_construct()
 
     @property
     def is_gitops(self) -> bool:

@@ -21,7 +21,7 @@ class ImageSettings(Section):
     ] = ()
     """Target platforms. Default: the builder's platform, or those of `workload.edge`. Several
     platforms require `buildkit`."""
-    build: BuildSettings = BuildSettings()
+    build: BuildSettings = BuildSettings.model_construct()
 
     def errors_with_docker(self) -> Iterator[FieldError]:
         """Keys that the Docker Engine's own builder does not support."""

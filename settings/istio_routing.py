@@ -68,9 +68,9 @@ class OutlierDetection(Section):
 class IstioRouting(Section):
     """VirtualService and DestinationRules of Istio."""
 
-    gateway: IstioGateway = IstioGateway()
-    retries: IstioRetries = IstioRetries()
-    outlier_detection: OutlierDetection | None = OutlierDetection()
+    gateway: IstioGateway = IstioGateway.model_construct()
+    retries: IstioRetries = IstioRetries.model_construct()
+    outlier_detection: OutlierDetection | None = OutlierDetection.model_construct()
     """`null`: none."""
 
     def cross_field_errors(self) -> Iterator[FieldError]:

@@ -45,5 +45,5 @@ class NamespaceSettings(Section):
 
     name: OwnNamespace
     """Name of the namespace. It is created and deleted with the stack."""
-    resource_quota: ResourceQuotaSettings = ResourceQuotaSettings()
-    limit_range: LimitRangeSettings = LimitRangeSettings()
+    resource_quota: ResourceQuotaSettings = ResourceQuotaSettings.model_construct()
+    limit_range: LimitRangeSettings = LimitRangeSettings.model_construct()

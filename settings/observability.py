@@ -144,9 +144,9 @@ class Receiver(Section):
 class OwnerReceivers(Section):
     """Receivers of the alerts of an owner's services."""
 
-    page: Receiver = Receiver()
+    page: Receiver = Receiver.model_construct()
     """Receiver of alerts with severity page."""
-    ticket: Receiver = Receiver()
+    ticket: Receiver = Receiver.model_construct()
     """Receiver of alerts with severity ticket."""
 
 
@@ -155,9 +155,9 @@ class AlertsSettings(Storage):
 
     volume_size: Memory = "1Gi"
     """Size of the persistent volume for silences."""
-    page: Receiver = Receiver()
+    page: Receiver = Receiver.model_construct()
     """Receiver of alerts with severity page: they need immediate action."""
-    ticket: Receiver = Receiver()
+    ticket: Receiver = Receiver.model_construct()
     """Receiver of alerts with severity ticket: they can wait for working hours."""
     owners: Annotated[dict[LabelValue, OwnerReceivers], Field(max_length=100)] = {}
     """Receivers by `owner` of a service, instead of the ones above."""
@@ -203,10 +203,10 @@ class ObservabilitySettings(Section):
     """Namespace of the node agents. Servers run in `network.monitoringNamespace`."""
     runbook_base_url: Url = "https://example.com/slipway/docs/runbooks"
     """Base URL of the runbooks in `docs/runbooks`, for links in alerts."""
-    metrics: MetricsSettings = MetricsSettings()
-    logs: LogsSettings = LogsSettings()
-    traces: TracesSettings = TracesSettings()
-    alerts: AlertsSettings = AlertsSettings()
-    proxy: ProxyMetrics = ProxyMetrics()
-    grafana: GrafanaSettings = GrafanaSettings()
-    operator: OperatorSettings = OperatorSettings()
+    metrics: MetricsSettings = MetricsSettings.model_construct()
+    logs: LogsSettings = LogsSettings.model_construct()
+    traces: TracesSettings = TracesSettings.model_construct()
+    alerts: AlertsSettings = AlertsSettings.model_construct()
+    proxy: ProxyMetrics = ProxyMetrics.model_construct()
+    grafana: GrafanaSettings = GrafanaSettings.model_construct()
+    operator: OperatorSettings = OperatorSettings.model_construct()

@@ -113,9 +113,9 @@ class ReadinessProbe(Probe):
 class Probes(Section):
     """Probes. Default: a TCP connection to the port `http`, or else to the first one by name."""
 
-    startup: StartupProbe | None = StartupProbe()
-    liveness: LivenessProbe | None = LivenessProbe()
-    readiness: ReadinessProbe | None = ReadinessProbe()
+    startup: StartupProbe | None = StartupProbe.model_construct()
+    liveness: LivenessProbe | None = LivenessProbe.model_construct()
+    readiness: ReadinessProbe | None = ReadinessProbe.model_construct()
 
     @property
     def paths(self) -> set[str]:

@@ -119,7 +119,7 @@ class Progressive(Section):
     mirror: bool = False
     """Sends a copy of each request to the new version during the `iterations`, and drops the
     responses. Needs a Gateway whose implementation can mirror: not Traefik."""
-    gates: Gates = Gates()
+    gates: Gates = Gates.model_construct()
     manual: Annotated[tuple[ManualGate, ...], Field(strict=False, max_length=2)] = ()
     """Waits for `make resume` before the `rollout`, or before the `promotion`."""
     load: Load | None = None

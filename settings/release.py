@@ -87,8 +87,8 @@ class ReleaseSettings(Section):
     """Default: none, all requests are routed to stable."""
     idle: IdleVersion | None = None
     """With `blueGreen`: the version of the color that is not live. Default: none."""
-    blue_green: BlueGreen = BlueGreen()
-    progressive: Progressive = Progressive()
+    blue_green: BlueGreen = BlueGreen.model_construct()
+    progressive: Progressive = Progressive.model_construct()
     before_start: BeforeStart | None = None
     """Default: none."""
 

@@ -106,11 +106,11 @@ class RoutingSettings(Route):
     """External port of the proxy."""
     external_tls_port: Annotated[int, Field(ge=1, le=65535)] = _HTTPS_PORT
     """External port of the proxy for HTTPS."""
-    tls: TlsSettings = TlsSettings()
-    ingress: IngressSettings = IngressSettings()
-    gateway: GatewaySettings = GatewaySettings()
-    istio: IstioRouting = IstioRouting()
-    canary_override: CanaryOverride = CanaryOverride()
+    tls: TlsSettings = TlsSettings.model_construct()
+    ingress: IngressSettings = IngressSettings.model_construct()
+    gateway: GatewaySettings = GatewaySettings.model_construct()
+    istio: IstioRouting = IstioRouting.model_construct()
+    canary_override: CanaryOverride = CanaryOverride.model_construct()
     dns: DnsSettings | None = None
     """Annotations for external-dns. Default: none."""
 

@@ -16,7 +16,11 @@ from settings.errors import FieldError
 
 
 class Section(BaseModel):
-    """Immutable group of keys. Unknown keys, wrong types and values out of range are errors."""
+    """Immutable group of keys. Unknown keys, wrong types and values out of range are errors.
+
+    A default is made with ``model_construct``: to validate it, each import of the settings would
+    build a validator of its class. The tests validate it.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel,

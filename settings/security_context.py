@@ -24,4 +24,4 @@ class SecurityContextSettings(Section):
     """User ID. The default is that of `nonroot` in distroless images."""
     run_as_group: Id = 65532
     """Group ID, also of the files in volumes."""
-    exceptions: SecurityExceptions = SecurityExceptions()
+    exceptions: SecurityExceptions = SecurityExceptions.model_construct()

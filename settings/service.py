@@ -60,7 +60,7 @@ class Service(Section):
 
     source: SourcePath | None = None
     """Folder of the source code, relative to the project. Not needed if no version is built."""
-    image: ImageSettings = ImageSettings()
+    image: ImageSettings = ImageSettings.model_construct()
     release: ReleaseSettings
     command: Command = ()
     """Program in the container. Default: that of the image."""
@@ -77,10 +77,10 @@ class Service(Section):
     """Port of `net/http/pprof`, for `kubectl port-forward` only. Default: none."""
     metrics: ServiceMetrics | None = None
     """Prometheus metrics of the service. Default: none."""
-    probes: Probes = Probes()
+    probes: Probes = Probes.model_construct()
     config: ConfigValues = {}
     """Content of the configuration file, checked by the JSON Schema that the source ships."""
-    config_file: ConfigFileSettings = ConfigFileSettings()
+    config_file: ConfigFileSettings = ConfigFileSettings.model_construct()
     secrets: SecretFiles = {}
     """Secrets by name: an encrypted value, or a mapping with the keys below. By default they are
     files in `/run/secrets/<service>`, and a new value restarts the pods."""
@@ -90,25 +90,27 @@ class Service(Section):
     """Containers that run one after the other before the service's container starts."""
     sidecars: Sidecars = ()
     """Containers that run beside the service's, started before `initContainers`."""
-    service_account: ServiceAccountSettings = ServiceAccountSettings()
-    security_context: SecurityContextSettings = SecurityContextSettings()
-    workload: WorkloadSettings = WorkloadSettings()
-    autoscaling: Autoscaling = Autoscaling()
-    pod_disruption_budget: PodDisruptionBudgetSettings = PodDisruptionBudgetSettings()
+    service_account: ServiceAccountSettings = ServiceAccountSettings.model_construct()
+    security_context: SecurityContextSettings = SecurityContextSettings.model_construct()
+    workload: WorkloadSettings = WorkloadSettings.model_construct()
+    autoscaling: Autoscaling = Autoscaling.model_construct()
+    pod_disruption_budget: PodDisruptionBudgetSettings = (
+        PodDisruptionBudgetSettings.model_construct()
+    )
     routing: RoutingSettings | None = None
     """Default: none, the service is not reachable from outside the cluster."""
-    peers: Peers = Peers()
-    tracing: TracingSettings = TracingSettings()
-    slo: SloSettings | None = SloSettings()
+    peers: Peers = Peers.model_construct()
+    tracing: TracingSettings = TracingSettings.model_construct()
+    slo: SloSettings | None = SloSettings.model_construct()
     """Service level objective. `null`: none."""
-    logs: ServiceLogs = ServiceLogs()
+    logs: ServiceLogs = ServiceLogs.model_construct()
     owner: LabelValue | None = None
     """Team that owns the service. Its receivers are in `observability.alerts.owners`."""
     alerts: Annotated[tuple[ServiceAlert, ...], Field(strict=False, max_length=100)] = ()
     """Alerting rules of the service's own."""
     panels: Annotated[tuple[ServicePanel, ...], Field(strict=False, max_length=100)] = ()
     """Grafana panels of the service's own."""
-    drill: DrillSettings = DrillSettings()
+    drill: DrillSettings = DrillSettings.model_construct()
 
     _name: str = PrivateAttr("")
     _tracks: "dict[Track, Service]" = PrivateAttr({})

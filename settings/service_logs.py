@@ -28,4 +28,4 @@ class LogKeys(Section):
 class ServiceLogs(Section):
     """Log lines of the service. The defaults are the keys of slog, zap, logrus and zerolog."""
 
-    keys: LogKeys = LogKeys()
+    keys: LogKeys = LogKeys.model_construct()

@@ -46,7 +46,7 @@ class ServiceMetrics(Section):
     """Unit of the histogram. Default: that of the convention, seconds."""
     buckets: Buckets | None = None
     """Upper bounds of the histogram, in seconds. Default: those of the convention."""
-    labels: RequestLabels = RequestLabels()
+    labels: RequestLabels = RequestLabels.model_construct()
     errors: RegularExpression | None = None
     """Statuses of failed requests. Default: `5..`, or the gRPC codes that are server errors."""
     in_flight: MetricName | None = "http_requests_in_flight"

@@ -60,7 +60,7 @@ class SloSettings(Section):
     """Requests are measured by the service or the proxy. Default: `service` if it has metrics."""
     availability: Objective = 99.9
     """Percentage of requests without a 5xx status code."""
-    latency: LatencyObjective | None = LatencyObjective()
+    latency: LatencyObjective | None = LatencyObjective.model_construct()
     """`null`: none."""
     window_days: Annotated[int, Field(ge=7, le=90)] = 30
     """Rolling window of the objectives, in days."""

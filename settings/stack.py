@@ -54,21 +54,21 @@ def _set_names(services: dict[str, Service]) -> dict[str, Service]:
 class Settings(Section):
     """Configuration of a stack."""
 
-    cluster: Cluster = Cluster()
+    cluster: Cluster = Cluster.model_construct()
     namespace: NamespaceSettings
-    delivery: DeliverySettings = DeliverySettings()
-    host: HostSettings = HostSettings()
+    delivery: DeliverySettings = DeliverySettings.model_construct()
+    host: HostSettings = HostSettings.model_construct()
     registry: RegistrySettings
-    builder: BuilderSettings = BuilderSettings()
-    network: Network = Network()
-    mesh: MeshSettings = MeshSettings()
-    flagger: FlaggerSettings = FlaggerSettings()
-    cert_manager: CertManagerSettings = CertManagerSettings()
-    external_secrets: ExternalSecretsSettings = ExternalSecretsSettings()
+    builder: BuilderSettings = BuilderSettings.model_construct()
+    network: Network = Network.model_construct()
+    mesh: MeshSettings = MeshSettings.model_construct()
+    flagger: FlaggerSettings = FlaggerSettings.model_construct()
+    cert_manager: CertManagerSettings = CertManagerSettings.model_construct()
+    external_secrets: ExternalSecretsSettings = ExternalSecretsSettings.model_construct()
     secret_stores: SecretStores = {}
     """Servers that hold the values of secrets, by name."""
-    observability: ObservabilitySettings = ObservabilitySettings()
-    notifications: NotificationsSettings = NotificationsSettings()
+    observability: ObservabilitySettings = ObservabilitySettings.model_construct()
+    notifications: NotificationsSettings = NotificationsSettings.model_construct()
     defaults: Annotated[dict[str, Any], PARTIAL_SERVICE] = {}
     """Keys of a service, as defaults of all services. Mappings merge, other values replace."""
     services: Annotated[

@@ -91,8 +91,8 @@ class Toleration(Section):
 class Scheduling(Section):
     """Scheduling of the pods."""
 
-    node_affinity: NodeAffinity = NodeAffinity()
-    topology_spread: TopologySpread = TopologySpread()
+    node_affinity: NodeAffinity = NodeAffinity.model_construct()
+    topology_spread: TopologySpread = TopologySpread.model_construct()
     tolerations: Annotated[tuple[Toleration, ...], Field(strict=False, max_length=20)] = ()
     """Tolerations for taints."""
 
@@ -104,10 +104,10 @@ class WorkloadSettings(Section):
     """`knative` creates a Knative Service, which Knative Serving scales, also to zero."""
     replicas: Replicas = 3
     """Number of replicas if autoscaling is disabled."""
-    resources: PodResources = PodResources()
-    rollout: Rollout = Rollout()
-    scheduling: Scheduling = Scheduling()
-    knative: KnativeSettings = KnativeSettings()
+    resources: PodResources = PodResources.model_construct()
+    rollout: Rollout = Rollout.model_construct()
+    scheduling: Scheduling = Scheduling.model_construct()
+    knative: KnativeSettings = KnativeSettings.model_construct()
     edge: EdgeSettings | None = None
     """Placement on edge nodes that may be offline. Default: none, the pods run on any node."""
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=900)] = 30

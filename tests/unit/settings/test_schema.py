@@ -18,6 +18,7 @@ from settings.schema import (
     resolve,
     stack_file_schema,
 )
+from settings.section import Section
 
 PROJECT = Path(__file__).resolve().parents[3]
 STACK_FILES = (PROJECT / "Pulumi.dev.yaml", PROJECT / "Pulumi.prod.yaml")
@@ -64,6 +65,20 @@ def test_every_key_has_a_type_bounds_a_description_and_a_message() -> None:
         assert is_bounded(inner), key
         assert node.get("description") or inner.get("description"), key
         assert allowed_values(model_schema(Settings), inner), key
+
+
+def section_types(base: type[Section] = Section) -> Iterator[type[Section]]:
+    for section in base.__subclasses__():
+        yield section
+        yield from section_types(section)
+
+
+def test_every_default_is_valid() -> None:
+    fields = [field for section in section_types() for field in section.model_fields.values()]
+    defaults = [field.default for field in fields if isinstance(field.default, Section)]
+    assert len(defaults) > 60
+    for default in defaults:
+        assert type(default).model_validate(default.model_dump()) == default
 
 
 def test_no_section_allows_unknown_keys() -> None:
