@@ -213,9 +213,9 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 
 def _deployer(arguments: argparse.Namespace) -> Deployer:
     """Read the stack file and reject a command that its settings do not allow."""
-    # A `VERSION` file may differ from the stack file until a release command pins the version, so
-    # these commands do not check it.
-    settings = load(arguments.stack, check_sources=arguments.command not in RELEASE_COMMANDS)
+    # A `VERSION` file may differ from the stack file until a release command pins the version.
+    without_sources = (*RELEASE_COMMANDS, *COMMANDS_WITHOUT_PROGRAM)
+    settings = load(arguments.stack, check_sources=arguments.command not in without_sources)
     if arguments.command in OWNER_COMMANDS:
         check_owner(settings, path_of(arguments.stack).name)
     prerequisites = Prerequisites(settings)

@@ -10,4 +10,4 @@ from settings.stack_file import PROJECT_FOLDER
 @cache
 def project_name() -> str:
     """Name of the project. `pulumi new` sets it."""
-    return yaml.safe_load((PROJECT_FOLDER / "Pulumi.yaml").read_text())["name"]
+    return yaml.load((PROJECT_FOLDER / "Pulumi.yaml").read_text(), Loader=yaml.CSafeLoader)["name"]

@@ -79,7 +79,7 @@ ALERTS = [
 EXPECTATIONS = [
     expectation
     for file in CASES
-    for test in yaml.safe_load(file.read_text())["tests"]
+    for test in yaml.load(file.read_text(), Loader=yaml.CSafeLoader)["tests"]
     for expectation in test.get("alert_rule_test", [])
 ]
 

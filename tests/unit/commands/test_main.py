@@ -34,10 +34,12 @@ class Machine:
     def __init__(self) -> None:
         self.done: list[str] = []
         self.settings = settings(release=PINNED)
+        self.checks_sources = False
         self.while_waiting: Settings | None = None
         self.when_locked: Callable[[], None] = lambda: None
 
-    def load(self, *_: object, **__: object) -> Settings:
+    def load(self, *_: object, check_sources: bool = False) -> Settings:
+        self.checks_sources |= check_sources
         return self.settings
 
     def up(self, *_: object) -> None:
@@ -151,6 +153,16 @@ def test_an_unconfirmed_deletion_is_refused_before_anything_is_prepared(
     assert run(monkeypatch, "down") == BAD_INPUT
     assert "ARGS=--yes" in capsys.readouterr().err
     assert machine.done == []
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"), [("up", True), ("status", False), ("history", False)]
+)
+def test_only_a_command_that_runs_the_program_checks_the_sources(
+    machine, monkeypatch, command, expected
+):
+    assert run(monkeypatch, command) == 0
+    assert machine.checks_sources is expected
 
 
 def test_a_given_version_may_need_a_builder(machine, monkeypatch):
