@@ -234,7 +234,8 @@ local-reset: $(INSTALLED) ## Stop them and delete the node with its volumes; bui
 
 ##@ Develop
 
-test: lint test-app ## Run every check and test: lint, Go service, unit, manifests, cluster
+test: $(DEV_INSTALLED) ## Run every check and test: lint, Go service, unit, manifests, cluster
+	@$(MAKE) --no-print-directory --jobs=2 lint test-app
 	@$(PY) -m tests.prerequisites
 	@$(PY) -m pytest $(ALL_TEST_PROCESSES) $(ARGS)
 
