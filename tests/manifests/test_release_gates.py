@@ -143,7 +143,7 @@ def test_the_gates_decide_as_the_table_says(
     ]
     test = {
         "rule_files": ["rules.yaml"],
-        "evaluation_interval": f"{SCRAPE_SECONDS}s",
+        "evaluation_interval": "1m",
         "tests": [
             {
                 "interval": f"{SCRAPE_SECONDS}s",
