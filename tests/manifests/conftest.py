@@ -273,10 +273,15 @@ def objects(folder: Path) -> Mapping[Path, Any]:
 
 
 @pytest.fixture(scope="session")
-def variant(tmp_path_factory: pytest.TempPathFactory) -> Variant:
-    """Renders a variant once for all workers; returns the folder of its manifests."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Temporary folder of all workers. What is moved there is complete."""
     base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def variant(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Variant:
+    """Renders a variant; returns the folder of its manifests."""
 
     def folder(name: str) -> Path:
         rendered = shared / f"variant-{name}"
@@ -331,10 +336,13 @@ def istioctl() -> Path:
 
 
 @pytest.fixture(scope="session")
-def podsecurity(go: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def podsecurity(go: Run, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Program that runs the Pod Security checks of Kubernetes."""
-    program = tmp_path_factory.mktemp("podsecurity") / "podsecurity"
-    source = PROJECT_FOLDER / "tests" / "manifests" / "podsecurity"
-    built = go("build", "-o", program, ".", cwd=source)
-    assert built.returncode == 0, built.stderr
+    program = shared / "podsecurity"
+    if not program.exists():
+        own = tmp_path_factory.mktemp("podsecurity") / "podsecurity"
+        source = PROJECT_FOLDER / "tests" / "manifests" / "podsecurity"
+        built = go("build", "-o", own, ".", cwd=source)
+        assert built.returncode == 0, built.stderr
+        own.rename(program)
     return program
