@@ -252,7 +252,7 @@ class Deployer:
         try:
             if plan is None:
                 self._adopt_tracks(self._adopted(capacity, services), config_file, options)
-                self._replace_routes((*options, *file))
+                self._replace_routes((*options, *file), are_created=bool(started))
             self.stack.up(*options, *file)
         except CommandError as error:
             log.fail()
@@ -296,10 +296,14 @@ class Deployer:
                 error.exit_code,
             ) from None
 
-    def _replace_routes(self, options: Sequence[str]) -> None:
-        """Create the routes of services that are no longer progressive, and delete the others."""
+    def _replace_routes(self, options: Sequence[str], *, are_created: bool) -> None:
+        """Create the routes of services that are no longer progressive, and delete the others.
+
+        ``are_created``: an update has started the pods, and created the routes too.
+        """
         if canaries := self._replaced_canaries():
-            self.stack.up(*exclusions(canaries), *options)
+            if not are_created:
+                self.stack.up(*exclusions(canaries), *options)
             delete_routes(canaries, self.settings, self.environment)
 
     def _replaced_canaries(self) -> Mapping[str, str]:

@@ -375,7 +375,7 @@ def test_flaggers_route_is_kept_while_the_pods_of_another_strategy_start(monkeyp
     monkeypatch.setattr(deployer, "delete_routes", lambda *_: fake.calls.append("delete"))
     deployer_of(fake, release={"strategy": "blueGreen"}).update()
     kept = ["delete" if one == "delete" else "--exclude" in one for one in fake.calls[1:]]
-    assert kept == [True, True, "delete", False]
+    assert kept == [True, "delete", False]
 
 
 @pytest.mark.usefixtures("no_cluster")
