@@ -195,6 +195,7 @@ def test_a_profile_beside_the_main_package_optimizes_the_program(
     assert build_settings(tmp_path / "optimized" / "app")["-pgo"] == "default.pgo"
 
 
+@needs_slow
 def test_an_empty_builder_downloads_no_module_that_the_registry_cache_has(
     source: Source, tmp_path: Path
 ) -> None:

@@ -47,7 +47,7 @@ def test_the_watchdog_is_sent_to_the_heartbeat_receiver(
     assert notification.path == "/heartbeat"
 
 
-def test_a_failing_version_pages_and_its_rollback_resolves_the_alert(
+def test_a_failing_version_pages_is_not_promoted_and_its_rollback_resolves_the_alert(
     monitored: Project, servers: Servers, receiver: Receiver
 ) -> None:
     with steady_load(monitored.host, rate=15) as load:
@@ -68,6 +68,8 @@ def test_a_failing_version_pages_and_its_rollback_resolves_the_alert(
         assert notification.annotations["runbook_url"].endswith(f"{BURN}.md")
         seconds = notification.received - failed
         print(f"{seconds:.0f} s from the first failed request to the notification")
+        refused = monitored.make_fails("promote").stderr
+        assert "beacon 1.0.1 misses the objective (100.0% by availability)" in refused
         monitored.make("rollback")
         rolled_back = time.monotonic()
     # Successful requests lower the error ratio of the short window before its end.

@@ -6,7 +6,7 @@ from tests.cluster.observability.receiver import Receiver
 from tests.cluster.project import Project, needs_slow, wait_until
 from tests.cluster.traffic import steady_load, versions_of
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [needs_slow, pytest.mark.timeout(900)]
 
 SOURCE = "tests/cluster/services/hello"
 GOOD = "0.1.0"
@@ -60,7 +60,6 @@ def test_a_canary_that_fails_pages_and_is_refused_promotion(
     assert set(versions_of(host(hello), 50)) == {GOOD}
 
 
-@needs_slow
 def test_a_version_that_fails_is_switched_back_by_itself(hello: Project) -> None:
     """The metrics of a proxy have no version after a switch, only that of the track's pods."""
     with hello.config() as config:
