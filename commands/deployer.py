@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from itertools import islice
@@ -235,29 +235,28 @@ class Deployer:
             *(["--plan", str(plan)] if plan else []),
         )
         file = ("--config-file", str(config_file)) if config_file else ()
-        if started:
-            self._start_tracks(started, config_file, options)
-        for service, before in moves:
-            rollout = service.workload.rollout.progress_deadline_seconds
-            seconds = ROLLBACK_SECONDS if is_rollback else rollout
-            capacity.reserve(service, before, seconds, is_required=not is_rollback)
         log = self._release_log(arguments, released, is_rollback=is_rollback, decision=decision)
-        releases = self.progressive_releases()
         log.start()
-        if self.prerequisites.lacks_images():
-            # Deploy the service before the images of the servers are compiled, which takes minutes.
-            if plan is None:
-                self.stack.up(*EXCLUDE_OBSERVABILITY, *options, *file)
-            self.prerequisites.build_images()
-        try:
+        with self._recorded_failure(log):
+            if started:
+                self._start_tracks(started, config_file, options)
+                log.is_deployed = True
+            for service, before in moves:
+                rollout = service.workload.rollout.progress_deadline_seconds
+                seconds = ROLLBACK_SECONDS if is_rollback else rollout
+                capacity.reserve(service, before, seconds, is_required=not is_rollback)
+            releases = self.progressive_releases()
+            if self.prerequisites.lacks_images():
+                # Deploy the service before the images of the servers are compiled, which takes
+                # minutes.
+                if plan is None:
+                    self.stack.up(*EXCLUDE_OBSERVABILITY, *options, *file)
+                    log.is_deployed = True
+                self.prerequisites.build_images()
             if plan is None:
                 self._adopt_tracks(self._adopted(capacity, services), config_file, options)
                 self._replace_routes((*options, *file), are_created=bool(started))
             self.stack.up(*options, *file)
-        except CommandError as error:
-            log.fail()
-            hints = self.prerequisites.unavailable_base_images()
-            raise CommandError("\n".join([str(error), *hints]), error.exit_code) from None
         # First: what follows reads and changes the cluster, and may fail.
         log.succeed(self._digests)
         if not (file or arguments):  # such as --target, which deploys a part
@@ -279,6 +278,16 @@ class Deployer:
         is_scaled = [capacity.restore_replicas(service, unchanged) for service in scaled]
         self.status(found=None if any(is_scaled) else unchanged)
         return releases.started(released)
+
+    @contextmanager
+    def _recorded_failure(self, log: ReleaseLog) -> Iterator[None]:
+        """Record that the update has failed if the block raises :class:`CommandError`."""
+        try:
+            yield
+        except CommandError as error:
+            log.fail()
+            hints = self.prerequisites.unavailable_base_images()
+            raise CommandError("\n".join([str(error), *hints]), error.exit_code) from None
 
     def _updated_objects(self) -> kubectl.Objects:
         """The objects in the cluster that are checked after an update."""

@@ -52,6 +52,8 @@ class ReleaseLog:
             for name, service in services.items()
             if (weight := new_weight(deployed.get(name), service.release)) is not None
         ]
+        self.is_deployed = False
+        """True if the history of the stack has the releases: a part of the update has succeeded."""
         self._decision = decision or Decision(current_user())
         self._started = datetime.now(UTC)
         self._changes = [
@@ -95,7 +97,13 @@ class ReleaseLog:
                 self._notifier.stepped(VersionChange(service.name, canary, stable), weight)
 
     def fail(self) -> None:
-        """Record that the update has failed. Releases that it would end are still running."""
+        """Record that the update has failed. Releases that it would end are still running.
+
+        Nothing is recorded if a part of the update has deployed the releases (:attr:`is_deployed`):
+        the next update goes on with them.
+        """
+        if self.is_deployed:
+            return
         for service, one in self._started_releases():
             self._end(service, one, "failed", "the update failed", None)
 

@@ -304,6 +304,30 @@ def test_a_release_is_recorded_although_the_cluster_cannot_be_read_after_the_upd
 
 
 @pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize(("successful", "results"), [(0, ["running", "failed"]), (1, ["running"])])
+def test_a_failed_update_ends_no_release_whose_pods_are_started(
+    successful, results, monkeypatch, tmp_path
+):
+    stack_file(tmp_path, release=CANARY)
+    monkeypatch.setattr("settings.stack_file.PROJECT_FOLDER", tmp_path)
+    fake = FakeStack(deployed_releases=[ONE])
+    updates: list[tuple[str, ...]] = []
+
+    def up(*arguments: str) -> None:
+        updates.append(arguments)
+        if len(updates) > successful:
+            raise CommandError("pulumi up of dev failed", FAILED)
+
+    written: list[ReleaseRecord] = []
+    monkeypatch.setattr(deployer.ReleaseRecords, "_write", lambda *how: written.append(how[2]))
+    monkeypatch.setattr(fake, "up", up)
+    monkeypatch.setattr(deployer, "Capacity", lambda *_: FakeCapacity([], 6))
+    with pytest.raises(CommandError, match="pulumi up of dev failed"):
+        deployer_of(fake, release=CANARY).update()
+    assert [one.result for one in written] == results
+
+
+@pytest.mark.usefixtures("no_cluster")
 @pytest.mark.parametrize(
     ("weights", "missing", "calls"),
     [
