@@ -33,9 +33,9 @@ _CLUSTERS = (
     "slipway:cluster.server",
     "slipway:delivery.argocd.cluster",
 )
-"""Keys with the name of a cluster, which may have several stacks."""
+"""Keys that identify a cluster. Several stacks may share one."""
 _MACHINES = ("slipway:network.nodeCIDRs", "slipway:host.hosts", "slipway:host.balancer")
-"""Keys with the addresses of machines, which may have several stacks."""
+"""Keys with the addresses of machines. Several stacks may share one."""
 _RENAMED = (*_CLUSTERS, "slipway:namespace.name", "slipway:delivery.path")
 """Keys of the stack with a name that differs between stacks."""
 _RECORDS = "routing.dns.route53"
@@ -119,8 +119,8 @@ def _host_keys(services: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_same_cluster(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    context = "slipway:cluster.context"
-    return _get(one, context) == _get(other, context)
+    keys = ("slipway:cluster.context", "slipway:cluster.server")
+    return all(_get(one, key) == _get(other, key) for key in keys)
 
 
 def _rename(

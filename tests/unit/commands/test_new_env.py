@@ -203,26 +203,27 @@ CLUSTER_WIDE = {"scope": "cluster", "reloader": True}
 
 
 @pytest.mark.parametrize(
-    ("context", "external_secrets", "is_shared"),
+    ("cluster", "external_secrets", "is_shared"),
     [
-        ("eu-1", CLUSTER_WIDE, True),
-        ("eu-1", {"reloader": True}, False),
-        ("prod", CLUSTER_WIDE, False),
+        ({"context": "eu-1"}, CLUSTER_WIDE, True),
+        ({"context": "eu-1"}, {"reloader": True}, False),
+        ({"context": "prod"}, CLUSTER_WIDE, False),
+        ({"context": "eu-1", "server": "https://prod.example.com"}, CLUSTER_WIDE, False),
     ],
-    ids=["same cluster", "same cluster, namespaced", "another cluster"],
+    ids=["same cluster", "same cluster, namespaced", "another cluster", "another server"],
 )
 def test_operators_that_serve_the_cluster_are_those_of_the_source_stack(
-    project: Any, context: str, external_secrets: dict[str, Any], *, is_shared: bool
+    project: Any, cluster: dict[str, str], external_secrets: dict[str, Any], *, is_shared: bool
 ) -> None:
     tls = {"tls": {"mode": "selfSigned"}}
-    changes = {"cluster": {"context": context}, "routing": tls, "secretStores": STORES}
+    changes = {"cluster": cluster, "routing": tls, "secretStores": STORES}
     assert project(**changes, externalSecrets=external_secrets) == 0
     config = config_of(project)
     if is_shared:
         assert config["slipway:externalSecrets"] == {"reloader": True, "enabled": False}
     else:
         assert config["slipway:externalSecrets"] == external_secrets
-    is_same = context == "eu-1"
+    is_same = cluster == {"context": "eu-1"}
     assert ("slipway:certManager" in config) == is_same
     assert not is_same or config["slipway:certManager"] == {"enabled": False}
 
