@@ -123,7 +123,7 @@ class Capacity:
             ),
             default=0,
         )
-        return min(needed, service.max_replicas) if needed > service.min_replicas else 0
+        return _more_than_minimum(service, needed)
 
     def adopted(self, service: Service, in_state: Collection[str]) -> int:
         """Replicas of existing Deployments of a service that are not in Pulumi's state.
@@ -139,7 +139,7 @@ class Capacity:
         replicas = max(
             (one.desired for one in found if one.is_autoscaled and one.name in names), default=0
         )
-        return min(replicas, service.max_replicas) if replicas > service.min_replicas else 0
+        return _more_than_minimum(service, replicas)
 
     def is_ready(self, service: Service, before: Shares, after: Shares) -> bool:
         """Return True if each track whose share grows has the ready pods for it."""
@@ -353,6 +353,12 @@ class Capacity:
                     yield track, _track_pods(name, deployment, autoscaler)
 
         return {service.name: dict(tracks(service.name)) for service in services}
+
+
+def _more_than_minimum(service: Service, replicas: int) -> int:
+    """``replicas``, at most the maximum of the service. 0: the minimum is enough."""
+    replicas = min(replicas, service.max_replicas)
+    return replicas if replicas > service.min_replicas else 0
 
 
 def _selector(services: Iterable[Service]) -> str:

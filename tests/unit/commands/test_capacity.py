@@ -311,6 +311,15 @@ def test_the_pods_of_another_strategy_are_started_before_the_requests_move(
     assert Capacity(settings(), {}).missing_at_start(blue, before) == 6
 
 
+def test_without_an_autoscaler_no_more_than_the_declared_pods_are_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Cluster(monkeypatch, stable=6)
+    off = {"release": {"strategy": "blueGreen"}, "autoscaling": {"enabled": False}}
+    fixed = settings(**off, workload={"replicas": 4}).services["beacon"]
+    assert Capacity(settings(), {}).missing_at_start(fixed, shares(0)) == 0
+
+
 @pytest.mark.parametrize(
     "release",
     [CANARY, BLUE_GREEN, {**BLUE_GREEN, "blueGreen": {"live": "green"}}, {"strategy": "rolling"}],
