@@ -33,7 +33,7 @@ options = $(foreach name,$(1),$(if $(value $(name)),--$(subst _,-,$(shell echo $
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-# Commands and tests live for seconds: without bytecode, half of it is compilation.
+# Without bytecode, half of the time of a short command is compilation.
 unexport PYTHONDONTWRITEBYTECODE
 STACK_OPTION = --stack=$(call shell_quote,STACK)
 # STACK has no default for `make policy`, which then checks every stack.

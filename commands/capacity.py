@@ -82,8 +82,8 @@ class TrackPods:
     declared_minimum: int | None
     """Minimum to restore. ``None``: the minimum is not raised."""
     is_autoscaled: bool
-    has_pod_metrics: bool = False
-    """True if metrics-server has all metrics of the HPA."""
+    scales_by_resources: bool = False
+    """True if all metrics of the HPA are of CPU and memory, which metrics-server measures."""
 
     @property
     def serving(self) -> float | None:
@@ -222,7 +222,8 @@ class Capacity:
             kept = [pods for name, pods in self._pods_of(services).items() if name in raised]
             if all(pods.is_justified for pods in kept) or time.monotonic() > deadline:
                 break
-            if all(pods.has_pod_metrics for pods in kept) and self._is_measured(services, start):
+            by_resources = all(pods.scales_by_resources for pods in kept)
+            if by_resources and self._is_measured(services, start):
                 deadline = min(deadline, time.monotonic() + HPA_SYNC_SECONDS)
             time.sleep(METRICS_POLL_SECONDS)
         for pods in kept:
@@ -384,7 +385,7 @@ def _track_pods(
         _recommended(autoscaler),
         None if declared is None else int(declared),
         is_autoscaled=True,
-        has_pod_metrics=all(
+        scales_by_resources=all(
             metric["type"] in ("Resource", "ContainerResource")
             for metric in autoscaler["spec"]["metrics"]
         ),

@@ -18,8 +18,8 @@ from settings.errors import FieldError
 class Section(BaseModel):
     """Immutable group of keys. Unknown keys, wrong types and values out of range are errors.
 
-    A default is made with ``model_construct``: to validate it, each import of the settings would
-    build a validator of its class. The tests validate it.
+    A default that sets no key is made with ``model_construct``, which does not validate it: each
+    import of the settings would build a validator for its class. The tests validate the defaults.
     """
 
     model_config = ConfigDict(

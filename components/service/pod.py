@@ -209,7 +209,7 @@ class ServicePod:
 
 
 def _checksum(service: Service) -> str:
-    # Without startReplicas, which is not in the HPA: a changed checksum starts an analysis.
+    # `repr` omits startReplicas, which is not in the HPA: a changed checksum starts an analysis.
     return hashlib.sha256(repr(service.autoscaling).encode()).hexdigest()[:16]
 
 
