@@ -5,7 +5,7 @@ ARGS   ?=
 # Worker processes of pytest: more than CPUs, because most tests wait for other programs.
 # tests/conftest.py limits the number of cluster tests that run at once.
 TEST_PROCESSES     ?= --numprocesses=4
-ALL_TEST_PROCESSES ?= --numprocesses=4
+ALL_TEST_PROCESSES ?= --numprocesses=5
 BASE   ?= HEAD
 FORMAT ?= terminal
 
