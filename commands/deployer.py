@@ -254,8 +254,12 @@ class Deployer:
                     log.is_deployed = True
                 self.prerequisites.build_images()
             if plan is None:
-                self._adopt_tracks(self._adopted(capacity, services), config_file, options)
-                self._replace_routes((*options, *file), are_created=bool(started))
+                adopted = self._adopted(capacity, services)
+                self._adopt_tracks(adopted, config_file, options)
+                log.is_deployed |= bool(adopted)
+                log.is_deployed |= self._replace_routes(
+                    (*options, *file), are_created=bool(started)
+                )
             self.stack.up(*options, *file)
         # First: what follows reads and changes the cluster, and may fail.
         log.succeed(self._digests)
@@ -305,15 +309,18 @@ class Deployer:
                 error.exit_code,
             ) from None
 
-    def _replace_routes(self, options: Sequence[str], *, are_created: bool) -> None:
+    def _replace_routes(self, options: Sequence[str], *, are_created: bool) -> bool:
         """Create the routes of services that are no longer progressive, and delete the others.
 
-        ``are_created``: an update has started the pods, and created the routes too.
+        ``are_created``: an update has started the pods, and created the routes too. Return True if
+        there was any.
         """
-        if canaries := self._replaced_canaries():
+        canaries = self._replaced_canaries()
+        if canaries:
             if not are_created:
                 self.stack.up(*exclusions(canaries), *options)
             delete_routes(canaries, self.settings, self.environment)
+        return bool(canaries)
 
     def _replaced_canaries(self) -> Mapping[str, str]:
         if not self.stack.has_canaries():
