@@ -8,7 +8,7 @@ import pytest
 from tests.cluster.project import Project, needs_slow, wait_until
 from tests.cluster.traffic import steady_load, versions_of
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [needs_slow, pytest.mark.timeout(900)]
 
 GATE_SECONDS = 120
 BAD = "1.4.0"
@@ -29,7 +29,6 @@ def blue_green(monitored: Project) -> Project:
     return monitored
 
 
-@needs_slow
 def test_a_good_version_passes_the_gate_and_stays_live(blue_green: Project) -> None:
     blue_green.make("release", BEACON, "VERSION=1.3.0")
     with steady_load(blue_green.host, rate=20) as load:
