@@ -19,6 +19,7 @@ EXCLUSIVE = "tests/cluster/test_outages.py"
 """Stops parts of the cluster: no other cluster test runs at the same time."""
 ONE_SCOPE = (
     "tests/cluster/observability/",
+    "tests/manifests/test_host.py",
     "tests/manifests/test_policy.py",
     "tests/manifests/test_schemas.py",
     "tests/unit/commands/diff/test_diff.py",
