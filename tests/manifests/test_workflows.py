@@ -278,30 +278,38 @@ def test_a_delivery_ends_with_the_exit_code_of_the_release() -> None:
     assert not any("make up" in script for script in scripts)
 
 
-@pytest.mark.parametrize("is_changed", [True, False])
-@pytest.mark.parametrize("name", ["release", "rollback"])
-def test_a_pull_request_has_the_files_that_a_command_has_changed(
-    name: str, is_changed: bool, tmp_path: Path
-) -> None:
-    project, output = tmp_path / "project", tmp_path / "output"
+def _run_after_commit(script: str, folder: Path, version: str) -> tuple[Path, str]:
+    """Run a script in a repository whose stack file has 1.0.0 in its commit, and ``version`` now.
+
+    Return the stack file and the output of the step.
+    """
+    project, output = folder / "project", folder / "output"
     project.mkdir()
     output.touch()
     file = project / "Pulumi.prod.yaml"
     file.write_text("stable: 1.0.0\n")
     for command in (["init", "--quiet"], ["add", "."], [*_AUTHOR, "commit", "--quiet", "-m", "a"]):
         subprocess.run(["git", *command], cwd=project, check=True)
-    if is_changed:
-        file.write_text("stable: 1.1.0\n")
-    script = _script(name, name, "Save the changed files")
+    file.write_text(f"stable: {version}\n")
     environment = {"STACK": "prod", "GITHUB_OUTPUT": str(output), "PATH": "/usr/bin:/bin"}
     subprocess.run(["bash", "-e", "-c", script], cwd=project, env=environment, check=True)
-    assert output.read_text().startswith("commit=") is is_changed
+    return file, output.read_text()
+
+
+@pytest.mark.parametrize("is_changed", [True, False])
+@pytest.mark.parametrize("name", ["release", "rollback"])
+def test_a_pull_request_has_the_files_that_a_command_has_changed(
+    name: str, is_changed: bool, tmp_path: Path
+) -> None:
+    script = _script(name, name, "Save the changed files")
+    file, output = _run_after_commit(script, tmp_path, "1.1.0" if is_changed else "1.0.0")
+    assert output.startswith("commit=") is is_changed
     job = _load(name)["jobs"]["propose"]
     assert f"needs.{name}.outputs.commit" in job["if"]
     if is_changed:
-        subprocess.run(["git", "reset", "--quiet", "--hard"], cwd=project, check=True)
+        subprocess.run(["git", "reset", "--quiet", "--hard"], cwd=file.parent, check=True)
         (applies,) = (step["run"] for step in job["steps"] if "run" in step)
-        subprocess.run(applies.split(), cwd=project, check=True)
+        subprocess.run(applies.split(), cwd=file.parent, check=True)
         assert file.read_text() == "stable: 1.1.0\n"
 
 
@@ -309,19 +317,9 @@ def test_a_pull_request_has_the_files_that_a_command_has_changed(
 def test_a_pull_request_takes_back_the_stack_file_of_a_rolled_back_delivery(
     is_rolled_back: bool, tmp_path: Path
 ) -> None:
-    project, output = tmp_path / "project", tmp_path / "output"
-    project.mkdir()
-    output.touch()
-    file = project / "Pulumi.prod.yaml"
-    file.write_text("stable: 1.1.0\n")
-    for command in (["init", "--quiet"], ["add", "."], [*_AUTHOR, "commit", "--quiet", "-m", "a"]):
-        subprocess.run(["git", *command], cwd=project, check=True)
-    if is_rolled_back:
-        file.write_text("stable: 1.0.0\n")
     script = _script("deliver", "deploy", "Find a stack file that a rollback has taken back")
-    environment = {"STACK": "prod", "GITHUB_OUTPUT": str(output), "PATH": "/usr/bin:/bin"}
-    subprocess.run(["bash", "-e", "-c", script], cwd=project, env=environment, check=True)
-    assert output.read_text() == ("rolled_back=true\n" if is_rolled_back else "")
+    _, output = _run_after_commit(script, tmp_path, "0.9.0" if is_rolled_back else "1.0.0")
+    assert output == ("rolled_back=true\n" if is_rolled_back else "")
     job = _load("deliver")["jobs"]["stack-file"]
     assert "needs.deploy.outputs.rolled_back" in job["if"]
     assert not any("run" in step for step in job["steps"]), "it runs no code with its token"
