@@ -28,11 +28,9 @@ from settings.yaml_writer import to_yaml_line
 
 _NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
 _ALLOWED_NAMES = "at most 40 of a-z, 0-9 and -, beginning with a letter"
-_CLUSTERS = (
-    "slipway:cluster.context",
-    "slipway:cluster.server",
-    "slipway:delivery.argocd.cluster",
-)
+_API_SERVER = ("slipway:cluster.context", "slipway:cluster.server")
+"""Keys with the API server of a stack."""
+_CLUSTERS = (*_API_SERVER, "slipway:delivery.argocd.cluster")
 """Keys that identify a cluster. Several stacks may share one."""
 _MACHINES = ("slipway:network.nodeCIDRs", "slipway:host.hosts", "slipway:host.balancer")
 """Keys with the addresses of machines. Several stacks may share one."""
@@ -119,8 +117,7 @@ def _host_keys(services: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_same_cluster(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    keys = ("slipway:cluster.context", "slipway:cluster.server")
-    return all(_get(one, key) == _get(other, key) for key in keys)
+    return all(_get(one, key) == _get(other, key) for key in _API_SERVER)
 
 
 def _rename(
